@@ -1,0 +1,155 @@
+import type { Nanoseconds } from '../traces/units.ts';
+
+/** The plain data that the three questions answer with. Every renderer reads these; names are those of design.md 5. */
+
+export interface MissCauses {
+  readonly compulsory: number;
+  readonly capacity: number;
+  readonly conflict: number;
+  readonly invalidation: number;
+}
+
+/** `null` everywhere where the trace has no accesses and no access model was named: unknown is not 0. */
+export interface IotlbCounts {
+  readonly lookups: number;
+  readonly hits: number;
+  readonly misses: number;
+  readonly causes: MissCauses;
+}
+
+/** Pages that were unmapped while still cached, from the unmap to what ended it. A page counts once per cached translation. */
+export interface Exposure {
+  /** 4 KiB pages that were unmapped while cached. */
+  readonly pages: number;
+  /** 4 KiB pages unmapped in all. */
+  readonly unmappedPages: number;
+  readonly pageSeconds: number;
+  readonly ns: { readonly p50: Nanoseconds; readonly p95: Nanoseconds; readonly p99: Nanoseconds; readonly max: Nanoseconds };
+  /** Pages exposed at one instant at most. */
+  readonly maxAtOnce: number;
+  /** What ended the exposures: a command, replacement, an overflow that emptied the cache, a new map, or nothing (still open). */
+  readonly endedBy: {
+    readonly command: number;
+    readonly replacement: number;
+    readonly overflow: number;
+    readonly remap: number;
+    readonly open: number;
+  };
+  /** Exposed pages by duration: bucket i counts durations in [2^i, 2^(i+1)) ns. */
+  readonly histogram: readonly number[];
+}
+
+export interface StaleCounts {
+  /** Accesses served from a translation whose page was unmapped. */
+  readonly translations: number;
+  readonly maxAgeNs: Nanoseconds;
+}
+
+/** Counts over time for the pictures; all arrays have the same length. */
+export interface TimeSeries {
+  readonly binNs: Nanoseconds;
+  readonly startNs: Nanoseconds;
+  readonly commands: readonly number[];
+  readonly syncs: readonly number[];
+  readonly lookups: readonly number[];
+  readonly hits: readonly number[];
+  readonly exposedPages: readonly number[];
+}
+
+export type Standing = 'measured' | 'published' | 'fitted' | 'assumed';
+
+/** One parameter of a cost or hardware profile, with where it comes from. */
+export interface ProfileParameter {
+  readonly name: string;
+  readonly value: number;
+  readonly unit: string;
+  readonly source: string;
+  readonly standing: Standing;
+}
+
+export interface ReplayResult {
+  readonly hardware: string;
+  readonly events: number;
+  readonly durationNs: Nanoseconds;
+  readonly iotlb: IotlbCounts | null;
+  readonly walks: number | null;
+  readonly walkReads: number | null;
+  readonly faults: number;
+  readonly commands: number;
+  readonly commandsByType: { readonly [type: string]: number };
+  readonly syncs: number;
+  readonly doorbells: number;
+  readonly exposure: Exposure | null;
+  readonly stale: StaleCounts | null;
+  /** Invalidations that dropped nothing. */
+  readonly wasted: number | null;
+  readonly series: TimeSeries;
+  readonly parameters: readonly ProfileParameter[];
+  /** Figures rest on these: a missing stream, lost events, an access model. */
+  readonly caveats: readonly string[];
+  readonly wallNs: number;
+  readonly eventsPerSecond: number;
+}
+
+export interface DesignResult {
+  readonly name: string;
+  readonly path: string;
+  readonly unmaps: number;
+  readonly commands: number;
+  readonly commandsByType: { readonly [type: string]: number };
+  readonly syncs: number;
+  readonly doorbells: number;
+  readonly exits: number;
+  readonly ioctls: number;
+  readonly cpuNs: Nanoseconds;
+  readonly stallNs: Nanoseconds;
+  readonly iotlb: IotlbCounts | null;
+  readonly exposure: Exposure | null;
+  readonly stale: StaleCounts | null;
+  readonly wasted: number | null;
+  readonly series: TimeSeries;
+}
+
+export interface CompareResult {
+  readonly hardware: string;
+  readonly profile: string;
+  /** `recorded` (the trace's dma stream), the name of an access model, or `none`. */
+  readonly access: string;
+  readonly events: number;
+  readonly durationNs: Nanoseconds;
+  /** What the trace itself shows, replayed as recorded; null where it holds no commands. */
+  readonly recorded: DesignResult | null;
+  readonly designs: readonly DesignResult[];
+  /** Phase marks of the workload, for the pictures. */
+  readonly marks: readonly { readonly t: Nanoseconds; readonly text: string }[];
+  readonly parameters: readonly ProfileParameter[];
+  readonly caveats: readonly string[];
+}
+
+export type VerifyKind = 'ioctl' | 'dma' | 'inv';
+
+export interface Divergence {
+  /** Index of the event in the trace. */
+  readonly event: number;
+  readonly kind: VerifyKind;
+  /** Which part of the outcome: `outcome`, `output`, `reset`, `w0`, `missing`, `extra`, ... */
+  readonly what: string;
+  readonly recorded: string;
+  readonly model: string;
+}
+
+export interface VerifyCounts {
+  readonly checked: number;
+  readonly agreed: number;
+  readonly diverged: number;
+}
+
+export interface VerifyResult extends VerifyCounts {
+  readonly skipped: { readonly count: number; readonly reasons: { readonly [reason: string]: number } };
+  readonly byKind: { readonly [K in VerifyKind]?: VerifyCounts };
+  /** Parts of events, finer than `byKind`: `dma.outcome`, `dma.output`, `dma.reset`, `inv.flush`, `inv.wait`, ... */
+  readonly byPart: { readonly [part: string]: VerifyCounts };
+  /** The first 100. */
+  readonly divergences: readonly Divergence[];
+  readonly notes: readonly string[];
+}

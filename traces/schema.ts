@@ -1,0 +1,176 @@
+/**
+ * The streams of a trace and their columns. The one place that says what an event is; the codec, the reader, `cat` and the
+ * exporters all walk this table. Stream and column numbers are part of the file format: append, never renumber.
+ *
+ * Every event also has the common columns of `Segment`: stream, time, cpu, task, source.
+ */
+
+/**
+ * - `int`: 32 bits, signed in memory; fields that are unsigned are read with `>>> 0`. -1 where the source gave none.
+ * - `long`: 64 bits, held as two int32 columns `NAMELo` and `NAMEHi`.
+ * - `ref`: index into the trace's string table; -1 for none.
+ * - `bytes`: a byte string.
+ */
+export type ColumnKind = 'int' | 'long' | 'ref' | 'bytes';
+
+export const STREAMS = {
+  ioctl: {
+    pid: 'int',
+    fd: 'int',
+    request: 'int',
+    duration: 'long',
+    ret: 'long',
+    errno: 'int',
+    path: 'ref',
+    before: 'bytes',
+    after: 'bytes',
+    memory: 'bytes',
+  },
+  map: {
+    origin: 'int',
+    domain: 'int',
+    device: 'int',
+    iova: 'long',
+    phys: 'long',
+    size: 'long',
+    prot: 'int',
+    attrs: 'ref',
+    list: 'bytes',
+  },
+  unmap: {
+    origin: 'int',
+    domain: 'int',
+    device: 'int',
+    iova: 'long',
+    size: 'long',
+    unmapped: 'long',
+    attrs: 'ref',
+    list: 'bytes',
+  },
+  attach: {
+    kind: 'int',
+    unit: 'ref',
+    device: 'int',
+    pasid: 'int',
+    domain: 'int',
+    type: 'int',
+    refs: 'int',
+    result: 'int',
+  },
+  inv: {
+    unit: 'ref',
+    queue: 'int',
+    dialect: 'int',
+    form: 'int',
+    w0: 'long',
+    w1: 'long',
+    w2: 'long',
+    w3: 'long',
+    more: 'bytes',
+  },
+  dma: {
+    rid: 'int',
+    pasid: 'int',
+    domain: 'int',
+    iova: 'long',
+    length: 'int',
+    access: 'int',
+    outcome: 'int',
+    out: 'long',
+    pageShift: 'int',
+    perm: 'int',
+  },
+  fault: { unit: 'ref', rid: 'int', pasid: 'int', iova: 'long', reason: 'int', access: 'int' },
+  prq: { unit: 'ref', rid: 'int', pasid: 'int', group: 'int', iova: 'long', access: 'int', seq: 'int', data: 'bytes' },
+  prs: { unit: 'ref', rid: 'int', pasid: 'int', group: 'int', code: 'int', latency: 'long' },
+  dirty: {
+    op: 'int',
+    hwpt: 'int',
+    iova: 'long',
+    length: 'long',
+    pageSize: 'long',
+    flags: 'int',
+    duration: 'long',
+    bitmap: 'bytes',
+  },
+  lost: { count: 'long' },
+  mark: { text: 'ref' },
+  /** What a driver decided to flush, above the native commands (`intel_iommu:cache_tag_flush_*`). */
+  flush: {
+    op: 'int',
+    unit: 'ref',
+    device: 'int',
+    type: 'int',
+    domain: 'int',
+    pasid: 'int',
+    start: 'long',
+    end: 'long',
+    addr: 'long',
+    mask: 'int',
+  },
+} as const satisfies Record<string, Record<string, ColumnKind>>;
+
+export type StreamName = keyof typeof STREAMS;
+
+/** Stream names by stream number. */
+export const STREAM_NAMES = Object.keys(STREAMS) as readonly StreamName[];
+
+/** Stream number by name. */
+export const STREAM_ID = Object.fromEntries(STREAM_NAMES.map((name, id) => [name, id])) as Readonly<
+  Record<StreamName, number>
+>;
+
+/** A column of byte strings: row i is `data[offsets[i] .. offsets[i + 1])`. */
+export interface BytesColumn {
+  offsets: Int32Array;
+  data: Uint8Array;
+}
+
+type ColumnProperties<C extends Record<string, ColumnKind>> = {
+  [K in keyof C as C[K] extends 'long' ? `${string & K}Lo` | `${string & K}Hi` : K]: C[K] extends 'bytes'
+    ? BytesColumn
+    : Int32Array;
+};
+
+/** The columns of one stream as typed arrays: `iova: 'long'` becomes `iovaLo` and `iovaHi`. */
+export type Columns<S extends StreamName> = ColumnProperties<(typeof STREAMS)[S]>;
+
+/** Where a map or unmap was seen. */
+export const ORIGIN = { iommu: 0, dmaApi: 1, vfio: 2, iommufd: 3, virtio: 4 } as const;
+export const ORIGIN_NAMES = ['iommu', 'dma-api', 'vfio', 'iommufd', 'virtio-iommu'] as const;
+
+/** `prot` of a map, `access` of a dma, fault or page request. 0 means that the source did not say. */
+export const ACCESS = { read: 1, write: 2, execute: 4, privileged: 8, last: 16 } as const;
+
+/** `kind` of an attach event. */
+export const ATTACH = { groupAdd: 0, groupRemove: 1, attach: 2, detach: 3, tagAssign: 4, tagUnassign: 5 } as const;
+export const ATTACH_NAMES = ['group-add', 'group-remove', 'attach', 'detach', 'tag-assign', 'tag-unassign'] as const;
+
+/** `type` of a VT-d cache tag (drivers/iommu/intel/iommu.h, enum cache_tag_type). */
+export const TAG_TYPE_NAMES = ['iotlb', 'devtlb', 'nesting_iotlb', 'nesting_devtlb'] as const;
+
+/** `op` of a flush event. */
+export const FLUSH = { range: 0, rangeNotPresent: 1, all: 2 } as const;
+export const FLUSH_NAMES = ['range', 'range-np', 'all'] as const;
+
+/** `dialect` of an inv event. */
+export const DIALECT = { vtd: 0, smmuv3: 1, amd: 2, riscv: 3, virtio: 4 } as const;
+export const DIALECT_NAMES = ['vtd', 'smmuv3', 'amd', 'riscv', 'virtio'] as const;
+
+/**
+ * `form` of an inv event: `words` holds what the hardware reads in w0..w3 (w4..w7 in `more`); `doorbell` is a tail write,
+ * with the new tail index in w0; `reset` is an action on the whole unit that no command asks for, its `RESET` reason in w0.
+ */
+export const INV_FORM = { words: 0, doorbell: 1, reset: 2 } as const;
+export const INV_FORM_NAMES = ['words', 'doorbell', 'reset'] as const;
+
+/** w0 of an inv event of form `reset`. */
+export const RESET = { translationEnabled: 1, translationDisabled: 2, unitReset: 3, queueSetup: 4 } as const;
+export const RESET_NAMES = ['', 'translation-enabled', 'translation-disabled', 'unit-reset', 'queue-setup'] as const;
+
+/**
+ * Bits of `outcome` of a dma event. `known`: the source tells hit from miss. `reset`: the source logged that its whole cache
+ * was emptied for this insertion. `fault`: the access was refused. `bypass`: it was passed through untranslated.
+ * `inconsistent`: two lines of the source disagree about this translation's output.
+ */
+export const OUTCOME = { known: 1, hit: 2, reset: 4, fault: 8, bypass: 16, inconsistent: 32 } as const;
