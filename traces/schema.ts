@@ -36,6 +36,7 @@ export const STREAMS = {
     prot: 'int',
     attrs: 'ref',
     list: 'bytes',
+    call: 'int',
   },
   unmap: {
     origin: 'int',
@@ -46,6 +47,7 @@ export const STREAMS = {
     unmapped: 'long',
     attrs: 'ref',
     list: 'bytes',
+    call: 'int',
   },
   attach: {
     kind: 'int',
@@ -67,6 +69,7 @@ export const STREAMS = {
     w2: 'long',
     w3: 'long',
     more: 'bytes',
+    lag: 'long',
   },
   dma: {
     rid: 'int',
@@ -139,6 +142,13 @@ export type Columns<S extends StreamName> = ColumnProperties<(typeof STREAMS)[S]
 export const ORIGIN = { iommu: 0, dmaApi: 1, vfio: 2, iommufd: 3, virtio: 4 } as const;
 export const ORIGIN_NAMES = ['iommu', 'dma-api', 'vfio', 'iommufd', 'virtio-iommu'] as const;
 
+/**
+ * `call` of a map or unmap of origin `dma-api`: which kernel call it was. For `sg`, `iova`, `phys` and `size` are the first
+ * address and the sum; `list` has every segment (`traces/sg-list.ts`).
+ */
+export const CALL = { iommu: 0, page: 1, sg: 2, alloc: 3, resource: 4 } as const;
+export const CALL_NAMES = ['iommu', 'page', 'sg', 'alloc', 'resource'] as const;
+
 /** `prot` of a map, `access` of a dma, fault or page request. 0 means that the source did not say. */
 export const ACCESS = { read: 1, write: 2, execute: 4, privileged: 8, last: 16 } as const;
 
@@ -159,10 +169,15 @@ export const DIALECT_NAMES = ['vtd', 'smmuv3', 'amd', 'riscv', 'virtio'] as cons
 
 /**
  * `form` of an inv event: `words` holds what the hardware reads in w0..w3 (w4..w7 in `more`); `doorbell` is a tail write,
- * with the new tail index in w0; `reset` is an action on the whole unit that no command asks for, its `RESET` reason in w0.
+ * with the new tail index in w0; `reset` is an action on the whole unit that no command asks for, its `RESET` reason in w0
+ * (`queueSetup`: base address in w1, entries in w2); `decoded` is a command whose words were rebuilt from decoded fields, so
+ * that bits which the source did not print (drains, hints) are 0.
+ *
+ * The time of an inv event is when the hardware took it, where the source could see that, else when it was submitted. `lag` is
+ * the time from submission to there in ns (0: not known). `cpu` and `task` are those of the submitter.
  */
-export const INV_FORM = { words: 0, doorbell: 1, reset: 2 } as const;
-export const INV_FORM_NAMES = ['words', 'doorbell', 'reset'] as const;
+export const INV_FORM = { words: 0, doorbell: 1, reset: 2, decoded: 3 } as const;
+export const INV_FORM_NAMES = ['words', 'doorbell', 'reset', 'decoded'] as const;
 
 /** w0 of an inv event of form `reset`. */
 export const RESET = { translationEnabled: 1, translationDisabled: 2, unitReset: 3, queueSetup: 4 } as const;
