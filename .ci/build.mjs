@@ -1,0 +1,31 @@
+// npm run build: dist/ from the sources. Files of dist/ whose source is gone are removed.
+import { spawnSync } from 'node:child_process';
+import { chmodSync, existsSync, readdirSync, rmSync } from 'node:fs';
+import { join, relative } from 'node:path';
+
+const root = join(import.meta.dirname, '..');
+const dist = join(root, 'dist');
+
+function sweep(folder) {
+  for (const entry of readdirSync(folder, { withFileTypes: true })) {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) {
+      sweep(path);
+      if (readdirSync(path).length === 0) rmSync(path, { recursive: true });
+      continue;
+    }
+    const source = relative(dist, path).replace(/(\.d\.ts|\.js)$/, '.ts');
+    const made = /\.(d\.ts|js)$/.test(entry.name);
+    if (made && (!existsSync(join(root, source)) || /\.test\.ts$/.test(source))) rmSync(path);
+  }
+}
+
+const { status } = spawnSync(join(root, 'node_modules', '.bin', 'tsc'), ['-p', 'tsconfig.build.json'], {
+  cwd: root,
+  stdio: ['ignore', 'inherit', 'inherit'],
+});
+if (status === 0) {
+  sweep(dist);
+  chmodSync(join(dist, 'cli.js'), 0o755);
+}
+process.exitCode = status ?? 1;

@@ -1,0 +1,32 @@
+#!/bin/sh
+# Installs the system packages that the tests need and that are missing. The main job (npm start) needs none.
+# Quick and silent where everything is there. Debian and its children; elsewhere it says what to install.
+set -eu
+
+missing=''
+for browser in chromium chromium-browser google-chrome; do
+  if command -v "$browser" >/dev/null 2>&1; then found=$browser; break; fi
+done
+# The browser opens the HTML report in the tests; its text needs a font.
+[ -n "${found:-}" ] || missing="$missing chromium"
+[ -n "$(find /usr/share/fonts /usr/local/share/fonts -name '*.[to]tf' -print 2>/dev/null | head -n 1)" ] ||
+  missing="$missing fonts-dejavu-core"
+
+[ -n "$missing" ] || exit 0
+
+command="apt-get update && apt-get install -y --no-install-recommends$missing"
+if ! command -v apt-get >/dev/null 2>&1; then
+  echo "setup: the tests need these packages, by their Debian names:$missing" >&2
+  echo "setup: no apt-get here; install them with this system's own package manager, then try again" >&2
+  exit 1
+fi
+if [ "$(id -u)" -ne 0 ]; then
+  echo "setup: the tests need these packages:$missing" >&2
+  echo "setup: run as root: $command" >&2
+  exit 1
+fi
+echo "setup: installing$missing" >&2
+export DEBIAN_FRONTEND=noninteractive
+apt-get update -q -o Acquire::Retries=3 >&2
+# shellcheck disable=SC2086 # a list of packages
+apt-get install -y -q --no-install-recommends -o Acquire::Retries=3 $missing >&2

@@ -1,0 +1,75 @@
+// npm test: system packages, build, lint, format, dead code, types, tests. Arguments go to vitest.
+// Every check runs even if an earlier one failed (but for the first two, which the others need). The last line is
+// "N passed, N failed": tests as vitest counts them; a file that could not run and a check that failed count as one each.
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+const root = join(import.meta.dirname, '..');
+const bin = (name) => join(root, 'node_modules', '.bin', name);
+const env = { ...process.env, LC_ALL: 'C', TZ: 'UTC', NO_COLOR: '1', FORCE_COLOR: undefined };
+
+/** Runs to its end with our own output; true if it exited with 0. */
+function passes(command, args, extraEnv = {}) {
+  const { status, error } = spawnSync(command, args, {
+    cwd: root,
+    stdio: ['ignore', 'inherit', 'inherit'],
+    env: { ...env, ...extraEnv },
+  });
+  if (error) console.error(`${command}: ${error.message}`);
+  return status === 0;
+}
+
+const checks = [
+  ['setup', 'sh', ['.ci/setup.sh'], 'needed'],
+  ['build', process.execPath, ['.ci/build.mjs'], 'needed'],
+  ['lint', bin('oxlint'), ['--deny-warnings']],
+  ['format', bin('biome'), ['format', '--max-diagnostics=50']],
+  ['dead code', bin('knip'), ['--no-progress', '--no-config-hints']],
+  ['types', bin('tsc'), ['-p', 'tsconfig.json', '--noEmit']],
+];
+
+/** Passed and failed tests of vitest's JSON; a file that failed without a failed test counts as one. */
+function count(path) {
+  const { numPassedTests, numFailedTests, testResults } = JSON.parse(readFileSync(path, 'utf8'));
+  const broken = testResults.filter(
+    (file) => file.status === 'failed' && !file.assertionResults.some((test) => test.status === 'failed'),
+  );
+  return { passed: numPassedTests, failed: numFailedTests + broken.length };
+}
+
+let passed = 0;
+let failed = 0;
+let stopped = false;
+for (const [name, command, args, needed] of checks) {
+  console.log(`- ${name}`);
+  if (passes(command, args)) continue;
+  failed += 1;
+  console.log(`- ${name} FAILED`);
+  if (needed !== undefined) {
+    stopped = true;
+    break;
+  }
+}
+
+if (!stopped) {
+  const scratch = mkdtempSync(join(tmpdir(), 'iorr-test-'));
+  const report = join(scratch, 'vitest.json');
+  console.log('- tests');
+  const vitest = ['run', '--reporter=default', '--reporter=json', `--outputFile.json=${report}`];
+  const ok = passes(bin('vitest'), [...vitest, ...process.argv.slice(2)]);
+  let tests = { passed: 0, failed: 0 };
+  try {
+    tests = count(report);
+  } catch {
+    // No report: vitest itself broke, which is counted below.
+  }
+  rmSync(scratch, { recursive: true, force: true });
+  passed += tests.passed;
+  // An error outside of any test (an unhandled rejection, a crash of a worker) fails the run without failing a test.
+  failed += tests.failed === 0 && !ok ? 1 : tests.failed;
+}
+
+console.log(`${passed} passed, ${failed} failed`);
+process.exitCode = failed === 0 ? 0 : 1;
