@@ -1,0 +1,128 @@
+import type { DomainId, Nanoseconds, RequesterId } from '../../traces/units.ts';
+import type { Exposure, IotlbCounts, StaleCounts } from '../results.ts';
+
+/**
+ * The modelled IOMMU: page tables, translation caches and a staleness oracle behind one interface. It knows nothing of traces,
+ * designs or terminals. Recorded replay, verification and every design drive one machine each.
+ *
+ * Addresses and sizes are two int32 words (low, high), exactly as trace columns hold them. Calls must come in time order; a
+ * time earlier than the last one is taken as the last one wherever a duration is measured.
+ */
+export interface Machine {
+  /** Accesses of (rid, pasid) are translated by this domain from now on. `pasid` is -1 for requests without PASID. */
+  attach(rid: RequesterId, pasid: number, domain: DomainId): void;
+
+  /**
+   * The driver wrote page-table entries. Returns `MAP_RESULT` bits. The page tables stay the truth for `unmap` and `access`.
+   * Pages that were mapped already are replaced (`overlap`).
+   */
+  map(
+    time: Nanoseconds,
+    domain: DomainId,
+    iovaLo: number,
+    iovaHi: number,
+    physLo: number,
+    physHi: number,
+    sizeLo: number,
+    sizeHi: number,
+    prot: number,
+  ): number;
+
+  /**
+   * The driver cleared page-table entries. Pages still cached are exposed from now on. Returns `UNMAP_RESULT` bits:
+   * `freedTable` is what makes Linux send its invalidation with IH = 0.
+   * `event` is the index of the trace's event (-1: none), kept so that a stale hit can name its unmap.
+   */
+  unmap(
+    time: Nanoseconds,
+    domain: DomainId,
+    iovaLo: number,
+    iovaHi: number,
+    sizeLo: number,
+    sizeHi: number,
+    event: number,
+  ): number;
+
+  /**
+   * The hardware took one native command (VT-d: the first two 64-bit words of a descriptor) and dropped what it names.
+   * Returns how many cached translations and paging structures went; -1 for a command that is malformed or undefined.
+   */
+  command(time: Nanoseconds, w0Lo: number, w0Hi: number, w1Lo: number, w1Hi: number): number;
+
+  /**
+   * One DMA request. Returns `ACCESS_RESULT` bits; `last` tells more about it.
+   * `domain` is -1 where the attached domain translates. `pageShift` is the page size to assume on a miss where the machine
+   * holds no page table of the domain (0: 4 KiB), and is ignored elsewhere. `access` as in `ACCESS` of the trace schema.
+   */
+  access(
+    time: Nanoseconds,
+    rid: RequesterId,
+    pasid: number,
+    domain: DomainId,
+    iovaLo: number,
+    iovaHi: number,
+    access: number,
+    pageShift: number,
+  ): number;
+
+  /** Everything cached is gone, not by a command (translation enabled, unit reset). Page tables and attachments stay. */
+  reset(time: Nanoseconds): void;
+
+  /** Closes what is still exposed (`endedBy.open`, counted up to `time`) and gives all counts. Call once, last. */
+  finish(time: Nanoseconds): MachineCounts;
+
+  /** 4 KiB pages exposed now. */
+  readonly exposedPages: number;
+  /** Sum over all lookups and hits so far, for time series. */
+  readonly lookups: number;
+  readonly hits: number;
+}
+
+/** `overlap`: some page was mapped already and was replaced. `freedTable`: a lower table gave way to a larger leaf. */
+export const MAP_RESULT = { overlap: 1, freedTable: 2 } as const;
+
+/**
+ * `freedTable`: the range covered all that a lower table maps, so the table was freed (IH = 0). `missing`: some page of the
+ * range was not mapped. `split`: the range starts inside a larger leaf, which stays, as in drivers/iommu/generic_pt.
+ */
+export const UNMAP_RESULT = { freedTable: 1, missing: 2, split: 4 } as const;
+
+/**
+ * `hit` or else a miss; `reset`: the cache was emptied for this insertion; `fault`: no mapping (nothing was inserted);
+ * `stale`: a hit on a translation that the page tables don't have any more; `unknownDomain`: no domain is known for the
+ * requester, so that the entry can only be dropped by global commands.
+ */
+export const ACCESS_RESULT = { hit: 1, reset: 2, fault: 4, stale: 8, unknownDomain: 16 } as const;
+
+/** A hit on a translation whose page was unmapped. */
+export interface StaleFinding {
+  readonly time: Nanoseconds;
+  readonly rid: RequesterId;
+  readonly domain: DomainId;
+  /** Address of the first byte of the page, as two int32 words. */
+  readonly iovaLo: number;
+  readonly iovaHi: number;
+  readonly ageNs: Nanoseconds;
+  /** Index of the unmap event in the trace, -1 if not known. */
+  readonly unmapEvent: number;
+}
+
+/** All that a machine counted. Fields are plain numbers: whether they mean anything (accesses? maps?) is the caller's to say. */
+export interface MachineCounts {
+  readonly iotlb: IotlbCounts;
+  /** Page-table walks, one per miss that reached the tables, and the entries that they read. */
+  readonly walks: number;
+  readonly walkReads: number;
+  readonly faults: number;
+  readonly exposure: Exposure;
+  readonly stale: StaleCounts;
+  /** The first 100. */
+  readonly staleFindings: readonly StaleFinding[];
+  /** IOTLB commands that dropped nothing. */
+  readonly wasted: number;
+  /** Commands that could not be read. */
+  readonly malformed: number;
+  /** Maps over pages that were mapped, unmaps of pages that were not. */
+  readonly overlaps: number;
+  readonly missing: number;
+}
