@@ -16,7 +16,7 @@ function sweep(folder) {
     }
     const source = relative(dist, path).replace(/(\.d\.ts|\.js)$/, '.ts');
     const made = /\.(d\.ts|js)$/.test(entry.name);
-    if (made && (!existsSync(join(root, source)) || /\.test\.ts$/.test(source))) rmSync(path);
+    if (made && (!existsSync(join(root, source)) || source.endsWith('.test.ts'))) rmSync(path);
   }
 }
 

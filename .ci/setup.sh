@@ -14,7 +14,7 @@ done
 
 [ -n "$missing" ] || exit 0
 
-command="apt-get update && apt-get install -y --no-install-recommends$missing"
+install="apt-get update && apt-get install -y --no-install-recommends$missing"
 if ! command -v apt-get >/dev/null 2>&1; then
   echo "setup: the tests need these packages, by their Debian names:$missing" >&2
   echo "setup: no apt-get here; install them with this system's own package manager, then try again" >&2
@@ -22,7 +22,7 @@ if ! command -v apt-get >/dev/null 2>&1; then
 fi
 if [ "$(id -u)" -ne 0 ]; then
   echo "setup: the tests need these packages:$missing" >&2
-  echo "setup: run as root: $command" >&2
+  echo "setup: run as root: $install" >&2
   exit 1
 fi
 echo "setup: installing$missing" >&2
