@@ -1,0 +1,23 @@
+import type { ByteBuffer, ByteReader } from '../byte-buffer.ts';
+
+/**
+ * One way to write a column of 32-bit integers as bytes that compress well. Ids and variants are part of the format.
+ * `decode` gets untrusted bytes: it must fill all of `out` or throw `RangeError`, and may allocate no more than a few times
+ * `out`'s size.
+ */
+export interface IntCodec {
+  readonly id: number;
+  readonly name: string;
+  /** Variants to try, 0 to `variants - 1`: what they mean is the codec's own business (a lag, say). */
+  readonly variants: number;
+  /** Appends the encoded column, or returns false where this codec can't hold these values or is bound to lose. */
+  encode(values: Int32Array, variant: number, out: ByteBuffer): boolean;
+  decode(reader: ByteReader, variant: number, out: Int32Array): void;
+}
+
+/** Number of low bits that are 0 in every value: pages have 12. */
+export function commonShift(values: Int32Array): number {
+  let union = 0;
+  for (let i = 0; i < values.length; i++) union |= values[i]!;
+  return union === 0 ? 0 : 31 - Math.clz32(union & -union);
+}

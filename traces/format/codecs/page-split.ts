@@ -1,0 +1,36 @@
+import type { IntCodec } from './codec.ts';
+import { deltaPlanes } from './delta-planes.ts';
+import { deltaVarint } from './delta-varint.ts';
+
+/**
+ * Addresses whose page and whose offset in the page follow different rules: bits 31..12 by `delta-varint` of lag 1, then
+ * bits 11..0 by `delta-planes` of lag 0 (variant 0) or 1 (variant 1).
+ */
+export const pageSplit: IntCodec = {
+  id: 6,
+  name: 'page-split',
+  variants: 2,
+  encode(values, variant, out) {
+    let offsets = 0;
+    for (let i = 0; i < values.length; i++) offsets |= values[i]! & 0xfff;
+    if (offsets === 0) return false;
+    return (
+      deltaVarint.encode(
+        values.map((value) => value >> 12),
+        1,
+        out,
+      ) &&
+      deltaPlanes.encode(
+        values.map((value) => value & 0xfff),
+        variant,
+        out,
+      )
+    );
+  },
+  decode(reader, variant, out) {
+    deltaVarint.decode(reader, 1, out);
+    const offsets = new Int32Array(out.length);
+    deltaPlanes.decode(reader, variant, offsets);
+    for (let i = 0; i < out.length; i++) out[i] = (out[i]! << 12) | (offsets[i]! & 0xfff);
+  },
+};

@@ -1,0 +1,153 @@
+import { FORMAT_VERSION } from '../header.ts';
+import type { TraceHeader, TraceSummary } from '../header.ts';
+import { STREAM_NAMES } from '../schema.ts';
+import type { BytesColumn, StreamName } from '../schema.ts';
+import { SegmentBuilder } from '../segment.ts';
+import type { EventSink } from '../trace.ts';
+import type { ByteSink } from './bytes-io.ts';
+import { ColumnEncoder } from './column.ts';
+import { defaultCompression } from './compression.ts';
+import type { Compression } from './compression.ts';
+import { FRAME, MAGIC, encodeFrame, encodeTrailer } from './frame.ts';
+import { MAX_STRINGS, MAX_STRINGS_LENGTH, MAX_STRING_BYTES } from './limits.ts';
+import { SegmentEncoder } from './segment-codec.ts';
+import type { SegmentSummary } from './segment-codec.ts';
+
+/** A writer flushes what it holds when this much time has passed: the most that a killed recorder can lose. */
+export const FLUSH_PERIOD_MS = 1000;
+
+/** One line of the footer's index: offset of the frame, then what `SegmentSummary` holds. */
+export type IndexEntry = readonly [
+  offset: number,
+  firstEvent: number,
+  count: number,
+  tMin: number,
+  tMax: number,
+  rows: readonly number[],
+];
+
+export interface WriterOptions {
+  readonly compression?: Compression;
+}
+
+/**
+ * Writes a trace as it comes, in memory bounded by one segment. Append-only: what was flushed stays readable whatever happens
+ * afterwards. Call `tick` now and then with a monotonic clock in ms; call `finish` at the end.
+ */
+export class TraceWriter implements EventSink {
+  readonly #sink: ByteSink;
+  readonly #builder = new SegmentBuilder();
+  readonly #segments: SegmentEncoder;
+  readonly #index: IndexEntry[] = [];
+  readonly #stringFrames: number[] = [];
+  readonly #strings = new Map<string, number>();
+  #newStrings: string[] = [];
+  #stringsLength = 0;
+  #offset = 0;
+  #events = 0;
+  #lastFlush = Number.NEGATIVE_INFINITY;
+  #finished = false;
+
+  constructor(sink: ByteSink, header: TraceHeader, options: WriterOptions = {}) {
+    this.#sink = sink;
+    this.#segments = new SegmentEncoder(new ColumnEncoder(options.compression ?? defaultCompression()));
+    this.#write(MAGIC);
+    this.#write(encodeFrame([FRAME.header, { ...header, formatVersion: FORMAT_VERSION }]));
+  }
+
+  get rows(): { readonly [S in StreamName]: EventSink['rows'][S] } {
+    return this.#builder.rows;
+  }
+
+  /** Events taken so far. */
+  get events(): number {
+    return this.#events;
+  }
+
+  /** Bytes written so far. */
+  get bytes(): number {
+    return this.#offset;
+  }
+
+  begin(streamId: number, time: number, cpu: number, task: number, source = 0): number {
+    if (this.#builder.full) this.flush();
+    this.#events++;
+    return this.#builder.begin(streamId, time, cpu, task, source);
+  }
+
+  setBytes(column: BytesColumn, row: number, value: Uint8Array): void {
+    this.#builder.setBytes(column, row, value);
+  }
+
+  intern(text: string): number {
+    const known = this.#strings.get(text);
+    if (known !== undefined) return known;
+    const bounded = boundText(text);
+    const id = this.#strings.size;
+    if (id >= MAX_STRINGS - 1 || this.#stringsLength + bounded.length > MAX_STRINGS_LENGTH) {
+      return this.#strings.get('(string table full)') ?? this.#add('(string table full)');
+    }
+    return bounded === text ? this.#add(text) : (this.#strings.get(bounded) ?? this.#add(bounded));
+  }
+
+  /** Flushes if `FLUSH_PERIOD_MS` have passed since the last time. */
+  tick(nowMs: number): void {
+    if (this.#lastFlush === Number.NEGATIVE_INFINITY) this.#lastFlush = nowMs;
+    if (nowMs - this.#lastFlush < FLUSH_PERIOD_MS) return;
+    this.#lastFlush = nowMs;
+    this.flush();
+  }
+
+  /** Writes what is held as one segment. */
+  flush(): void {
+    const builder = this.#builder;
+    if (this.#newStrings.length > 0) {
+      this.#stringFrames.push(this.#offset);
+      this.#write(encodeFrame([FRAME.strings, this.#strings.size - this.#newStrings.length, this.#newStrings]));
+      this.#newStrings = [];
+    }
+    if (builder.count === 0) return;
+    builder.settle();
+    const { content, summary } = this.#segments.encode(builder);
+    this.#index.push(indexEntry(this.#offset, summary));
+    this.#write(encodeFrame(content));
+    builder.clear(this.#events);
+  }
+
+  /** Flushes, writes footer and trailer. The trace is whole afterwards. */
+  finish(summary: TraceSummary): void {
+    if (this.#finished) return;
+    this.#finished = true;
+    this.flush();
+    const footer = this.#offset;
+    const bytesByStream = Object.fromEntries(STREAM_NAMES.map((name, id) => [name, this.#segments.bytes[id] ?? 0]));
+    const sharedBytes = this.#segments.bytes[STREAM_NAMES.length] ?? 0;
+    this.#write(
+      encodeFrame([FRAME.footer, { events: this.#events, index: this.#index, strings: this.#stringFrames, bytesByStream, sharedBytes, summary }]),
+    );
+    this.#write(encodeTrailer(footer));
+  }
+
+  #add(text: string): number {
+    const id = this.#strings.size;
+    this.#strings.set(text, id);
+    this.#newStrings.push(text);
+    this.#stringsLength += text.length;
+    return id;
+  }
+
+  #write(bytes: Uint8Array): void {
+    this.#sink.write(bytes);
+    this.#offset += bytes.length;
+  }
+}
+
+function indexEntry(offset: number, summary: SegmentSummary): IndexEntry {
+  return [offset, summary.firstEvent, summary.count, summary.tMin, summary.tMax, summary.rows];
+}
+
+/** A text cut so that its UTF-8 form fits the format, and free of lone surrogates. */
+function boundText(text: string): string {
+  const cut = text.length * 3 > MAX_STRING_BYTES ? text.slice(0, Math.floor(MAX_STRING_BYTES / 3)) : text;
+  return cut.toWellFormed();
+}
