@@ -1,4 +1,5 @@
 export * from './units.ts';
+export * from './random.ts';
 export * from './errors.ts';
 export * from './health.ts';
 export * from './schema.ts';

@@ -1,0 +1,19 @@
+import { IorrError } from '../../traces/errors.ts';
+import type { Workload } from './workload.ts';
+import { dma } from './workloads/dma.ts';
+import { ringNic } from './workloads/ring-nic.ts';
+import { zipf } from './workloads/zipf.ts';
+
+/** All workloads, in the order in which they are listed. */
+export const WORKLOADS: readonly Workload[] = [ringNic, dma, zipf];
+
+/** Throws `IorrError` USAGE for a name that is none. */
+export function findWorkload(name: string): Workload {
+  const workload = WORKLOADS.find((one) => one.name === name);
+  if (workload === undefined) {
+    throw new IorrError('USAGE', `no workload "${name}"`, {
+      hint: `There are: ${WORKLOADS.map((one) => one.name).join(', ')}`,
+    });
+  }
+  return workload;
+}
