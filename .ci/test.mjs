@@ -42,11 +42,13 @@ function readReport(path) {
 
 let passed = 0;
 let failed = 0;
+const broken = [];
 let stopped = false;
 for (const [name, command, args, needed] of checks) {
   console.log(`- ${name}`);
   if (passes(command, args)) continue;
   failed += 1;
+  broken.push(name);
   console.log(`- ${name} FAILED`);
   if (needed !== undefined) {
     stopped = true;
@@ -66,5 +68,6 @@ if (!stopped) {
   failed += tests.failed;
 }
 
+if (broken.length > 0) console.log(`failed before the tests: ${broken.join(', ')} (see above)`);
 console.log(`${passed} passed, ${failed} failed`);
 process.exitCode = failed === 0 ? 0 : 1;
