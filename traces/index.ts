@@ -17,3 +17,6 @@ export { memorySource } from './format/bytes-io.ts';
 export type { ByteSink, ByteSource } from './format/bytes-io.ts';
 export { HAS_NATIVE_ZSTD } from './format/compression.ts';
 export type { Compression } from './format/compression.ts';
+export * from './tool.ts';
+export * from './envelope.ts';
+export * from './plain-json.ts';
