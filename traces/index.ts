@@ -20,3 +20,4 @@ export type { Compression } from './format/compression.ts';
 export * from './tool.ts';
 export * from './envelope.ts';
 export * from './plain-json.ts';
+export * from './event.ts';

@@ -140,6 +140,21 @@ export class TraceFile implements Trace {
     return undefined;
   }
 
+  /** `encodedBytes` of a file without a footer, found by reading all segments. */
+  measureBytes(): { readonly streams: { readonly [stream: string]: number }; readonly shared: number } {
+    const streams: Record<string, number> = Object.fromEntries(STREAM_NAMES.map((name) => [name, 0]));
+    let shared = 0;
+    for (const { offset } of this.#index.segments) {
+      const content = readFrame(this.#source, offset)?.content ?? [];
+      shared += columnBytes(content[6]);
+      for (const block of content.slice(7)) {
+        const name = Array.isArray(block) && typeof block[0] === 'number' ? STREAM_NAMES[block[0]] : undefined;
+        if (name !== undefined) streams[name] = (streams[name] ?? 0) + columnBytes(block);
+      }
+    }
+    return { streams, shared };
+  }
+
   #readStrings(): readonly string[] {
     const strings: string[] = [];
     let length = 0;
@@ -162,6 +177,11 @@ export class TraceFile implements Trace {
     }
     return strings;
   }
+}
+
+function columnBytes(block: unknown): number {
+  if (!Array.isArray(block)) return 0;
+  return block.reduce((sum: number, column) => (column instanceof Uint8Array ? sum + column.length : sum), 0);
 }
 
 function encodedBytes(footer: Readonly<Record<string, unknown>> | undefined): TraceFile['encodedBytes'] {

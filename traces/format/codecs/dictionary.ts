@@ -11,6 +11,7 @@ export const dictionary: IntCodec = {
   name: 'dictionary',
   variants: 1,
   encode(values, _variant, out) {
+    if (values.length === 0) return false;
     const counts = new Map<number, number>();
     for (let i = 0; i < values.length; i++) {
       const value = values[i]!;

@@ -1,0 +1,77 @@
+import { IorrError } from '../traces/errors.ts';
+import type { CommandSpec } from '../traces/command.ts';
+import { plainEvents } from '../traces/event.ts';
+import { openTrace } from '../traces/file.ts';
+import { STREAM_NAMES } from '../traces/schema.ts';
+import type { ReadPlan } from '../traces/trace.ts';
+import { matches, parseFilter } from './event-filter.ts';
+import type { EventFilter } from './event-filter.ts';
+import { eventJson, eventText } from './event-text.ts';
+
+const WRITE_BYTES = 1 << 16;
+
+function planOf(filter: EventFilter): ReadPlan {
+  const plan: { -readonly [K in keyof ReadPlan]: ReadPlan[K] } = {};
+  if (filter.from !== undefined) plan.from = filter.from;
+  if (filter.to !== undefined) plan.to = filter.to;
+  if (filter.streams !== undefined) plan.columns = Object.fromEntries([...filter.streams].map((name) => [name, 'all' as const]));
+  return plan;
+}
+
+export const catCommand: CommandSpec = {
+  name: 'cat',
+  summary: 'prints the events of a trace, one a line',
+  args: ['FILE'],
+  options: [
+    { flags: '--format <form>', description: 'text for people, ndjson for programs', choices: ['text', 'ndjson'], default: 'text' },
+    { flags: '--json', description: 'the same as --format ndjson' },
+    { flags: '--stream <names>', description: `only these streams: ${STREAM_NAMES.join(', ')}`, repeatable: true },
+    { flags: '--from <time>', description: 'only events at or after this time of the trace (1.5s, 200ms)' },
+    { flags: '--to <time>', description: 'only events before this time of the trace' },
+    { flags: '--device <function>', description: 'only events of this PCI function (0000:00:04.0)' },
+    { flags: '--domain <id>', description: 'only events of this domain id' },
+    { flags: '--iova <range>', description: 'only events that touch this address or range (0x1000-0x1fff)' },
+    { flags: '--limit <n>', description: 'stop after so many lines' },
+  ],
+  examples: [
+    { command: 'iorr cat run.iorr --limit 20', does: 'the first events' },
+    { command: 'iorr cat run.iorr --stream inv --device 0000:00:04.0', does: 'the commands that name one device' },
+    { command: 'iorr cat run.iorr --format ndjson --from 1.5s --to 1.6s | jq .stream', does: 'a window, for a script' },
+  ],
+  async run({ args, options, io }) {
+    const file = args[0];
+    if (file === undefined) throw new IorrError('USAGE', 'a trace expected', { hint: 'iorr cat run.iorr' });
+    const filter = parseFilter(options);
+    const limit = options['limit'] === undefined ? Number.POSITIVE_INFINITY : Number(options['limit']);
+    if (!(limit >= 0)) throw new IorrError('USAGE', `--limit: a number expected, found ${JSON.stringify(options['limit'])}`);
+    const show = options['json'] === true || options['format'] === 'ndjson' ? eventJson : eventText;
+    const trace = openTrace(file);
+    let shown = 0;
+    let pending = '';
+    try {
+      for (const segment of trace.segments(planOf(filter))) {
+        for (const event of plainEvents(segment, trace.strings)) {
+          if (shown >= limit) break;
+          if (!matches(filter, event)) continue;
+          shown++;
+          pending += `${show(event)}\n`;
+          if (pending.length < WRITE_BYTES) continue;
+          io.out(pending);
+          pending = '';
+        }
+        if (shown >= limit) break;
+        // Lets Ctrl-C through: everything else here is synchronous.
+        await new Promise((resolve) => setImmediate(resolve));
+        if (io.signal.aborted) break;
+      }
+      io.out(pending);
+      const { health } = trace;
+      for (const { kind, name, count, first } of health.entries) {
+        if (kind === 'truncated' || kind === 'lost') io.err(`iorr: ${kind} ${count}: ${name} ${first.join(', ')}\n`);
+      }
+      return io.signal.aborted ? 130 : 0;
+    } finally {
+      trace.close();
+    }
+  },
+};

@@ -1,0 +1,85 @@
+import { IorrError } from '../traces/errors.ts';
+import type { PlainEvent } from '../traces/event.ts';
+import { STREAM_NAMES } from '../traces/schema.ts';
+import type { StreamName } from '../traces/schema.ts';
+import { ABSENT, parseRequester } from '../traces/units.ts';
+import { parseDuration } from './duration.ts';
+
+/** Which events to show. What is undefined lets everything through. */
+export interface EventFilter {
+  readonly streams?: ReadonlySet<StreamName>;
+  readonly from?: number;
+  readonly to?: number;
+  readonly device?: number;
+  readonly domain?: number;
+  /** Inclusive bounds; an event matches if its range touches them. */
+  readonly iova?: { readonly first: bigint; readonly last: bigint };
+}
+
+function nearest(word: string, words: readonly string[]): string {
+  const score = (candidate: string): number => [...candidate].filter((char) => word.includes(char)).length - Math.abs(candidate.length - word.length);
+  return [...words].sort((a, b) => score(b) - score(a))[0] ?? '';
+}
+
+function parseAddress(text: string): bigint {
+  if (!/^(0x[0-9a-f]{1,16}|\d{1,20})$/i.test(text)) {
+    throw new IorrError('USAGE', `--iova: an address such as 0xffe38000 or a range 0x1000-0x1fff expected, found ${JSON.stringify(text)}`);
+  }
+  return BigInt.asUintN(64, BigInt(text));
+}
+
+/** From the options `stream`, `from`, `to`, `device`, `domain`, `iova`. Throws USAGE with the nearest word. */
+export function parseFilter(options: { readonly [key: string]: unknown }): EventFilter {
+  const filter: { -readonly [K in keyof EventFilter]: EventFilter[K] } = {};
+  const streams = options['stream'];
+  if (Array.isArray(streams)) {
+    const names = streams.flatMap((item) => String(item).split(','));
+    filter.streams = new Set(
+      names.map((name) => {
+        const known = STREAM_NAMES.find((stream) => stream === name);
+        if (known !== undefined) return known;
+        throw new IorrError('USAGE', `--stream: there is no stream ${JSON.stringify(name)}; did you mean ${nearest(name, STREAM_NAMES)}?`, {
+          hint: `streams are ${STREAM_NAMES.join(', ')}`,
+        });
+      }),
+    );
+  }
+  if (typeof options['from'] === 'string') filter.from = parseDuration(options['from'], '--from');
+  if (typeof options['to'] === 'string') filter.to = parseDuration(options['to'], '--to');
+  if (typeof options['device'] === 'string') {
+    filter.device = parseRequester(options['device']);
+    if (filter.device === ABSENT) {
+      throw new IorrError('USAGE', `--device: a PCI function such as 0000:00:04.0 expected, found ${JSON.stringify(options['device'])}`);
+    }
+  }
+  if (typeof options['domain'] === 'string') {
+    filter.domain = Number(options['domain']);
+    if (!Number.isInteger(filter.domain)) throw new IorrError('USAGE', '--domain: a domain id expected');
+  }
+  if (typeof options['iova'] === 'string') {
+    const [first = '', last = first] = options['iova'].split('-');
+    filter.iova = { first: parseAddress(first), last: parseAddress(last) };
+  }
+  return filter;
+}
+
+function rangeOf(event: PlainEvent): { first: bigint; last: bigint } | undefined {
+  const { iova, size, length, start, end } = event.fields;
+  if (typeof start === 'bigint' && typeof end === 'bigint') return { first: start, last: end };
+  if (typeof iova !== 'bigint') return undefined;
+  const bytes = typeof size === 'bigint' ? size : typeof length === 'bigint' ? length : BigInt(typeof length === 'number' ? length : 1);
+  return { first: iova, last: bytes > 0n ? iova + bytes - 1n : iova };
+}
+
+export function matches(filter: EventFilter, event: PlainEvent): boolean {
+  if (filter.streams !== undefined && !filter.streams.has(event.stream)) return false;
+  if (filter.from !== undefined && event.time < filter.from) return false;
+  if (filter.to !== undefined && event.time >= filter.to) return false;
+  if (filter.device !== undefined && event.fields['device'] !== filter.device && event.fields['rid'] !== filter.device) return false;
+  if (filter.domain !== undefined && event.fields['domain'] !== filter.domain) return false;
+  if (filter.iova !== undefined) {
+    const range = rangeOf(event);
+    if (range === undefined || range.last < filter.iova.first || range.first > filter.iova.last) return false;
+  }
+  return true;
+}

@@ -1,0 +1,164 @@
+import type { FieldValue, PlainEvent } from '../traces/event.ts';
+import { dialectById } from '../traces/dialects/dialects.ts';
+import {
+  ATTACH_NAMES,
+  CALL,
+  CALL_NAMES,
+  DIALECT_NAMES,
+  FLUSH_NAMES,
+  INV_FORM,
+  INV_FORM_NAMES,
+  ORIGIN_NAMES,
+  OUTCOME,
+  RESET_NAMES,
+  TAG_TYPE_NAMES,
+} from '../traces/schema.ts';
+import { decodeSgList } from '../traces/sg-list.ts';
+import { formatRequester } from '../traces/units.ts';
+import { printable } from './report/escape.ts';
+
+/** Columns whose numbers have names; both outputs of `cat` show these. */
+const NAMED: { readonly [column: string]: readonly string[] } = {
+  'map.origin': ORIGIN_NAMES,
+  'unmap.origin': ORIGIN_NAMES,
+  'map.call': CALL_NAMES,
+  'unmap.call': CALL_NAMES,
+  'attach.kind': ATTACH_NAMES,
+  'attach.type': TAG_TYPE_NAMES,
+  'flush.op': FLUSH_NAMES,
+  'flush.type': TAG_TYPE_NAMES,
+  'inv.dialect': DIALECT_NAMES,
+  'inv.form': INV_FORM_NAMES,
+};
+
+/** Columns that hold a requester id. */
+const REQUESTERS: ReadonlySet<string> = new Set(['device', 'rid']);
+
+function hex(value: bigint): string {
+  return `0x${value.toString(16)}`;
+}
+
+function bytesText(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex');
+}
+
+/** A field as JSON: addresses and other 64-bit values as hex strings, named numbers by name, absent ones null. */
+function jsonField(event: PlainEvent, column: string, value: FieldValue): unknown {
+  if (typeof value === 'bigint') return hex(value);
+  if (value instanceof Uint8Array) return value.length === 0 ? null : bytesText(value);
+  if (typeof value !== 'number') return value;
+  if (REQUESTERS.has(column)) return value === -1 ? null : formatRequester(value);
+  const names = NAMED[`${event.stream}.${column}`];
+  if (names !== undefined) return names[value] ?? value;
+  return value;
+}
+
+/** One line of NDJSON without its line feed. */
+export function eventJson(event: PlainEvent): string {
+  const line: Record<string, unknown> = {
+    event: event.index,
+    stream: event.stream,
+    t: event.time,
+    cpu: event.cpu,
+    task: event.task,
+    source: event.source,
+  };
+  for (const [column, value] of Object.entries(event.fields)) line[column] = jsonField(event, column, value);
+  return JSON.stringify(line);
+}
+
+function number(value: FieldValue | undefined): number {
+  return typeof value === 'number' ? value : 0;
+}
+
+function address(value: FieldValue | undefined): string {
+  return typeof value === 'bigint' ? hex(value) : '-';
+}
+
+function owner(event: PlainEvent): string {
+  const { domain, device } = event.fields;
+  const parts: string[] = [];
+  if (number(domain) !== -1) parts.push(`did ${number(domain)}`);
+  if (device !== undefined && number(device) !== -1) parts.push(formatRequester(number(device)));
+  return parts.length === 0 ? 'owner unknown' : parts.join(' ');
+}
+
+function mapText(event: PlainEvent): string {
+  const { fields } = event;
+  const origin = ORIGIN_NAMES[number(fields['origin'])] ?? '?';
+  const call = number(fields['call']);
+  const kind = call === CALL.iommu ? origin : `${origin} ${CALL_NAMES[call] ?? '?'}`;
+  const list = fields['list'] instanceof Uint8Array && fields['list'].length > 0 ? decodeSgList(fields['list']) : undefined;
+  const segments = list === undefined ? '' : ` ${list.phys.length} segments`;
+  const to = fields['phys'] === undefined ? '' : ` -> ${address(fields['phys'])}`;
+  const { unmapped } = fields;
+  const partly = typeof unmapped === 'bigint' && call === CALL.iommu && unmapped !== fields['size'] ? ` unmapped ${hex(unmapped)}` : '';
+  return `${kind}, ${owner(event)}, ${address(fields['iova'])}+${address(fields['size'])}${to}${partly}${segments}`;
+}
+
+function invText(event: PlainEvent): string {
+  const { fields } = event;
+  const form = number(fields['form']);
+  const unit = fields['unit'] === null ? '' : `${printable(String(fields['unit']))} `;
+  if (form === INV_FORM.doorbell) return `${unit}doorbell: tail ${String(fields['w0'])}`;
+  if (form === INV_FORM.reset) return `${unit}${RESET_NAMES[Number(fields['w0'])] ?? 'reset'}`;
+  const words = ['w0', 'w1', 'w2', 'w3'].map((name) => (typeof fields[name] === 'bigint' ? fields[name] : 0n));
+  const lag = typeof fields['lag'] === 'bigint' && fields['lag'] > 0n ? ` (${fields['lag']} ns after it was submitted)` : '';
+  const dialect = dialectById(number(fields['dialect']));
+  return `${unit}${dialect?.disassemble(words) ?? words.map(hex).join(' ')}${lag}`;
+}
+
+function dmaText(event: PlainEvent): string {
+  const { fields } = event;
+  const outcome = number(fields['outcome']);
+  const words: string[] = [];
+  if ((outcome & OUTCOME.known) !== 0) words.push((outcome & OUTCOME.hit) !== 0 ? 'hit' : 'miss');
+  if ((outcome & OUTCOME.reset) !== 0) words.push('cache emptied');
+  if ((outcome & OUTCOME.fault) !== 0) words.push('fault');
+  if ((outcome & OUTCOME.bypass) !== 0) words.push('passed through');
+  if ((outcome & OUTCOME.inconsistent) !== 0) words.push('log disagrees with itself');
+  const pasid = number(fields['pasid']) === -1 ? '' : ` pasid ${number(fields['pasid'])}`;
+  const domain = number(fields['domain']) === -1 ? '' : ` did ${number(fields['domain'])}`;
+  return `${formatRequester(number(fields['rid']))}${pasid}${domain} ${address(fields['iova'])} -> ${address(fields['out'])} ${words.join(', ')}`;
+}
+
+/** Every field that says something, by name: the form of streams without one of their own. */
+function genericText(event: PlainEvent): string {
+  const parts: string[] = [];
+  for (const [column, value] of Object.entries(event.fields)) {
+    const shown = jsonField(event, column, value);
+    if (shown === null || shown === -1 || shown === '0x0') continue;
+    parts.push(`${column} ${printable(String(shown))}`);
+  }
+  return parts.join(', ');
+}
+
+function seconds(time: number): string {
+  const whole = Math.floor(time / 1e9);
+  return `${whole}.${String(time - whole * 1e9).padStart(9, '0')}`;
+}
+
+/** One line for people, without its line feed. */
+export function eventText(event: PlainEvent): string {
+  let text: string;
+  switch (event.stream) {
+    case 'map':
+    case 'unmap':
+      text = mapText(event);
+      break;
+    case 'inv':
+      text = invText(event);
+      break;
+    case 'dma':
+      text = dmaText(event);
+      break;
+    case 'mark':
+      text = printable(String(event.fields['text'] ?? ''));
+      break;
+    default:
+      text = genericText(event);
+  }
+  const where = event.cpu === -1 ? '-' : `${event.cpu}`;
+  const task = event.task === -1 ? '-' : `${event.task}`;
+  return `${seconds(event.time).padStart(16)} ${where.padStart(3)} ${task.padStart(7)}  ${event.stream.padEnd(6)} ${text}`;
+}
