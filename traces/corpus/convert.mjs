@@ -1,0 +1,166 @@
+// Makes the traces of this folder from the captures named in PROVENANCE.md, and rewrites the table of counts there.
+//
+//     npm run corpus -- FOLDER-OF-CAPTURES [NAME...]
+//
+// Long captures are cut: a prefix from boot on, so that the state at every event is in the trace. The guest's log is cut
+// before the first unmap after a mark of the workload at which no unmap waits for its flush; QEMU's log is cut behind the
+// command (and its wait) that the guest had submitted last by then. So every access in the trace happened before the cut.
+import { spawnSync } from 'node:child_process';
+import {
+  createReadStream,
+  createWriteStream,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { Readable } from 'node:stream';
+import { Decompress } from 'fzstd';
+import { openTrace } from '../../dist/traces/file.js';
+
+const here = import.meta.dirname;
+const cli = join(here, '../../dist/cli.js');
+
+/** `until`: the mark of the workload behind which the capture is cut; none: the whole capture. */
+const TRACES = [
+  { name: 'vtd-strict-6.12', parts: ['trace.txt', 'qemu_trace.log'], until: 'lab: fio-virtio-blk-seq256k' },
+  { name: 'vtd-lazy-ats-6.12', parts: ['trace.txt', 'qemu_trace.log'], until: 'lab: fio-nvme-seq128k' },
+  { name: 'vtd-vfio-7.2', parts: ['trace.txt', 'qemu_trace.log'] },
+  { name: 'vtd-first-stage-vfio-7.2', parts: ['trace.txt', 'qemu_trace.log'] },
+  { name: 'vtd-pri-pasid-7.2', parts: ['trace.txt', 'qemu_trace.log'] },
+  { name: 'nested-qemu-vfio-7.2', parts: ['trace.txt', 'qemu_trace.log'] },
+  { name: 'vtd-vfio-7.2-qemu', from: 'vtd-vfio-7.2', parts: ['qemu_trace.log'] },
+  {
+    name: 'smmuv3-strict-6.12-ftrace',
+    from: 'smmuv3-strict-6.12',
+    parts: ['trace.txt'],
+    until: 'lab: fio-virtio-blk-randrw4k',
+  },
+];
+
+/** Lines of a zstd file, without their ends; 39 MB may unpack to half a GB, so they are streamed. */
+async function* linesOf(path) {
+  async function* chunks() {
+    let ready = [];
+    const decompress = new Decompress((chunk) => ready.push(Buffer.from(chunk)));
+    for await (const chunk of createReadStream(path)) {
+      decompress.push(chunk);
+      yield* ready;
+      ready = [];
+    }
+  }
+  yield* createInterface({ input: Readable.from(chunks()), crlfDelay: Infinity });
+}
+
+/** Copies lines until `stops(line)` says so of one, which is not copied any more. */
+async function copy(from, to, stops) {
+  const out = createWriteStream(to);
+  for await (const line of linesOf(from)) {
+    if (stops(line)) break;
+    if (!out.write(`${line}\n`)) await new Promise((resolve) => out.once('drain', resolve));
+  }
+  await new Promise((resolve) => out.end(resolve));
+}
+
+const never = () => false;
+
+/** Cuts the guest's log; returns how many commands it submitted before the cut. */
+async function cutGuest(from, to, mark) {
+  let commands = 0;
+  let waiting = 0;
+  let strict = false;
+  let marked = false;
+  await copy(from, to, (line) => {
+    if (line.includes(' qi_submit: ')) commands++;
+    else if (line.includes(' cache_tag_flush_range: ')) {
+      strict = true;
+      waiting = 0;
+    } else if (line.includes(' unmap: IOMMU: ')) {
+      if (marked && !(strict && waiting > 0)) return true;
+      waiting++;
+    } else if (line.includes(` tracing_mark_write: ${mark}`)) marked = true;
+    return false;
+  });
+  return commands;
+}
+
+/** Cuts QEMU's log behind the n-th command that is no wait, and the wait that belongs to it. */
+function cutHost(from, to, commands) {
+  let seen = 0;
+  let waited = false;
+  return copy(from, to, (line) => {
+    if (!line.includes(' vtd_inv_desc '))
+      return seen === commands && waited && !line.includes(' vtd_inv_desc_wait_sw ');
+    if (!line.includes(' type wait ')) {
+      seen++;
+      waited = false;
+    } else waited = true;
+    return seen > commands;
+  });
+}
+
+function run(...args) {
+  const { status, stdout } = spawnSync(process.execPath, [cli, ...args], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    encoding: 'utf8',
+    maxBuffer: 1 << 28,
+  });
+  return { status, stdout };
+}
+
+async function convert({ name, from = name, parts, until }, captures, scratch) {
+  const cut = [];
+  let commands;
+  for (const part of parts) {
+    const source = join(captures, from, `${part}.zst`);
+    const target = join(scratch, part);
+    if (until === undefined) await copy(source, target, never);
+    else if (part === 'trace.txt') commands = await cutGuest(source, target, until);
+    else await cutHost(source, target, commands);
+    cut.push(target);
+  }
+  const path = join(here, `${name}.iorr`);
+  const { status } = run('import', ...cut, '-o', path);
+  if (status !== 0) throw new Error(`${name}: import failed`);
+}
+
+/** The row of the table in PROVENANCE.md: counts as the file has them now. */
+function describe({ name, from = name, parts, until }) {
+  const path = join(here, `${name}.iorr`);
+  const trace = openTrace(path);
+  const { map, unmap, inv, dma } = trace.streamCounts;
+  const { eventCount } = trace;
+  trace.close();
+  const { stdout } = run('verify', path, '--json');
+  const { byKind = {} } = stdout === '' ? {} : JSON.parse(stdout).result;
+  const checked = (kind) => byKind[kind]?.checked ?? 0;
+  const what = `${parts.join(' + ')} of ${from}${until === undefined ? '' : `, to \`${until}\``}`;
+  const numbers = [statSync(path).size, eventCount, map, unmap, inv, dma, checked('dma'), checked('inv')];
+  return `| \`${name}.iorr\` | ${what} | ${numbers.join(' | ')} |`;
+}
+
+const [captures, ...names] = process.argv.slice(2);
+if (captures === undefined) {
+  console.error('usage: npm run corpus -- FOLDER-OF-CAPTURES [NAME...]');
+  process.exit(2);
+}
+const scratch = mkdtempSync(join(tmpdir(), 'iorr-corpus-'));
+try {
+  for (const trace of TRACES) {
+    if (names.length > 0 && !names.includes(trace.name)) continue;
+    console.error(trace.name);
+    await convert(trace, captures, scratch);
+  }
+} finally {
+  rmSync(scratch, { recursive: true });
+}
+const provenance = join(here, 'PROVENANCE.md');
+const rows = TRACES.map(describe).join('\n');
+writeFileSync(
+  provenance,
+  readFileSync(provenance, 'utf8').replace(/(?<=<!-- counts -->\n(?:\|.*\n){2})(?:\|.*\n)*/, () => `${rows}\n`),
+);
