@@ -5,7 +5,15 @@ describe('Random', () => {
   test('a seed gives the same numbers for ever', () => {
     const random = new Random(1);
     const words = Array.from({ length: 4 }, () => random.int32());
-    expect(words).toEqual(Array.from({ length: 4 }, ((again) => () => again.int32())(new Random(1))));
+    expect(words).toEqual(
+      Array.from(
+        { length: 4 },
+        (
+          (again) => () =>
+            again.int32()
+        )(new Random(1)),
+      ),
+    );
     // Golden: generated traces and sampled designs rest on these values.
     expect(words).toMatchInlineSnapshot(`
       [
@@ -24,7 +32,7 @@ describe('Random', () => {
 
   test('below covers its range evenly', () => {
     const random = new Random(42);
-    const counts = new Array<number>(10).fill(0);
+    const counts = Array.from({ length: 10 }, () => 0);
     for (let i = 0; i < 100_000; i++) {
       const value = random.below(10);
       counts[value] = (counts[value] ?? 0) + 1;

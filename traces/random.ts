@@ -54,6 +54,6 @@ export class Random {
 
   /** True with this probability (0 to 1, in steps of 2^-32). */
   chance(probability: number): boolean {
-    return (this.int32() >>> 0) < probability * 0x100000000;
+    return this.int32() >>> 0 < probability * 0x100000000;
   }
 }

@@ -54,7 +54,7 @@ describe('the registry', () => {
   test('names are unique, events comes first, and defaults are inside their ranges', () => {
     expect(new Set(WORKLOADS.map((w) => w.name)).size).toBe(WORKLOADS.length);
     for (const workload of WORKLOADS) {
-      expect(workload.parameters[0], workload.name).toBe(EVENTS);
+      expect(workload.parameters[0]).toBe(EVENTS);
       expect(new Set(workload.parameters.map((p) => p.name)).size).toBe(workload.parameters.length);
       const settings = workload.parameters.map((p) => `${p.name}=${p.default}`);
       expect(readSettings(workload.name, workload.parameters, settings).toObject()).toEqual(

@@ -48,7 +48,15 @@ export class ParameterValues {
   }
 }
 
-const MULTIPLES: { readonly [suffix: string]: number } = { '': 1, k: 1e3, M: 1e6, G: 1e9, Ki: 2 ** 10, Mi: 2 ** 20, Gi: 2 ** 30 };
+const MULTIPLES: { readonly [suffix: string]: number } = {
+  '': 1,
+  k: 1e3,
+  M: 1e6,
+  G: 1e9,
+  Ki: 2 ** 10,
+  Mi: 2 ** 20,
+  Gi: 2 ** 30,
+};
 
 /** `100`, `1.5`, `1e8`, `20M`, `64Ki`: digits, optional fraction, optional exponent, optional multiple. */
 const NUMBER = /^(\d+(?:\.\d+)?(?:e\d+)?)(|k|M|G|Ki|Mi|Gi)$/;
@@ -57,7 +65,11 @@ const NUMBER = /^(\d+(?:\.\d+)?(?:e\d+)?)(|k|M|G|Ki|Mi|Gi)$/;
  * Reads `k=v` settings against the parameters of a workload. Throws `IorrError` USAGE for a setting that is no `k=v`, has an
  * unknown name, or a value outside its range. Of a name that is set twice the last counts.
  */
-export function readSettings(owner: string, parameters: readonly Parameter[], settings: readonly string[]): ParameterValues {
+export function readSettings(
+  owner: string,
+  parameters: readonly Parameter[],
+  settings: readonly string[],
+): ParameterValues {
   const values = new Map<string, number | string>(parameters.map((p) => [p.name, p.default]));
   for (const setting of settings) {
     const cut = setting.indexOf('=');
@@ -81,7 +93,10 @@ export function readSettings(owner: string, parameters: readonly Parameter[], se
 function readValue(owner: string, parameter: Parameter, text: string): number | string {
   if (parameter.kind === 'choice') {
     if (parameter.choices.includes(text)) return text;
-    throw new IorrError('USAGE', `${owner}: ${parameter.name} expects ${parameter.choices.join(' or ')}, got "${text}"`);
+    throw new IorrError(
+      'USAGE',
+      `${owner}: ${parameter.name} expects ${parameter.choices.join(' or ')}, got "${text}"`,
+    );
   }
   const match = NUMBER.exec(text);
   const [, digits = '', suffix = ''] = match ?? [];

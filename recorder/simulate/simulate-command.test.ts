@@ -17,7 +17,11 @@ interface Run {
 }
 
 /** Runs the command; `stopAt` is the number of progress updates after which Ctrl-C comes. */
-async function run(args: readonly string[], options: Record<string, unknown>, stopAt = Number.POSITIVE_INFINITY): Promise<Run> {
+async function run(
+  args: readonly string[],
+  options: Record<string, unknown>,
+  stopAt = Number.POSITIVE_INFINITY,
+): Promise<Run> {
   let out = '';
   let err = '';
   const updates: number[] = [];
@@ -48,7 +52,12 @@ async function run(args: readonly string[], options: Record<string, unknown>, st
 describe('iorr simulate', () => {
   test('writes a whole trace that says what it was made from', async () => {
     const output = join(folder, 'a.iorr');
-    const { code, out, err, updates } = await run(['ring-nic'], { output, set: ['events=200k', 'devices=3'], seed: '9', json: true });
+    const { code, out, err, updates } = await run(['ring-nic'], {
+      output,
+      set: ['events=200k', 'devices=3'],
+      seed: '9',
+      json: true,
+    });
     expect(code).toBe(0);
     expect(err).toBe('');
     const document = JSON.parse(out) as Record<string, unknown>;

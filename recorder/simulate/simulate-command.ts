@@ -34,7 +34,7 @@ interface Task {
 }
 
 function readSeed(value: unknown): number {
-  const text = String(value ?? '1');
+  const text = typeof value === 'string' || typeof value === 'number' ? String(value) : '1';
   const seed = Number(text);
   if (/^\d+$/.test(text) && Number.isSafeInteger(seed)) return seed;
   throw new IorrError('USAGE', `--seed expects an integer from 0 to ${Number.MAX_SAFE_INTEGER}, got "${text}"`);
@@ -56,7 +56,12 @@ function readTask({ args, options }: CommandInvocation): Task {
   if (output === '-' && options['json'] === true) {
     throw new IorrError('USAGE', '-o - and --json would both write to stdout', { hint: 'name a file with -o' });
   }
-  return { workload, values: readSettings(name, workload.parameters, settings), seed: readSeed(options['seed']), output };
+  return {
+    workload,
+    values: readSettings(name, workload.parameters, settings),
+    seed: readSeed(options['seed']),
+    output,
+  };
 }
 
 /**
@@ -134,7 +139,13 @@ export const simulateCommand: CommandSpec = {
     if (options['json'] === true) {
       const { seed, parameters } = result;
       const options = { ...parameters, seed };
-      const document = makeEnvelope('simulate', { version: toolVersion(), input: [], options, health: EMPTY_HEALTH, result });
+      const document = makeEnvelope('simulate', {
+        version: toolVersion(),
+        input: [],
+        options,
+        health: EMPTY_HEALTH,
+        result,
+      });
       io.out(toJson(document));
     } else {
       const size = `${result.events} events in ${result.bytes} bytes (${result.bytesPerEvent.toFixed(2)} each)`;

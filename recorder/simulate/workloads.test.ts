@@ -63,9 +63,8 @@ describe.each(WORKLOADS.map((workload) => [workload.name, workload] as const))('
         last = time;
       });
       expect(backwards).toBe(0);
-      for (const name of STREAM_NAMES) {
-        if (!workload.streams.includes(name)) expect(trace.streamCounts[name], name).toBe(0);
-      }
+      const filled = STREAM_NAMES.filter((name) => trace.streamCounts[name] > 0);
+      expect(filled.filter((name) => !workload.streams.includes(name))).toEqual([]);
     }
   });
 
@@ -139,7 +138,7 @@ describe('ring-nic', () => {
         unmaps++;
       } else if (stream === STREAM_ID.inv) {
         const c = segment.rows.inv.columns;
-        expect(c.dialect[row]).toBe(DIALECT.vtd);
+        if (c.dialect[row] !== DIALECT.vtd) wrong.push('dialect');
         if (c.form[row] === INV_FORM.doorbell) doorbells++;
         if (c.form[row] !== INV_FORM.words) return;
         const low = (c.w0Lo[row] ?? 0) >>> 0;

@@ -1,6 +1,7 @@
 import { crc32 } from 'node:zlib';
 import { Decoder, Encoder } from '@msgpack/msgpack';
 import { MAX_ELEMENTS, MAX_FRAME_BYTES, MAX_STRING_BYTES } from './limits.ts';
+import { isBoundedPayload } from './payload-check.ts';
 
 /**
  * A file is `MAGIC`, then frames, then (if it was closed) a trailer. A frame is 12 bytes of header and a payload:
@@ -55,7 +56,7 @@ export function parseFrameHeader(bytes: Uint8Array): { length: number; checksum:
 
 /** The content of a payload, or undefined where the checksum or the encoding is wrong. */
 export function decodePayload(payload: Uint8Array, checksum: number): readonly unknown[] | undefined {
-  if (crc32(payload) !== checksum) return undefined;
+  if (crc32(payload) !== checksum || !isBoundedPayload(payload)) return undefined;
   try {
     const content: unknown = decoder.decode(payload);
     return Array.isArray(content) && content.length > 0 ? content : undefined;

@@ -11,3 +11,10 @@ export const MAX_STRINGS_LENGTH = 64 * 1024 * 1024;
 export const MAX_FRAMES = 1 << 22;
 /** Elements of any MessagePack array or map in a frame. */
 export const MAX_ELEMENTS = 1 << 22;
+/** Items of a frame's MessagePack, nested ones included. The footer has some 22 for each segment. */
+export const MAX_ITEMS = 1 << 25;
+/** Those of them that are texts, arrays, maps or byte strings; byte strings alone (a segment has one per column). */
+export const MAX_OBJECTS = 1 << 22;
+export const MAX_BINARIES = 1 << 16;
+/** Nesting of arrays and maps. */
+export const MAX_DEPTH = 64;

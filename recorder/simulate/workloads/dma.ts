@@ -28,7 +28,14 @@ export const dma: Workload = {
   streams: ['map', 'attach', 'inv', 'dma'],
   parameters: [
     EVENTS,
-    { kind: 'number', name: 'devices', about: 'devices, each with a domain of its own', default: 16, min: 1, max: 4096 },
+    {
+      kind: 'number',
+      name: 'devices',
+      about: 'devices, each with a domain of its own',
+      default: 16,
+      min: 1,
+      max: 4096,
+    },
     { kind: 'number', name: 'pages', about: 'pages of each ring', default: 4096, min: 32, max: 1 << 20 },
     { kind: 'number', name: 'gap', about: 'ns between accesses', default: 50, min: 1, max: 1e9 },
   ],
