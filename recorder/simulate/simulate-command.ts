@@ -6,7 +6,7 @@ import { createTrace } from '../../traces/file.ts';
 import { EMPTY_HEALTH } from '../../traces/header.ts';
 import { toJson } from '../../traces/plain-json.ts';
 import { Random } from '../../traces/random.ts';
-import { toolVersion } from '../../traces/tool-version.ts';
+import { toolVersion } from '../../traces/tool.ts';
 import type { ParameterValues } from './parameter.ts';
 import { describeParameters, readSettings } from './parameter.ts';
 import { simulatedHeader } from './workload.ts';
