@@ -15,8 +15,17 @@ function plain(value: unknown, key: string): unknown {
   return Object.fromEntries(entries.map(([name, item]) => [name, plain(item, name)]));
 }
 
+/** As JSON allows, but without the characters that steer a terminal or turn text around: written as `\\u009b`. */
+function quote(text: string): string {
+  return JSON.stringify(text).replace(
+    /[\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g,
+    (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+}
+
 /** Indented, with arrays of numbers and short texts on one line: a series takes a line, not a screen. */
 function print(value: unknown, indent: string): string {
+  if (typeof value === 'string') return quote(value);
   if (typeof value !== 'object' || value === null) return JSON.stringify(value) ?? 'null';
   const inner = `${indent}  `;
   if (Array.isArray(value)) {
@@ -27,7 +36,7 @@ function print(value: unknown, indent: string): string {
   }
   const entries = Object.entries(value);
   if (entries.length === 0) return '{}';
-  return `{\n${entries.map(([name, item]) => `${inner}${JSON.stringify(name)}: ${print(item, inner)}`).join(',\n')}\n${indent}}`;
+  return `{\n${entries.map(([name, item]) => `${inner}${quote(name)}: ${print(item, inner)}`).join(',\n')}\n${indent}}`;
 }
 
 /** The `--json` text of any document, one line feed at its end. */

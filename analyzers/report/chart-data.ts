@@ -1,0 +1,176 @@
+import type { TimeSeries } from '../../replay/results.ts';
+import type { CompareReport } from './envelope.ts';
+import { comparedRows } from './comparison.ts';
+import { printable } from './escape.ts';
+
+/** Points of one line at most: more than a chart has pixels is only weight. */
+export const MAX_POINTS = 1000;
+/** Phases drawn at most; a trace may hold any number of marks. */
+export const MAX_PHASES = 200;
+
+export type Points = readonly (number | null)[];
+
+export interface ChartRow {
+  readonly label: string;
+  readonly recorded: boolean;
+}
+
+export interface TimeChartData {
+  /** Middle of each bin, in seconds of the trace. */
+  readonly x: readonly number[];
+  readonly binNs: number;
+  /** By row, then by bin; per second. A row that was not seen there has `null`. */
+  readonly commands: readonly Points[];
+  readonly syncs: readonly Points[];
+  /** 0 to 100; `null` where there was no lookup. The whole is null where it is unknown for every row. */
+  readonly hitRate: readonly Points[] | null;
+  readonly exposed: readonly Points[] | null;
+}
+
+export interface ExposureChartData {
+  /** Bucket i counts durations in [2^i, 2^(i+1)) ns; the first and last that any row fills. */
+  readonly first: number;
+  readonly last: number;
+  /** By row, from bucket `first` to `last`. */
+  readonly pages: readonly (readonly number[])[];
+}
+
+export interface PhaseData {
+  /** Seconds of the trace. */
+  readonly from: number;
+  readonly to: number;
+  readonly name: string;
+}
+
+/** What the report's script draws; plain data, embedded as JSON. */
+export interface ChartData {
+  readonly rows: readonly ChartRow[];
+  readonly time: TimeChartData | null;
+  readonly exposure: ExposureChartData | null;
+  readonly phases: readonly PhaseData[];
+}
+
+/** The common grid of all rows: whole bins of the coarsest series, few enough to draw. */
+interface Grid {
+  readonly startNs: number;
+  readonly binNs: number;
+  readonly bins: number;
+}
+
+function commonGrid(all: readonly TimeSeries[]): Grid | null {
+  const some = all.filter((series) => series.commands.length > 0 && series.binNs > 0);
+  if (some.length === 0) return null;
+  const startNs = Math.min(...some.map((series) => series.startNs));
+  const endNs = Math.max(...some.map((series) => series.startNs + series.commands.length * series.binNs));
+  const finest = Math.max(...some.map((series) => series.binNs));
+  const binNs = finest * Math.max(1, Math.ceil((endNs - startNs) / finest / MAX_POINTS));
+  return { startNs, binNs, bins: Math.ceil((endNs - startNs) / binNs) };
+}
+
+/** Bin by bin the fold of what falls into it; `null` where nothing does. */
+function onGrid(
+  grid: Grid,
+  series: TimeSeries,
+  values: readonly number[],
+  fold: (a: number, b: number) => number,
+): (number | null)[] {
+  const out: (number | null)[] = new Array<number | null>(grid.bins).fill(null);
+  for (let i = 0; i < values.length; i++) {
+    const bin = Math.floor((series.startNs - grid.startNs + (i + 0.5) * series.binNs) / grid.binNs);
+    const value = values[i] ?? 0;
+    const before = out[bin];
+    if (before === undefined) continue;
+    out[bin] = before === null ? value : fold(before, value);
+  }
+  return out;
+}
+
+function add(a: number, b: number): number {
+  return a + b;
+}
+
+/** Four significant digits: what a pixel can show, in a third of the bytes. */
+function short(value: number | null): number | null {
+  return value === null ? null : Number(value.toPrecision(4));
+}
+
+function timeData(report: CompareReport): TimeChartData | null {
+  const rows = comparedRows(report.result);
+  const grid = commonGrid(rows.map((row) => row.design.series));
+  if (grid === null) return null;
+  const perSecond = grid.binNs / 1e9;
+  const rate = (pick: (series: TimeSeries) => readonly number[]): readonly Points[] =>
+    rows.map(({ design }) =>
+      onGrid(grid, design.series, pick(design.series), add).map((value) =>
+        short(value === null ? null : value / perSecond),
+      ),
+    );
+  const known = {
+    cache: rows.some((row) => row.design.iotlb !== null),
+    exposure: rows.some((row) => row.design.exposure !== null),
+  };
+  const nothing = (): null[] => new Array<null>(grid.bins).fill(null);
+  const hitRate = rows.map(({ design }) => {
+    if (design.iotlb === null) return nothing();
+    const lookups = onGrid(grid, design.series, design.series.lookups, add);
+    const hits = onGrid(grid, design.series, design.series.hits, add);
+    return lookups.map((count, i) => (count === null || count === 0 ? null : short(((hits[i] ?? 0) / count) * 100)));
+  });
+  const exposed = rows.map(({ design }) =>
+    design.exposure === null ? nothing() : onGrid(grid, design.series, design.series.exposedPages, Math.max).map(short),
+  );
+  return {
+    x: Array.from({ length: grid.bins }, (_, i) =>
+      Number(((grid.startNs + (i + 0.5) * grid.binNs) / 1e9).toPrecision(12)),
+    ),
+    binNs: grid.binNs,
+    commands: rate((series) => series.commands),
+    syncs: rate((series) => series.syncs),
+    hitRate: known.cache ? hitRate : null,
+    exposed: known.exposure ? exposed : null,
+  };
+}
+
+function exposureData(report: CompareReport): ExposureChartData | null {
+  const histograms = comparedRows(report.result).map((row) => row.design.exposure?.histogram ?? []);
+  const filled = histograms.flatMap((histogram) => histogram.flatMap((pages, bucket) => (pages > 0 ? [bucket] : [])));
+  if (filled.length === 0) return null;
+  const first = Math.min(...filled);
+  const last = Math.min(63, Math.max(...filled));
+  const length = last - first + 1;
+  return {
+    first,
+    last,
+    pages: histograms.map((histogram) => Array.from({ length }, (_, i) => histogram[first + i] ?? 0)),
+  };
+}
+
+/** `lab: ` where every mark begins with it: said once it says nothing. */
+function commonPrefix(texts: readonly string[]): string {
+  const prefix = /^[\w.-]+:\s+/.exec(texts[0] ?? '')?.[0] ?? '';
+  return texts.length > 1 && texts.every((text) => text.startsWith(prefix) && text.length > prefix.length)
+    ? prefix
+    : '';
+}
+
+/** Each mark begins a phase that lasts until the next mark, or until the end of the charts. */
+export function phasesOf(report: CompareReport): readonly PhaseData[] {
+  const marks = [...report.result.marks].sort((a, b) => a.t - b.t);
+  const prefix = commonPrefix(marks.map((mark) => mark.text));
+  const grid = commonGrid(comparedRows(report.result).map((row) => row.design.series));
+  const endNs = grid === null ? report.result.durationNs : grid.startNs + grid.bins * grid.binNs;
+  return marks.slice(0, MAX_PHASES).map((mark, i) => ({
+    from: mark.t / 1e9,
+    to: Math.max(mark.t, marks[i + 1]?.t ?? endNs) / 1e9,
+    name: printable(mark.text.slice(prefix.length), 80),
+  }));
+}
+
+export function chartData(report: CompareReport): ChartData {
+  return {
+    rows: comparedRows(report.result).map(({ label, recorded }) => ({ label, recorded })),
+    time: timeData(report),
+    exposure: exposureData(report),
+    phases: phasesOf(report),
+  };
+}

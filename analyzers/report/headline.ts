@@ -1,0 +1,115 @@
+import type { CompareResult } from '../../replay/results.ts';
+import { baseRow, comparedRows } from './comparison.ts';
+import type { ComparedRow } from './comparison.ts';
+import { formatCount, formatDecimal, formatNs } from './format-units.ts';
+
+/** What the comparison says, in words: one sentence for the eye, then those that say at what price. */
+export interface Headline {
+  readonly title: string;
+  readonly details: readonly string[];
+}
+
+const THIN = '\u202f';
+
+function pageSeconds(row: ComparedRow): number | null {
+  return row.design.exposure?.pageSeconds ?? null;
+}
+
+function smallest(rows: readonly ComparedRow[], value: (row: ComparedRow) => number | null): ComparedRow | null {
+  let best: ComparedRow | null = null;
+  for (const row of rows) {
+    const candidate = value(row);
+    if (candidate === null) continue;
+    const current = best === null ? null : value(best);
+    if (current === null || candidate < current) best = row;
+  }
+  return best;
+}
+
+/** `94.1 % less`, `20.0 % more`, `3.2 times the`; both positive and not the same. */
+function compared(value: number, base: number): string {
+  const ratio = value / base;
+  if (ratio >= 2) return `${formatDecimal(ratio)} times the`;
+  const percent = Math.abs(ratio - 1) * 100;
+  const size = percent < 0.1 ? '<0.1' : percent > 99.9 && percent < 100 ? '>99.9' : percent.toFixed(1);
+  return `${size}${THIN}% ${ratio < 1 ? 'less' : 'more'}`;
+}
+
+function costClause(cheap: ComparedRow, dear: ComparedRow): string {
+  const less = cheap.design.cpuNs;
+  const more = dear.design.cpuNs;
+  if (less === more) return `${cheap.label} takes the same CPU time as ${dear.label}`;
+  if (less <= 0) return `${cheap.label} takes no CPU time where ${dear.label} takes ${formatNs(more)}`;
+  return `${cheap.label} takes ${compared(less, more)} CPU time than ${dear.label}`;
+}
+
+function exposureClause(mine: number | null, theirs: number | null): string {
+  if (mine === null || theirs === null) return 'at an unknown exposure';
+  if (mine === theirs) return mine === 0 ? 'and neither leaves any exposure' : 'and leaves the same exposure';
+  if (mine === 0) return 'and leaves no exposure';
+  if (theirs === 0) return `but leaves ${formatDecimal(mine)} page-seconds of exposure against none`;
+  return `${mine > theirs ? 'but' : 'and'} leaves ${compared(mine, theirs)} exposure`;
+}
+
+function exposureOf(row: ComparedRow): string {
+  const { exposure, stale } = row.design;
+  if (exposure === null) return `How long ${row.label} leaves unmapped pages reachable is unknown.`;
+  if (exposure.pages === 0) return `Under ${row.label} no unmapped page stayed cached.`;
+  const pages = `${formatCount(exposure.pages)} of ${formatCount(exposure.unmappedPages)} unmapped pages stayed cached`;
+  const long = `half of them up to ${formatNs(exposure.ns.p50)}, the longest ${formatNs(exposure.ns.max)}`;
+  const served =
+    stale === null
+      ? ''
+      : stale.translations === 0
+        ? ' No stale translation was served.'
+        : ` ${formatCount(stale.translations)} stale translations were served.`;
+  return `Under ${row.label} ${pages}: ${formatDecimal(exposure.pageSeconds)} page-seconds, ${long}.${served}`;
+}
+
+function oneDesign(row: ComparedRow): Headline {
+  const { design } = row;
+  const title = `${row.label} sends ${formatCount(design.commands)} invalidation commands for ${formatCount(design.unmaps)} unmaps`;
+  return { title, details: [`They cost ${formatNs(design.cpuNs)} of CPU time.`, exposureOf(row)] };
+}
+
+function twoDesigns(base: ComparedRow, other: ComparedRow): Headline {
+  const [cheap, dear] = other.design.cpuNs <= base.design.cpuNs ? [other, base] : [base, other];
+  const title = `${costClause(cheap, dear)}, ${exposureClause(pageSeconds(cheap), pageSeconds(dear))}`;
+  return { title, details: [costOf(cheap), costOf(dear), exposureOf(cheap), exposureOf(dear)] };
+}
+
+function costOf(row: ComparedRow): string {
+  const { commands, syncs, cpuNs } = row.design;
+  return `${row.label}: ${formatCount(commands)} commands, ${formatCount(syncs)} syncs, ${formatNs(cpuNs)} of CPU time.`;
+}
+
+function manyDesigns(designs: readonly ComparedRow[], first: ComparedRow): Headline {
+  const cheapest = smallest(designs, (row) => row.design.cpuNs) ?? first;
+  const safest = smallest(designs, pageSeconds);
+  if (safest === null) {
+    return {
+      title: `Of ${designs.length} designs ${cheapest.label} takes the least CPU time, at an unknown exposure`,
+      details: [costOf(cheapest), exposureOf(cheapest)],
+    };
+  }
+  if (safest === cheapest) {
+    return {
+      title: `Of ${designs.length} designs ${cheapest.label} takes the least CPU time and leaves the least exposure`,
+      details: [costOf(cheapest), exposureOf(cheapest)],
+    };
+  }
+  return {
+    title: `Of ${designs.length} designs ${cheapest.label} takes the least CPU time, ${safest.label} leaves the least exposure`,
+    details: [costOf(cheapest), costOf(safest), exposureOf(cheapest), exposureOf(safest)],
+  };
+}
+
+export function headline(result: CompareResult): Headline {
+  const designs = comparedRows(result).filter((row) => !row.recorded);
+  const base = baseRow(designs);
+  if (base === null) return { title: 'No design was compared', details: [] };
+  const [, second] = designs;
+  if (second === undefined) return oneDesign(base);
+  if (designs.length === 2) return twoDesigns(base, second);
+  return manyDesigns(designs, base);
+}
