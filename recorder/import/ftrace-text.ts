@@ -1,0 +1,295 @@
+import { STREAM_ID } from '../../traces/schema.ts';
+import { ABSENT } from '../../traces/units.ts';
+import { ByteTable } from './byte-table.ts';
+import { ascii } from './byte-cursor.ts';
+import { CountedNames } from './counted-names.ts';
+import { CommentLine } from './ftrace/comment-line.ts';
+import { DMA_EVENTS, DMA_IGNORED } from './ftrace/dma-events.ts';
+import { EventLine } from './ftrace/event-line.ts';
+import type { EventParser } from './ftrace/event-line.ts';
+import { INTEL_IOMMU_EVENTS } from './ftrace/intel-iommu-events.ts';
+import { IOMMU_EVENTS } from './ftrace/iommu-events.ts';
+import { LineHeader } from './ftrace/line-header.ts';
+import { MARK_EVENTS } from './ftrace/mark-events.ts';
+import type { ImportFacts, ImportHeader, ImportRun, ImportTarget, Importer } from './importer.ts';
+import { LineSplitter } from './lines.ts';
+import type { LineReader } from './lines.ts';
+
+/** One list per event system; a new system is one file and one line here. */
+const PARSERS: readonly EventParser[] = [...IOMMU_EVENTS, ...INTEL_IOMMU_EVENTS, ...DMA_EVENTS, ...MARK_EVENTS];
+
+/** Event names to parsers: ids below `PARSERS.length` are its members, those above are known and ignored. */
+const NAMES = new ByteTable();
+const PARSER_OF: number[] = [];
+const IGNORED = -1;
+PARSERS.forEach((parser, index) => {
+  for (const name of parser.names) PARSER_OF[addName(name)] = index;
+});
+for (const name of DMA_IGNORED) PARSER_OF[addName(name)] = IGNORED;
+
+function addName(name: string): number {
+  const bytes = ascii(name);
+  return NAMES.add(bytes, 0, bytes.length);
+}
+
+/** Times up to here are kept as they are; later ones would lose exactness, so the epoch moves to the first event. */
+const LATEST_EPOCH_0_SECONDS = 4_000_000;
+/** How far before the first line a CPU's events may lie. */
+const EPOCH_MARGIN_SECONDS = 60;
+
+/**
+ * The text of tracefs (`trace`, `trace_pipe`), of `trace-cmd report` and of `perf script`, Linux 6.12 to 7.2.
+ * Facts: kernel/trace/trace_output.c, include/trace/events/{iommu,dma}.h, drivers/iommu/intel/trace.h.
+ */
+export const ftraceText: Importer = {
+  name: 'ftrace-text',
+  description: 'Linux trace text: tracefs trace files, trace-cmd report, perf script (iommu, intel_iommu, dma events)',
+  side: 'guest',
+  detect,
+  describe,
+  create: (target) => new FtraceTextRun(target),
+};
+
+function detect(head: Uint8Array): number {
+  const scout = new Scout();
+  scout.read(head);
+  if (scout.lines === 0) return 0;
+  if (scout.events === 0) return scout.tracer ? 0.9 : 0;
+  // Binary data or prose may hold a line that looks like an event by chance.
+  return Math.min(1, (scout.events + scout.comments) / scout.lines);
+}
+
+function describe(head: Uint8Array): ImportHeader {
+  const scout = new Scout();
+  scout.read(head);
+  const epoch =
+    scout.firstSeconds > LATEST_EPOCH_0_SECONDS ? Math.max(0, scout.firstSeconds - EPOCH_MARGIN_SECONDS) : 0;
+  return {
+    source: { format: 'ftrace-text', producer: 'Linux' },
+    host: {
+      ...(scout.cpus > 0 ? { cpus: scout.cpus } : {}),
+      ...(scout.intel ? { iommu: 'vtd' } : {}),
+    },
+    clock: {
+      epochNs: epoch === 0 ? '0' : `${BigInt(epoch) * 1_000_000_000n}`,
+      name: 'unknown',
+      resolutionNs: scout.fraction === 0 ? 1 : 10 ** (9 - scout.fraction),
+    },
+    fidelity: {
+      map: 'full',
+      unmap: 'full',
+      attach: 'partial',
+      // qi_submit sees every descriptor but the waits.
+      inv: 'partial',
+      flush: 'full',
+      // VT-d, SMMUv3 and virtio-iommu report their faults in the kernel's log alone.
+      fault: 'partial',
+      prq: 'full',
+      lost: 'full',
+      mark: 'full',
+    },
+  };
+}
+
+/** Reads the beginning of an input for what kind it is and what its header says. */
+class Scout implements LineReader {
+  lines = 0;
+  events = 0;
+  comments = 0;
+  tracer = false;
+  cpus = 0;
+  intel = false;
+  firstSeconds = 0;
+  fraction = 6;
+  readonly #header = new LineHeader();
+  readonly #comment = new CommentLine();
+  readonly #tracer = ascii('# tracer:');
+  readonly #qi = ascii('qi_submit');
+  readonly #tag = ascii('cache_tag_');
+
+  read(head: Uint8Array): void {
+    // The last line of the head may be cut; it is only counted if nothing else is there.
+    new LineSplitter(this).push(head);
+  }
+
+  line(bytes: Uint8Array, start: number, end: number): void {
+    if (start === end) return;
+    this.lines++;
+    if (this.#header.parse(bytes, start, end)) {
+      const { nameStart } = this.#header;
+      if (this.events++ === 0) {
+        this.firstSeconds = this.#header.seconds;
+        this.fraction = this.#header.fraction;
+      }
+      this.intel ||= startsWith(bytes, nameStart, end, this.#qi) || startsWith(bytes, nameStart, end, this.#tag);
+      return;
+    }
+    const kind = this.#comment.parse(bytes, start, end);
+    if (kind === 'none') return;
+    this.comments++;
+    this.tracer ||= startsWith(bytes, start, end, this.#tracer);
+    if (kind === 'entries' || kind === 'cpus') this.cpus = this.#comment.cpus;
+  }
+
+  tooLong(): void {
+    this.lines++;
+  }
+
+  unterminated(): void {}
+}
+
+function startsWith(bytes: Uint8Array, start: number, end: number, expected: Uint8Array): boolean {
+  if (start + expected.length > end) return false;
+  for (let i = 0; i < expected.length; i++) if (bytes[start + i] !== expected[i]) return false;
+  return true;
+}
+
+class FtraceTextRun implements ImportRun, LineReader {
+  readonly #target: ImportTarget;
+  readonly #splitter: LineSplitter;
+  readonly #line: EventLine;
+  readonly #header = new LineHeader();
+  readonly #comment = new CommentLine();
+  readonly #unknown = new CountedNames('unknown');
+  readonly #ignored = new CountedNames('ignored');
+  readonly #epochSeconds: number;
+  #lines = 0;
+  #blank = 0;
+  #events = 0;
+  #malformed = 0;
+  #inBuffer = -1;
+  #overwritten = 0;
+  #lastTime = 0;
+
+  constructor(target: ImportTarget) {
+    this.#target = target;
+    this.#splitter = new LineSplitter(this);
+    this.#line = new EventLine(target.sink, target.health, target.file, target.source ?? 0);
+    this.#epochSeconds = Number(BigInt(target.header.clock.epochNs) / 1_000_000_000n);
+  }
+
+  push(chunk: Uint8Array): void {
+    this.#splitter.push(chunk);
+  }
+
+  line(bytes: Uint8Array, start: number, end: number, number: number): void {
+    const header = this.#header;
+    if (!header.parse(bytes, start, end)) {
+      this.#noEvent(bytes, start, end, number);
+      return;
+    }
+    this.#lines++;
+    const time = (header.seconds - this.#epochSeconds) * 1e9 + header.nanoseconds;
+    if (time < 0 || time > Number.MAX_SAFE_INTEGER) {
+      this.#bad('time stamp', number);
+      return;
+    }
+    const id = NAMES.find(bytes, header.nameStart, header.nameEnd);
+    if (id < 0) {
+      this.#unknown.add(bytes, header.nameStart, header.nameEnd, number);
+      return;
+    }
+    const index = PARSER_OF[id]!;
+    if (index === IGNORED) {
+      this.#ignored.add(bytes, header.nameStart, header.nameEnd, number);
+      return;
+    }
+    const line = this.#line;
+    line.time = time;
+    line.cpu = header.cpu;
+    line.task = header.task;
+    line.number = number;
+    line.cursor.set(bytes, header.argsStart, end);
+    if (this.#overwritten > 0) this.#writeOverwritten(time);
+    if (PARSERS[index]!.parse(line)) {
+      this.#events++;
+      this.#lastTime = time;
+    } else this.#bad(NAMES.text(id), number);
+  }
+
+  tooLong(number: number): void {
+    this.#lines++;
+    this.#target.health.add('truncated', 'line of more than 1 MiB (skipped)', this.#place(number));
+  }
+
+  unterminated(bytes: Uint8Array, start: number, _end: number, number: number): void {
+    // Every program that writes this format ends its lines; half a number would be read as a smaller one.
+    if (bytes[start] === 0x23) return;
+    this.#lines++;
+    this.#target.health.add('truncated', 'last line is cut (skipped)', this.#place(number));
+  }
+
+  end(): ImportFacts {
+    this.#splitter.end();
+    const { health, file } = this.#target;
+    this.#unknown.report(health, file);
+    this.#ignored.report(health, file);
+    if (this.#overwritten > 0) this.#writeOverwritten(0);
+    if (this.#lines < this.#inBuffer) {
+      health.add('truncated', 'entries that the header announces and the file lacks', file, this.#inBuffer - this.#lines);
+    }
+    const devices = this.#line.unnamedDevices;
+    return {
+      lines: this.#lines,
+      events: this.#events,
+      folded: 0,
+      blank: this.#blank,
+      notes: devices.length > 0 ? { devicesWithoutRequesterId: devices } : {},
+    };
+  }
+
+  #noEvent(bytes: Uint8Array, start: number, end: number, number: number): void {
+    if (start === end) {
+      this.#lines++;
+      this.#blank++;
+      return;
+    }
+    const comment = this.#comment;
+    switch (comment.parse(bytes, start, end)) {
+      case 'comment':
+      case 'cpus':
+        return;
+      case 'entries': {
+        const { inBuffer, written } = comment;
+        // Several buffers may stand one after the other in a file.
+        this.#inBuffer = Math.max(0, this.#inBuffer) + inBuffer;
+        if (written > inBuffer) {
+          this.#target.health.add('lost', 'overwritten in the ring buffer', this.#place(number), written - inBuffer);
+          this.#overwritten += written - inBuffer;
+        }
+        return;
+      }
+      case 'lost':
+        this.#target.health.add('lost', 'ring buffer full', this.#place(number), Math.max(1, comment.count));
+        this.#writeLost(this.#lastTime, comment.cpu, comment.count);
+        return;
+      case 'none':
+        this.#lines++;
+        this.#bad('line', number);
+    }
+  }
+
+  /** The events that were overwritten came before the first one that is left. */
+  #writeOverwritten(time: number): void {
+    const count = this.#overwritten;
+    this.#overwritten = 0;
+    this.#writeLost(time, ABSENT, count);
+  }
+
+  #writeLost(time: number, cpu: number, count: number): void {
+    const { sink, source } = this.#target;
+    const row = sink.begin(STREAM_ID.lost, time, cpu, ABSENT, source ?? 0);
+    const columns = sink.rows.lost.columns;
+    columns.countLo[row] = count | 0;
+    columns.countHi[row] = Math.floor(count / 4294967296) | 0;
+  }
+
+  #bad(what: string, number: number): void {
+    this.#malformed++;
+    this.#target.health.add('malformed', what, this.#malformed <= 100 ? this.#place(number) : undefined);
+  }
+
+  #place(number: number): string {
+    return `${this.#target.file}:${number}`;
+  }
+}

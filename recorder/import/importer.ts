@@ -1,0 +1,63 @@
+import type { Fidelity, TraceClock, TraceHost, TraceSource } from '../../traces/header.ts';
+import type { Health } from '../../traces/health.ts';
+import type { StreamName } from '../../traces/schema.ts';
+import type { EventSink } from '../../traces/trace.ts';
+
+/** Bytes of the (decompressed) beginning of an input that `detect` and `describe` are shown, at most. */
+export const HEAD_BYTES = 64 * 1024;
+
+/** What a file's beginning says about the whole; goes into the trace's header before the first event. */
+export interface ImportHeader {
+  readonly source: TraceSource;
+  readonly host: TraceHost;
+  readonly clock: TraceClock;
+  readonly fidelity: { readonly [S in StreamName]?: Fidelity };
+}
+
+/** Where a run's events and troubles go. */
+export interface ImportTarget {
+  readonly sink: EventSink;
+  readonly health: Health;
+  /** Name of the input in places, as `file:line`. */
+  readonly file: string;
+  /** What `describe` returned for the same input. */
+  readonly header: ImportHeader;
+  /** Index of this input among the trace's sources. Default 0. */
+  readonly source?: number;
+}
+
+/**
+ * Known at the end of an input. Each line is in exactly one of the counts:
+ * `lines` = `events` + `folded` + `blank` + what the health record holds of it.
+ */
+export interface ImportFacts {
+  /** Lines read, without comments and headers. */
+  readonly lines: number;
+  /** Events written. Events that come from a header (entries lost before the first line) are not in `lines`. */
+  readonly events: number;
+  /** Lines whose content went into the event of another line. */
+  readonly folded: number;
+  readonly blank: number;
+  /** What else is worth telling: plain data for `TraceSummary.notes`. */
+  readonly notes: { readonly [name: string]: unknown };
+}
+
+/** One input being read. Chunks may be cut anywhere; the events don't depend on where. */
+export interface ImportRun {
+  push(chunk: Uint8Array): void;
+  end(): ImportFacts;
+}
+
+/** Reads one kind of capture. Pure: bytes in, events out. */
+export interface Importer {
+  /** `ftrace-text`; also what `--format` takes and the trace's source says. */
+  readonly name: string;
+  /** One line for the list of formats. */
+  readonly description: string;
+  /** Which side of a run it saw: the guest's kernel, or the host that emulated its IOMMU. Joins need one of each. */
+  readonly side: 'guest' | 'host';
+  /** From 0 (not this format) to 1 (certainly), by the first `HEAD_BYTES` of an input. */
+  detect(head: Uint8Array): number;
+  describe(head: Uint8Array): ImportHeader;
+  create(target: ImportTarget): ImportRun;
+}

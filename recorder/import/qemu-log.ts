@@ -1,0 +1,213 @@
+import { ByteCursor, ascii } from './byte-cursor.ts';
+import { CountedNames } from './counted-names.ts';
+import type { ImportFacts, ImportHeader, ImportRun, ImportTarget, Importer } from './importer.ts';
+import { LineSplitter } from './lines.ts';
+import type { LineReader } from './lines.ts';
+import { LINE } from './qemu/device-model.ts';
+import type { DeviceModel, DeviceModelRun, QemuLine } from './qemu/device-model.ts';
+import { DEVICE_MODELS } from './qemu/device-models.ts';
+import { LinePrefix } from './qemu/line-prefix.ts';
+
+const PREFIXES = DEVICE_MODELS.map((model) => ascii(model.prefix));
+
+/**
+ * QEMU's own log of an emulated IOMMU (`-trace 'vtd_*' -D FILE`), QEMU 7.2 to 11. Lines stand in the order in which things
+ * happened; without time stamps an event's time is the number of its line.
+ */
+export const qemuLog: Importer = {
+  name: 'qemu-log',
+  description: "QEMU's trace log of an emulated IOMMU (vtd_* events), with or without time stamps",
+  side: 'host',
+  detect,
+  describe,
+  create: (target) => new QemuLogRun(target),
+};
+
+function modelOf(bytes: Uint8Array, start: number, end: number): number {
+  for (let model = 0; model < PREFIXES.length; model++) {
+    const prefix = PREFIXES[model]!;
+    if (end - start < prefix.length) continue;
+    let i = 0;
+    while (i < prefix.length && bytes[start + i] === prefix[i]) i++;
+    if (i === prefix.length) return model;
+  }
+  return -1;
+}
+
+function detect(head: Uint8Array): number {
+  const scout = new Scout();
+  new LineSplitter(scout).push(head);
+  if (scout.lines === 0) return 0;
+  return (scout.stamped + scout.bareKnown + scout.bareOther * 0.3) / scout.lines;
+}
+
+function describe(head: Uint8Array): ImportHeader {
+  const scout = new Scout();
+  new LineSplitter(scout).push(head);
+  const { model } = scout;
+  const seconds = BigInt(scout.seconds);
+  return {
+    source: { format: 'qemu-log', producer: 'QEMU' },
+    host: { ...(model === undefined ? {} : { iommu: model.iommu }), emulated: true },
+    clock: {
+      epochNs: scout.stamped > 0 ? `${seconds * 1_000_000_000n + BigInt(scout.nanoseconds)}` : '0',
+      name: scout.stamped > 0 ? 'realtime' : 'unknown',
+      resolutionNs: scout.stamped > 0 ? 1000 : 0,
+    },
+    fidelity: { dma: 'full', inv: 'full', fault: 'full', attach: 'partial' },
+  };
+}
+
+/** Reads the beginning of an input for what kind it is. */
+class Scout implements LineReader {
+  lines = 0;
+  stamped = 0;
+  bareKnown = 0;
+  bareOther = 0;
+  seconds = 0;
+  nanoseconds = 0;
+  model: DeviceModel | undefined;
+  readonly #prefix = new LinePrefix();
+
+  line(bytes: Uint8Array, start: number, end: number): void {
+    if (start === end) return;
+    this.lines++;
+    const prefix = this.#prefix;
+    const kind = prefix.parse(bytes, start, end);
+    if (kind === 'invalid') return;
+    const model = modelOf(bytes, prefix.nameStart, prefix.nameEnd);
+    this.model ??= DEVICE_MODELS[model];
+    if (kind === 'none') {
+      if (model < 0) this.bareOther++;
+      else this.bareKnown++;
+    } else if (this.stamped++ === 0) {
+      this.seconds = prefix.seconds;
+      this.nanoseconds = prefix.nanoseconds;
+    }
+  }
+
+  tooLong(): void {
+    this.lines++;
+  }
+
+  unterminated(): void {}
+}
+
+class QemuLogRun implements ImportRun, LineReader {
+  readonly #target: ImportTarget;
+  readonly #splitter: LineSplitter;
+  readonly #prefix = new LinePrefix();
+  readonly #models: readonly DeviceModelRun[];
+  readonly #line: QemuLine;
+  readonly #unknown = new CountedNames('unknown');
+  readonly #ignored = new CountedNames('ignored');
+  readonly #epochSeconds: number;
+  readonly #epochNanoseconds: number;
+  readonly #stamped: boolean;
+  #events = 0;
+  #folded = 0;
+  #blank = 0;
+  #malformed = 0;
+  #reordered = 0;
+
+  constructor(target: ImportTarget) {
+    this.#target = target;
+    this.#splitter = new LineSplitter(this);
+    this.#models = DEVICE_MODELS.map((model) => model.create());
+    this.#line = { cursor: new ByteCursor(), sink: target.sink, source: target.source ?? 0, time: 0, task: -1 };
+    const epoch = BigInt(target.header.clock.epochNs);
+    this.#epochSeconds = Number(epoch / 1_000_000_000n);
+    this.#epochNanoseconds = Number(epoch % 1_000_000_000n);
+    this.#stamped = target.header.clock.resolutionNs > 0;
+  }
+
+  push(chunk: Uint8Array): void {
+    this.#splitter.push(chunk);
+  }
+
+  line(bytes: Uint8Array, start: number, end: number, number: number): void {
+    if (start === end) {
+      this.#blank++;
+      return;
+    }
+    const prefix = this.#prefix;
+    const kind = prefix.parse(bytes, start, end);
+    if (kind === 'invalid') {
+      this.#bad('line', number);
+      return;
+    }
+    const line = this.#line;
+    if (!this.#stamped) line.time = number;
+    else if (kind !== 'none') {
+      const time = (prefix.seconds - this.#epochSeconds) * 1e9 + (prefix.nanoseconds - this.#epochNanoseconds);
+      if (time > Number.MAX_SAFE_INTEGER) {
+        this.#bad('time stamp', number);
+        return;
+      }
+      // Threads take their time stamps before they write; the order of the lines is the order of the events.
+      if (time < line.time) this.#reordered++;
+      else line.time = time;
+    }
+    const model = modelOf(bytes, prefix.nameStart, prefix.nameEnd);
+    if (model < 0) {
+      this.#unknown.add(bytes, prefix.nameStart, prefix.nameEnd, number);
+      return;
+    }
+    line.task = prefix.task;
+    line.cursor.set(bytes, prefix.argsStart, end);
+    switch (this.#models[model]!.parse(line, bytes, prefix.nameStart, prefix.nameEnd)) {
+      case LINE.event:
+        this.#events++;
+        return;
+      case LINE.folded:
+        this.#folded++;
+        return;
+      case LINE.ignored:
+        this.#ignored.add(bytes, prefix.nameStart, prefix.nameEnd, number);
+        return;
+      default:
+        this.#bad(new TextDecoder().decode(bytes.subarray(prefix.nameStart, prefix.nameEnd).slice(0, 64)), number);
+    }
+  }
+
+  tooLong(number: number): void {
+    this.#target.health.add('truncated', 'line of more than 1 MiB (skipped)', this.#place(number));
+  }
+
+  unterminated(_bytes: Uint8Array, _start: number, _end: number, number: number): void {
+    // QEMU ends each line; half a number would be read as a smaller one.
+    this.#target.health.add('truncated', 'last line is cut (skipped)', this.#place(number));
+  }
+
+  end(): ImportFacts {
+    this.#splitter.end();
+    const { health, file } = this.#target;
+    this.#unknown.report(health, file);
+    this.#ignored.report(health, file);
+    for (const model of this.#models) {
+      for (const [what, count] of model.end()) {
+        health.add('unknown', what, undefined, count);
+        this.#folded -= count;
+      }
+    }
+    return {
+      lines: this.#splitter.count,
+      events: this.#events,
+      folded: this.#folded,
+      blank: this.#blank,
+      notes: {
+        ...(this.#stamped ? {} : { times: 'the log has no time stamps: times are line numbers, durations mean nothing' }),
+        ...(this.#reordered > 0 ? { timesBehindThePreviousLine: this.#reordered } : {}),
+      },
+    };
+  }
+
+  #bad(what: string, number: number): void {
+    this.#malformed++;
+    this.#target.health.add('malformed', what, this.#malformed <= 100 ? this.#place(number) : undefined);
+  }
+
+  #place(number: number): string {
+    return `${this.#target.file}:${number}`;
+  }
+}
