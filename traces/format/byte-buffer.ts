@@ -1,7 +1,11 @@
 /** A growing byte buffer for encoders: call `reserve(n)` once, then write n bytes at most without checks. */
 export class ByteBuffer {
-  bytes = new Uint8Array(1 << 16);
+  bytes: Uint8Array;
   length = 0;
+
+  constructor(bytes: Uint8Array = new Uint8Array(1 << 16)) {
+    this.bytes = bytes;
+  }
 
   clear(): void {
     this.length = 0;

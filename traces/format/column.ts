@@ -2,23 +2,41 @@ import { ByteBuffer, ByteReader } from './byte-buffer.ts';
 import { INT_CODECS } from './codecs/codecs.ts';
 import { COMPRESSION, compress, decompress } from './compression.ts';
 import type { Compression } from './compression.ts';
+import { addPrediction, readPrediction, residuals, writePrediction } from './prediction.ts';
+import type { ColumnAccess, Prediction } from './prediction.ts';
 
 /** Segments after which a column's codec is chosen anew by trying all of them. */
-const TRIAL_PERIOD = 24;
+const TRIAL_PERIOD = 16;
+const SAMPLE_RUN = 3072;
 /** Compressing fewer bytes than this never pays for its own overhead. */
 const SMALLEST_COMPRESSED = 24;
+/** A prediction costs time when reading; it must save this share of the bytes. */
+const PREDICTION_GAIN = 0.92;
+/** In the place of a codec's id: a prediction, then the column of differences. */
+const PREDICTED = 254;
+const BYTE_STRING = 255;
 
 interface Choice {
   codec: number;
   variant: number;
+  prediction: Prediction | undefined;
   age: number;
 }
 
+/** How a column may be predicted: which predictions to try, and what they may look at. */
+export interface PredictionOffer {
+  readonly stream: number;
+  readonly access: ColumnAccess;
+  /** Called only when a choice is due. */
+  candidates(): readonly Prediction[];
+}
+
 /**
- * Encodes integer columns, each by the codec that gives the fewest bytes. All are tried on the first block of a column
- * and on every 24th after it; between, the last winner is used (trying takes some ten times as long as encoding).
+ * Encodes integer columns, each by the prediction and the codec that give the fewest bytes. All are tried on the first block
+ * of a column and on every 16th after it; between, the last winner is used.
  *
- * Layout: codec, variant, compression, then the uncompressed length as a varint, then the bytes.
+ * Layout: codec, variant, compression, then the uncompressed length as a varint, then the bytes; or 254, a prediction
+ * (prediction.ts), and the column of differences in this same layout.
  */
 export class ColumnEncoder {
   readonly #compression: Compression;
@@ -30,31 +48,73 @@ export class ColumnEncoder {
   }
 
   /** `key` names the column over all segments, for the memory of its codec. */
-  encode(key: string, values: Int32Array): Uint8Array {
-    const choice = this.#choices.get(key);
+  encode(key: string, values: Int32Array, offer?: PredictionOffer): Uint8Array {
     const flat = this.#attempt(0, 0, values);
     if (flat !== undefined) return flat;
+    const choice = this.#choices.get(key);
     if (choice !== undefined && choice.age < TRIAL_PERIOD) {
       choice.age++;
-      const encoded = this.#attempt(choice.codec, choice.variant, values);
+      const encoded = this.#again(choice, values, offer);
       if (encoded !== undefined) return encoded;
     }
-    let best: Uint8Array | undefined;
-    for (const codec of INT_CODECS) {
-      for (let variant = 0; variant < codec.variants; variant++) {
-        const encoded = this.#attempt(codec.id, variant, values);
-        if (encoded === undefined || (best !== undefined && encoded.length >= best.length)) continue;
-        best = encoded;
-        this.#choices.set(key, { codec: codec.id, variant, age: 0 });
-      }
+    const fresh = this.#choose(values, offer);
+    this.#choices.set(key, fresh);
+    const encoded = this.#again(fresh, values, offer);
+    if (encoded !== undefined) return encoded;
+    // The sample fitted a codec that the whole does not.
+    const whole = this.#smallest(values);
+    this.#choices.set(key, { ...whole, prediction: undefined, age: 0 });
+    return whole.bytes;
+  }
+
+  /** Tries everything on a sample of the rows. */
+  #choose(values: Int32Array, offer: PredictionOffer | undefined): Choice {
+    const plain = this.#smallest(sampleOf(values));
+    let best = plain.bytes.length;
+    let kept: Choice = { ...plain, prediction: undefined, age: 0 };
+    for (const prediction of offer?.candidates() ?? []) {
+      if (offer === undefined) break;
+      const inner = this.#smallest(sampleOf(residuals(prediction, values, offer.stream, offer.access)));
+      const limit = kept.prediction === undefined ? best * PREDICTION_GAIN : best;
+      if (inner.bytes.length >= limit) continue;
+      best = inner.bytes.length;
+      kept = { ...inner, prediction, age: 0 };
     }
-    if (best === undefined) throw new RangeError(`no codec holds column ${key}`);
-    return best;
+    return kept;
   }
 
   /** A byte string as it is, compressed if that is smaller. Same layout, codec 255. */
   encodeBytes(bytes: Uint8Array): Uint8Array {
-    return this.#pack(255, 0, bytes);
+    return this.#pack(BYTE_STRING, 0, bytes);
+  }
+
+  #again(choice: Choice, values: Int32Array, offer: PredictionOffer | undefined): Uint8Array | undefined {
+    const { prediction } = choice;
+    if (prediction === undefined) return this.#attempt(choice.codec, choice.variant, values);
+    if (offer === undefined) return undefined;
+    let differences: Int32Array;
+    try {
+      differences = residuals(prediction, values, offer.stream, offer.access);
+    } catch (error) {
+      // A kind that the remembered prediction does not list: choose anew.
+      if (error instanceof RangeError) return undefined;
+      throw error;
+    }
+    const inner = this.#attempt(0, 0, differences) ?? this.#attempt(choice.codec, choice.variant, differences);
+    return inner === undefined ? undefined : wrap(prediction, inner);
+  }
+
+  #smallest(values: Int32Array): { codec: number; variant: number; bytes: Uint8Array } {
+    let best: { codec: number; variant: number; bytes: Uint8Array } | undefined;
+    for (const codec of INT_CODECS) {
+      for (let variant = 0; variant < codec.variants; variant++) {
+        const bytes = this.#attempt(codec.id, variant, values);
+        if (bytes === undefined || (best !== undefined && bytes.length >= best.bytes.length)) continue;
+        best = { codec: codec.id, variant, bytes };
+      }
+    }
+    if (best === undefined) throw new RangeError('no codec holds this column');
+    return best;
   }
 
   #attempt(codec: number, variant: number, values: Int32Array): Uint8Array | undefined {
@@ -74,17 +134,38 @@ export class ColumnEncoder {
         body = smaller;
       }
     }
-    const head = new ByteBuffer();
-    head.bytes[0] = codec;
-    head.bytes[1] = variant;
-    head.bytes[2] = COMPRESSION[how];
+    const result = new Uint8Array(8 + body.length);
+    const head = new ByteBuffer(result);
+    result[0] = codec;
+    result[1] = variant;
+    result[2] = COMPRESSION[how];
     head.length = 3;
     head.varint(raw.length);
-    const result = new Uint8Array(head.length + body.length);
-    result.set(head.bytes.subarray(0, head.length));
     result.set(body, head.length);
-    return result;
+    return result.subarray(0, head.length + body.length);
   }
+}
+
+/** Rows of a column that a choice is tried on: two runs, from the first and the last third. */
+function sampleOf(values: Int32Array): Int32Array {
+  if (values.length <= 2 * SAMPLE_RUN) return values;
+  const sample = new Int32Array(2 * SAMPLE_RUN);
+  const third = Math.max(SAMPLE_RUN, Math.floor(values.length / 3));
+  sample.set(values.subarray(third - SAMPLE_RUN, third));
+  const late = Math.min(2 * third, values.length - SAMPLE_RUN);
+  sample.set(values.subarray(late, late + SAMPLE_RUN), SAMPLE_RUN);
+  return sample;
+}
+
+function wrap(prediction: Prediction, inner: Uint8Array): Uint8Array {
+  const out = new ByteBuffer(new Uint8Array(256));
+  out.bytes[0] = PREDICTED;
+  out.length = 1;
+  writePrediction(prediction, out);
+  const result = new Uint8Array(out.length + inner.length);
+  result.set(out.bytes.subarray(0, out.length));
+  result.set(inner, out.length);
+  return result;
 }
 
 function unpack(bytes: Uint8Array, limit: number): { codec: number; variant: number; raw: Uint8Array } {
@@ -97,8 +178,23 @@ function unpack(bytes: Uint8Array, limit: number): { codec: number; variant: num
   return { codec, variant, raw: decompress(reader.rest(), how, length) };
 }
 
+/** Where a column stands, for those that are predicted from others. */
+export interface ColumnPlace {
+  readonly stream: number;
+  readonly property: number;
+  readonly access: ColumnAccess;
+}
+
 /** Fills `out` from an encoded column. Throws `RangeError` or a zlib error where the bytes are damaged. */
-export function decodeColumn(bytes: Uint8Array, out: Int32Array): void {
+export function decodeColumn(bytes: Uint8Array, out: Int32Array, place?: ColumnPlace): void {
+  if (bytes[0] === PREDICTED && place !== undefined) {
+    const reader = new ByteReader(bytes);
+    reader.at = 1;
+    const prediction = readPrediction(reader, place.stream, place.property);
+    decodeColumn(reader.rest(), out);
+    addPrediction(prediction, out, place.stream, place.access);
+    return;
+  }
   const { codec, variant, raw } = unpack(bytes, 1024 + out.length * 16);
   const decoder = INT_CODECS[codec];
   if (decoder === undefined || variant >= decoder.variants) throw new RangeError(`unknown codec ${codec}.${variant}`);
@@ -108,6 +204,6 @@ export function decodeColumn(bytes: Uint8Array, out: Int32Array): void {
 /** The bytes that `encodeBytes` was given; at most `limit`. */
 export function decodeByteString(bytes: Uint8Array, limit: number): Uint8Array {
   const { codec, raw } = unpack(bytes, limit);
-  if (codec !== 255) throw new RangeError(`byte string expected, found codec ${codec}`);
+  if (codec !== BYTE_STRING) throw new RangeError(`byte string expected, found codec ${codec}`);
   return raw;
 }

@@ -21,7 +21,7 @@ export function defaultCompression(): Compression {
   return HAS_NATIVE_ZSTD ? 'zstd' : 'deflate';
 }
 
-const DEFLATE_LEVEL = 9;
+const DEFLATE_LEVEL = 6;
 const ZSTD_LEVEL = 15;
 
 export function compress(bytes: Uint8Array, how: Compression): Uint8Array {

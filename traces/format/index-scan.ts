@@ -12,8 +12,8 @@ import {
   parseTrailer,
 } from './frame.ts';
 import { MAX_FRAMES } from './limits.ts';
-import { readSummary } from './segment-codec.ts';
-import type { SegmentSummary } from './segment-codec.ts';
+import { readSummary } from './segment-frame.ts';
+import type { SegmentSummary } from './segment-frame.ts';
 
 /** Where everything is in a file: from its footer, or found by reading it from front to back. */
 export interface FileIndex {

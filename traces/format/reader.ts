@@ -12,7 +12,8 @@ import { checkHeader, checkSummary } from './header-check.ts';
 import { indexFromFooter, readFrame, scanIndex } from './index-scan.ts';
 import type { FileIndex } from './index-scan.ts';
 import { MAX_STRINGS, MAX_STRINGS_LENGTH } from './limits.ts';
-import { decodeSegment, readSummary } from './segment-codec.ts';
+import { decodeSegment } from './segment-decoder.ts';
+import { readSummary } from './segment-frame.ts';
 import { upgradeHeader } from './upgrade.ts';
 
 /** A trace in the container format, read by plan: only the index is in memory, segments are decoded one by one. */

@@ -10,8 +10,8 @@ import { defaultCompression } from './compression.ts';
 import type { Compression } from './compression.ts';
 import { FRAME, MAGIC, encodeFrame, encodeTrailer } from './frame.ts';
 import { MAX_STRINGS, MAX_STRINGS_LENGTH, MAX_STRING_BYTES } from './limits.ts';
-import { SegmentEncoder } from './segment-codec.ts';
-import type { SegmentSummary } from './segment-codec.ts';
+import { SegmentEncoder } from './segment-encoder.ts';
+import type { SegmentSummary } from './segment-frame.ts';
 
 /** A writer flushes what it holds when this much time has passed: the most that a killed recorder can lose. */
 export const FLUSH_PERIOD_MS = 1000;

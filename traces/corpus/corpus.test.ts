@@ -1,0 +1,97 @@
+import { spawnSync } from 'node:child_process';
+import { readFileSync, readdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { openTrace } from '../file.ts';
+
+const folder = import.meta.dirname;
+const cli = join(folder, '../../dist/cli.js');
+
+/** Together the corpus must stay small enough to be part of every checkout. */
+const MAX_BYTES = 8_000_000;
+
+// | `vtd-vfio-7.2.iorr` | trace.txt + qemu_trace.log of vtd-vfio-7.2 | 52011 | 11120 | 1560 | 1474 | 2622 | 356 | 700 | 870 |
+const ROW = /^\| `(?<file>[^`]+\.iorr)` \| .* \| (?<numbers>\d+(?: \| \d+){7}) \|$/gm;
+
+const provenance = readFileSync(join(folder, 'PROVENANCE.md'), 'utf8');
+const rows = [...provenance.matchAll(ROW)].map(({ groups }) => {
+  const [bytes, events, map, unmap, inv, dma, dmaChecked, invChecked] = (groups?.['numbers'] ?? '')
+    .split(' | ')
+    .map(Number);
+  return { file: groups?.['file'] ?? '', bytes, events, map, unmap, inv, dma, dmaChecked, invChecked };
+});
+const traces = readdirSync(folder).filter((name) => name.endsWith('.iorr'));
+
+interface Verified {
+  readonly diverged: number;
+  readonly divergences: readonly unknown[];
+  readonly byKind: { readonly [kind: string]: { readonly checked: number } };
+}
+
+/** What `iorr verify` says; undefined where it has nothing to verify. */
+function verify(path: string): { status: number | null; result: Verified | undefined } {
+  const { status, stdout } = spawnSync(process.execPath, [cli, 'verify', path, '--json'], {
+    encoding: 'utf8',
+    maxBuffer: 1 << 26,
+  });
+  return { status, result: stdout === '' ? undefined : (JSON.parse(stdout) as { result: Verified }).result };
+}
+
+describe('corpus', () => {
+  test('every trace has a row in PROVENANCE.md, and together they are small', () => {
+    expect(rows.map(({ file }) => file).sort()).toEqual(traces.sort());
+    expect(rows.length).toBeGreaterThan(0);
+    const sizes = traces.map((name) => statSync(join(folder, name)).size);
+    expect(sizes.reduce((sum, size) => sum + size, 0)).toBeLessThan(MAX_BYTES);
+  });
+
+  test.each(rows)('$file is whole and as PROVENANCE.md says', ({ file, bytes, events, map, unmap, inv, dma }) => {
+    const trace = openTrace(join(folder, file));
+    try {
+      let decoded = 0;
+      for (const segment of trace.segments()) decoded += segment.count;
+      expect({ decoded, lost: trace.health.lost, truncated: trace.health.truncated, closed: trace.closed }).toEqual({
+        decoded: events,
+        lost: 0,
+        truncated: 0,
+        closed: true,
+      });
+      const counts = trace.streamCounts;
+      expect([trace.bytes, trace.eventCount, counts.map, counts.unmap, counts.inv, counts.dma]).toEqual([
+        bytes,
+        events,
+        map,
+        unmap,
+        inv,
+        dma,
+      ]);
+    } finally {
+      trace.close();
+    }
+  });
+
+  test.each(rows)('$file agrees with the model', ({ file, dmaChecked = 0, invChecked = 0 }) => {
+    const { status, result } = verify(join(folder, file));
+    expect({ diverged: result?.diverged ?? 0, divergences: result?.divergences ?? [] }).toEqual({
+      diverged: 0,
+      divergences: [],
+    });
+    expect([result?.byKind['dma']?.checked ?? 0, result?.byKind['inv']?.checked ?? 0]).toEqual([
+      dmaChecked,
+      invChecked,
+    ]);
+    expect(status).toBe(dmaChecked + invChecked > 0 ? 0 : 3);
+  });
+
+  test.each(rows)('$file names no path, program call or machine', ({ file }) => {
+    const trace = openTrace(join(folder, file));
+    try {
+      for (const _segment of trace.segments()) void _segment;
+      const { header, notes, health, strings } = trace;
+      const texts = JSON.stringify({ header, notes, health, strings });
+      expect(texts).not.toMatch(/(^|[\s"'=:])\/[a-z]+\/|\\\\|qemu-system|--?[a-z]+=|@/);
+    } finally {
+      trace.close();
+    }
+  });
+});

@@ -1,0 +1,84 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { ByteBuffer, ByteReader } from './byte-buffer.ts';
+import { ColumnEncoder, decodeColumn } from './column.ts';
+import { newestBefore } from './layout.ts';
+import { addPrediction, chooseModes, readPrediction, residuals, writePrediction } from './prediction.ts';
+import type { ColumnAccess, Prediction } from './prediction.ts';
+
+/** Stream 1 has one column; stream 4 has a kind, a column and the one under test. */
+function accessTo(columns: Record<string, Int32Array>, newest: Int32Array): ColumnAccess {
+  return {
+    column: (stream, property) => columns[`${stream}.${property}`] ?? new Int32Array(0),
+    newestBefore: () => newest,
+  };
+}
+
+const rows = fc.array(fc.record({ kind: fc.constantFrom(0, 1, 7), other: fc.integer(), value: fc.integer() }), { maxLength: 200 });
+
+describe('predictions', () => {
+  test('differences and prediction give back the column', () => {
+    fc.assert(
+      fc.property(rows, fc.array(fc.integer(), { minLength: 1, maxLength: 20 }), (list, far) => {
+        const values = Int32Array.from(list, ({ value }) => value);
+        const newest = Int32Array.from(list, (_, i) => Math.min(i, far.length) - 1);
+        const columns = {
+          '1.0': Int32Array.from(far),
+          '4.0': Int32Array.from(list, ({ kind }) => kind),
+          '4.1': Int32Array.from(list, ({ other }) => other),
+        };
+        const access = accessTo(columns, newest);
+        const kinds = chooseModes(values, columns['4.0']);
+        const all: Prediction[] = [
+          { type: 'row', property: 1 },
+          { type: 'last', stream: 1, property: 0 },
+          ...(kinds === undefined ? [] : [{ type: 'kind' as const, property: 0, kinds }]),
+        ];
+        for (const prediction of all) {
+          const out = new ByteBuffer();
+          writePrediction(prediction, out);
+          expect(readPrediction(new ByteReader(out.take()), 4, 2)).toEqual(prediction);
+          const back = residuals(prediction, values, 4, access);
+          addPrediction(prediction, back, 4, access);
+          expect(back).toEqual(values);
+        }
+      }),
+      { numRuns: 200, seed: 3 },
+    );
+  });
+
+  test('a reference to itself, to a later column or to a later stream is refused', () => {
+    for (const prediction of [
+      { type: 'row', property: 2 },
+      { type: 'last', stream: 4, property: 0 },
+      { type: 'kind', property: 5, kinds: [{ value: 0, mode: 1 }] },
+    ] satisfies Prediction[]) {
+      const out = new ByteBuffer();
+      writePrediction(prediction, out);
+      expect(() => readPrediction(new ByteReader(out.take()), 4, 2)).toThrow(RangeError);
+    }
+  });
+
+  test('a column that repeats an address of another stream costs next to nothing', () => {
+    const n = 5000;
+    let seed = 1;
+    const far = Int32Array.from({ length: n }, () => (seed = (Math.imul(seed, 1103515245) + 12345) | 0) & ~0xfff);
+    const values = far.map((address) => address | 0x40);
+    const newest = Int32Array.from({ length: n }, (_, i) => i);
+    const access = accessTo({ '1.0': far }, newest);
+    const encoder = new ColumnEncoder('deflate');
+    const offer = { stream: 4, access, candidates: () => [{ type: 'last', stream: 1, property: 0 } as const] };
+    const predicted = encoder.encode('a', values, offer);
+    const plain = new ColumnEncoder('deflate').encode('a', values);
+    expect(predicted.length).toBeLessThan(30);
+    expect(plain.length).toBeGreaterThan(n);
+    const back = new Int32Array(n);
+    decodeColumn(predicted, back, { stream: 4, property: 2, access });
+    expect(back).toEqual(values);
+  });
+
+  test('the newest row before each row, in trace order', () => {
+    const order = Uint8Array.from([4, 1, 4, 4, 1, 1, 4, 9]);
+    expect([...newestBefore(order, order.length, 4, 4, 1)]).toEqual([-1, 0, 0, 2]);
+  });
+});

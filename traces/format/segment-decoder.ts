@@ -1,0 +1,154 @@
+import { STREAM_NAMES } from '../schema.ts';
+import type { BytesColumn, StreamName } from '../schema.ts';
+import { SEGMENT_BYTES } from '../segment.ts';
+import type { Segment, StreamRows } from '../segment.ts';
+import type { ReadPlan } from '../trace.ts';
+import { decodeByteString, decodeColumn } from './column.ts';
+import { SLOTS, newestBefore } from './layout.ts';
+import type { Slot } from './layout.ts';
+import type { ColumnAccess } from './prediction.ts';
+import { checkBytes, checkInteger } from './segment-frame.ts';
+import type { SegmentContent, SegmentSummary } from './segment-frame.ts';
+import { decodeTimes } from './time-column.ts';
+
+type Allocate = (bytes: number) => ArrayBuffer | SharedArrayBuffer;
+type Block = readonly unknown[];
+
+/**
+ * Decodes what a plan asks for, and what that is predicted from. Everything is checked against the summary: consumers may index
+ * without looking. Throws `RangeError` (or a zlib error) where the content is damaged.
+ */
+export function decodeSegment(content: SegmentContent, summary: SegmentSummary, plan: ReadPlan): Segment {
+  const n = summary.count;
+  const allocate: Allocate =
+    plan.shared === true ? (size) => new SharedArrayBuffer(size) : (size) => new ArrayBuffer(size);
+  const shared = content[6];
+  if (!Array.isArray(shared)) throw new RangeError('shared columns expected');
+  const stream = decodeStreams(shared[0], summary, allocate);
+  const time = new Float64Array(allocate(n * 8));
+  decodeTimes(checkInteger(shared[1], 'grouping'), checkBytes(shared[2], 'times'), stream, time);
+  const cpu = new Int32Array(allocate(n * 4));
+  decodeColumn(checkBytes(shared[3], 'cpus'), cpu);
+  const task = new Int32Array(allocate(n * 4));
+  decodeColumn(checkBytes(shared[4], 'tasks'), task);
+  const sources = new Int32Array(n);
+  decodeColumn(checkBytes(shared[5], 'sources'), sources);
+  const source = new Uint8Array(allocate(n));
+  source.set(sources);
+
+  const blocks = new Map<number, Block>();
+  for (const block of content.slice(7)) {
+    if (!Array.isArray(block)) throw new RangeError('a block of a stream expected');
+    blocks.set(checkInteger(block[0], 'stream number'), block);
+  }
+  const columns = new BlockColumns(blocks, summary, stream, allocate);
+  const rows: Record<string, StreamRows<StreamName>> = {};
+  STREAM_NAMES.forEach((name, id) => {
+    const wanted = plan.columns === undefined ? 'all' : (plan.columns[name] ?? []);
+    rows[name] = columns.rows(id, wanted);
+  });
+  return {
+    firstEvent: summary.firstEvent,
+    count: n,
+    stream,
+    time,
+    cpu,
+    task,
+    source,
+    rows: rows as unknown as Segment['rows'],
+  };
+}
+
+function decodeStreams(encoded: unknown, summary: SegmentSummary, allocate: Allocate): Uint8Array {
+  const n = summary.count;
+  const ids = new Int32Array(n);
+  decodeColumn(checkBytes(encoded, 'streams'), ids);
+  const stream = new Uint8Array(allocate(n));
+  const seen = new Int32Array(STREAM_NAMES.length);
+  for (let i = 0; i < n; i++) {
+    const id = ids[i]!;
+    if (id < 0 || id >= STREAM_NAMES.length) throw new RangeError(`no stream ${id}`);
+    stream[i] = id;
+    seen[id]!++;
+  }
+  if (seen.some((rows, id) => rows !== (summary.rows[id] ?? 0))) throw new RangeError('streams do not add up');
+  return stream;
+}
+
+/** The columns of a segment's blocks, decoded when they are first needed and once. */
+class BlockColumns implements ColumnAccess {
+  readonly #blocks: ReadonlyMap<number, Block>;
+  readonly #summary: SegmentSummary;
+  readonly #stream: Uint8Array;
+  readonly #allocate: Allocate;
+  readonly #decoded = new Map<number, Int32Array>();
+  readonly #newest = new Map<number, Int32Array>();
+
+  constructor(blocks: ReadonlyMap<number, Block>, summary: SegmentSummary, stream: Uint8Array, allocate: Allocate) {
+    this.#blocks = blocks;
+    this.#summary = summary;
+    this.#stream = stream;
+    this.#allocate = allocate;
+  }
+
+  rows(stream: number, wanted: readonly string[] | 'all'): StreamRows<StreamName> {
+    const count = this.#summary.rows[stream] ?? 0;
+    if (count > 0 && !this.#blocks.has(stream)) throw new RangeError(`rows of stream ${stream} are not there`);
+    const columns: Record<string, Int32Array | BytesColumn> = {};
+    for (const slot of SLOTS[stream] ?? []) {
+      if (wanted !== 'all' && !wanted.includes(slot.column)) continue;
+      if (slot.type === 'contents') continue;
+      columns[slot.property] = slot.type === 'lengths' ? this.#bytes(stream, slot, count) : this.column(stream, slot.number);
+    }
+    return { count, columns } as unknown as StreamRows<StreamName>;
+  }
+
+  column(stream: number, property: number): Int32Array {
+    const key = stream * 256 + property;
+    const known = this.#decoded.get(key);
+    if (known !== undefined) return known;
+    const slot = SLOTS[stream]?.[property];
+    if (slot === undefined || slot.type === 'lengths' || slot.type === 'contents') {
+      throw new RangeError(`stream ${stream} has no integer column ${property}`);
+    }
+    const array = new Int32Array(this.#allocate((this.#summary.rows[stream] ?? 0) * 4));
+    const encoded = this.#blocks.get(stream)?.[property + 1];
+    if (encoded === undefined) array.fill(slot.missing);
+    else if (array.length > 0) decodeColumn(checkBytes(encoded, slot.property), array, { stream, property, access: this });
+    this.#decoded.set(key, array);
+    return array;
+  }
+
+  newestBefore(stream: number, other: number): Int32Array {
+    const key = stream * 256 + other;
+    let newest = this.#newest.get(key);
+    if (newest === undefined) {
+      const rows = this.#summary.rows[stream] ?? 0;
+      newest = newestBefore(this.#stream, this.#summary.count, rows, stream, other);
+      this.#newest.set(key, newest);
+    }
+    return newest;
+  }
+
+  #bytes(stream: number, slot: Slot, count: number): BytesColumn {
+    const block = this.#blocks.get(stream);
+    const lengths = block?.[slot.number + 1];
+    const contents = block?.[slot.number + 2];
+    const offsets = new Int32Array(this.#allocate((count + 1) * 4));
+    if (lengths === undefined || contents === undefined) return { offsets, data: new Uint8Array(this.#allocate(0)) };
+    const sizes = new Int32Array(count);
+    decodeColumn(checkBytes(lengths, 'lengths'), sizes);
+    let end = 0;
+    for (let i = 0; i < count; i++) {
+      const size = sizes[i]!;
+      if (size < 0 || size > SEGMENT_BYTES - end) throw new RangeError('byte strings exceed the segment');
+      end += size;
+      offsets[i + 1] = end;
+    }
+    const raw = decodeByteString(checkBytes(contents, 'contents'), SEGMENT_BYTES);
+    if (raw.length !== end) throw new RangeError('byte strings do not add up');
+    const data = new Uint8Array(this.#allocate(end));
+    data.set(raw);
+    return { offsets, data };
+  }
+}

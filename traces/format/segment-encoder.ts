@@ -1,0 +1,124 @@
+import { STREAM_NAMES } from '../schema.ts';
+import type { BytesColumn } from '../schema.ts';
+import type { Segment } from '../segment.ts';
+import type { ColumnEncoder } from './column.ts';
+import { FRAME } from './frame.ts';
+import { KIND_COLUMNS, SLOTS, newestBefore } from './layout.ts';
+import type { Slot } from './layout.ts';
+import { chooseModes } from './prediction.ts';
+import type { ColumnAccess, Prediction } from './prediction.ts';
+import type { SegmentContent, SegmentSummary } from './segment-frame.ts';
+import { TimeEncoder } from './time-column.ts';
+
+type Arrays = Record<string, Int32Array | BytesColumn>;
+
+/** Encodes segment after segment, remembering which codec suits which column. */
+export class SegmentEncoder {
+  readonly #columns: ColumnEncoder;
+  readonly #times = new TimeEncoder();
+  /** Encoded bytes so far by stream number; the last element holds the columns that all streams share. */
+  readonly bytes: number[] = new Array<number>(STREAM_NAMES.length + 1).fill(0);
+
+  constructor(columns: ColumnEncoder) {
+    this.#columns = columns;
+  }
+
+  encode(segment: Segment): { content: SegmentContent; summary: SegmentSummary } {
+    const n = segment.count;
+    const columns = this.#columns;
+    let tMin = Number.POSITIVE_INFINITY;
+    let tMax = Number.NEGATIVE_INFINITY;
+    for (let i = 0; i < n; i++) {
+      const t = segment.time[i]!;
+      if (t < tMin) tMin = t;
+      if (t > tMax) tMax = t;
+    }
+    const times = this.#times.encode(segment.time, segment.stream, n, columns);
+    const shared = [
+      columns.encode('stream', Int32Array.from(segment.stream.subarray(0, n))),
+      times.grouping,
+      times.bytes,
+      columns.encode('cpu', segment.cpu.subarray(0, n)),
+      columns.encode('task', segment.task.subarray(0, n)),
+      columns.encode('source', Int32Array.from(segment.source.subarray(0, n))),
+    ];
+    this.#count(STREAM_NAMES.length, shared);
+    const access = segmentAccess(segment);
+    const blocks: unknown[][] = [];
+    STREAM_NAMES.forEach((name, id) => {
+      if (segment.rows[name].count === 0) return;
+      const encoded = this.#encodeRows(id, segment, access);
+      this.#count(id, encoded);
+      blocks.push([id, ...encoded]);
+    });
+    const rows = STREAM_NAMES.map((name) => segment.rows[name].count);
+    const summary = { firstEvent: segment.firstEvent, count: n, tMin, tMax, rows };
+    return { content: [FRAME.segment, segment.firstEvent, n, tMin, tMax, rows, shared, ...blocks], summary };
+  }
+
+  #encodeRows(stream: number, segment: Segment, access: ColumnAccess): Uint8Array[] {
+    const name = STREAM_NAMES[stream]!;
+    const { count, columns } = segment.rows[name];
+    const arrays = columns as unknown as Arrays;
+    return (SLOTS[stream] ?? []).map((slot) => {
+      const array = arrays[slot.property];
+      if (array === undefined) throw new TypeError(`column ${name}.${slot.property} is not there`);
+      const key = `${name}.${slot.property}.${slot.type}`;
+      if (array instanceof Int32Array) {
+        const values = array.subarray(0, count);
+        const candidates = (): readonly Prediction[] => offers(slot, stream, values, segment, access);
+        return this.#columns.encode(key, values, { stream, access, candidates });
+      }
+      if (slot.type === 'contents') return this.#columns.encodeBytes(array.data.subarray(0, array.offsets[count] ?? 0));
+      const lengths = new Int32Array(count);
+      for (let i = 0; i < count; i++) lengths[i] = array.offsets[i + 1]! - array.offsets[i]!;
+      return this.#columns.encode(key, lengths);
+    });
+  }
+
+  #count(id: number, encoded: readonly unknown[]): void {
+    let sum = 0;
+    for (const column of encoded) if (column instanceof Uint8Array) sum += column.length;
+    this.bytes[id] = (this.bytes[id] ?? 0) + sum;
+  }
+}
+
+/** Predictions worth trying for a column: of like words only, an address is not predicted from a process id. */
+function offers(
+  slot: Slot,
+  stream: number,
+  values: Int32Array,
+  segment: Segment,
+  access: ColumnAccess,
+): readonly Prediction[] {
+  const list: Prediction[] = [];
+  for (const other of SLOTS[stream] ?? []) {
+    if (other.number >= slot.number) break;
+    if (other.type === 'low' && slot.type === 'low') list.push({ type: 'row', property: other.number });
+    if (!KIND_COLUMNS.has(other.column)) continue;
+    const kinds = chooseModes(values, access.column(stream, other.number));
+    if (kinds !== undefined) list.push({ type: 'kind', property: other.number, kinds });
+  }
+  for (let id = 0; id < stream; id++) {
+    if (segment.rows[STREAM_NAMES[id]!].count === 0) continue;
+    for (const other of SLOTS[id] ?? []) {
+      const alike = slot.type === 'low' ? other.type === 'low' : other.type === 'int' && other.column === slot.column;
+      if (alike) list.push({ type: 'last', stream: id, property: other.number });
+    }
+  }
+  return list;
+}
+
+function segmentAccess(segment: Segment): ColumnAccess {
+  return {
+    column(stream, property) {
+      const name = STREAM_NAMES[stream]!;
+      const slot = SLOTS[stream]?.[property];
+      const array = slot === undefined ? undefined : (segment.rows[name].columns as unknown as Arrays)[slot.property];
+      if (!(array instanceof Int32Array)) throw new RangeError(`stream ${stream} has no integer column ${property}`);
+      return array.subarray(0, segment.rows[name].count);
+    },
+    newestBefore: (stream, other) =>
+      newestBefore(segment.stream, segment.count, segment.rows[STREAM_NAMES[stream]!].count, stream, other),
+  };
+}
