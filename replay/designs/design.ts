@@ -1,0 +1,99 @@
+import type { DomainId, Nanoseconds, PageNumber, RequesterId } from '../../traces/units.ts';
+import type { ProfileParameter } from '../results.ts';
+
+/**
+ * An invalidation design: what an operating system's driver does to the IOMMU's caches when a page table changes. It sees
+ * intents only (no time but that of the intents, no cache) and answers with native commands through a `CommandEmitter`.
+ *
+ * All arguments are numbers, so that a call costs no allocation. Pages are 4 KiB page numbers; ranges are inclusive.
+ */
+export interface Design {
+  /** A device or IOMMU starts to cache translations of a domain. Order is the order in which it will be flushed. */
+  assignTag(tag: CacheTag): void;
+  unassignTag(tag: CacheTag): void;
+  /**
+   * The flush policy that the domain's owner asked for. Domains are `managed` (DMA API) until told otherwise; those that user
+   * space owns through VFIO or IOMMUFD never use a flush queue (drivers/iommu/dma-iommu.c).
+   */
+  setManaged(domain: DomainId, managed: boolean): void;
+  /** Pages were mapped. `replacedFirst` to `replacedLast`: blocks whose empty lower table gave way to a large leaf; -1: none. */
+  map(
+    domain: DomainId,
+    first: PageNumber,
+    last: PageNumber,
+    replacedFirst: PageNumber,
+    replacedLast: PageNumber,
+    cpu: number,
+    task: number,
+    time: Nanoseconds,
+  ): void;
+  /** Pages were unmapped. `freedTable`: 1 if a lower table went with them. Nothing need be flushed before `sync`. */
+  unmap(
+    domain: DomainId,
+    first: PageNumber,
+    last: PageNumber,
+    freedTable: number,
+    cpu: number,
+    task: number,
+    time: Nanoseconds,
+  ): void;
+  /** The caller wants what it unmapped to be gone (or queued, where the design queues). */
+  sync(domain: DomainId, cpu: number, task: number, time: Nanoseconds): void;
+  /** The caller wants its new mappings to be usable by the device. */
+  syncMap(domain: DomainId, cpu: number, task: number, time: Nanoseconds): void;
+  /** A timer that the design armed has expired. */
+  expire(timer: number, time: Nanoseconds): void;
+}
+
+/** Where a design's commands go. Words are int32 halves of the 64-bit words that the hardware reads. */
+export interface CommandEmitter {
+  command(unit: number, w0Lo: number, w0Hi: number, w1Lo: number, w1Hi: number): void;
+  /** Closes what was emitted for the unit: one wait command, one write of the tail register, and the submitter waits. */
+  submit(unit: number): void;
+  /** (Re)arms a timer of the design; at most one expiry per arming. Timer numbers are the design's own. */
+  arm(timer: number, at: Nanoseconds): void;
+}
+
+/** A cache that holds translations of a domain (drivers/iommu/intel/cache.c, struct cache_tag). */
+export interface CacheTag {
+  readonly domain: DomainId;
+  /** Index of the unit's name in the trace's string table. */
+  readonly unit: number;
+  /** `TAG_TYPE_NAMES` index: 0 IOTLB, 1 device TLB, 2 and 3 the same of a nesting parent. */
+  readonly type: number;
+  /** Requester of a device TLB; -1 for an IOMMU's own. */
+  readonly device: RequesterId;
+  readonly pasid: number;
+}
+
+/** What the hardware and the system offer, as far as a driver's choice of commands depends on it. */
+export interface DesignContext {
+  /** CAP.MAMV: the largest address mask of a page-selective command. VT-d spec 11.4.2. */
+  readonly maxAddressMask: number;
+  /** CAP.DRD and CAP.DWD as the low-word bits 7 and 6 of an IOTLB command. */
+  readonly drainBits: number;
+  /** CAP.CM: mapping must flush too. */
+  readonly cachingMode: boolean;
+  /** Domains whose tables are first-stage: PASID-based commands. */
+  readonly firstStage: ReadonlySet<DomainId>;
+  /** Bits of a device-TLB command beside type and source id (queue depth, PFSID), by requester; 0 if not listed. */
+  readonly deviceBits: ReadonlyMap<RequesterId, { readonly lo: number; readonly hi: number }>;
+}
+
+export const DEFAULT_CONTEXT: DesignContext = {
+  // 18: what both QEMU and current servers report; 2^18 pages = 1 GiB
+  maxAddressMask: 18,
+  drainBits: 0xc0,
+  cachingMode: false,
+  firstStage: new Set(),
+  deviceBits: new Map(),
+};
+
+/** A member of the registry (`designs.ts`): one file each. */
+export interface DesignFactory {
+  readonly name: string;
+  readonly summary: string;
+  /** Named knobs of the design with their defaults, in the units that they say. */
+  readonly parameters: readonly ProfileParameter[];
+  create(emit: CommandEmitter, context: DesignContext, parameter: (name: string) => number): Design;
+}

@@ -1,0 +1,63 @@
+import type { DomainId, PageNumber } from '../../traces/units.ts';
+
+/** What one submitter has unmapped in one domain and not yet flushed (include/linux/iommu.h, struct iommu_iotlb_gather). */
+export interface Gather {
+  readonly domain: DomainId;
+  first: PageNumber;
+  last: PageNumber;
+  freedTable: number;
+  open: boolean;
+}
+
+/**
+ * Gathers by submitter: a task, or a CPU where the task is the idle task (pid 0 runs on every CPU). A submitter may have one
+ * open gather in each domain, because an interrupt can unmap in the middle of a task's own unmapping.
+ */
+export class Gathers {
+  readonly #bySubmitter = new Map<number, Gather[]>();
+
+  add(cpu: number, task: number, domain: DomainId, first: PageNumber, last: PageNumber, freedTable: number): void {
+    const gather = this.#of(cpu, task, domain);
+    if (!gather.open) {
+      gather.open = true;
+      gather.first = first;
+      gather.last = last;
+      gather.freedTable = freedTable;
+      return;
+    }
+    if (first < gather.first) gather.first = first;
+    if (last > gather.last) gather.last = last;
+    gather.freedTable |= freedTable;
+  }
+
+  /** The open gather of a submitter in a domain, now closed; undefined if there is none. */
+  take(cpu: number, task: number, domain: DomainId): Gather | undefined {
+    const list = this.#bySubmitter.get(submitter(cpu, task));
+    if (list === undefined) return undefined;
+    for (let i = 0; i < list.length; i++) {
+      const gather = list[i]!; // i is in range
+      if (gather.domain !== domain || !gather.open) continue;
+      gather.open = false;
+      return gather;
+    }
+    return undefined;
+  }
+
+  #of(cpu: number, task: number, domain: DomainId): Gather {
+    const key = submitter(cpu, task);
+    let list = this.#bySubmitter.get(key);
+    if (list === undefined) {
+      list = [];
+      this.#bySubmitter.set(key, list);
+    }
+    for (let i = 0; i < list.length; i++) if (list[i]!.domain === domain) return list[i]!; // i is in range
+    const gather = { domain, first: 0, last: 0, freedTable: 0, open: false };
+    list.push(gather);
+    return gather;
+  }
+}
+
+/** One number for a submitter: its pid, or below zero the CPU whose idle task it is. */
+export function submitter(cpu: number, task: number): number {
+  return task === 0 ? -1 - cpu : task;
+}

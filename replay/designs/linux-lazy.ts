@@ -1,0 +1,133 @@
+import type { CommandEmitter, DesignContext, DesignFactory } from './design.ts';
+import { FlushQueue, RING_SIZE } from './flush-queue.ts';
+import { LinuxStrict } from './linux-strict.ts';
+import type { DomainId, Nanoseconds, PageNumber } from '../../traces/units.ts';
+
+/** What `linux-lazy` can be given, in the units of its parameter table. */
+export interface LazyParameters {
+  readonly size: number;
+  readonly timeoutNs: Nanoseconds;
+  readonly tickNs: Nanoseconds;
+}
+
+/**
+ * When a timer armed at `time` runs out: `timeout` rounded up to ticks, plus the tick in progress and one of the timer wheel's
+ * rounding (kernel/time/timer.c, calc_index). With HZ=250 and 10 ms: 12 to 16 ms after arming.
+ */
+export function timerExpiry(time: Nanoseconds, timeoutNs: Nanoseconds, tickNs: Nanoseconds): Nanoseconds {
+  return (Math.floor(time / tickNs) + Math.ceil(timeoutNs / tickNs) + 1) * tickNs;
+}
+
+/**
+ * Linux with `iommu.strict=0`, its default: unmaps of the DMA API are queued per domain and CPU and flushed together, when a
+ * ring is full or 10 ms after the first (drivers/iommu/dma-iommu.c). Domains that user space owns are flushed as in strict.
+ */
+export class LinuxLazy extends LinuxStrict {
+  readonly #emit: CommandEmitter;
+  readonly #parameters: LazyParameters;
+  readonly #queues = new Map<DomainId, FlushQueue>();
+  readonly #unmanaged = new Set<DomainId>();
+
+  constructor(emit: CommandEmitter, context: DesignContext, parameters: LazyParameters) {
+    super(emit, context);
+    this.#emit = emit;
+    this.#parameters = parameters;
+  }
+
+  override setManaged(domain: DomainId, managed: boolean): void {
+    if (managed) this.#unmanaged.delete(domain);
+    else this.#unmanaged.add(domain);
+  }
+
+  override unmap(
+    domain: DomainId,
+    first: PageNumber,
+    last: PageNumber,
+    freedTable: number,
+    cpu: number,
+    task: number,
+    time: Nanoseconds,
+  ): void {
+    if (this.#unmanaged.has(domain)) {
+      super.unmap(domain, first, last, freedTable, cpu, task, time);
+      return;
+    }
+    this.syncMap(domain, cpu, task, time);
+    const queue = this.#queue(domain);
+    if (queue.mustFlush(cpu)) this.#flushAll(domain, queue);
+    queue.add(cpu);
+    if (queue.timerOn) return;
+    queue.timerOn = true;
+    this.#emit.arm(domain, timerExpiry(time, this.#parameters.timeoutNs, this.#parameters.tickNs));
+  }
+
+  override sync(domain: DomainId, cpu: number, task: number, time: Nanoseconds): void {
+    if (this.#unmanaged.has(domain)) super.sync(domain, cpu, task, time);
+  }
+
+  override expire(timer: number, _time: Nanoseconds): void {
+    if (this.#queues.get(timer)?.timerOn === true) this.flushNow(timer);
+  }
+
+  /** What the timer does. A verification calls it where a timer's flush was recorded, so that the model never drifts. */
+  flushNow(domain: DomainId): void {
+    const queue = this.#queue(domain);
+    queue.timerOn = false;
+    this.#flushAll(domain, queue);
+    queue.releaseAll();
+  }
+
+  #queue(domain: DomainId): FlushQueue {
+    let queue = this.#queues.get(domain);
+    if (queue === undefined) {
+      queue = new FlushQueue(this.#parameters.size);
+      this.#queues.set(domain, queue);
+    }
+    return queue;
+  }
+
+  /** Ranges queued on a CPU. */
+  queued(domain: DomainId, cpu: number): number {
+    return this.#queues.get(domain)?.held(cpu) ?? 0;
+  }
+
+  #flushAll(domain: DomainId, queue: FlushQueue): void {
+    this.flush.all(domain, this.tags.of(domain));
+    queue.flushed();
+  }
+}
+
+export const linuxLazy: DesignFactory = {
+  name: 'linux-lazy',
+  summary: 'queue unmaps per CPU, flush the whole domain when a ring of 255 is full or after 10 ms',
+  parameters: [
+    {
+      name: 'linux-lazy.size',
+      value: RING_SIZE,
+      unit: 'slots',
+      source: 'drivers/iommu/dma-iommu.c, IOVA_DEFAULT_FQ_SIZE; one slot stays free',
+      standing: 'published',
+    },
+    {
+      name: 'linux-lazy.timeout',
+      value: 10,
+      unit: 'ms',
+      source: 'drivers/iommu/dma-iommu.c, IOVA_DEFAULT_FQ_TIMEOUT',
+      standing: 'published',
+    },
+    {
+      name: 'linux-lazy.hz',
+      value: 250,
+      unit: 'Hz',
+      source:
+        'CONFIG_HZ of common distribution kernels; the timer wheel adds up to two ticks, recorded flushes came after 13 to 21 ms',
+      standing: 'assumed',
+    },
+  ],
+  create: (emit, context, parameter) =>
+    new LinuxLazy(emit, context, {
+      size: parameter('linux-lazy.size'),
+      timeoutNs: parameter('linux-lazy.timeout') * 1e6,
+      tickNs: Math.round(1e9 / parameter('linux-lazy.hz')),
+    }),
+};

@@ -1,0 +1,115 @@
+import type { DomainId, PageNumber } from '../../traces/units.ts';
+
+/** Pages under one entry of a level-2, level-3 and level-4 table: 2 MiB, 1 GiB, 512 GiB. VT-d spec 3.7. */
+const LEVEL_PAGES = [0x200, 0x40000, 0x8000000] as const;
+/** Largest leaf: 1 GiB. */
+const LARGEST_LEAF = 1;
+/** Blocks looked at one by one before a walk over the held tables is cheaper. */
+const MANY_BLOCKS = 4096;
+/** Blocks of one mapping that are followed one by one; what lies between both ends of a larger one is taken for leaves. */
+const MAX_BLOCKS = 65536;
+
+/**
+ * Which lower tables each domain's page table has: a table is made by the first smaller mapping inside its block and freed
+ * by an unmap that covers its whole block, or by a large leaf put in its place. That decides the invalidation hint.
+ */
+export class TablePresence {
+  readonly #domains = new Map<DomainId, Tables>();
+
+  /** Last page of the blocks whose tables the newest `map` replaced. */
+  replacedLast: PageNumber = -1;
+
+  /**
+   * Returns the first page of the blocks whose (empty) tables large leaves replaced, or -1. `offset` is the physical page
+   * minus the page: a leaf needs both aligned.
+   */
+  map(domain: DomainId, first: PageNumber, last: PageNumber, offset: number): PageNumber {
+    let tables = this.#domains.get(domain);
+    if (tables === undefined) {
+      tables = new Tables();
+      this.#domains.set(domain, tables);
+    }
+    const replaced = tables.map(first, last, offset);
+    this.replacedLast = tables.replacedLast;
+    return replaced;
+  }
+
+  /** Returns 1 if a lower table was freed. */
+  unmap(domain: DomainId, first: PageNumber, last: PageNumber): number {
+    const tables = this.#domains.get(domain);
+    return tables === undefined ? 0 : tables.unmap(first, last);
+  }
+
+  /** The domain's page table went away. */
+  drop(domain: DomainId): void {
+    this.#domains.delete(domain);
+  }
+}
+
+class Tables {
+  /** By level: numbers of the blocks that hold a table. */
+  readonly #held: readonly Set<number>[] = LEVEL_PAGES.map(() => new Set<number>());
+  /** Most mappings hit the block of the one before. */
+  #lastBlock = -1;
+  replacedLast: PageNumber = -1;
+
+  map(first: PageNumber, last: PageNumber, offset: number): PageNumber {
+    const block = Math.floor(first / LEVEL_PAGES[0]);
+    if (block === this.#lastBlock && last < (block + 1) * LEVEL_PAGES[0] && last - first + 1 < LEVEL_PAGES[0])
+      return -1;
+    let replaced = -1;
+    this.replacedLast = -1;
+    for (let level = LEVEL_PAGES.length - 1; level >= 0; level--) {
+      const size = LEVEL_PAGES[level] ?? 1;
+      const held = this.#held[level];
+      if (held === undefined) continue;
+      const leafFits = level <= LARGEST_LEAF && ((offset % size) + size) % size === 0;
+      const from = Math.floor(first / size);
+      const to = Math.floor(last / size);
+      for (let b = from; b <= to; b++) {
+        if (b - from === MAX_BLOCKS) b = to;
+        const whole = first <= b * size && last >= (b + 1) * size - 1;
+        if (leafFits && whole) {
+          if (held.delete(b)) {
+            this.#lastBlock = -1;
+            if (replaced < 0 || b * size < replaced) replaced = b * size;
+            this.replacedLast = Math.max(this.replacedLast, (b + 1) * size - 1);
+          }
+        } else if (this.#underLeaf(level, b, first, last, offset)) held.delete(b);
+        else held.add(b);
+      }
+    }
+    if (this.#held[0]?.has(block) === true) this.#lastBlock = block;
+    return replaced;
+  }
+
+  /** A block inside a larger leaf of the same mapping needs no table of its own. */
+  #underLeaf(level: number, block: number, first: PageNumber, last: PageNumber, offset: number): boolean {
+    const size = LEVEL_PAGES[level] ?? 1;
+    for (let up = level + 1; up <= LARGEST_LEAF; up++) {
+      const upper = LEVEL_PAGES[up] ?? 1;
+      const start = Math.floor((block * size) / upper) * upper;
+      if (offset % upper === 0 && first <= start && last >= start + upper - 1) return true;
+    }
+    return false;
+  }
+
+  unmap(first: PageNumber, last: PageNumber): number {
+    if (last - first + 1 < LEVEL_PAGES[0]) return 0;
+    let freed = 0;
+    for (let level = 0; level < LEVEL_PAGES.length; level++) {
+      const size = LEVEL_PAGES[level] ?? 1;
+      const held = this.#held[level];
+      if (held === undefined || held.size === 0) continue;
+      const from = Math.ceil(first / size);
+      const to = Math.floor((last + 1) / size) - 1;
+      if (to - from > MANY_BLOCKS) {
+        for (const b of held) if (b >= from && b <= to && held.delete(b)) freed = 1;
+      } else {
+        for (let b = from; b <= to; b++) if (held.delete(b)) freed = 1;
+      }
+    }
+    if (freed === 1) this.#lastBlock = -1;
+    return freed;
+  }
+}

@@ -1,0 +1,114 @@
+import { DIALECT, FLUSH, INV_FORM } from '../../traces/schema.ts';
+import type { Trace } from '../../traces/trace.ts';
+import type { DomainId, RequesterId } from '../../traces/units.ts';
+import { DEFAULT_CONTEXT } from '../designs/design.ts';
+import type { DesignContext } from '../designs/design.ts';
+
+/** Command types of VT-d in the low four bits of a descriptor. VT-d spec 6.5.2. */
+export const VTD_TYPE = {
+  context: 1,
+  iotlb: 2,
+  deviceTlb: 3,
+  interrupt: 4,
+  wait: 5,
+  pasidIotlb: 6,
+  pasidCache: 7,
+  pasidDeviceTlb: 8,
+  pageResponse: 9,
+} as const;
+
+/** What a trace tells about the system that made it, beside the commands that are to be predicted. */
+export interface InvTraits {
+  readonly context: DesignContext;
+  /** The design that the recorded flushes look like; undefined where there are none. */
+  readonly design: string | undefined;
+  /** Domains with page-selective flushes in a system that queues: owned by user space. */
+  readonly unmanaged: ReadonlySet<DomainId>;
+  /** Flush events (the driver's decisions) are there, so that the place of each flush among the unmaps is known. */
+  readonly flushEvents: boolean;
+  /** Wait commands are there: the trace saw the queue itself. */
+  readonly waits: boolean;
+  readonly commands: number;
+}
+
+/** One pass over the command, flush and attach streams. */
+export function readInvTraits(trace: Trace): InvTraits {
+  const firstStage = new Set<DomainId>();
+  const paged = new Set<DomainId>();
+  const deviceBits = new Map<RequesterId, { lo: number; hi: number }>();
+  let drainBits = -1;
+  let maxMask = DEFAULT_CONTEXT.maxAddressMask;
+  let waits = false;
+  let ranges = 0;
+  let alls = 0;
+  let notPresent = 0;
+  let pageCommands = 0;
+  let domainCommands = 0;
+  let commands = 0;
+  let afterContext = false;
+  const columns = {
+    inv: ['dialect', 'form', 'w0', 'w1'],
+    flush: ['op', 'type', 'domain'],
+  } as const;
+  for (const segment of trace.segments({ columns })) {
+    const { inv, flush } = segment.rows;
+    for (let i = 0; i < flush.count; i++) {
+      const op = flush.columns.op[i];
+      if (op === FLUSH.all) alls++;
+      else if (op === FLUSH.rangeNotPresent) notPresent++;
+      else ranges++;
+    }
+    for (let i = 0; i < inv.count; i++) {
+      if (inv.columns.dialect[i] !== DIALECT.vtd || inv.columns.form[i] !== INV_FORM.words) continue;
+      const lo = inv.columns.w0Lo[i] ?? 0;
+      const hi = inv.columns.w0Hi[i] ?? 0;
+      const w1 = inv.columns.w1Lo[i] ?? 0;
+      const granularity = (lo >>> 4) & 3;
+      commands++;
+      switch (lo & 15) {
+        case VTD_TYPE.iotlb:
+          if (drainBits < 0) drainBits = lo & 0xc0;
+          if (granularity === 3) {
+            pageCommands++;
+            paged.add(lo >>> 16);
+            maxMask = Math.max(maxMask, w1 & 0x3f);
+          } else if (!afterContext) domainCommands++;
+          break;
+        case VTD_TYPE.pasidIotlb:
+          firstStage.add(lo >>> 16);
+          if (granularity === 3) {
+            pageCommands++;
+            paged.add(lo >>> 16);
+          } else if (!afterContext) domainCommands++;
+          break;
+        case VTD_TYPE.deviceTlb:
+          if (!deviceBits.has(hi & 0xffff)) deviceBits.set(hi & 0xffff, { lo: lo & ~15, hi: hi & ~0xffff });
+          break;
+        case VTD_TYPE.wait:
+          waits = true;
+          break;
+        default:
+      }
+      const type = lo & 15;
+      if (type === VTD_TYPE.context || type === VTD_TYPE.pasidCache) afterContext = true;
+      else if (type === VTD_TYPE.iotlb || type === VTD_TYPE.pasidIotlb) afterContext = false;
+    }
+  }
+  const flushEvents = ranges + alls + notPresent > 0;
+  const lazy = flushEvents ? alls > 0 : domainCommands > pageCommands;
+  const known = ranges + alls + pageCommands + domainCommands > 0;
+  return {
+    context: {
+      maxAddressMask: maxMask,
+      drainBits: drainBits < 0 ? DEFAULT_CONTEXT.drainBits : drainBits,
+      cachingMode: notPresent > 0,
+      firstStage,
+      deviceBits,
+    },
+    design: known ? (lazy ? 'linux-lazy' : 'linux-strict') : undefined,
+    unmanaged: lazy ? paged : new Set(),
+    flushEvents,
+    waits,
+    commands,
+  };
+}

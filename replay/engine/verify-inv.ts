@@ -1,0 +1,399 @@
+import { ATTACH, DIALECT, FLUSH, INV_FORM, ORIGIN, RESET, STREAM_ID } from '../../traces/schema.ts';
+import type { Segment } from '../../traces/segment.ts';
+import type { Trace } from '../../traces/trace.ts';
+import { ABSENT, pageNumber } from '../../traces/units.ts';
+import type { DomainId, PageNumber } from '../../traces/units.ts';
+import { IorrError } from '../../traces/errors.ts';
+import type { CacheTag } from '../designs/design.ts';
+import { CacheTags } from '../designs/cache-tags.ts';
+import { findDesign } from '../designs/designs.ts';
+import { submitter } from '../designs/gather.ts';
+import { TablePresence } from '../designs/table-presence.ts';
+import type { CommandWords } from './command-matcher.ts';
+import { InvReport } from './inv-report.ts';
+import type { InvOutcome } from './inv-report.ts';
+import { VTD_TYPE, readInvTraits } from './inv-traits.ts';
+import type { InvTraits } from './inv-traits.ts';
+import { LazyVerifier } from './verify-lazy.ts';
+import { StrictVerifier } from './verify-strict.ts';
+import { WaitCheck } from './wait-check.ts';
+
+export interface VerifyInvOptions {
+  /** Name of the design that made the trace; found out from the trace if not given. */
+  readonly design?: string;
+}
+
+/** What checks a design's commands against those of the trace; one for each way to flush. */
+export interface FlushVerifier {
+  unmap(intent: UnmapIntent): void;
+  /** A mapping; `replacedFirst` to `replacedLast` as in `Design.map`. */
+  map(
+    key: number,
+    event: number,
+    domain: DomainId,
+    first: PageNumber,
+    last: PageNumber,
+    replaced: readonly [number, number],
+    cpu: number,
+    task: number,
+    time: number,
+  ): void;
+  assignTag(tag: CacheTag): void;
+  unassignTag(tag: CacheTag): void;
+  /** The driver began to flush (a flush event of the first tag of a domain). */
+  flush(intent: FlushIntent): void;
+  /** A recorded flush command. `submitted` is when the driver put it into the queue. */
+  command(key: number, cpu: number, task: number, event: number, submitted: number, words: CommandWords): void;
+  finish(): void;
+}
+
+export interface UnmapIntent {
+  readonly key: number;
+  readonly event: number;
+  readonly domain: DomainId;
+  readonly first: PageNumber;
+  readonly last: PageNumber;
+  readonly freedTable: number;
+  readonly cpu: number;
+  readonly task: number;
+  readonly time: number;
+}
+
+export interface FlushIntent {
+  readonly key: number;
+  readonly event: number;
+  readonly op: number;
+  readonly domain: DomainId;
+  readonly first: PageNumber;
+  readonly last: PageNumber;
+  readonly cpu: number;
+  readonly task: number;
+  readonly time: number;
+}
+
+const COLUMNS = {
+  map: ['origin', 'domain', 'device', 'iova', 'phys', 'size'],
+  unmap: ['origin', 'domain', 'device', 'iova', 'size'],
+  attach: 'all',
+  inv: ['unit', 'dialect', 'form', 'w0', 'w1', 'w2', 'w3', 'lag'],
+  flush: ['op', 'unit', 'device', 'type', 'domain', 'pasid', 'start', 'end'],
+} as const;
+
+/**
+ * Regenerates the trace's invalidation commands from its unmaps, maps and attachments alone and compares them word for word.
+ * Returns undefined where the trace has nothing to check: no unmaps, or no commands.
+ */
+export function verifyInv(trace: Trace, options: VerifyInvOptions = {}): InvOutcome | undefined {
+  const counts = trace.streamCounts;
+  if (counts.unmap === 0 || counts.inv === 0) return undefined;
+  const traits = readInvTraits(trace);
+  const name = options.design ?? traits.design;
+  if (name === undefined || traits.commands === 0) return undefined;
+  if (findDesign(name) === undefined) {
+    throw new IorrError('USAGE', `no design is called ${name}`, {
+      hint: 'iorr verify --design linux-strict or linux-lazy',
+    });
+  }
+  const report = new InvReport();
+  const walk = new InvWalk(traits, report, name);
+  for (const segment of trace.segments({ columns: COLUMNS })) walk.segment(segment);
+  walk.finish();
+  return report.outcome();
+}
+
+/** One pass over the trace: turns events into intents and hands commands to what can judge them. */
+class InvWalk {
+  readonly #traits: InvTraits;
+  readonly #report: InvReport;
+  readonly #verifier: FlushVerifier;
+  readonly #tables = new TablePresence();
+  readonly #tags = new CacheTags();
+  /** Every domain and requester that had a tag in this trace. */
+  readonly #known = new Set<number>();
+  readonly #deviceDomain = new Map<number, DomainId>();
+  readonly #newestTag = new Map<number, DomainId>();
+  /** Submitters that tear a context or PASID entry down at the moment. */
+  readonly #tearing = new Set<number>();
+  readonly #waits = new Map<number, WaitCheck>();
+
+  constructor(traits: InvTraits, report: InvReport, design: string) {
+    this.#traits = traits;
+    this.#report = report;
+    this.#verifier =
+      design === 'linux-lazy' ? new LazyVerifier(traits, report) : new StrictVerifier(traits, report, design);
+    report.note(`checked against ${design}`);
+    const { firstStage, drainBits } = traits.context;
+    report.note(`drain bits of IOTLB commands, 0x${drainBits.toString(16)}, learned from the first one`);
+    if (firstStage.size > 0) {
+      report.note(
+        `first-stage domains, learned from their command type: ${[...firstStage].sort((a, b) => a - b).join(', ')}`,
+      );
+    }
+  }
+
+  segment(segment: Segment): void {
+    const { stream, time, cpu, task, rows, count, firstEvent } = segment;
+    const row = new Int32Array(16);
+    for (let i = 0; i < count; i++) {
+      const id = stream[i] ?? 0;
+      const r = row[id] ?? 0;
+      row[id] = r + 1;
+      const event = firstEvent + i;
+      const at = time[i] ?? 0;
+      const c = cpu[i] ?? 0;
+      const t = task[i] ?? 0;
+      switch (id) {
+        case STREAM_ID.map:
+          this.#map(rows.map.columns, r, event, at, c, t);
+          break;
+        case STREAM_ID.unmap:
+          this.#unmap(rows.unmap.columns, r, event, at, c, t);
+          break;
+        case STREAM_ID.attach:
+          this.#attach(rows.attach.columns, r, submitter(c, t));
+          break;
+        case STREAM_ID.flush:
+          this.#flush(rows.flush.columns, r, event, at, c, t);
+          break;
+        case STREAM_ID.inv:
+          this.#inv(rows.inv.columns, r, event, at, c, t);
+          break;
+        default:
+      }
+    }
+  }
+
+  finish(): void {
+    this.#verifier.finish();
+  }
+
+  #map(
+    columns: Segment['rows']['map']['columns'],
+    r: number,
+    event: number,
+    time: number,
+    cpu: number,
+    task: number,
+  ): void {
+    if (columns.origin[r] !== ORIGIN.iommu) return;
+    const pages = pageNumber(columns.sizeLo[r] ?? 0, columns.sizeHi[r] ?? 0);
+    if (pages === 0) return;
+    const domain = this.#domain(columns.domain[r] ?? ABSENT, columns.device[r] ?? ABSENT);
+    const first = pageNumber(columns.iovaLo[r] ?? 0, columns.iovaHi[r] ?? 0);
+    const last = first + pages - 1;
+    const offset = pageNumber(columns.physLo[r] ?? 0, columns.physHi[r] ?? 0) - first;
+    const key = submitter(cpu, task);
+    this.#tearing.delete(key);
+    const replaced = this.#tables.map(domain, first, last, offset);
+    this.#verifier.map(key, event, domain, first, last, [replaced, this.#tables.replacedLast], cpu, task, time);
+  }
+
+  #unmap(
+    columns: Segment['rows']['unmap']['columns'],
+    r: number,
+    event: number,
+    time: number,
+    cpu: number,
+    task: number,
+  ): void {
+    if (columns.origin[r] !== ORIGIN.iommu) return;
+    const pages = pageNumber(columns.sizeLo[r] ?? 0, columns.sizeHi[r] ?? 0);
+    if (pages === 0) return;
+    const domain = this.#domain(columns.domain[r] ?? ABSENT, columns.device[r] ?? ABSENT);
+    const first = pageNumber(columns.iovaLo[r] ?? 0, columns.iovaHi[r] ?? 0);
+    const last = first + pages - 1;
+    const key = submitter(cpu, task);
+    this.#tearing.delete(key);
+    const freedTable = this.#tables.unmap(domain, first, last);
+    if (domain !== ABSENT && this.#tags.of(domain).length === 0) {
+      if (this.#known.has(domain)) this.#report.skip('unmap in a domain that no cache holds');
+      return;
+    }
+    this.#verifier.unmap({ key, event, domain, first, last, freedTable, cpu, task, time });
+  }
+
+  #domain(domain: DomainId, device: number): DomainId {
+    return domain !== ABSENT || device === ABSENT ? domain : (this.#deviceDomain.get(device) ?? ABSENT);
+  }
+
+  #attach(columns: Segment['rows']['attach']['columns'], r: number, key: number): void {
+    const kind = columns.kind[r];
+    const device = columns.device[r] ?? ABSENT;
+    if (kind === ATTACH.attach) {
+      const domain = columns.domain[r] ?? ABSENT;
+      const newest = domain !== ABSENT ? domain : this.#newestTag.get(key);
+      if (newest !== undefined) this.#deviceDomain.set(device, newest);
+      this.#newestTag.delete(key);
+      return;
+    }
+    if (kind !== ATTACH.tagAssign && kind !== ATTACH.tagUnassign) return;
+    const domain = columns.domain[r] ?? ABSENT;
+    const pasid = Math.max(0, columns.pasid[r] ?? 0);
+    const tag: CacheTag = { domain, unit: columns.unit[r] ?? ABSENT, type: columns.type[r] ?? 0, device, pasid };
+    if (kind === ATTACH.tagAssign) {
+      this.#known.add(domain);
+      if (device !== ABSENT) this.#known.add(-2 - device);
+      this.#newestTag.set(key, domain);
+      this.#tags.assign(tag);
+      this.#verifier.assignTag(tag);
+    } else {
+      this.#tags.unassign(tag);
+      this.#verifier.unassignTag(tag);
+      // the id is free again: whoever gets it next begins with an empty table
+      if (this.#tags.of(domain).length === 0) this.#tables.drop(domain);
+    }
+  }
+
+  #flush(
+    columns: Segment['rows']['flush']['columns'],
+    r: number,
+    event: number,
+    time: number,
+    cpu: number,
+    task: number,
+  ): void {
+    const domain = columns.domain[r] ?? ABSENT;
+    const key = submitter(cpu, task);
+    this.#tearing.delete(key);
+    const first = this.#tags.of(domain)[0];
+    const pasid = Math.max(0, columns.pasid[r] ?? 0);
+    // one event a tag: the first one stands for the whole flush
+    if (first === undefined || first.type !== columns.type[r] || first.pasid !== pasid) return;
+    if (first.device !== (columns.device[r] ?? ABSENT) || first.unit !== columns.unit[r]) return;
+    this.#verifier.flush({
+      key,
+      event,
+      op: columns.op[r] ?? FLUSH.range,
+      domain,
+      first: pageNumber(columns.startLo[r] ?? 0, columns.startHi[r] ?? 0),
+      last: pageNumber(columns.endLo[r] ?? 0, columns.endHi[r] ?? 0),
+      cpu,
+      task,
+      time,
+    });
+  }
+
+  #inv(
+    columns: Segment['rows']['inv']['columns'],
+    r: number,
+    event: number,
+    time: number,
+    cpu: number,
+    task: number,
+  ): void {
+    if (columns.dialect[r] !== DIALECT.vtd) {
+      this.#report.skip('command of a dialect that no design speaks');
+      return;
+    }
+    const unit = columns.unit[r] ?? ABSENT;
+    const form = columns.form[r];
+    const lo = columns.w0Lo[r] ?? 0;
+    if (form !== INV_FORM.words) {
+      if (form === INV_FORM.reset && (lo === RESET.queueSetup || lo === RESET.unitReset)) this.#wait(unit).reset();
+      if (form === INV_FORM.decoded)
+        this.#report.skip('command rebuilt from decoded fields: its words are not complete');
+      return;
+    }
+    const hi = columns.w0Hi[r] ?? 0;
+    const w1Lo = columns.w1Lo[r] ?? 0;
+    const w1Hi = columns.w1Hi[r] ?? 0;
+    const type = lo & 15;
+    if (type === VTD_TYPE.wait) {
+      this.#checkWait(unit, event, lo, hi, w1Lo, w1Hi);
+      return;
+    }
+    if (this.#traits.waits) this.#wait(unit).command();
+    const key = submitter(cpu, task);
+    if (!isFlush(type)) {
+      if (type === VTD_TYPE.context || type === VTD_TYPE.pasidCache) this.#tearing.add(key);
+      this.#report.skip(SKIPPED[type] ?? `command of type ${type}`);
+      return;
+    }
+    if (this.#tearing.has(key) && isWhole(type, lo, w1Lo)) {
+      this.#report.skip('whole-domain flush of a context or PASID entry that was changed');
+      return;
+    }
+    this.#tearing.delete(key);
+    if (!this.#known.has(flushTarget(type, lo, hi))) {
+      this.#report.skip('flush for a domain or device that was attached before the trace began');
+      return;
+    }
+    const words: CommandWords = [
+      lo,
+      hi,
+      w1Lo,
+      w1Hi,
+      columns.w2Lo[r] ?? 0,
+      columns.w2Hi[r] ?? 0,
+      columns.w3Lo[r] ?? 0,
+      columns.w3Hi[r] ?? 0,
+    ];
+    const lag = (columns.lagHi[r] ?? 0) * 0x100000000 + ((columns.lagLo[r] ?? 0) >>> 0);
+    this.#verifier.command(key, cpu, task, event, time - lag, words);
+  }
+
+  #wait(unit: number): WaitCheck {
+    let check = this.#waits.get(unit);
+    if (check === undefined) {
+      check = new WaitCheck();
+      this.#waits.set(unit, check);
+    }
+    return check;
+  }
+
+  #checkWait(unit: number, event: number, w0Lo: number, w0Hi: number, w1Lo: number, w1Hi: number): void {
+    const check = this.#wait(unit);
+    const verdict = check.wait(w0Lo, w0Hi, w1Lo, w1Hi);
+    const words: CommandWords = [w0Lo, w0Hi, w1Lo, w1Hi, 0, 0, 0, 0];
+    switch (verdict) {
+      case 'learned':
+        this.#report.skip('first wait of a queue: its status address is learned');
+        this.#report.note(
+          `status address of the wait commands, 0x${check.expectedAddress.toString(16)}, learned from the first one`,
+        );
+        break;
+      case 'drain':
+        this.#report.skip('wait that drains page requests or raises an interrupt');
+        break;
+      case 'agreed':
+        this.#report.agreed('inv.wait');
+        break;
+      case 'word':
+      case 'address': {
+        const address = check.expectedAddress;
+        const model: CommandWords = [0x25, 2, address | 0, Math.floor(address / 0x100000000) | 0, 0, 0, 0, 0];
+        this.#report.altered('inv.wait', event, words, model);
+        break;
+      }
+    }
+  }
+}
+
+const SKIPPED: { readonly [type: number]: string } = {
+  [VTD_TYPE.context]: 'context-cache command: implied by an attachment, not by an unmap',
+  [VTD_TYPE.pasidCache]: 'PASID-cache command: implied by an attachment, not by an unmap',
+  [VTD_TYPE.interrupt]: 'interrupt-entry-cache command: not about translations',
+  [VTD_TYPE.pageResponse]: 'page group response: answers a page request',
+};
+
+function isFlush(type: number): boolean {
+  return (
+    type === VTD_TYPE.iotlb ||
+    type === VTD_TYPE.deviceTlb ||
+    type === VTD_TYPE.pasidIotlb ||
+    type === VTD_TYPE.pasidDeviceTlb
+  );
+}
+
+/** Drops everything of a domain, a PASID or a device. */
+function isWhole(type: number, w0Lo: number, w1Lo: number): boolean {
+  if (type === VTD_TYPE.iotlb || type === VTD_TYPE.pasidIotlb) return ((w0Lo >>> 4) & 3) !== 3;
+  return w1Lo === (type === VTD_TYPE.deviceTlb ? -0xfff : -0x800);
+}
+
+/** The domain that a flush names, or -2 minus its requester. */
+function flushTarget(type: number, w0Lo: number, w0Hi: number): number {
+  if (type === VTD_TYPE.deviceTlb) return -2 - (w0Hi & 0xffff);
+  if (type === VTD_TYPE.pasidDeviceTlb) return -2 - (w0Lo >>> 16);
+  return w0Lo >>> 16;
+}
