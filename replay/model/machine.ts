@@ -1,5 +1,6 @@
 import type { DomainId, Nanoseconds, RequesterId } from '../../traces/units.ts';
 import type { Exposure, IotlbCounts, StaleCounts } from '../results.ts';
+import type { CacheEntries } from './cache-entries.ts';
 
 /**
  * The modelled IOMMU: page tables, translation caches and a staleness oracle behind one interface. It knows nothing of traces,
@@ -71,6 +72,17 @@ export interface Machine {
   /** Closes what is still exposed (`endedBy.open`, counted up to `time`) and gives all counts. Call once, last. */
   finish(time: Nanoseconds): MachineCounts;
 
+  /** Domain that (rid, pasid) is attached to, -1 if not known. */
+  domainOf(rid: RequesterId, pasid: number): DomainId;
+
+  /** Level of the leaf that maps an address in a domain's page tables, or -1; `last.outLo`, `last.outHi` give its page. */
+  translate(domain: DomainId, iovaLo: number, iovaHi: number): number;
+
+  /** About the newest access. */
+  readonly last: LastAccess;
+  /** The cache itself, by slot. Read only. */
+  readonly entries: CacheEntries;
+
   /** 4 KiB pages exposed now. */
   readonly exposedPages: number;
   /** Sum over all lookups and hits so far, for time series. */
@@ -93,6 +105,29 @@ export const UNMAP_RESULT = { freedTable: 1, missing: 2, split: 4 } as const;
  * requester, so that the entry can only be dropped by global commands.
  */
 export const ACCESS_RESULT = { hit: 1, reset: 2, fault: 4, stale: 8, unknownDomain: 16 } as const;
+
+/** Where the newest access was served from. After a hit only `slot` is set: the rest is in `entries`. */
+export interface LastAccess {
+  /** Slot of the IOTLB; -1 after a fault. */
+  slot: number;
+  /** Of the leaf: 0 is 4 KiB, 1 is 2 MiB, 2 is 1 GiB. */
+  level: number;
+  /** Output of the leaf's first page, as the two int32 words of a page number. Only if `translated`. */
+  outLo: number;
+  outHi: number;
+  /** The page tables gave the output; false where there was no page table to ask. */
+  translated: boolean;
+}
+
+export interface MachineOptions {
+  /**
+   * An access to a page that the page tables don't map, or not with that permission: `fault` (default), or `fill`: cache a
+   * translation without output, since the source recorded that it was translated and only its order may be off.
+   */
+  readonly unmappedAccess?: 'fault' | 'fill';
+  /** Called for each IOTLB entry before it goes. */
+  readonly onDrop?: (slot: number) => void;
+}
 
 /** A hit on a translation whose page was unmapped. */
 export interface StaleFinding {
@@ -125,4 +160,8 @@ export interface MachineCounts {
   /** Maps over pages that were mapped, unmaps of pages that were not. */
   readonly overlaps: number;
   readonly missing: number;
+  /** Accesses that were filled although the tables had no mapping (`unmappedAccess: 'fill'`). */
+  readonly unbacked: number;
+  /** True if so many distinct pages were cached that some repeated misses count as compulsory. */
+  readonly historyFull: boolean;
 }

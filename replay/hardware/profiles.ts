@@ -1,0 +1,91 @@
+import { IorrError } from '../../traces/errors.ts';
+import type { TraceHeader } from '../../traces/header.ts';
+import type { ProfileParameter } from '../results.ts';
+import { nearest } from './nearest.ts';
+import type { HardwareProfile } from './profile.ts';
+import { qemuVtd, qemuVtd72 } from './qemu-vtd.ts';
+import { vtdServer } from './vtd-server.ts';
+
+/** Every hardware profile, by the name that `--hardware` takes. */
+export const HARDWARE: readonly HardwareProfile[] = [qemuVtd, qemuVtd72, vtdServer];
+
+/** Ranges of parameters that `--set` may change; what is not listed takes any non-negative integer below 2^31. */
+const RANGES: { readonly [name: string]: readonly [number, number] } = {
+  'iotlb.capacity': [1, 1 << 22],
+  'iotlb.sets': [1, 1 << 20],
+  'iotlb.ways': [1, 1 << 20],
+  'iotlb.hashed': [0, 1],
+  'iotlb.refill-invalid-first': [0, 1],
+  'iotlb.mask-bits': [0, 52],
+  'page-table.levels': [3, 5],
+  'page-table.leafs': [1, 7],
+  'command.max-mask': [0, 63],
+  'walk-cache.l1': [0, 1 << 16],
+  'walk-cache.l2': [0, 1 << 16],
+  'walk-cache.l3': [0, 1 << 16],
+  'walk-cache.l4': [0, 1 << 16],
+};
+const MOST_ENTRIES = 1 << 22;
+
+/**
+ * The profile of a `--hardware` name; `auto` chooses by the trace's header: QEMU's own cache where QEMU recorded the accesses
+ * or emulated the IOMMU, else the generic server. Throws `USAGE` for an unknown name.
+ */
+export function hardwareProfile(name: string, header: TraceHeader): HardwareProfile {
+  if (name === 'auto') return automatic(header);
+  const found = HARDWARE.find((profile) => profile.name === name);
+  if (found !== undefined) return found;
+  const names = ['auto', ...HARDWARE.map((profile) => profile.name)];
+  const near = nearest(name, names);
+  throw new IorrError('USAGE', `unknown hardware '${name}'; known: ${names.join(', ')}`, {
+    hint: near === undefined ? 'iorr replay --help lists them' : `did you mean '${near}'?`,
+  });
+}
+
+function automatic(header: TraceHeader): HardwareProfile {
+  const log = header.sources.find((source) => source.format === 'qemu-log');
+  if (log === undefined) return header.host.emulated === true && header.host.iommu !== 'smmuv3' ? qemuVtd : vtdServer;
+  return /\b7\.2\b/.test(log.producer) ? qemuVtd72 : qemuVtd;
+}
+
+/**
+ * The profile with some parameters replaced: `iotlb.sets=128`, or short `sets=128` where only one parameter ends so. Throws
+ * `USAGE` for an unknown key, a value that is no number, or one out of range.
+ */
+export function withSettings(profile: HardwareProfile, settings: readonly string[]): HardwareProfile {
+  let { parameters } = profile;
+  for (const setting of settings.flatMap((text) => text.split(','))) {
+    const [key = '', text = ''] = setting.split('=', 2);
+    const name = fullName(profile, key.trim());
+    const value = Number(text);
+    const [low, high] = RANGES[name] ?? [0, 0x7fff_ffff];
+    if (text.trim() === '' || !Number.isInteger(value) || value < low || value > high) {
+      throw new IorrError('USAGE', `--set ${setting}: ${name} takes a whole number from ${low} to ${high}`, {
+        hint: `for example --set ${key}=${low}`,
+      });
+    }
+    parameters = parameters.map((parameter): ProfileParameter => {
+      return parameter.name === name
+        ? { ...parameter, value, source: 'set by the user', standing: 'assumed' }
+        : parameter;
+    });
+  }
+  const value = (name: string): number => parameters.find((parameter) => parameter.name === name)?.value ?? 1;
+  if (value('iotlb.sets') * value('iotlb.ways') > MOST_ENTRIES) {
+    throw new IorrError('USAGE', `an IOTLB of ${value('iotlb.sets')} sets x ${value('iotlb.ways')} ways`, {
+      hint: `sets times ways may be ${MOST_ENTRIES} at most`,
+    });
+  }
+  return settings.length === 0 ? profile : { ...profile, parameters };
+}
+
+function fullName(profile: HardwareProfile, key: string): string {
+  const names = profile.parameters.map((parameter) => parameter.name);
+  if (names.includes(key)) return key;
+  const ending = names.filter((name) => name.endsWith(`.${key}`));
+  if (ending.length === 1 && ending[0] !== undefined) return ending[0];
+  const near = nearest(key, [...names, ...names.map((name) => name.slice(name.indexOf('.') + 1))]);
+  throw new IorrError('USAGE', `the hardware ${profile.name} has no parameter '${key}'; it has ${names.join(', ')}`, {
+    hint: near === undefined ? 'write --set name=value' : `did you mean '${near}'?`,
+  });
+}

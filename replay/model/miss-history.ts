@@ -1,0 +1,79 @@
+/** Distinct translations remembered; what comes after is taken for never seen. About 64 MiB. */
+const LIMIT = 1 << 22;
+
+/** What became of a translation the last time. */
+export const SEEN = { never: 0, evicted: 1, invalidated: 2 } as const;
+
+/**
+ * Which translations a cache has held before and how each was lost, to tell why it is missed now. Records are numbered; a
+ * cache slot keeps the number of its record, so that a drop costs no search.
+ */
+export class MissHistory {
+  /** `SEEN` value by record. */
+  state: Uint8Array = new Uint8Array(1024);
+  #tag: Int32Array = new Int32Array(1024);
+  #pageLo: Int32Array = new Int32Array(1024);
+  /** Bits 51:32 of the page number, and the level above them. */
+  #pageHi: Int32Array = new Int32Array(1024);
+  #table: Int32Array = new Int32Array(4096);
+  #count = 0;
+
+  /** True once translations could not be remembered any more. */
+  get full(): boolean {
+    return this.#count >= LIMIT;
+  }
+
+  /** Record of a translation, made where there is none; -1 when full. The page must be aligned to its level. */
+  record(tag: number, level: number, pageLo: number, pageHi: number): number {
+    const high = pageHi | (level << 20);
+    const mask = this.#table.length - 1;
+    let at = hash(tag, pageLo, high) & mask;
+    for (let found = this.#table[at]!; found !== 0; found = this.#table[at]!) {
+      const record = found - 1;
+      if (this.#pageLo[record] === pageLo && this.#tag[record] === tag && this.#pageHi[record] === high) return record;
+      at = (at + 1) & mask;
+    }
+    if (this.#count >= LIMIT) return -1;
+    const record = this.#count++;
+    if (record === this.state.length) this.#grow();
+    this.#tag[record] = tag;
+    this.#pageLo[record] = pageLo;
+    this.#pageHi[record] = high;
+    this.state[record] = SEEN.never;
+    this.#table[at] = record + 1;
+    if (this.#count * 2 > this.#table.length) this.#rehash();
+    return record;
+  }
+
+  #grow(): void {
+    const length = this.state.length * 2;
+    const widen = (from: Int32Array): Int32Array => {
+      const to = new Int32Array(length);
+      to.set(from);
+      return to;
+    };
+    const state = new Uint8Array(length);
+    state.set(this.state);
+    this.state = state;
+    this.#tag = widen(this.#tag);
+    this.#pageLo = widen(this.#pageLo);
+    this.#pageHi = widen(this.#pageHi);
+  }
+
+  #rehash(): void {
+    const table = new Int32Array(this.#table.length * 2);
+    const mask = table.length - 1;
+    for (let record = 0; record < this.#count; record++) {
+      let at = hash(this.#tag[record]!, this.#pageLo[record]!, this.#pageHi[record]!) & mask;
+      while (table[at] !== 0) at = (at + 1) & mask;
+      table[at] = record + 1;
+    }
+    this.#table = table;
+  }
+}
+
+function hash(tag: number, pageLo: number, pageHi: number): number {
+  let mixed = Math.imul(pageLo ^ Math.imul(pageHi, 0x27d4eb2f) ^ Math.imul(tag, 0x165667b1), 0x9e3779b1);
+  mixed ^= mixed >>> 15;
+  return Math.imul(mixed, 0x85ebca6b) ^ (mixed >>> 13);
+}

@@ -1,0 +1,112 @@
+import type { Nanoseconds, PageNumber } from '../../traces/units.ts';
+import type { CacheEntries } from './cache-entries.ts';
+import { ENDED_BY_DROP, ExposureLedger } from './exposure.ts';
+import { alignLow } from './iotlb.ts';
+import type { PageTables } from './page-tables.ts';
+
+const TWO_32 = 2 ** 32;
+
+/**
+ * The staleness oracle of one cache: told of every change of the page tables and of every entry that goes, it knows which
+ * cached translations the tables no longer hold. Such an entry is *suspect* until it is dropped or mapped again as it was.
+ */
+export class Staleness {
+  readonly ledger: ExposureLedger;
+  readonly #entries: CacheEntries;
+  #suspects = 0;
+
+  constructor(entries: CacheEntries) {
+    this.#entries = entries;
+    this.ledger = new ExposureLedger(entries.capacity);
+  }
+
+  /** Pages of a domain were unmapped. */
+  unmapped(domain: number, page: PageNumber, count: number, time: Nanoseconds, event: number): void {
+    this.ledger.unmappedPages += count;
+    const entries = this.#entries;
+    const cached = entries.countOfDomain(domain);
+    if (cached === 0) return;
+    if (count > cached) {
+      for (let slot = entries.firstOfDomain(domain); slot >= 0; slot = entries.nextOfDomain(slot)) {
+        if (entries.domain[slot] === domain) this.#unmappedSlot(slot, page, count, time, event);
+      }
+      return;
+    }
+    for (let i = 0; i < count; i++) {
+      const pageLo = (page + i) | 0;
+      const pageHi = ((page + i) / TWO_32) | 0;
+      for (let level = 0; level < 3; level++) {
+        if (entries.levels[level] === 0) continue;
+        // a larger entry is looked at once, at its first page or that of the range
+        if (level > 0 && i > 0 && alignLow(pageLo, 9 * level) !== pageLo) continue;
+        let slot = entries.firstOfPage(level, alignLow(pageLo, 9 * level), pageHi);
+        for (; slot >= 0; slot = entries.nextOfPage(slot)) {
+          if (entries.domain[slot] === domain) this.#unmappedSlot(slot, page, count, time, event);
+        }
+      }
+    }
+  }
+
+  /** Pages of a domain were mapped: suspects among them are no longer exposed, and if mapped as before, no longer stale. */
+  mapped(domain: number, page: PageNumber, count: number, tables: PageTables, time: Nanoseconds): void {
+    if (this.#suspects === 0) return;
+    const entries = this.#entries;
+    for (let slot = entries.firstOfDomain(domain); slot >= 0; slot = entries.nextOfDomain(slot)) {
+      if (entries.suspect[slot] === 0 || entries.domain[slot] !== domain) continue;
+      const start = this.#page(slot);
+      const span = 512 ** entries.level[slot]!;
+      const from = Math.max(page, start);
+      const to = Math.min(page + count, start + span);
+      if (from >= to) continue;
+      this.ledger.remap(slot, from - start, to - from, time);
+      if (span === 1 && this.holds(slot, tables, entries.pageLo[slot]!, entries.pageHi[slot]!)) this.#clear(slot);
+    }
+  }
+
+  /** True if the tables translate a page exactly as the entry does. */
+  holds(slot: number, tables: PageTables, pageLo: number, pageHi: number): boolean {
+    if (tables.translate(pageLo, pageHi) < 0) return false;
+    const entries = this.#entries;
+    const inside = pageLo & (512 ** entries.level[slot]! - 1);
+    return tables.outLo === (entries.outLo[slot]! | inside) && tables.outHi === entries.outHi[slot];
+  }
+
+  /** Call for each entry before it goes. */
+  dropped(slot: number, why: number, time: Nanoseconds): void {
+    if (this.#entries.suspect[slot] === 0) return;
+    this.ledger.end(slot, time, ENDED_BY_DROP[why]!);
+    this.#clear(slot);
+  }
+
+  /** Ends what is still exposed. */
+  close(time: Nanoseconds, how: number): void {
+    const entries = this.#entries;
+    for (let slot = 0; slot < entries.capacity; slot++) {
+      if (entries.live[slot] !== 0 && entries.suspect[slot] !== 0) this.ledger.end(slot, time, how);
+    }
+  }
+
+  #clear(slot: number): void {
+    this.#entries.suspect[slot] = 0;
+    this.#suspects--;
+  }
+
+  #unmappedSlot(slot: number, page: PageNumber, count: number, time: Nanoseconds, event: number): void {
+    const entries = this.#entries;
+    const start = this.#page(slot);
+    const from = Math.max(page, start);
+    const to = Math.min(page + count, start + 512 ** entries.level[slot]!);
+    if (from >= to) return;
+    if (entries.suspect[slot] === 0) {
+      entries.suspect[slot] = 1;
+      this.#suspects++;
+      this.ledger.suspectSince[slot] = time;
+      this.ledger.suspectEvent[slot] = event;
+    }
+    this.ledger.expose(slot, from - start, to - from, time);
+  }
+
+  #page(slot: number): PageNumber {
+    return (this.#entries.pageHi[slot]! >>> 0) * TWO_32 + (this.#entries.pageLo[slot]! >>> 0);
+  }
+}
