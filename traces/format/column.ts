@@ -106,10 +106,14 @@ export class ColumnEncoder {
 
   #smallest(values: Int32Array): { codec: number; variant: number; bytes: Uint8Array } {
     let best: { codec: number; variant: number; bytes: Uint8Array } | undefined;
+    let least = Number.POSITIVE_INFINITY;
     for (const codec of INT_CODECS) {
       for (let variant = 0; variant < codec.variants; variant++) {
         const bytes = this.#attempt(codec.id, variant, values);
-        if (bytes === undefined || (best !== undefined && bytes.length >= best.bytes.length)) continue;
+        if (bytes === undefined) continue;
+        const weight = bytes.length * codec.weight;
+        if (weight >= least) continue;
+        least = weight;
         best = { codec: codec.id, variant, bytes };
       }
     }

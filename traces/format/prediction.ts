@@ -88,23 +88,37 @@ export function distinctKinds(values: Int32Array): number[] | undefined {
   return kinds;
 }
 
-/** Row indexes grouped by kind, stable. Throws `RangeError` where a row is of no listed kind. */
-function kindOrder(column: Int32Array, kinds: readonly KindMode[]): { order: Int32Array; modes: Uint8Array; kindOf: Uint8Array } {
+interface KindOrder {
+  /** Row indexes grouped by kind, stable. */
+  readonly order: Int32Array;
+  /** Where each kind's rows begin in `order`; one more element for the end. */
+  readonly starts: Int32Array;
+  readonly kindOf: Uint8Array;
+}
+
+/** Throws `RangeError` where a row is of no listed kind. */
+function kindOrder(column: Int32Array, kinds: readonly KindMode[]): KindOrder {
   const n = column.length;
   const kindOf = new Uint8Array(n);
   const starts = new Int32Array(kinds.length + 1);
+  // Kinds are small numbers in every stream that has them: one table look-up a row instead of a search.
+  const table = new Uint8Array(256).fill(255);
+  kinds.forEach(({ value }, kind) => {
+    if (value >= 0 && value < 256) table[value] = kind;
+  });
   for (let i = 0; i < n; i++) {
     const value = column[i]!;
-    let kind = 0;
-    while (kind < kinds.length && kinds[kind]!.value !== value) kind++;
-    if (kind === kinds.length) throw new RangeError(`no kind ${value}`);
+    let kind = value >= 0 && value < 256 ? table[value]! : 255;
+    if (kind === 255) kind = kinds.findIndex((entry) => entry.value === value);
+    if (kind < 0) throw new RangeError(`no kind ${value}`);
     kindOf[i] = kind;
     starts[kind + 1]!++;
   }
   for (let kind = 1; kind <= kinds.length; kind++) starts[kind]! += starts[kind - 1]!;
+  const at = starts.slice();
   const order = new Int32Array(n);
-  for (let i = 0; i < n; i++) order[starts[kindOf[i]!]!++] = i;
-  return { order, modes: Uint8Array.from(kinds, ({ mode }) => mode), kindOf };
+  for (let i = 0; i < n; i++) order[at[kindOf[i]!]!++] = i;
+  return { order, starts, kindOf };
 }
 
 /** Differences to the prediction, in the order in which they are written. */
@@ -112,7 +126,8 @@ export function residuals(prediction: Prediction, values: Int32Array, stream: nu
   const n = values.length;
   const out = new Int32Array(n);
   if (prediction.type === 'kind') {
-    const { order, modes, kindOf } = kindOrder(access.column(stream, prediction.property), prediction.kinds);
+    const { order, kindOf } = kindOrder(access.column(stream, prediction.property), prediction.kinds);
+    const modes = prediction.kinds.map(({ mode }) => mode);
     const lastOfKind = new Int32Array(MAX_KINDS);
     const byRow = new Int32Array(n);
     for (let i = 0; i < n; i++) {
@@ -155,18 +170,23 @@ export function addPrediction(prediction: Prediction, out: Int32Array, stream: n
     for (let i = 0; i < n; i++) out[i] = (out[i]! + reference[i]!) | 0;
     return;
   }
-  const { order, modes, kindOf } = kindOrder(access.column(stream, prediction.property), prediction.kinds);
-  const byRow = new Int32Array(n);
-  for (let k = 0; k < n; k++) byRow[order[k]!] = out[k]!;
-  const lastOfKind = new Int32Array(MAX_KINDS);
-  for (let i = 0; i < n; i++) {
-    const kind = kindOf[i]!;
-    const mode = modes[kind]!;
-    const predicted = mode === 0 ? 0 : mode === 1 ? (i === 0 ? 0 : out[i - 1]!) : lastOfKind[kind]!;
-    const value = (byRow[i]! + predicted) | 0;
-    out[i] = value;
-    lastOfKind[kind] = value;
+  const { order, starts } = kindOrder(access.column(stream, prediction.property), prediction.kinds);
+  const differences = out.slice();
+  // Kinds that look only at themselves first: each is one run.
+  for (const [kind, { mode }] of prediction.kinds.entries()) {
+    const end = starts[kind + 1]!;
+    let value = 0;
+    for (let k = starts[kind]!; k < end; k++) {
+      value = mode === 2 ? (value + differences[k]!) | 0 : differences[k]!;
+      out[order[k]!] = value;
+    }
   }
+  // Kinds that look at the row before need those rows: from front to back over all such kinds at once.
+  const looking = prediction.kinds.flatMap(({ mode }, kind) => (mode === 1 ? [kind] : []));
+  if (looking.length === 0) return;
+  const isLooking = new Uint8Array(n);
+  for (const kind of looking) for (let k = starts[kind]!; k < starts[kind + 1]!; k++) isLooking[order[k]!] = 1;
+  for (let i = 1; i < n; i++) if (isLooking[i] === 1) out[i] = (out[i]! + out[i - 1]!) | 0;
 }
 
 function magnitude(difference: number): number {

@@ -64,14 +64,16 @@ function decodeStreams(encoded: unknown, summary: SegmentSummary, allocate: Allo
   const ids = new Int32Array(n);
   decodeColumn(checkBytes(encoded, 'streams'), ids);
   const stream = new Uint8Array(allocate(n));
-  const seen = new Int32Array(STREAM_NAMES.length);
+  const seen = new Int32Array(32);
+  let union = 0;
   for (let i = 0; i < n; i++) {
     const id = ids[i]!;
-    if (id < 0 || id >= STREAM_NAMES.length) throw new RangeError(`no stream ${id}`);
     stream[i] = id;
-    seen[id]!++;
+    seen[id & 31]!++;
+    union |= id;
   }
-  if (seen.some((rows, id) => rows !== (summary.rows[id] ?? 0))) throw new RangeError('streams do not add up');
+  if ((union & ~31) !== 0) throw new RangeError('a stream number is out of range');
+  if (seen.some((rows, id) => rows !== (id < STREAM_NAMES.length ? (summary.rows[id] ?? 0) : 0))) throw new RangeError('streams do not add up');
   return stream;
 }
 

@@ -111,17 +111,20 @@ export function decodeTimes(grouping: number, bytes: Uint8Array, stream: Uint8Ar
   let at = reader.at + 8;
   const order = groupOrder(stream, count, grouping);
   for (let k = 1; k < count; k++) {
-    let byte = raw[at++];
+    const byte = raw[at++];
     if (byte === undefined) throw new RangeError('times end early');
+    if (byte < 0x80) {
+      time[order[k]!] = (byte >>> 1) ^ -(byte & 1);
+      continue;
+    }
     let zigzag = byte & 0x7f;
-    if (byte >= 0x80) {
-      let factor = 128;
-      do {
-        byte = raw[at++];
-        if (byte === undefined || factor > 2 ** 49) throw new RangeError('times end early');
-        zigzag += (byte & 0x7f) * factor;
-        factor *= 128;
-      } while (byte >= 0x80);
+    let factor = 128;
+    for (;;) {
+      const next = raw[at++];
+      if (next === undefined || factor > 2 ** 49) throw new RangeError('times end early');
+      zigzag += (next & 0x7f) * factor;
+      if (next < 0x80) break;
+      factor *= 128;
     }
     time[order[k]!] = zigzag % 2 === 0 ? zigzag / 2 : -(zigzag + 1) / 2;
   }

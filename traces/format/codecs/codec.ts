@@ -10,6 +10,8 @@ export interface IntCodec {
   readonly name: string;
   /** Variants to try, 0 to `variants - 1`: what they mean is the codec's own business (a lag, say). */
   readonly variants: number;
+  /** Its bytes count this much when codecs are compared: above 1 for those that are slow to decode. */
+  readonly weight: number;
   /** Appends the encoded column, or returns false where this codec can't hold these values or is bound to lose. */
   encode(values: Int32Array, variant: number, out: ByteBuffer): boolean;
   decode(reader: ByteReader, variant: number, out: Int32Array): void;

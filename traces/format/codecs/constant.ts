@@ -5,6 +5,7 @@ export const constant: IntCodec = {
   id: 0,
   name: 'constant',
   variants: 1,
+  weight: 1,
   encode(values, _variant, out) {
     const first = values[0] ?? 0;
     for (let i = 1; i < values.length; i++) if (values[i] !== first) return false;

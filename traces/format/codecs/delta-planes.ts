@@ -10,6 +10,7 @@ export const deltaPlanes: IntCodec = {
   id: 2,
   name: 'delta-planes',
   variants: 5,
+  weight: 1,
   encode(values, lag, out) {
     const shift = commonShift(values);
     const n = values.length;

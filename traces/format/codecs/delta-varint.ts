@@ -9,6 +9,7 @@ export const deltaVarint: IntCodec = {
   id: 1,
   name: 'delta-varint',
   variants: 5,
+  weight: 1.03,
   encode(values, lag, out) {
     const shift = commonShift(values);
     const n = values.length;

@@ -10,6 +10,7 @@ export const dictionary: IntCodec = {
   id: 3,
   name: 'dictionary',
   variants: 1,
+  weight: 1,
   encode(values, _variant, out) {
     if (values.length === 0) return false;
     const counts = new Map<number, number>();

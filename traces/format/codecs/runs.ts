@@ -5,6 +5,7 @@ export const runs: IntCodec = {
   id: 4,
   name: 'runs',
   variants: 1,
+  weight: 1,
   encode(values, _variant, out) {
     const n = values.length;
     let count = n === 0 ? 0 : 1;
