@@ -1,0 +1,40 @@
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { readText, root } from './files.ts';
+
+const document = readText('docs/json.md');
+const trace = join(root, 'traces/corpus/vtd-vfio-7.2.iorr');
+
+/** First words of the names in a section's tables: `divergences` of `divergences[]`, `skipped` of `skipped.count`. */
+function documented(heading: string): string[] {
+  const section = document.slice(document.indexOf(heading) + heading.length).split(/^(?:## |A design:)/m)[0] ?? '';
+  const cells = [...section.matchAll(/^\| ((?:`[^`]+`(?:, )?)+) \|/gm)].map(([, cell = '']) => cell);
+  const names = cells.flatMap((cell) => [...cell.matchAll(/`(\w+)[^`]*`/g)].map(([, name = '']) => name));
+  return [...new Set(names)].sort();
+}
+
+function result(...args: readonly string[]): { readonly [name: string]: unknown } {
+  const { stdout, stderr } = spawnSync(process.execPath, [join(root, 'dist/cli.js'), ...args, '--json'], {
+    encoding: 'utf8',
+    maxBuffer: 1 << 28,
+  });
+  if (stdout === '') throw new Error(stderr);
+  return (JSON.parse(stdout) as { result: { readonly [name: string]: unknown } }).result;
+}
+
+describe('docs/json.md', () => {
+  test.each([
+    ['info', [trace]],
+    ['verify', [trace]],
+    ['replay', [trace]],
+    ['compare', [trace, '--designs', 'linux-strict']],
+  ] as const)('has every name in the result of %s, and no other', (command, args) => {
+    expect(Object.keys(result(command, ...args)).sort()).toEqual(documented(`## ${command}\n`));
+  });
+
+  test('has every name of a design', () => {
+    const { designs } = result('compare', trace, '--designs', 'linux-strict') as { designs: readonly object[] };
+    expect(Object.keys(designs[0] ?? {}).sort()).toEqual(documented('A design:'));
+  });
+});
