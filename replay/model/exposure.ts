@@ -99,6 +99,8 @@ export class ExposureLedger {
   readonly suspectEvent: Float64Array;
   /** Pages exposed now. */
   now = 0;
+  /** Most pages exposed at once since the reader last set it to `now`. */
+  peak = 0;
   unmappedPages = 0;
   #exposed = 0;
   #most = 0;
@@ -128,7 +130,10 @@ export class ExposureLedger {
     this.#heads[slot] = node + 1;
     this.#exposed += fresh;
     this.now += fresh;
-    if (this.now > this.#most) this.#most = this.now;
+    if (this.now > this.peak) {
+      this.peak = this.now;
+      if (this.now > this.#most) this.#most = this.now;
+    }
   }
 
   /** Every exposure of a slot ends. */

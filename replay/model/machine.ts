@@ -85,6 +85,8 @@ export interface Machine {
 
   /** 4 KiB pages exposed now. */
   readonly exposedPages: number;
+  /** Most pages that were exposed at once since the last call of this. */
+  takePeakExposed(): number;
   /** Sum over all lookups and hits so far, for time series. */
   readonly lookups: number;
   readonly hits: number;

@@ -327,6 +327,11 @@ export function createMachine(profile: HardwareProfile, options: MachineOptions 
       };
     },
 
+    takePeakExposed() {
+      const { peak } = ledger;
+      ledger.peak = ledger.now;
+      return peak;
+    },
     get exposedPages() {
       return ledger.now;
     },
