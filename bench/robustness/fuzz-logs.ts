@@ -1,0 +1,54 @@
+import { HEAD_BYTES } from '../../recorder/import/importer.ts';
+import { IMPORTERS, detectImporter } from '../../recorder/import/importers.ts';
+import { FORMAT_VERSION } from '../../traces/header.ts';
+import { Health } from '../../traces/health.ts';
+import { MemoryTrace } from '../../traces/memory-trace.ts';
+import { guestLog, hostLog } from '../log-text.ts';
+import { simulatedTrace } from '../simulated-trace.ts';
+import type { FuzzTarget } from './fuzz-target.ts';
+import { mutateLog } from './mutate-log.ts';
+import { readEverything } from './read-everything.ts';
+
+/**
+ * Damaged logs of all kinds: recognised or not, imported by one importer, each line accounted for, and read back.
+ * `extra` are lines of real logs to damage as well.
+ */
+export function fuzzLogs(extra: readonly (readonly string[])[] = []): FuzzTarget {
+  const trace = simulatedTrace('ring-nic', ['events=4000', 'devices=3', 'ring=32', 'calls=yes', 'buffer=9000']);
+  const bases = [[...guestLog(trace)], [...hostLog(trace)], ...extra.filter((lines) => lines.length > 0)];
+  return {
+    make: (random) => mutateLog(bases, random),
+    take(bytes, random) {
+      const head = bytes.subarray(0, HEAD_BYTES);
+      const detected = detectImporter(head);
+      const importer = detected ?? IMPORTERS[random.below(IMPORTERS.length)];
+      if (importer === undefined) throw new Error('no importer');
+      const header = importer.describe(head);
+      const sink = new MemoryTrace({
+        formatVersion: FORMAT_VERSION,
+        tool: 'iorr',
+        toolVersion: '0',
+        sources: [header.source],
+        host: header.host,
+        clock: header.clock,
+        fidelity: header.fidelity,
+      });
+      const health = new Health();
+      const run = importer.create({ sink, health, file: 'damaged.log', header });
+      for (let at = 0; at < bytes.length; ) {
+        const end = at + 1 + random.below(20_000);
+        run.push(bytes.subarray(at, end));
+        at = end;
+      }
+      const facts = run.end();
+      const report = health.report();
+      const accounted = facts.events + facts.folded + facts.blank;
+      const troubled = report.malformed + report.unknown + report.ignored + report.truncated;
+      if (accounted + troubled !== facts.lines || facts.folded < 0) {
+        throw new Error(`${JSON.stringify(facts)} do not fit ${JSON.stringify(report)}`);
+      }
+      const read = readEverything(sink, {});
+      return { refused: detected === undefined ? 'unrecognised' : undefined, events: read };
+    },
+  };
+}

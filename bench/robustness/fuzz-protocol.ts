@@ -1,0 +1,37 @@
+/** What a fuzzing process is told, once. */
+export interface FuzzJob {
+  readonly kind: 'trace' | 'log';
+  readonly seed: number;
+  /** Mutations `from` to `to - 1`: number i is made by seed + i alone, so that each can be made again. */
+  readonly from: number;
+  readonly to: number;
+  /** Lines of real logs to damage beside the generated ones. */
+  readonly logs?: readonly (readonly string[])[];
+}
+
+/** What went wrong with one mutation. */
+export interface FuzzFinding {
+  readonly number: number;
+  readonly mutation: string;
+  readonly problem: string;
+}
+
+/** Sent before each mutation (`number`), and once at the end (`done`). */
+export type FuzzMessage =
+  | { readonly kind: 'begin'; readonly number: number }
+  | { readonly kind: 'done'; readonly report: FuzzReport };
+
+export interface FuzzReport {
+  readonly findings: readonly FuzzFinding[];
+  readonly files: number;
+  /** Files that opened, though damaged. */
+  readonly opened: number;
+  /** Files refused with an `IorrError`, by code. */
+  readonly refused: { readonly [code: string]: number };
+  readonly events: number;
+  readonly slowestMs: number;
+  /** Largest single allocation that our code asked for, in bytes. */
+  readonly largestAllocation: number;
+  /** Most memory that the process ever held, in bytes. */
+  readonly peakMemory: number;
+}
