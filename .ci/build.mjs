@@ -1,4 +1,4 @@
-// npm run build: dist/ from the sources. Files of dist/ whose source is gone are removed.
+// npm run build: the report's script, then dist/ from the sources. Files of dist/ whose source is gone are removed.
 import { spawnSync } from 'node:child_process';
 import { chmodSync, existsSync, readdirSync, rmSync } from 'node:fs';
 import { join, relative } from 'node:path';
@@ -20,12 +20,13 @@ function sweep(folder) {
   }
 }
 
-const { status } = spawnSync(join(root, 'node_modules', '.bin', 'tsc'), ['-p', 'tsconfig.build.json'], {
-  cwd: root,
-  stdio: ['ignore', 'inherit', 'inherit'],
-});
-if (status === 0) {
-  sweep(dist);
-  chmodSync(join(dist, 'cli.js'), 0o755);
+/** Runs to its end with our own output; ends the build where it fails. */
+function run(command, ...args) {
+  const { status } = spawnSync(command, args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] });
+  if (status !== 0) process.exit(status ?? 1);
 }
-process.exitCode = status ?? 1;
+
+run(process.execPath, 'analyzers/report/build-client.mjs');
+run(join(root, 'node_modules', '.bin', 'tsc'), '-p', 'tsconfig.build.json');
+sweep(dist);
+chmodSync(join(dist, 'cli.js'), 0o755);

@@ -29,6 +29,7 @@ const checks = [
   ['format', bin('biome'), ['format', '--max-diagnostics=50']],
   ['dead code', bin('knip'), ['--no-progress', '--no-config-hints']],
   ['types', bin('tsc'), ['-p', 'tsconfig.json', '--noEmit']],
+  ["types of the report's script", bin('tsc'), ['-p', 'analyzers/report/client/tsconfig.json', '--noEmit']],
 ];
 
 /** Vitest's JSON report; undefined if it broke before writing it. */
