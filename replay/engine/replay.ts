@@ -1,20 +1,32 @@
-import { VTD_TYPE, VTD_TYPE_NAMES, vtdType } from '../../traces/dialects/vtd-fields.ts';
-import { ATTACH, DIALECT, INV_FORM, ORIGIN, OUTCOME, RESET, STREAM_ID } from '../../traces/schema.ts';
+import { VTD_TYPE_NAMES } from '../../traces/dialects/vtd-fields.ts';
+import { Random } from '../../traces/random.ts';
+import { OUTCOME, STREAM_ID, STREAM_NAMES } from '../../traces/schema.ts';
 import type { Segment } from '../../traces/segment.ts';
 import type { Trace } from '../../traces/trace.ts';
 import { ABSENT } from '../../traces/units.ts';
 import type { Nanoseconds } from '../../traces/units.ts';
-import { hardwareProfile } from '../hardware/profiles.ts';
+import type { AccessModelFactory } from '../access/access-model.ts';
 import type { HardwareProfile } from '../hardware/profile.ts';
+import { hardwareProfile } from '../hardware/profiles.ts';
 import type { Machine, MachineCounts } from '../model/machine.ts';
 import { createMachine } from '../model/vtd-machine.ts';
 import type { ReplayResult } from '../results.ts';
+import { CONTROL_COLUMNS, createControls } from './controls.ts';
+import type { Controls } from './controls.ts';
 import { SeriesBuilder } from './time-series.ts';
 import type { SeriesTotals } from './time-series.ts';
+
+/** An access model and the seed of its random numbers. */
+export interface ModelledAccesses {
+  readonly factory: AccessModelFactory;
+  readonly seed: number;
+}
 
 export interface ReplayOptions {
   /** Default: `auto` by the trace's header. */
   readonly hardware?: HardwareProfile;
+  /** Stands in for the recorded accesses. */
+  readonly accesses?: ModelledAccesses;
   /** Plays the trace so often, one after the other in time. Default 1. */
   readonly repeat?: number;
   /** Nanoseconds of any steady clock, for `wallNs`. Without it wall time is 0. */
@@ -27,106 +39,52 @@ export interface ReplayOptions {
 
 /** What a recorded replay reads; everything else in the trace stays undecoded. */
 export const REPLAY_COLUMNS = {
-  map: ['origin', 'domain', 'device', 'iova', 'phys', 'size', 'prot'],
-  unmap: ['origin', 'domain', 'device', 'iova', 'size'],
-  attach: ['kind', 'device', 'pasid', 'domain'],
-  inv: ['dialect', 'form', 'w0', 'w1'],
+  ...CONTROL_COLUMNS,
   dma: ['rid', 'pasid', 'domain', 'iova', 'outcome', 'access', 'pageShift'],
   fault: ['rid'],
 } as const;
 
-/** What a player counted beside its machine. */
-export interface PlayCounts {
-  commands: number;
-  readonly byType: Int32Array;
-  syncs: number;
-  doorbells: number;
-  resets: number;
+/** What was counted of accesses, beside the machine's own counts. */
+export interface AccessCounts {
+  /** Lookups, recorded or made by an access model. */
+  accesses: number;
   faults: number;
   bypassed: number;
-  accesses: number;
-  maps: number;
-  unmaps: number;
-  /** Maps and unmaps whose domain is not known: they are in no page table. */
-  unattributed: number;
-  foreign: number;
 }
 
 /**
- * Drives a machine with a trace as it was recorded: recorded mappings, commands and accesses, one call per segment. `shift` is
- * added to all times. Recorded hits and outputs are not looked at.
+ * Drives a machine with a trace as it was recorded: recorded mappings, commands and accesses, one call of `play` per segment.
+ * Recorded hits and outputs are not looked at.
  */
-export function createPlayer(machine: Machine, series: SeriesBuilder): Player {
-  const byType = new Int32Array(VTD_TYPE_NAMES.length);
-  const counts: PlayCounts = {
-    commands: 0,
-    byType,
-    syncs: 0,
-    doorbells: 0,
-    resets: 0,
-    faults: 0,
-    bypassed: 0,
-    accesses: 0,
-    maps: 0,
-    unmaps: 0,
-    unattributed: 0,
-    foreign: 0,
-  };
-  // requesters whose domain attach events tell: the domain column of their accesses is not needed
-  const attached = new Uint8Array(0x10000);
-  const row = new Int32Array(32);
-  let syncs = 0;
-  let commands = 0;
+export interface Player {
+  readonly controls: Controls;
+  readonly counts: AccessCounts;
+  /** `shift` is added to all times. */
+  play(segment: Segment, shift: Nanoseconds): void;
+  totals(): SeriesTotals;
+}
+
+/** With `accesses`, a factory's model stands in for the recorded accesses, which are then not played. */
+export function createPlayer(machine: Machine, series: SeriesBuilder, model?: ModelledAccesses): Player {
+  const counts: AccessCounts = { accesses: 0, faults: 0, bypassed: 0 };
+  const modelled = model?.factory.create((time, rid, domain, page, access) => {
+    counts.accesses++;
+    machine.access(time, rid, ABSENT, domain, (page % 0x100000) << 12, Math.floor(page / 0x100000) | 0, access, 0);
+  }, new Random(model.seed));
+  const recorded = modelled === undefined;
+  const controls = createControls(machine, modelled);
+  const { attached } = controls;
+  const row = new Int32Array(STREAM_NAMES.length);
 
   const totals = (): SeriesTotals => {
+    const { commands, syncs } = controls.counts;
     const peakExposed = machine.takePeakExposed();
     return { commands, syncs, lookups: machine.lookups, hits: machine.hits, peakExposed };
   };
 
-  const attach = (columns: Segment['rows']['attach']['columns'], r: number): void => {
-    const kind = columns.kind[r]!;
-    const device = columns.device[r]!;
-    const domain = columns.domain[r]!;
-    if ((kind !== ATTACH.attach && kind !== ATTACH.tagAssign) || device === ABSENT || domain < 0) return;
-    // PASID 0 of a cache tag stands for requests without PASID (IOMMU_NO_PASID)
-    const pasid = columns.pasid[r]! > 0 ? columns.pasid[r]! : ABSENT;
-    machine.attach(device, pasid, domain);
-    if (pasid === ABSENT && device >>> 16 === 0) attached[device] = 1;
-  };
-
-  const inv = (columns: Segment['rows']['inv']['columns'], r: number, time: Nanoseconds): void => {
-    const form = columns.form[r]!;
-    const w0Lo = columns.w0Lo[r]!;
-    if (form === INV_FORM.doorbell) counts.doorbells++;
-    else if (form === INV_FORM.reset) {
-      if (w0Lo !== RESET.queueSetup) {
-        counts.resets++;
-        machine.reset(time);
-      }
-    } else if (columns.dialect[r] !== DIALECT.vtd) counts.foreign++;
-    else {
-      const type = vtdType(w0Lo);
-      if (type === VTD_TYPE.wait) syncs++;
-      else {
-        commands++;
-        byType[type]!++;
-        machine.command(time, w0Lo, columns.w0Hi[r]!, columns.w1Lo[r]!, columns.w1Hi[r]!);
-      }
-    }
-  };
-
-  const domainOf = (domain: number, device: number): number => {
-    return domain !== ABSENT || device === ABSENT ? domain : machine.domainOf(device, ABSENT);
-  };
-
   const play = (segment: Segment, shift: Nanoseconds): void => {
-    const { stream, time, count, rows } = segment;
+    const { stream, time, count, rows, firstEvent } = segment;
     const dma = rows.dma.columns;
-    const map = rows.map.columns;
-    const unmap = rows.unmap.columns;
-    const attaches = rows.attach.columns;
-    const commandsOf = rows.inv.columns;
-    const first = segment.firstEvent;
     row.fill(0);
     for (let i = 0; i < count; i++) {
       const id = stream[i]!;
@@ -137,70 +95,37 @@ export function createPlayer(machine: Machine, series: SeriesBuilder): Player {
       switch (id) {
         case STREAM_ID.dma: {
           const outcome = dma.outcome[r]!;
-          if ((outcome & (OUTCOME.bypass | OUTCOME.fault)) !== 0) {
-            if ((outcome & OUTCOME.fault) !== 0) counts.faults++;
-            else counts.bypassed++;
-            break;
+          if ((outcome & OUTCOME.fault) !== 0) counts.faults++;
+          else if ((outcome & OUTCOME.bypass) !== 0) counts.bypassed++;
+          else if (recorded) {
+            counts.accesses++;
+            const rid = dma.rid[r]!;
+            const pasid = dma.pasid[r]!;
+            const known = pasid < 0 && rid >>> 16 === 0 && attached[rid] !== 0;
+            machine.access(
+              at,
+              rid,
+              pasid,
+              known ? ABSENT : dma.domain[r]!,
+              dma.iovaLo[r]!,
+              dma.iovaHi[r]!,
+              dma.access[r]!,
+              dma.pageShift[r]!,
+            );
           }
-          counts.accesses++;
-          const rid = dma.rid[r]!;
-          const pasid = dma.pasid[r]!;
-          const known = pasid < 0 && rid >>> 16 === 0 && attached[rid] !== 0;
-          machine.access(
-            at,
-            rid,
-            pasid,
-            known ? ABSENT : dma.domain[r]!,
-            dma.iovaLo[r]!,
-            dma.iovaHi[r]!,
-            dma.access[r]!,
-            dma.pageShift[r]!,
-          );
           break;
         }
         case STREAM_ID.inv:
-          inv(commandsOf, r, at);
+          controls.inv(rows.inv.columns, r, at);
           break;
-        case STREAM_ID.map: {
-          if (!changesTables(map.origin[r]!)) break;
-          counts.maps++;
-          const domain = domainOf(map.domain[r]!, map.device[r]!);
-          if (domain < 0) counts.unattributed++;
-          else {
-            machine.map(
-              at,
-              domain,
-              map.iovaLo[r]!,
-              map.iovaHi[r]!,
-              map.physLo[r]!,
-              map.physHi[r]!,
-              map.sizeLo[r]!,
-              map.sizeHi[r]!,
-              map.prot[r]!,
-            );
-          }
+        case STREAM_ID.map:
+          controls.map(rows.map.columns, r, at);
           break;
-        }
-        case STREAM_ID.unmap: {
-          if (!changesTables(unmap.origin[r]!)) break;
-          counts.unmaps++;
-          const domain = domainOf(unmap.domain[r]!, unmap.device[r]!);
-          if (domain < 0) counts.unattributed++;
-          else {
-            machine.unmap(
-              at,
-              domain,
-              unmap.iovaLo[r]!,
-              unmap.iovaHi[r]!,
-              unmap.sizeLo[r]!,
-              unmap.sizeHi[r]!,
-              first + i,
-            );
-          }
+        case STREAM_ID.unmap:
+          controls.unmap(rows.unmap.columns, r, at, firstEvent + i);
           break;
-        }
         case STREAM_ID.attach:
-          attach(attaches, r);
+          controls.attach(rows.attach.columns, r);
           break;
         case STREAM_ID.fault:
           counts.faults++;
@@ -208,32 +133,16 @@ export function createPlayer(machine: Machine, series: SeriesBuilder): Player {
         default:
       }
     }
-    counts.commands = commands;
-    counts.syncs = syncs;
   };
-  return { counts, play, totals };
-}
-
-export interface Player {
-  readonly counts: PlayCounts;
-  play(segment: Segment, shift: Nanoseconds): void;
-  totals(): SeriesTotals;
-}
-
-/**
- * Maps and unmaps that write page tables. The DMA API, VFIO and IOMMUFD make theirs through the IOMMU core, which the trace
- * has as events of its own.
- */
-export function changesTables(origin: number): boolean {
-  return origin === ORIGIN.iommu || origin === ORIGIN.virtio;
+  return { controls, counts, play, totals };
 }
 
 /** Replays a trace as recorded, segment by segment, in memory that does not grow with its length. */
 export function replayTrace(trace: Trace, options: ReplayOptions = {}): ReplayResult {
   const profile = options.hardware ?? hardwareProfile('auto', trace.header);
-  const machine = createMachine(profile, { unmappedAccess: 'fill' });
+  const machine = createMachine(profile, { unmappedAccess: options.accesses === undefined ? 'fill' : 'fault' });
   const series = new SeriesBuilder();
-  const player = createPlayer(machine, series);
+  const player = createPlayer(machine, series, options.accesses);
   const repeat = options.repeat ?? 1;
   const clock = options.clock ?? ((): number => 0);
   const began = clock();
@@ -261,13 +170,13 @@ export function replayTrace(trace: Trace, options: ReplayOptions = {}): ReplayRe
   const counts = machine.finish(end);
   const wallNs = clock() - began;
   return {
-    ...figures(player.counts, counts),
+    ...figures(player, counts),
     hardware: profile.name,
     events,
     durationNs: Math.max(0, end - start),
     series: series.finish(totals),
     parameters: profile.parameters,
-    caveats: caveats(trace, player.counts, counts, stopped),
+    caveats: caveats(trace, player, counts, options, stopped),
     wallNs,
     eventsPerSecond: wallNs > 0 ? Math.round((events / wallNs) * 1e9) : 0,
   };
@@ -279,48 +188,57 @@ type Figures = Omit<
 >;
 
 /** The counts of a replay; what the trace could not tell is null, never 0. */
-function figures(played: PlayCounts, counts: MachineCounts): Figures {
-  const accesses = played.accesses > 0;
-  const truth = accesses && played.maps + played.unmaps > played.unattributed;
+function figures(player: Player, counts: MachineCounts): Figures {
+  const control = player.controls.counts;
+  const accesses = player.counts.accesses > 0;
+  const truth = accesses && control.maps + control.unmaps > control.unattributed;
   const commandsByType: Record<string, number> = {};
-  played.byType.forEach((count, type) => {
+  control.byType.forEach((count, type) => {
     if (count > 0) commandsByType[VTD_TYPE_NAMES[type] ?? 'undefined'] = count;
   });
   return {
     iotlb: accesses ? counts.iotlb : null,
     walks: accesses ? counts.walks : null,
     walkReads: accesses ? counts.walkReads : null,
-    faults: played.faults + counts.faults,
-    commands: played.commands,
+    faults: player.counts.faults + counts.faults,
+    commands: control.commands,
     commandsByType,
-    syncs: played.syncs,
-    doorbells: played.doorbells,
+    syncs: control.syncs,
+    doorbells: control.doorbells,
     exposure: truth ? counts.exposure : null,
     stale: truth ? counts.stale : null,
     wasted: accesses ? counts.wasted : null,
   };
 }
 
-function caveats(trace: Trace, played: PlayCounts, counts: MachineCounts, stopped: boolean): string[] {
+function caveats(
+  trace: Trace,
+  player: Player,
+  counts: MachineCounts,
+  options: ReplayOptions,
+  stopped: boolean,
+): string[] {
+  const { maps, unmaps, unattributed, commands, syncs, foreign } = player.controls.counts;
+  const { accesses, bypassed } = player.counts;
   const list: string[] = [];
   if (stopped) list.push('interrupted: the figures are those of a part of the trace');
-  if (played.accesses === 0) {
-    list.push(
-      'the trace has no accesses: hits, exposure, stale and wasted are unknown; join it with the log of the DMA side',
-    );
-  } else if (played.maps + played.unmaps === 0) {
-    list.push('the trace has no maps: exposure and stale are unknown; join it with the trace of the kernel that maps');
+  if (options.accesses !== undefined) {
+    const { factory, seed } = options.accesses;
+    list.push(`accesses are those of the model '${factory.name}' (seed ${seed}): ${factory.summary}`);
   }
-  if (played.unattributed > 0) {
-    const all = played.maps + played.unmaps;
+  if (accesses === 0) {
     list.push(
-      `${played.unattributed} of ${all} maps and unmaps have no domain and are left out: exposure is a lower bound`,
+      'no accesses: hits, exposure, stale and wasted are unknown; join the log that shows DMA, or name --access',
     );
+  } else if (maps + unmaps === 0) {
+    list.push('no maps: exposure and stale are unknown; join the trace of the kernel that maps');
   }
-  if (played.commands > 0 && played.syncs === 0) list.push('the source does not show waits: syncs are unknown');
-  if (played.foreign > 0)
-    list.push(`${played.foreign} commands of a dialect that the model does not know were not applied`);
-  if (played.bypassed > 0) list.push(`${played.bypassed} accesses were passed through untranslated and are no lookups`);
+  if (unattributed > 0) {
+    list.push(`${unattributed} of ${maps + unmaps} maps and unmaps have no domain and are left out`);
+  }
+  if (commands > 0 && syncs === 0) list.push('the source does not show waits: syncs are unknown');
+  if (foreign > 0) list.push(`${foreign} commands of a dialect that the model does not know were not applied`);
+  if (bypassed > 0) list.push(`${bypassed} accesses were passed through untranslated and are no lookups`);
   if (counts.malformed > 0) list.push(`${counts.malformed} commands could not be read and dropped nothing`);
   if (counts.unbacked > 0) {
     list.push(`${counts.unbacked} accesses found no mapping at their time although the source translated them`);

@@ -75,7 +75,7 @@ export interface Machine {
   /** Domain that (rid, pasid) is attached to, -1 if not known. */
   domainOf(rid: RequesterId, pasid: number): DomainId;
 
-  /** Level of the leaf that maps an address in a domain's page tables, or -1; `last.outLo`, `last.outHi` give its page. */
+  /** Level of the leaf that maps an address in a domain's tables; -1 where it is not mapped, -2 for a domain without page tables. */
   translate(domain: DomainId, iovaLo: number, iovaHi: number): number;
 
   /** About the newest access. */

@@ -300,11 +300,8 @@ export function createMachine(profile: HardwareProfile, options: MachineOptions 
 
     translate(domain, iovaLo, iovaHi) {
       const held = tables.get(domain);
-      if (held === undefined) return -1;
-      const level = held.translate((iovaLo >>> 12) | (iovaHi << 20), iovaHi >>> 12);
-      last.outLo = held.outLo;
-      last.outHi = held.outHi;
-      return level;
+      if (held === undefined) return -2;
+      return held.translate((iovaLo >>> 12) | (iovaHi << 20), iovaHi >>> 12);
     },
 
     finish(time): MachineCounts {

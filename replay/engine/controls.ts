@@ -1,0 +1,156 @@
+import { VTD_TYPE, VTD_TYPE_NAMES, vtdType } from '../../traces/dialects/vtd-fields.ts';
+import { ATTACH, DIALECT, INV_FORM, ORIGIN, RESET } from '../../traces/schema.ts';
+import type { Columns } from '../../traces/schema.ts';
+import { ABSENT, pageNumber } from '../../traces/units.ts';
+import type { Nanoseconds } from '../../traces/units.ts';
+import type { AccessModel } from '../access/access-model.ts';
+import type { Machine } from '../model/machine.ts';
+
+/** What was counted while control events drove a machine. */
+export interface ControlCounts {
+  /** Commands but for waits. */
+  commands: number;
+  /** By `VTD_TYPE`, without waits. */
+  readonly byType: Int32Array;
+  /** Wait commands. */
+  syncs: number;
+  doorbells: number;
+  /** Actions on the whole unit that emptied its caches. */
+  resets: number;
+  maps: number;
+  unmaps: number;
+  /** Maps and unmaps whose domain is not known: they are in no page table. */
+  unattributed: number;
+  /** Commands of a dialect that the machine does not speak. */
+  foreign: number;
+}
+
+/** Feeds recorded control events (maps, unmaps, attachments, commands) to a machine, one row at a time. */
+export interface Controls {
+  readonly counts: ControlCounts;
+  map(columns: Columns<'map'>, row: number, time: Nanoseconds): void;
+  unmap(columns: Columns<'unmap'>, row: number, time: Nanoseconds, event: number): void;
+  attach(columns: Columns<'attach'>, row: number): void;
+  inv(columns: Columns<'inv'>, row: number, time: Nanoseconds): void;
+  /** By 16-bit requester id: 1 where attach events tell its domain, so that the domain column of accesses is not needed. */
+  readonly attached: Uint8Array;
+}
+
+/** Columns that `Controls` reads. */
+export const CONTROL_COLUMNS = {
+  map: ['origin', 'domain', 'device', 'iova', 'phys', 'size', 'prot'],
+  unmap: ['origin', 'domain', 'device', 'iova', 'size'],
+  attach: ['kind', 'device', 'pasid', 'domain'],
+  inv: ['dialect', 'form', 'w0', 'w1'],
+} as const;
+
+/**
+ * Maps and unmaps that write page tables. The DMA API, VFIO and IOMMUFD make theirs through the IOMMU core, which the trace
+ * has as events of its own.
+ */
+function changesTables(origin: number): boolean {
+  return origin === ORIGIN.iommu || origin === ORIGIN.virtio;
+}
+
+/** Requester of a domain's accesses where a model makes them and the trace names no device: beyond any real one. */
+function standIn(device: number, domain: number): number {
+  return device === ABSENT ? 0x1_0000 + domain : device;
+}
+
+/** `accesses` is told of maps and unmaps where a model stands in for the device. */
+export function createControls(machine: Machine, accesses?: AccessModel): Controls {
+  const byType = new Int32Array(VTD_TYPE_NAMES.length);
+  const counts: ControlCounts = {
+    commands: 0,
+    byType,
+    syncs: 0,
+    doorbells: 0,
+    resets: 0,
+    maps: 0,
+    unmaps: 0,
+    unattributed: 0,
+    foreign: 0,
+  };
+  const attached = new Uint8Array(0x10000);
+
+  const domainOf = (domain: number, device: number): number => {
+    return domain !== ABSENT || device === ABSENT ? domain : machine.domainOf(device, ABSENT);
+  };
+
+  return {
+    counts,
+    attached,
+
+    map(columns, row, time) {
+      if (!changesTables(columns.origin[row]!)) return;
+      counts.maps++;
+      const device = columns.device[row]!;
+      const domain = domainOf(columns.domain[row]!, device);
+      if (domain < 0) {
+        counts.unattributed++;
+        return;
+      }
+      const iovaLo = columns.iovaLo[row]!;
+      const iovaHi = columns.iovaHi[row]!;
+      const sizeLo = columns.sizeLo[row]!;
+      const sizeHi = columns.sizeHi[row]!;
+      const prot = columns.prot[row]!;
+      machine.map(time, domain, iovaLo, iovaHi, columns.physLo[row]!, columns.physHi[row]!, sizeLo, sizeHi, prot);
+      if (accesses !== undefined) {
+        const rid = standIn(device, domain);
+        accesses.mapped(time, rid, domain, pageNumber(iovaLo, iovaHi), pageNumber(sizeLo, sizeHi), prot);
+      }
+    },
+
+    unmap(columns, row, time, event) {
+      if (!changesTables(columns.origin[row]!)) return;
+      counts.unmaps++;
+      const device = columns.device[row]!;
+      const domain = domainOf(columns.domain[row]!, device);
+      if (domain < 0) {
+        counts.unattributed++;
+        return;
+      }
+      const iovaLo = columns.iovaLo[row]!;
+      const iovaHi = columns.iovaHi[row]!;
+      const sizeLo = columns.sizeLo[row]!;
+      const sizeHi = columns.sizeHi[row]!;
+      if (accesses !== undefined) {
+        const rid = standIn(device, domain);
+        accesses.unmapping(time, rid, domain, pageNumber(iovaLo, iovaHi), pageNumber(sizeLo, sizeHi));
+      }
+      machine.unmap(time, domain, iovaLo, iovaHi, sizeLo, sizeHi, event);
+    },
+
+    attach(columns, row) {
+      const kind = columns.kind[row]!;
+      const device = columns.device[row]!;
+      const domain = columns.domain[row]!;
+      if ((kind !== ATTACH.attach && kind !== ATTACH.tagAssign) || device === ABSENT || domain < 0) return;
+      // PASID 0 of a cache tag stands for requests without PASID (IOMMU_NO_PASID)
+      const pasid = columns.pasid[row]! > 0 ? columns.pasid[row]! : ABSENT;
+      machine.attach(device, pasid, domain);
+      if (pasid === ABSENT && device >>> 16 === 0) attached[device] = 1;
+    },
+
+    inv(columns, row, time) {
+      const form = columns.form[row]!;
+      const w0Lo = columns.w0Lo[row]!;
+      if (form === INV_FORM.doorbell) counts.doorbells++;
+      else if (form === INV_FORM.reset) {
+        if (w0Lo === RESET.queueSetup) return;
+        counts.resets++;
+        machine.reset(time);
+      } else if (columns.dialect[row] !== DIALECT.vtd) counts.foreign++;
+      else {
+        const type = vtdType(w0Lo);
+        if (type === VTD_TYPE.wait) counts.syncs++;
+        else {
+          counts.commands++;
+          byType[type]!++;
+          machine.command(time, w0Lo, columns.w0Hi[row]!, columns.w1Lo[row]!, columns.w1Hi[row]!);
+        }
+      }
+    },
+  };
+}
