@@ -1,0 +1,116 @@
+import { describe, expect, test } from 'vitest';
+import type { CommandIo } from '../traces/command.ts';
+import { benchCommand } from './bench-command.ts';
+import type { BenchResult } from './bench-command.ts';
+import { measure, quantile } from './measure.ts';
+import { SUITES } from './suites.ts';
+
+async function run(
+  options: Record<string, unknown>,
+  interrupt?: AbortController,
+): Promise<{ code: number; out: string; err: string }> {
+  let out = '';
+  let err = '';
+  const io: CommandIo = {
+    out: (text) => {
+      out += String(text);
+    },
+    err: (text) => {
+      err += text;
+    },
+    stdoutIsTerminal: false,
+    stderrIsTerminal: false,
+    columns: 80,
+    colour: false,
+    signal: (interrupt ?? new AbortController()).signal,
+    progress: () => ({ update: () => interrupt?.abort(), stop: () => {} }),
+  };
+  const code = await benchCommand.run({ args: [], options, io });
+  return { code, out, err };
+}
+
+describe('iorr bench', () => {
+  test('--json has a rate, its range and its noise for every case of the suites', async () => {
+    const { code, out } = await run({ suite: 'decode', time: '12', json: true });
+    expect(code).toBe(0);
+    const document = JSON.parse(out) as { readonly command: string; readonly result: BenchResult };
+    expect(document.command).toBe('bench');
+    const { figures, noise, machine } = document.result;
+    expect(figures.map((figure) => figure.suite)).toEqual(['decode', 'decode', 'decode']);
+    expect(new Set(figures.map((figure) => figure.name)).size).toBe(3);
+    for (const figure of figures) {
+      expect(figure.unit).toBe('events/s');
+      expect(figure.min).toBeGreaterThan(1000);
+      expect(figure.median).toBeGreaterThanOrEqual(figure.min);
+      expect(figure.max).toBeGreaterThanOrEqual(figure.median);
+      expect(figure.runs).toBeGreaterThanOrEqual(12);
+      expect(figure.noise).toBeGreaterThanOrEqual(0);
+    }
+    expect(noise).toBe(Math.max(...figures.map((figure) => figure.noise)));
+    expect(machine.node).toBe(process.versions.node);
+  });
+
+  test('--github is the list that benchmark actions read; the table shows the noise', async () => {
+    const list = JSON.parse((await run({ suite: 'decode', time: '12', github: true })).out) as Record<
+      string,
+      unknown
+    >[];
+    expect(list).toHaveLength(3);
+    for (const entry of list) {
+      expect(Object.keys(entry)).toEqual(['name', 'unit', 'value', 'range', 'extra']);
+      expect(entry['value']).toBeGreaterThan(1000);
+    }
+    const { out } = await run({ suite: 'decode', time: '12' });
+    expect(out).toMatch(
+      /^ +median +slowest +fastest +spread +A\/A +runs\ndecode\n {2}ring-nic, all columns .+ M events\/s/,
+    );
+    expect(out).toContain('how far the same code differs from itself');
+  });
+
+  test('Ctrl-C stops between two turns and exits 130', async () => {
+    const { code, out, err } = await run({ suite: 'decode', time: '12' }, new AbortController());
+    expect([code, out]).toEqual([130, '']);
+    expect(err).toMatch(/interrupted/);
+  });
+
+  test.each([
+    [{ suite: 'decoding' }, /no benchmark suite "decoding"/],
+    [{ time: '0' }, /--time expects/],
+    [{ time: 'soon' }, /--time expects/],
+    [{ json: true, github: true }, /exclude each other/],
+  ])('%j is a usage error', async (options, message) => {
+    await expect(run(options)).rejects.toThrow(message);
+    await expect(run(options)).rejects.toMatchObject({ code: 'USAGE' });
+  });
+});
+
+describe('measure', () => {
+  test('a case that fails fails the run, instead of looking fast', async () => {
+    const broken = {
+      name: 'broken',
+      amount: 1,
+      unit: 'events' as const,
+      run: (): number => {
+        throw new Error('no such thing');
+      },
+    };
+    await expect(measure('x', broken, 10, () => false)).rejects.toThrow('no such thing');
+  });
+
+  test('quantiles fall between neighbours', () => {
+    expect(quantile([4, 1, 3, 2], 0.5)).toBe(2.5);
+    expect(quantile([4, 1, 3, 2], 0)).toBe(1);
+    expect(quantile([4, 1, 3, 2], 1)).toBe(4);
+    expect(quantile([7], 0.25)).toBe(7);
+  });
+});
+
+describe('the registry', () => {
+  test('names are unique, within a suite too', () => {
+    expect(new Set(SUITES.map((suite) => suite.name)).size).toBe(SUITES.length);
+    const replay = SUITES.find((suite) => suite.name === 'replay')?.prepare() ?? [];
+    expect(replay.length).toBeGreaterThan(3);
+    expect(new Set(replay.map((one) => one.name)).size).toBe(replay.length);
+    for (const one of replay) expect(one.amount).toBeGreaterThan(100_000);
+  });
+});

@@ -1,0 +1,142 @@
+import { cpus } from 'node:os';
+import { formatDecimal, formatShare } from '../analyzers/report/format-units.ts';
+import { layOut } from '../analyzers/report/plain-table.ts';
+import type { CommandInvocation, CommandIo, CommandSpec } from '../traces/command.ts';
+import { makeEnvelope } from '../traces/envelope.ts';
+import { IorrError } from '../traces/errors.ts';
+import { EMPTY_HEALTH } from '../traces/header.ts';
+import { toJson } from '../traces/plain-json.ts';
+import { toolVersion } from '../traces/tool.ts';
+import { measure } from './measure.ts';
+import type { BenchFigure } from './measure.ts';
+import type { BenchSuite } from './suite.ts';
+import { SUITES, chooseSuites } from './suites.ts';
+
+/** What `iorr bench` answers. */
+export interface BenchResult {
+  readonly machine: { readonly node: string; readonly cpu: string; readonly cpus: number };
+  readonly figures: readonly BenchFigure[];
+  /** Largest A/A difference of all figures: what this machine makes of no difference at all. */
+  readonly noise: number;
+}
+
+const DEFAULT_MS = 1500;
+
+function readMilliseconds(value: unknown): number {
+  const text = typeof value === 'string' || typeof value === 'number' ? String(value) : String(DEFAULT_MS);
+  const milliseconds = Number(text);
+  if (/^\d+$/.test(text) && milliseconds >= 1 && milliseconds <= 3_600_000) return milliseconds;
+  throw new IorrError('USAGE', `--time expects milliseconds from 1 to 3600000, got "${text}"`);
+}
+
+/** Measures suite after suite; undefined if it was interrupted. */
+async function measureAll(
+  suites: readonly BenchSuite[],
+  milliseconds: number,
+  io: CommandIo,
+): Promise<BenchFigure[] | undefined> {
+  const figures: BenchFigure[] = [];
+  const progress = io.progress('measuring', suites.length);
+  try {
+    for (const [done, suite] of suites.entries()) {
+      const cases = suite.prepare();
+      for (const [i, one] of cases.entries()) {
+        const figure = await measure(suite.name, one, milliseconds, () => io.signal.aborted);
+        if (figure === undefined) return undefined;
+        figures.push(figure);
+        progress.update(done + (i + 1) / cases.length);
+      }
+    }
+    return figures;
+  } finally {
+    progress.stop();
+  }
+}
+
+const million = (rate: number): string => formatDecimal(rate / 1e6);
+
+function table(result: BenchResult): string {
+  const rows: (readonly string[] | { readonly heading: string })[] = [];
+  let suite = '';
+  for (const figure of result.figures) {
+    if (figure.suite !== suite) rows.push({ heading: figure.suite });
+    ({ suite } = figure);
+    rows.push([
+      `  ${figure.name}`,
+      `${million(figure.median)} M ${figure.unit}`,
+      million(figure.min),
+      million(figure.max),
+      formatShare(figure.spread, 1),
+      formatShare(figure.noise, 1),
+      String(figure.runs),
+    ]);
+  }
+  const { machine } = result;
+  const foot = [
+    `${machine.cpu}, ${machine.cpus} CPUs, Node ${machine.node}. Wall time, one thread.`,
+    'spread: the middle half of the runs. A/A: how far the same code differs from itself here, measured in turns;',
+    `smaller changes than that say nothing (worst: ${formatShare(result.noise, 1)}).`,
+  ];
+  const head = ['', 'median', 'slowest', 'fastest', 'spread', 'A/A', 'runs'];
+  return `${layOut({ head, rows })}\n\n${foot.join('\n')}\n`;
+}
+
+/** The list that GitHub's benchmark actions read (tool `customBiggerIsBetter`). */
+function actionList(figures: readonly BenchFigure[]): string {
+  const list = figures.map((figure) => ({
+    name: `${figure.suite}: ${figure.name}`,
+    unit: figure.unit,
+    value: Math.round(figure.median),
+    range: `${Math.round(figure.min)} to ${Math.round(figure.max)}`,
+    extra: `A/A ${(figure.noise * 100).toFixed(2)}%, spread ${(figure.spread * 100).toFixed(2)}%, ${figure.runs} runs`,
+  }));
+  return `${JSON.stringify(list, null, 2)}\n`;
+}
+
+export const benchCommand: CommandSpec = {
+  name: 'bench',
+  summary: 'how fast this machine encodes, decodes, imports and replays, with its noise beside it',
+  args: [],
+  options: [
+    {
+      flags: '--suite <names>',
+      description: `comma-separated: ${SUITES.map((suite) => suite.name).join(', ')}; default all`,
+    },
+    { flags: '--time <ms>', description: 'time for each figure', default: String(DEFAULT_MS) },
+    { flags: '--json', description: 'print the result as one JSON document' },
+    { flags: '--github', description: "print the list that GitHub's benchmark actions read" },
+  ],
+  examples: [
+    { command: 'iorr bench', does: 'measure everything' },
+    { command: 'iorr bench --suite encode,decode --time 5000', does: 'two suites, more exactly' },
+    { command: 'iorr bench --github > bench.json', does: 'for a benchmark action of a pull request' },
+  ],
+
+  async run({ args, options, io }: CommandInvocation): Promise<number> {
+    if (args.length > 0) throw new IorrError('USAGE', `bench takes no arguments, got "${args[0]}"`);
+    if (options['json'] === true && options['github'] === true) {
+      throw new IorrError('USAGE', '--json and --github exclude each other', { hint: 'choose one of them' });
+    }
+    const list = options['suite'];
+    const suites = chooseSuites(typeof list === 'string' ? list : undefined);
+    const milliseconds = readMilliseconds(options['time']);
+    const figures = await measureAll(suites, milliseconds, io);
+    if (figures === undefined) {
+      io.err('interrupted; nothing was measured to its end\n');
+      return 130;
+    }
+    const processors = cpus();
+    const result: BenchResult = {
+      machine: { node: process.versions.node, cpu: processors[0]?.model.trim() ?? 'unknown', cpus: processors.length },
+      figures,
+      noise: Math.max(0, ...figures.map((figure) => figure.noise)),
+    };
+    if (options['github'] === true) io.out(actionList(figures));
+    else if (options['json'] === true) {
+      const effective = { suite: suites.map((suite) => suite.name), time: milliseconds };
+      const parts = { version: toolVersion(), input: [], options: effective, health: EMPTY_HEALTH, result };
+      io.out(toJson(makeEnvelope('bench', parts)));
+    } else io.out(table(result));
+    return 0;
+  },
+};

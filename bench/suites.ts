@@ -1,0 +1,21 @@
+import { IorrError } from '../traces/errors.ts';
+import type { BenchSuite } from './suite.ts';
+import { decode } from './suites/decode.ts';
+import { encode } from './suites/encode.ts';
+import { importing } from './suites/importing.ts';
+import { replay } from './suites/replay.ts';
+
+/** Every suite, in the order in which they run. */
+export const SUITES: readonly BenchSuite[] = [encode, decode, importing, replay];
+
+/** The suites of a comma-separated list; all where it is undefined. Throws `IorrError` USAGE for an unknown name. */
+export function chooseSuites(list: string | undefined): readonly BenchSuite[] {
+  if (list === undefined) return SUITES;
+  return list.split(',').map((name) => {
+    const suite = SUITES.find((one) => one.name === name.trim());
+    if (suite !== undefined) return suite;
+    throw new IorrError('USAGE', `no benchmark suite "${name}"`, {
+      hint: `There are: ${SUITES.map((one) => one.name).join(', ')}`,
+    });
+  });
+}

@@ -1,0 +1,88 @@
+import { HEAD_BYTES } from '../../recorder/import/importer.ts';
+import type { Importer } from '../../recorder/import/importer.ts';
+import { findImporter } from '../../recorder/import/importers.ts';
+import { TraceWriter } from '../../traces/format/writer.ts';
+import { EMPTY_HEALTH, FORMAT_VERSION } from '../../traces/header.ts';
+import type { TraceHeader } from '../../traces/header.ts';
+import { Health } from '../../traces/health.ts';
+import { SegmentBuilder } from '../../traces/segment.ts';
+import type { EventSink } from '../../traces/trace.ts';
+import { guestLog, hostLog, textChunks } from '../log-text.ts';
+import { simulatedTrace } from '../simulated-trace.ts';
+import type { BenchCase, BenchSuite } from '../suite.ts';
+
+/** Takes events and forgets them, segment by segment: what is left is the parser's own time. */
+class ForgetfulSink implements EventSink {
+  readonly #builder = new SegmentBuilder();
+  readonly #strings = new Map<string, number>();
+  readonly rows = this.#builder.rows;
+
+  begin(streamId: number, time: number, cpu: number, task: number, source = 0): number {
+    if (this.#builder.full) this.#builder.clear(0);
+    return this.#builder.begin(streamId, time, cpu, task, source);
+  }
+
+  setBytes(...args: Parameters<EventSink['setBytes']>): void {
+    this.#builder.setBytes(...args);
+  }
+
+  intern(text: string): number {
+    const id = this.#strings.get(text) ?? this.#strings.size;
+    this.#strings.set(text, id);
+    return id;
+  }
+}
+
+interface Log {
+  readonly importer: Importer;
+  readonly chunks: readonly Uint8Array[];
+}
+
+function headerOf({ importer, chunks }: Log): ReturnType<Importer['describe']> {
+  return importer.describe((chunks[0] ?? new Uint8Array()).subarray(0, HEAD_BYTES));
+}
+
+function parse(log: Log, sink: EventSink): number {
+  const run = log.importer.create({ sink, health: new Health(), file: 'log', header: headerOf(log) });
+  for (const chunk of log.chunks) run.push(chunk);
+  return run.end().events;
+}
+
+function importAll(log: Log): number {
+  const described = headerOf(log);
+  const header: TraceHeader = {
+    formatVersion: FORMAT_VERSION,
+    tool: 'iorr',
+    toolVersion: '0',
+    sources: [described.source],
+    host: described.host,
+    clock: described.clock,
+    fidelity: described.fidelity,
+  };
+  const writer = new TraceWriter({ write: () => {} }, header);
+  const events = parse(log, writer);
+  writer.finish({ health: EMPTY_HEALTH, notes: {} });
+  return events;
+}
+
+function cases(format: string, lines: Iterable<string>): readonly BenchCase[] {
+  const importer = findImporter(format);
+  if (importer === undefined) throw new Error(`no importer ${format}`);
+  const chunks = [...textChunks(lines)];
+  const log = { importer, chunks };
+  let amount = 0;
+  for (const chunk of chunks) for (const byte of chunk) if (byte === 0x0a) amount++;
+  return [
+    { name: `${format}, parsing`, amount, unit: 'lines', run: () => parse(log, new ForgetfulSink()) },
+    { name: `${format}, into a small trace`, amount, unit: 'lines', run: () => importAll(log) },
+  ];
+}
+
+export const importing: BenchSuite = {
+  name: 'import',
+  summary: 'logs of kernel and emulator into traces',
+  prepare() {
+    const trace = simulatedTrace('ring-nic', ['events=160k', 'devices=4', 'calls=yes']);
+    return [...cases('ftrace-text', guestLog(trace)), ...cases('qemu-log', hostLog(trace))];
+  },
+};
