@@ -104,8 +104,7 @@ class Scout implements LineReader {
   readonly #header = new LineHeader();
   readonly #comment = new CommentLine();
   readonly #tracer = ascii('# tracer:');
-  readonly #qi = ascii('qi_submit');
-  readonly #tag = ascii('cache_tag_');
+  readonly #intel = ['qi_submit', 'cache_tag_', 'intel_iommu:'].map(ascii);
 
   read(head: Uint8Array): void {
     // The last line of the head may be cut; it is only counted if nothing else is there.
@@ -121,7 +120,7 @@ class Scout implements LineReader {
         this.firstSeconds = this.#header.seconds;
         this.fraction = this.#header.fraction;
       }
-      this.intel ||= startsWith(bytes, nameStart, end, this.#qi) || startsWith(bytes, nameStart, end, this.#tag);
+      this.intel ||= this.#intel.some((name) => startsWith(bytes, nameStart, end, name));
       return;
     }
     const kind = this.#comment.parse(bytes, start, end);

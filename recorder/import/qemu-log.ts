@@ -54,7 +54,7 @@ function describe(head: Uint8Array): ImportHeader {
       name: scout.stamped > 0 ? 'realtime' : 'unknown',
       resolutionNs: scout.stamped > 0 ? 1000 : 0,
     },
-    fidelity: { dma: 'full', inv: 'full', fault: 'full', attach: 'partial' },
+    fidelity: model === undefined ? {} : { dma: 'full', inv: 'full', fault: 'full', attach: 'partial' },
   };
 }
 

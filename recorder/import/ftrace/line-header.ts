@@ -26,7 +26,9 @@ export class LineHeader {
   argsStart = 0;
 
   parse(bytes: Uint8Array, start: number, end: number): boolean {
-    for (let at = start; at < end; at++) {
+    // Commands are printed right-aligned in 16 columns: no bracket of interest stands there behind a leading blank.
+    const from = bytes[start] === SPACE && end - start > 16 ? start + 16 : start;
+    for (let at = from; at < end; at++) {
       if (bytes[at] !== 0x5b) continue;
       let pos = at + 1;
       let cpu = 0;

@@ -40,9 +40,10 @@ function writeReset(line: QemuLine, reason: number): number {
 }
 
 // invalidate desc type iotlb high 0xffff8040 low 0x400f2
+// The type's name (which may hold blanks: `page group response`) only repeats the low bits.
 export function parseDescriptor(state: VtdState, line: QemuLine): number {
   const { cursor } = line;
-  if (!cursor.literal(DESCRIPTOR) || !cursor.token() || !cursor.literal(HIGH) || !cursor.hex()) return LINE.malformed;
+  if (!cursor.literal(DESCRIPTOR) || !cursor.find(HIGH) || !cursor.hex()) return LINE.malformed;
   words.w1Lo = cursor.lo;
   words.w1Hi = cursor.hi;
   if (!cursor.literal(LOW) || !cursor.hex() || !cursor.atBoundary()) return LINE.malformed;

@@ -1,0 +1,106 @@
+import { open } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
+import { IorrError } from '../../traces/errors.ts';
+
+/** Bytes asked for at once. */
+const READ_BYTES = 256 * 1024;
+
+/** One input as raw bytes, read once from beginning to end. */
+export interface InputFile {
+  /** As it appears in messages: the path, or `stdin`. */
+  readonly name: string;
+  /** Bytes in the file; 0 if that is not known (stdin, pipes). */
+  readonly size: number;
+  /** Device and inode, to tell whether two paths are one file; empty for stdin. */
+  readonly identity: string;
+  /** Bytes read so far. */
+  read(): number;
+  chunks(): AsyncGenerator<Uint8Array>;
+  close(): Promise<void>;
+}
+
+function unreadable(name: string, error: unknown): IorrError {
+  const code = (error as { code?: unknown }).code;
+  const what =
+    code === 'ENOENT'
+      ? 'no such file'
+      : code === 'EACCES' || code === 'EPERM'
+        ? 'permission denied'
+        : error instanceof Error
+          ? error.message
+          : String(error);
+  return new IorrError('FILE_UNREADABLE', what, {
+    place: { file: name },
+    hint: code === 'ENOENT' ? 'check the path' : 'check that you may read it',
+    cause: error,
+  });
+}
+
+/** Opens a file for reading; `-` is stdin. Throws `IorrError` FILE_UNREADABLE for a directory or what can't be opened. */
+export async function openInput(path: string): Promise<InputFile> {
+  return path === '-' ? openStdin() : openFile(path);
+}
+
+async function openFile(path: string): Promise<InputFile> {
+  let handle: FileHandle;
+  try {
+    handle = await open(path, 'r');
+  } catch (error) {
+    throw unreadable(path, error);
+  }
+  const status = await handle.stat();
+  if (status.isDirectory()) {
+    await handle.close();
+    throw new IorrError('FILE_UNREADABLE', 'a capture expected, found a directory', {
+      place: { file: path },
+      hint: 'name the files in it, such as trace.txt.zst and qemu_trace.log.zst',
+    });
+  }
+  let read = 0;
+  return {
+    name: path,
+    size: status.isFile() ? status.size : 0,
+    identity: `${status.dev}:${status.ino}`,
+    read: () => read,
+    async *chunks() {
+      for (;;) {
+        // A new buffer each time: an inflater in another thread may still be reading the last one.
+        const buffer = Buffer.allocUnsafeSlow(READ_BYTES);
+        let got: number;
+        try {
+          got = (await handle.read(buffer, 0, READ_BYTES, null)).bytesRead;
+        } catch (error) {
+          throw unreadable(path, error);
+        }
+        if (got === 0) return;
+        read += got;
+        yield buffer.subarray(0, got);
+      }
+    },
+    close: () => handle.close(),
+  };
+}
+
+function openStdin(): InputFile {
+  let read = 0;
+  return {
+    name: 'stdin',
+    size: 0,
+    identity: '',
+    read: () => read,
+    async *chunks() {
+      try {
+        for await (const chunk of process.stdin) {
+          const bytes = typeof chunk === 'string' ? Buffer.from(chunk) : (chunk as Uint8Array);
+          read += bytes.length;
+          yield bytes;
+        }
+      } catch (error) {
+        throw unreadable('stdin', error);
+      }
+    },
+    close: async () => {
+      process.stdin.destroy();
+    },
+  };
+}
