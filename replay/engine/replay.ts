@@ -16,6 +16,9 @@ import type { Controls } from './controls.ts';
 import { SeriesBuilder } from './time-series.ts';
 import type { SeriesTotals } from './time-series.ts';
 
+/** Time between two passes of a repeated trace. */
+const GAP_NS = 1000;
+
 /** An access model and the seed of its random numbers. */
 export interface ModelledAccesses {
   readonly factory: AccessModelFactory;
@@ -31,10 +34,6 @@ export interface ReplayOptions {
   readonly repeat?: number;
   /** Nanoseconds of any steady clock, for `wallNs`. Without it wall time is 0. */
   readonly clock?: () => number;
-  /** Told after each segment how many events are done. */
-  readonly progress?: (events: number) => void;
-  /** Asked after each segment; true ends the replay early, with a caveat. */
-  readonly stop?: () => boolean;
 }
 
 /** What a recorded replay reads; everything else in the trace stays undecoded. */
@@ -139,32 +138,35 @@ export function createPlayer(machine: Machine, series: SeriesBuilder, model?: Mo
 
 /** Replays a trace as recorded, segment by segment, in memory that does not grow with its length. */
 export function replayTrace(trace: Trace, options: ReplayOptions = {}): ReplayResult {
+  const steps = replaySteps(trace, options);
+  for (;;) {
+    const step = steps.next();
+    if (step.done === true) return step.value;
+  }
+}
+
+/** The same in steps of a segment, for a caller that has more to do meanwhile: yields the number of events done. */
+export function* replaySteps(trace: Trace, options: ReplayOptions = {}): Generator<number, ReplayResult> {
   const profile = options.hardware ?? hardwareProfile('auto', trace.header);
   const machine = createMachine(profile, { unmappedAccess: options.accesses === undefined ? 'fill' : 'fault' });
   const series = new SeriesBuilder();
   const player = createPlayer(machine, series, options.accesses);
-  const repeat = options.repeat ?? 1;
   const clock = options.clock ?? ((): number => 0);
   const began = clock();
   let events = 0;
   let shift = 0;
   let start = 0;
   let end = 0;
-  let stopped = false;
-  for (let pass = 0; pass < repeat && !stopped; pass++) {
-    let last = 0;
+  for (let pass = 0; pass < (options.repeat ?? 1); pass++) {
     for (const segment of trace.segments({ columns: REPLAY_COLUMNS })) {
       if (segment.count === 0) continue;
       if (events === 0) start = segment.time[0]!;
       player.play(segment, shift);
       events += segment.count;
-      last = segment.time[segment.count - 1]!;
-      options.progress?.(events);
-      stopped = options.stop?.() === true;
-      if (stopped) break;
+      end = Math.max(end, segment.time[segment.count - 1]! + shift);
+      yield events;
     }
-    end = Math.max(end, last + shift);
-    shift = end - start + 1000;
+    shift = end - start + GAP_NS;
   }
   const totals = player.totals();
   const counts = machine.finish(end);
@@ -176,7 +178,7 @@ export function replayTrace(trace: Trace, options: ReplayOptions = {}): ReplayRe
     durationNs: Math.max(0, end - start),
     series: series.finish(totals),
     parameters: profile.parameters,
-    caveats: caveats(trace, player, counts, options, stopped),
+    caveats: caveats(trace, player, counts, options),
     wallNs,
     eventsPerSecond: wallNs > 0 ? Math.round((events / wallNs) * 1e9) : 0,
   };
@@ -211,17 +213,10 @@ function figures(player: Player, counts: MachineCounts): Figures {
   };
 }
 
-function caveats(
-  trace: Trace,
-  player: Player,
-  counts: MachineCounts,
-  options: ReplayOptions,
-  stopped: boolean,
-): string[] {
+function caveats(trace: Trace, player: Player, counts: MachineCounts, options: ReplayOptions): string[] {
   const { maps, unmaps, unattributed, commands, syncs, foreign } = player.controls.counts;
   const { accesses, bypassed } = player.counts;
   const list: string[] = [];
-  if (stopped) list.push('interrupted: the figures are those of a part of the trace');
   if (options.accesses !== undefined) {
     const { factory, seed } = options.accesses;
     list.push(`accesses are those of the model '${factory.name}' (seed ${seed}): ${factory.summary}`);

@@ -25,18 +25,15 @@ const BYPASSED = 'passed through untranslated';
 
 /**
  * Checks each recorded access against a machine that sees requests, commands and maps, never an outcome: hit or miss, the moments
- * at which the whole cache was emptied, and the output address. Returns undefined where the trace has no accesses.
+ * at which the whole cache was emptied, and the output address. Returns undefined where the trace has no accesses. In steps of a
+ * segment, that yield the number of events done.
  */
-export function verifyDma(
-  trace: Trace,
-  hardware: HardwareProfile,
-  progress?: (events: number) => void,
-): VerifyPart | undefined {
+export function* verifyDma(trace: Trace, hardware: HardwareProfile): Generator<number, VerifyPart | undefined> {
   if (trace.streamCounts.dma === 0) return undefined;
   const check = new DmaCheck(hardware);
   for (const segment of trace.segments({ columns: COLUMNS })) {
     check.segment(segment);
-    progress?.(segment.firstEvent + segment.count);
+    yield segment.firstEvent + segment.count;
   }
   return check.finish();
 }

@@ -17,7 +17,6 @@ export interface VerifyOptions {
   readonly hardware?: HardwareProfile;
   /** Design whose commands are expected; found out from the trace if not given. */
   readonly design?: string;
-  readonly progress?: (events: number) => void;
 }
 
 const KINDS: readonly VerifyKind[] = ['ioctl', 'dma', 'inv'];
@@ -36,13 +35,22 @@ export function verifyKinds(text: string): VerifyKind[] {
 
 /** Compares every recorded outcome with the model's. Throws `NOTHING_TO_VERIFY` where the trace holds none of those asked for. */
 export function verifyTrace(trace: Trace, options: VerifyOptions = {}): VerifyResult {
+  const steps = verifySteps(trace, options);
+  for (;;) {
+    const step = steps.next();
+    if (step.done === true) return step.value;
+  }
+}
+
+/** The same in steps, for a caller that has more to do meanwhile: yields the number of events done. */
+export function* verifySteps(trace: Trace, options: VerifyOptions = {}): Generator<number, VerifyResult> {
   const wanted = options.only ?? KINDS;
   const parts: VerifyPart[] = [];
   const notes: string[] = [];
   const missing: string[] = [];
   if (wanted.includes('ioctl')) missing.push(missingIoctl(trace));
   if (wanted.includes('dma')) {
-    const part = checkDma(trace, options);
+    const part = yield* checkDma(trace, options);
     if (part === undefined) missing.push('dma: the trace has no dma events (live kernels and guests cannot see DMA)');
     else parts.push(part);
   }
@@ -84,13 +92,13 @@ function checkInv(trace: Trace, options: VerifyOptions): VerifyPart | undefined 
 }
 
 /** QEMU's versions differ in one rule that a log does not name: where the first choice disagrees, the other is tried. */
-function checkDma(trace: Trace, options: VerifyOptions): VerifyPart | undefined {
-  if (options.hardware !== undefined) return verifyDma(trace, options.hardware, options.progress);
+function* checkDma(trace: Trace, options: VerifyOptions): Generator<number, VerifyPart | undefined> {
+  if (options.hardware !== undefined) return yield* verifyDma(trace, options.hardware);
   const first = hardwareProfile('auto', trace.header);
-  const part = verifyDma(trace, first, options.progress);
+  const part = yield* verifyDma(trace, first);
   const other = first === qemuVtd ? qemuVtd72 : first === qemuVtd72 ? qemuVtd : undefined;
   if (part === undefined || part.counts.diverged === 0 || other === undefined) return part;
-  const second = verifyDma(trace, other, options.progress);
+  const second = yield* verifyDma(trace, other);
   if (second === undefined || second.counts.diverged >= part.counts.diverged) return part;
   const note = `chosen because it agrees better: with ${first.name} ${part.counts.diverged} diverge`;
   return { ...second, notes: [...second.notes, note] };
