@@ -41,6 +41,8 @@ export function fuzzTraces(): FuzzTarget {
         throw error;
       }
       const events = readEverything(trace, planOf(random));
+      const lost = trace.health.entries.find(({ name }) => name === 'events in damaged segments')?.count ?? 0;
+      if (events + lost !== trace.eventCount) throw new Error(`${events} read, ${lost} lost, of ${trace.eventCount}`);
       let printed = 0;
       for (const segment of trace.segments()) {
         for (const event of plainEvents(segment, trace.strings)) {

@@ -1,5 +1,3 @@
-import { STREAM_NAMES } from '../schema.ts';
-import { SEGMENT_EVENTS } from '../segment.ts';
 import type { ByteSource } from './bytes-io.ts';
 import {
   FRAME,
@@ -12,7 +10,7 @@ import {
   parseTrailer,
 } from './frame.ts';
 import { MAX_FRAMES } from './limits.ts';
-import { readSummary } from './segment-frame.ts';
+import { checkCount, readSummary } from './segment-frame.ts';
 import type { SegmentSummary } from './segment-frame.ts';
 
 /** Where everything is in a file: from its footer, or found by reading it from front to back. */
@@ -58,27 +56,37 @@ export function indexFromFooter(source: ByteSource): FileIndex | undefined {
   const list = fields['index'];
   const strings = fields['strings'];
   if (!Array.isArray(list) || !Array.isArray(strings) || list.length > MAX_FRAMES) return undefined;
-  const segments: (SegmentSummary & { offset: number })[] = [];
-  for (const entry of list) {
-    if (!Array.isArray(entry)) return undefined;
-    const [offset, firstEvent, count, tMin, tMax, rows] = entry as unknown[];
-    const numbers = [offset, firstEvent, count, tMin, tMax];
-    if (!numbers.every((value): value is number => typeof value === 'number' && Number.isSafeInteger(value))) return undefined;
-    if (!Array.isArray(rows) || rows.length > STREAM_NAMES.length) return undefined;
-    if (!rows.every((value): value is number => Number.isSafeInteger(value) && value >= 0 && value <= SEGMENT_EVENTS)) {
-      return undefined;
-    }
-    segments.push({
-      offset: numbers[0] ?? 0,
-      firstEvent: numbers[1] ?? 0,
-      count: numbers[2] ?? 0,
-      tMin: numbers[3] ?? 0,
-      tMax: numbers[4] ?? 0,
-      rows,
-    });
-  }
-  if (!strings.every((value): value is number => Number.isSafeInteger(value))) return undefined;
+  const segments = segmentsOf(list);
+  if (segments === undefined || !ascend(segments.map(({ offset }) => offset)) || !ascend(strings)) return undefined;
   return { header: fieldsOf(header.content[1]), segments, stringFrames: strings, footer: fields, gaps: [] };
+}
+
+/** The footer's lines, or undefined where one of them can't be that of a segment. */
+function segmentsOf(list: readonly unknown[]): (SegmentSummary & { offset: number })[] | undefined {
+  const segments: (SegmentSummary & { offset: number })[] = [];
+  try {
+    for (const entry of list) {
+      if (!Array.isArray(entry)) return undefined;
+      const [offset, ...summary] = entry as unknown[];
+      segments.push({
+        offset: checkCount(offset, Number.MAX_SAFE_INTEGER, 'offset'),
+        ...readSummary([FRAME.segment, ...summary]),
+      });
+    }
+  } catch {
+    return undefined;
+  }
+  return segments;
+}
+
+/** True for offsets of frames that follow each other: none is read twice, so that a small file can't take for ever. */
+function ascend(offsets: readonly unknown[]): offsets is readonly number[] {
+  let end = MAGIC.length;
+  for (const offset of offsets) {
+    if (typeof offset !== 'number' || !Number.isSafeInteger(offset) || offset < end) return false;
+    end = offset + FRAME_HEADER_BYTES;
+  }
+  return true;
 }
 
 const SCAN_BYTES = 1 << 20;

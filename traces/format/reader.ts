@@ -14,6 +14,7 @@ import type { FileIndex } from './index-scan.ts';
 import { MAX_STRINGS, MAX_STRINGS_LENGTH } from './limits.ts';
 import { decodeSegment } from './segment-decoder.ts';
 import { readSummary } from './segment-frame.ts';
+import type { SegmentSummary } from './segment-frame.ts';
 import { upgradeHeader } from './upgrade.ts';
 
 /** A trace in the container format, read by plan: only the index is in memory, segments are decoded one by one. */
@@ -24,7 +25,9 @@ export class TraceFile implements Trace {
   readonly eventCount: number;
   readonly streamCounts: { readonly [S in StreamName]: number };
   /** Encoded bytes by stream, and of the columns that all share; undefined where the footer is missing. */
-  readonly encodedBytes: { readonly streams: { readonly [stream: string]: number }; readonly shared: number } | undefined;
+  readonly encodedBytes:
+    | { readonly streams: { readonly [stream: string]: number }; readonly shared: number }
+    | undefined;
   /** False where the file was not closed: a killed recorder, a torn copy. */
   readonly closed: boolean;
   readonly #source: ByteSource;
@@ -65,7 +68,11 @@ export class TraceFile implements Trace {
     if (!this.closed) {
       const last = index.segments.at(-1);
       const events = last === undefined ? 0 : last.firstEvent + last.count;
-      this.#health.add('truncated', `no footer: the recording was cut after ${events} events (up to a second before the cut is lost)`, file);
+      this.#health.add(
+        'truncated',
+        `no footer: the recording was cut after ${events} events (up to a second before the cut is lost)`,
+        file,
+      );
     }
     this.strings = this.#readStrings();
     const counts = Object.fromEntries(STREAM_NAMES.map((name) => [name, 0])) as Record<StreamName, number>;
@@ -125,7 +132,7 @@ export class TraceFile implements Trace {
     if (frame !== undefined && frame.content[0] === FRAME.segment) {
       try {
         const summary = readSummary(frame.content);
-        if (summary.count === entry.count && summary.firstEvent === entry.firstEvent) {
+        if (sameSummary(summary, entry)) {
           return decodeSegment(frame.content, summary, plan);
         }
         why = 'footer and segment disagree';
@@ -167,17 +174,38 @@ export class TraceFile implements Trace {
         this.#health.add('truncated', 'damaged string table', `${this.#source.name} at byte ${offset}`);
         continue;
       }
-      if (!Number.isSafeInteger(first) || first < 0 || first + list.length > MAX_STRINGS) continue;
+      if (!Number.isSafeInteger(first) || first < 0 || first + list.length > MAX_STRINGS) {
+        this.#health.add(
+          'truncated',
+          'damaged string table',
+          `${this.#source.name} at byte ${offset}: texts from number ${first} on`,
+        );
+        continue;
+      }
       while (strings.length < first) strings.push('(lost)');
       for (const [i, text] of list.entries()) {
         const value = typeof text === 'string' ? text : '(damaged)';
         length += value.length;
-        if (length > MAX_STRINGS_LENGTH) return strings;
+        if (length > MAX_STRINGS_LENGTH) {
+          this.#health.add('truncated', 'string table exceeds its limit', `${this.#source.name} at byte ${offset}`);
+          return strings;
+        }
         strings[first + i] = value;
       }
     }
     return strings;
   }
+}
+
+/** Whether a segment is what the index says of it: counts and times were already told by the index. */
+function sameSummary(a: SegmentSummary, b: SegmentSummary): boolean {
+  return (
+    a.count === b.count &&
+    a.firstEvent === b.firstEvent &&
+    a.tMin === b.tMin &&
+    a.tMax === b.tMax &&
+    STREAM_NAMES.every((_, id) => (a.rows[id] ?? 0) === (b.rows[id] ?? 0))
+  );
 }
 
 function columnBytes(block: unknown): number {
