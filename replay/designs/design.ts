@@ -50,6 +50,12 @@ export interface CommandEmitter {
   command(unit: number, w0Lo: number, w0Hi: number, w1Lo: number, w1Hi: number): void;
   /** Closes what was emitted for the unit: one wait command, one write of the tail register, and the submitter waits. */
   submit(unit: number): void;
+  /**
+   * A range was put off to a later flush: its addresses must not be handed out again before `release` of the number returned.
+   * A recording shows the addresses of its own allocator, which may have reused them earlier; the engine then moves the mapping.
+   */
+  defer(domain: DomainId, first: PageNumber, last: PageNumber): number;
+  release(deferred: number): void;
   /** (Re)arms a timer of the design; at most one expiry per arming. Timer numbers are the design's own. */
   arm(timer: number, at: Nanoseconds): void;
 }

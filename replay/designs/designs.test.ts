@@ -13,13 +13,20 @@ import { addressMask, alignPage } from './vtd-flush.ts';
 class Recorder implements CommandEmitter {
   readonly lines: string[] = [];
   readonly timers: [number, number][] = [];
+  deferred = 0;
+  readonly released: number[] = [];
   command(unit: number, w0Lo: number, w0Hi: number, w1Lo: number, w1Hi: number): void {
-    const word = (lo: number, hi: number): string =>
-      `0x${((BigInt(hi >>> 0) << 32n) | BigInt(lo >>> 0)).toString(16)}`;
+    const word = (lo: number, hi: number): string => `0x${((BigInt(hi >>> 0) << 32n) | BigInt(lo >>> 0)).toString(16)}`;
     this.lines.push(`${unit}: ${word(w0Lo, w0Hi)} ${word(w1Lo, w1Hi)}`);
   }
   submit(unit: number): void {
     this.lines.push(`${unit};`);
+  }
+  defer(): number {
+    return ++this.deferred;
+  }
+  release(deferred: number): void {
+    this.released.push(deferred);
   }
   arm(timer: number, at: number): void {
     this.timers.push([timer, at]);
@@ -242,6 +249,7 @@ describe('linux-lazy', () => {
     design.expire(11, 16e6);
     expect(recorder.lines).toEqual(WHOLE);
     expect(design.queued(11, 0) + design.queued(11, 1)).toBe(0);
+    expect(recorder.released).toEqual([1, 2]);
     design.expire(11, 17e6);
     expect(recorder.lines).toEqual(WHOLE);
     design.unmap(11, 3, 3, 0, 1, 1, 18e6);
@@ -273,7 +281,7 @@ describe('linux-lazy', () => {
 
 test('the flush queue frees an entry only once a flush that began after it has finished', () => {
   const queue = new FlushQueue(4);
-  expect([0, 0, 0].map(() => (queue.add(0), queue.mustFlush(0)))).toEqual([false, false, true]);
+  expect([0, 0, 0].map(() => (queue.add(0, 0), queue.mustFlush(0)))).toEqual([false, false, true]);
   queue.flushed();
   expect(queue.mustFlush(0)).toBe(false);
   expect(queue.held(0)).toBe(0);

@@ -1,3 +1,4 @@
+import type { ProfileParameter } from '../results.ts';
 import type { DesignFactory } from './design.ts';
 import { linuxLazy } from './linux-lazy.ts';
 import { linuxStrict } from './linux-strict.ts';
@@ -19,4 +20,17 @@ export function designParameters(
     if (value === undefined) throw new RangeError(`design ${design.name} has no parameter ${name}`);
     return value;
   };
+}
+
+/** The parameters that a comparison of these designs rests on, with the values that were given. */
+export function designParameterTable(
+  names: readonly string[],
+  given: ReadonlyMap<string, number>,
+): readonly ProfileParameter[] {
+  return DESIGNS.filter((design) => names.includes(design.name)).flatMap((design) =>
+    design.parameters.map((parameter): ProfileParameter => {
+      const value = given.get(parameter.name);
+      return value === undefined ? parameter : { ...parameter, value, source: 'set by the user', standing: 'assumed' };
+    }),
+  );
 }

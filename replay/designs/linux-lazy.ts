@@ -55,7 +55,7 @@ export class LinuxLazy extends LinuxStrict {
     this.syncMap(domain, cpu, task, time);
     const queue = this.#queue(domain);
     if (queue.mustFlush(cpu)) this.#flushAll(domain, queue);
-    queue.add(cpu);
+    queue.add(cpu, this.#emit.defer(domain, first, last));
     if (queue.timerOn) return;
     queue.timerOn = true;
     this.#emit.arm(domain, timerExpiry(time, this.#parameters.timeoutNs, this.#parameters.tickNs));
@@ -80,7 +80,7 @@ export class LinuxLazy extends LinuxStrict {
   #queue(domain: DomainId): FlushQueue {
     let queue = this.#queues.get(domain);
     if (queue === undefined) {
-      queue = new FlushQueue(this.#parameters.size);
+      queue = new FlushQueue(this.#parameters.size, (entry) => this.#emit.release(entry));
       this.#queues.set(domain, queue);
     }
     return queue;

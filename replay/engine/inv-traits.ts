@@ -1,21 +1,9 @@
+import { VTD_TYPE, vtdGranularity, vtdType } from '../../traces/dialects/vtd-fields.ts';
 import { DIALECT, FLUSH, INV_FORM } from '../../traces/schema.ts';
 import type { Trace } from '../../traces/trace.ts';
 import type { DomainId, RequesterId } from '../../traces/units.ts';
 import { DEFAULT_CONTEXT } from '../designs/design.ts';
 import type { DesignContext } from '../designs/design.ts';
-
-/** Command types of VT-d in the low four bits of a descriptor. VT-d spec 6.5.2. */
-export const VTD_TYPE = {
-  context: 1,
-  iotlb: 2,
-  deviceTlb: 3,
-  interrupt: 4,
-  wait: 5,
-  pasidIotlb: 6,
-  pasidCache: 7,
-  pasidDeviceTlb: 8,
-  pageResponse: 9,
-} as const;
 
 /** What a trace tells about the system that made it, beside the commands that are to be predicted. */
 export interface InvTraits {
@@ -26,6 +14,8 @@ export interface InvTraits {
   readonly unmanaged: ReadonlySet<DomainId>;
   /** Flush events (the driver's decisions) are there, so that the place of each flush among the unmaps is known. */
   readonly flushEvents: boolean;
+  /** Flush events of ranges are there: where callers wanted what they unmapped to be gone. */
+  readonly rangeFlushes: boolean;
   /** Wait commands are there: the trace saw the queue itself. */
   readonly waits: boolean;
   readonly commands: number;
@@ -63,9 +53,10 @@ export function readInvTraits(trace: Trace): InvTraits {
       const lo = inv.columns.w0Lo[i] ?? 0;
       const hi = inv.columns.w0Hi[i] ?? 0;
       const w1 = inv.columns.w1Lo[i] ?? 0;
-      const granularity = (lo >>> 4) & 3;
+      const granularity = vtdGranularity(lo);
+      const type = vtdType(lo);
       commands++;
-      switch (lo & 15) {
+      switch (type) {
         case VTD_TYPE.iotlb:
           if (drainBits < 0) drainBits = lo & 0xc0;
           if (granularity === 3) {
@@ -89,7 +80,6 @@ export function readInvTraits(trace: Trace): InvTraits {
           break;
         default:
       }
-      const type = lo & 15;
       if (type === VTD_TYPE.context || type === VTD_TYPE.pasidCache) afterContext = true;
       else if (type === VTD_TYPE.iotlb || type === VTD_TYPE.pasidIotlb) afterContext = false;
     }
@@ -108,6 +98,7 @@ export function readInvTraits(trace: Trace): InvTraits {
     design: known ? (lazy ? 'linux-lazy' : 'linux-strict') : undefined,
     unmanaged: lazy ? paged : new Set(),
     flushEvents,
+    rangeFlushes: ranges > 0,
     waits,
     commands,
   };

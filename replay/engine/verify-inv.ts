@@ -1,3 +1,4 @@
+import { VTD_TYPE } from '../../traces/dialects/vtd-fields.ts';
 import { ATTACH, DIALECT, FLUSH, INV_FORM, ORIGIN, RESET, STREAM_ID } from '../../traces/schema.ts';
 import type { Segment } from '../../traces/segment.ts';
 import type { Trace } from '../../traces/trace.ts';
@@ -10,9 +11,10 @@ import { findDesign } from '../designs/designs.ts';
 import { submitter } from '../designs/gather.ts';
 import { TablePresence } from '../designs/table-presence.ts';
 import type { CommandWords } from './command-matcher.ts';
+import { DeviceDomains } from './device-domains.ts';
 import { InvReport } from './inv-report.ts';
 import type { InvOutcome } from './inv-report.ts';
-import { VTD_TYPE, readInvTraits } from './inv-traits.ts';
+import { readInvTraits } from './inv-traits.ts';
 import type { InvTraits } from './inv-traits.ts';
 import { LazyVerifier } from './verify-lazy.ts';
 import { StrictVerifier } from './verify-strict.ts';
@@ -110,8 +112,7 @@ class InvWalk {
   readonly #tags = new CacheTags();
   /** Every domain and requester that had a tag in this trace. */
   readonly #known = new Set<number>();
-  readonly #deviceDomain = new Map<number, DomainId>();
-  readonly #newestTag = new Map<number, DomainId>();
+  readonly #devices = new DeviceDomains();
   /** Submitters that tear a context or PASID entry down at the moment. */
   readonly #tearing = new Set<number>();
   readonly #waits = new Map<number, WaitCheck>();
@@ -213,17 +214,14 @@ class InvWalk {
   }
 
   #domain(domain: DomainId, device: number): DomainId {
-    return domain !== ABSENT || device === ABSENT ? domain : (this.#deviceDomain.get(device) ?? ABSENT);
+    return domain !== ABSENT || device === ABSENT ? domain : this.#devices.of(device);
   }
 
   #attach(columns: Segment['rows']['attach']['columns'], r: number, key: number): void {
     const kind = columns.kind[r];
     const device = columns.device[r] ?? ABSENT;
     if (kind === ATTACH.attach) {
-      const domain = columns.domain[r] ?? ABSENT;
-      const newest = domain !== ABSENT ? domain : this.#newestTag.get(key);
-      if (newest !== undefined) this.#deviceDomain.set(device, newest);
-      this.#newestTag.delete(key);
+      this.#devices.attached(key, device, columns.domain[r] ?? ABSENT);
       return;
     }
     if (kind !== ATTACH.tagAssign && kind !== ATTACH.tagUnassign) return;
@@ -233,7 +231,7 @@ class InvWalk {
     if (kind === ATTACH.tagAssign) {
       this.#known.add(domain);
       if (device !== ABSENT) this.#known.add(-2 - device);
-      this.#newestTag.set(key, domain);
+      this.#devices.tagAssigned(key, domain);
       this.#tags.assign(tag);
       this.#verifier.assignTag(tag);
     } else {

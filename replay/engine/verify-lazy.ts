@@ -1,3 +1,4 @@
+import { VTD_TYPE } from '../../traces/dialects/vtd-fields.ts';
 import { FLUSH } from '../../traces/schema.ts';
 import { ABSENT } from '../../traces/units.ts';
 import type { DomainId, Nanoseconds, PageNumber } from '../../traces/units.ts';
@@ -6,7 +7,6 @@ import { designParameters } from '../designs/designs.ts';
 import { LinuxLazy, linuxLazy } from '../designs/linux-lazy.ts';
 import type { CommandMatcher, CommandWords } from './command-matcher.ts';
 import type { InvReport } from './inv-report.ts';
-import { VTD_TYPE } from './inv-traits.ts';
 import type { InvTraits } from './inv-traits.ts';
 import type { FlushIntent, FlushVerifier, UnmapIntent } from './verify-inv.ts';
 import { StrictVerifier, flushMatcher } from './verify-strict.ts';
@@ -63,6 +63,8 @@ export class LazyVerifier implements FlushVerifier {
           this.#matcher.expect(this.#key, this.#event, [w0Lo, w0Hi, w1Lo, w1Hi, 0, 0, 0, 0]);
         },
         submit: () => undefined,
+        defer: () => 0,
+        release: () => undefined,
         arm: (domain) => {
           this.#timer(domain).armedAt = this.#time;
         },

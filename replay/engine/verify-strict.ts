@@ -1,3 +1,4 @@
+import { VTD_TYPE } from '../../traces/dialects/vtd-fields.ts';
 import { FLUSH } from '../../traces/schema.ts';
 import { ABSENT } from '../../traces/units.ts';
 import type { DomainId, PageNumber } from '../../traces/units.ts';
@@ -8,7 +9,6 @@ import { CommandMatcher } from './command-matcher.ts';
 import type { CommandWords } from './command-matcher.ts';
 import type { InvReport } from './inv-report.ts';
 import { formatCommand } from './inv-report.ts';
-import { VTD_TYPE } from './inv-traits.ts';
 import type { InvTraits } from './inv-traits.ts';
 import type { FlushIntent, FlushVerifier, UnmapIntent } from './verify-inv.ts';
 
@@ -40,6 +40,8 @@ export class StrictVerifier implements FlushVerifier {
       command: (_unit, w0Lo, w0Hi, w1Lo, w1Hi) =>
         this.#matcher.expect(this.#key, this.#event, [w0Lo, w0Hi, w1Lo, w1Hi, 0, 0, 0, 0]),
       submit: () => undefined,
+      defer: () => 0,
+      release: () => undefined,
       arm: () => undefined,
     };
     const factory = findDesign(design);

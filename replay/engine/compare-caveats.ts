@@ -1,0 +1,66 @@
+import type { Trace } from '../../traces/trace.ts';
+import type { DesignResult } from '../results.ts';
+import type { RunFacts } from './design-run.ts';
+import type { InvTraits } from './inv-traits.ts';
+
+/** What a comparison found out that limits what it says. */
+export interface CompareGrounds {
+  readonly access: string;
+  readonly traits: InvTraits;
+  readonly recorded: DesignResult | null;
+  /** Of each design; all but the moved maps are the same. */
+  readonly facts: readonly (RunFacts | null)[];
+}
+
+/** What the figures of a comparison rest on, most important first. */
+export function compareCaveats(trace: Trace, grounds: CompareGrounds): string[] {
+  const { access, recorded, traits } = grounds;
+  const facts = grounds.facts[0] ?? null;
+  const list: string[] = [];
+  if (access === 'none') {
+    list.push(
+      'no accesses: hit rate, exposure, stale and wasted are unknown; name a model with --access, or join the log of the DMA side',
+    );
+  } else if (access !== 'recorded') {
+    list.push(`hit rate, exposure, stale and wasted rest on the access model '${access}', not on recorded accesses`);
+  }
+  if (facts !== null) {
+    const unattributed = facts.unattributedMaps + facts.unattributedUnmaps;
+    if (unattributed > 0) {
+      const all = unattributed + facts.maps + facts.unmaps;
+      list.push(
+        `${unattributed} of ${all} maps and unmaps (${facts.unattributedMaps} maps, ${facts.unattributedUnmaps} unmaps) have no domain and are left out: commands and exposure are lower bounds`,
+      );
+    }
+    if (facts.untagged.length > 0) {
+      list.push(
+        `domains ${facts.untagged.slice(0, 8).join(', ')} were attached before the trace began: one IOTLB each, no device TLB, is assumed`,
+      );
+    }
+    if (facts.unmanagedUnmaps > 0) {
+      list.push(
+        `${facts.unmanagedUnmaps} unmaps are in domains that user space owns (VFIO, IOMMUFD); no design queues them`,
+      );
+    }
+    if (facts.bypassed > 0) list.push(`${facts.bypassed} accesses were passed through or refused and are no lookups`);
+    if (facts.unbacked > 0) {
+      list.push(`${facts.unbacked} accesses found no mapping at their time although the source translated them`);
+    }
+  }
+  const moved = grounds.facts.reduce((sum, found) => sum + (found?.movedMaps ?? 0), 0);
+  if (moved > 0) {
+    list.push(
+      `${moved} maps reuse addresses that a design still held back; they were moved to free ones, as its allocator would have done`,
+    );
+  }
+  list.push('intents keep their recorded times: a design that waits less does not make the workload faster');
+  list.push('times (CPU, stall, when a command takes effect) rest on the cost profile; counts do not');
+  if (recorded !== null) {
+    list.push('the recorded row has no CPU or stall time; its commands include those that no unmap asks for');
+    if (recorded.syncs === 0) list.push('the source does not show waits: syncs of the recorded row are unknown');
+  }
+  if (traits.context.cachingMode) list.push('caching mode: each mapping is flushed on its own');
+  const { lost } = trace.health;
+  if (lost > 0) list.push(`${lost} events were lost while recording: counts are lower bounds`);
+  return list;
+}

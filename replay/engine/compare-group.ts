@@ -1,0 +1,43 @@
+import type { Segment } from '../../traces/segment.ts';
+import { accessModel } from '../access/access-models.ts';
+import type { DesignResult } from '../results.ts';
+import { DesignRun } from './design-run.ts';
+import type { RunFacts, RunOptions } from './design-run.ts';
+import { RecordedRun } from './recorded-run.ts';
+
+/** Name that stands for the trace's own commands among the designs of a group. */
+export const RECORDED = 'recorded';
+
+/** What one worker does: some of the rows of a comparison. Plain data. */
+export interface GroupSpec {
+  readonly names: readonly string[];
+  readonly options: RunOptions;
+}
+
+export interface GroupRow {
+  readonly result: DesignResult;
+  /** Not for the recorded row. */
+  readonly facts: RunFacts | null;
+}
+
+/** Several rows over the same segments, one after the other. */
+export class CompareGroup {
+  readonly #runs: readonly (DesignRun | RecordedRun)[];
+
+  constructor(spec: GroupSpec) {
+    const { hardware, access, seed } = spec.options;
+    const accesses = access === 'recorded' ? undefined : { factory: accessModel(access), seed };
+    this.#runs = spec.names.map((name) =>
+      name === RECORDED ? new RecordedRun(hardware, accesses) : new DesignRun(name, spec.options),
+    );
+  }
+
+  segment(segment: Segment): void {
+    for (const run of this.#runs) run.segment(segment);
+  }
+
+  /** Rows in the order of the spec's names. */
+  finish(): readonly GroupRow[] {
+    return this.#runs.map((run) => (run instanceof RecordedRun ? { result: run.finish(), facts: null } : run.finish()));
+  }
+}

@@ -1,0 +1,112 @@
+import { MessageChannel } from 'node:worker_threads';
+import type { MessagePort } from 'node:worker_threads';
+import { Piscina } from 'piscina';
+import type { Segment } from '../../traces/segment.ts';
+import { CompareGroup } from './compare-group.ts';
+import type { GroupRow, GroupSpec } from './compare-group.ts';
+import type { FeedMessage, FeedReply } from './compare-worker.ts';
+
+/** Segments that a worker may have in front of it: bounds the memory of shared columns. */
+const WINDOW = 4;
+
+/** Takes segments for all groups, as fast as the slowest takes them. */
+export interface Feeder {
+  feed(segment: Segment): Promise<void>;
+  /** Rows of every group, in order. */
+  finish(): Promise<readonly (readonly GroupRow[])[]>;
+  /** Ends everything at once. */
+  stop(): Promise<void>;
+}
+
+/** All groups in this thread. */
+export function inlineFeeder(specs: readonly GroupSpec[]): Feeder {
+  const groups = specs.map((spec) => new CompareGroup(spec));
+  return {
+    feed: async (segment) => {
+      for (const group of groups) group.segment(segment);
+      // lets a signal through
+      await new Promise((resolve) => setImmediate(resolve));
+    },
+    finish: () => Promise.resolve(groups.map((group) => group.finish())),
+    stop: () => Promise.resolve(),
+  };
+}
+
+/** A group a worker, side by side over the same shared columns. */
+export function pooledFeeder(specs: readonly GroupSpec[]): Feeder {
+  const pool = new Piscina({
+    filename: workerFile(),
+    minThreads: specs.length,
+    maxThreads: specs.length,
+    // a worker that waits on its port must not be put to sleep
+    atomics: 'disabled',
+  });
+  const lanes = specs.map((spec) => new Lane(pool, spec));
+  return {
+    feed: async (segment) => {
+      for (const lane of lanes) lane.send({ segment });
+      await Promise.all(lanes.map((lane) => lane.room()));
+    },
+    finish: async () => {
+      for (const lane of lanes) lane.send({ end: true });
+      const rows = await Promise.all(lanes.map((lane) => lane.rows));
+      await pool.destroy();
+      return rows;
+    },
+    stop: () => pool.destroy(),
+  };
+}
+
+/** One worker's port, with a count of what it has not acknowledged. */
+class Lane {
+  readonly rows: Promise<readonly GroupRow[]>;
+  readonly #port: MessagePort;
+  #waiting = 0;
+  #wake: (() => void) | undefined;
+  #failed: unknown;
+
+  constructor(pool: Piscina, spec: GroupSpec) {
+    const { port1, port2 } = new MessageChannel();
+    this.#port = port1;
+    const { promise, resolve, reject } = Promise.withResolvers<readonly GroupRow[]>();
+    this.rows = promise;
+    // whoever awaits `rows` or `room` sees the failure; until then it must not end the process
+    promise.catch(() => undefined);
+    const fail = (error: unknown): void => {
+      this.#failed ??= error;
+      this.#wake?.();
+      reject(error);
+    };
+    port1.on('message', (reply: FeedReply) => {
+      if ('done' in reply) {
+        this.#waiting--;
+        this.#wake?.();
+      } else if ('rows' in reply) {
+        port1.close();
+        resolve(reply.rows);
+      } else fail(reply.failed);
+    });
+    pool.run({ port: port2, spec }, { name: 'runGroup', transferList: [port2] }).catch(fail);
+  }
+
+  send(message: FeedMessage): void {
+    if ('segment' in message) this.#waiting++;
+    this.#port.postMessage(message);
+  }
+
+  /** Waits until another segment may be sent. Rejects if the worker failed. */
+  async room(): Promise<void> {
+    while (this.#waiting >= WINDOW && this.#failed === undefined) {
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    }
+    if (this.#failed !== undefined) throw this.#failed;
+  }
+}
+
+/** The built worker; when this module itself runs from its source, the one in `dist`. */
+function workerFile(): string {
+  const built = !import.meta.url.endsWith('.ts');
+  return new URL(built ? './compare-worker.js' : '../../dist/replay/engine/compare-worker.js', import.meta.url).href;
+}

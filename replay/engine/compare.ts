@@ -1,0 +1,153 @@
+import { IorrError } from '../../traces/errors.ts';
+import { STREAM_ID } from '../../traces/schema.ts';
+import type { Segment } from '../../traces/segment.ts';
+import type { Trace } from '../../traces/trace.ts';
+import type { Nanoseconds } from '../../traces/units.ts';
+import { costsOf } from '../costs/cost-profile.ts';
+import type { CostProfile } from '../costs/cost-profile.ts';
+import { designParameterTable } from '../designs/designs.ts';
+import { parameterOf } from '../hardware/profile.ts';
+import type { HardwareProfile } from '../hardware/profile.ts';
+import type { CompareResult } from '../results.ts';
+import { compareCaveats } from './compare-caveats.ts';
+import { RECORDED } from './compare-group.ts';
+import type { GroupRow, GroupSpec } from './compare-group.ts';
+import { inlineFeeder, pooledFeeder } from './compare-pool.ts';
+import { COMPARE_COLUMNS } from './design-run.ts';
+import type { RunOptions } from './design-run.ts';
+import { readInvTraits } from './inv-traits.ts';
+import { REPLAY_COLUMNS } from './replay.ts';
+
+export interface CompareOptions {
+  /** Names of the registry, in the order of the rows. */
+  readonly designs: readonly string[];
+  readonly hardware: HardwareProfile;
+  readonly profile: CostProfile;
+  /** `recorded`, or an access model; default: recorded where the trace has accesses, else `none`. */
+  readonly access?: string;
+  readonly seed?: number;
+  /** Workers; 1 runs in this thread. The result does not depend on it. */
+  readonly jobs?: number;
+  /** Values of design parameters that replace the defaults. */
+  readonly parameters?: ReadonlyMap<string, number>;
+  /** Told after each segment how many events are done. */
+  readonly progress?: (events: number) => void;
+  readonly signal?: AbortSignal;
+}
+
+/** Marks that a result carries at most. */
+const MOST_MARKS = 1000;
+
+const COLUMNS = {
+  ...REPLAY_COLUMNS,
+  ...COMPARE_COLUMNS,
+  mark: ['text'],
+} as const;
+
+/**
+ * Lets every design handle the intents of a trace (maps, unmaps, attachments, accesses) on the same hardware and tells what each
+ * would cost and leave exposed. Returns undefined if it was aborted.
+ */
+export async function compareTrace(trace: Trace, options: CompareOptions): Promise<CompareResult | undefined> {
+  const counts = trace.streamCounts;
+  if (counts.map + counts.unmap === 0) {
+    throw new IorrError('STREAM_MISSING', 'a comparison needs maps and unmaps; this trace has none', {
+      hint: "import the kernel's trace of the same run together with this one",
+    });
+  }
+  const access = options.access ?? (counts.dma > 0 ? 'recorded' : 'none');
+  if (access === 'recorded' && counts.dma === 0) {
+    throw new IorrError('STREAM_MISSING', 'the trace has no recorded accesses', {
+      hint: "import QEMU's log of the same run with it, or name a model: --access ring, touch-once or uniform",
+    });
+  }
+  const traits = readInvTraits(trace);
+  const run: RunOptions = {
+    hardware: options.hardware,
+    costs: costsOf(options.profile),
+    access,
+    seed: options.seed ?? 1,
+    context: { ...traits.context, maxAddressMask: parameterOf(options.hardware, 'command.max-mask') },
+    unmanaged: traits.unmanaged,
+    rangeFlushes: traits.rangeFlushes,
+    parameters: options.parameters ?? new Map(),
+  };
+  const names = [...(traits.commands > 0 ? [RECORDED] : []), ...options.designs];
+  const walked = await walk(trace, split(names, run, options.jobs ?? 1), options);
+  if (walked === undefined) return undefined;
+  const rows = names.map((_, i) => rowOf(walked.rows, i));
+  const recorded = traits.commands > 0 ? (rows[0]?.result ?? null) : null;
+  const designs = rows.slice(recorded === null ? 0 : 1);
+  return {
+    hardware: options.hardware.name,
+    profile: options.profile.name,
+    access,
+    events: walked.events,
+    durationNs: walked.durationNs,
+    recorded,
+    designs: designs.map((row) => row.result),
+    marks: walked.marks,
+    parameters: [
+      ...options.hardware.parameters,
+      ...options.profile.parameters,
+      ...designParameterTable(options.designs, run.parameters),
+    ],
+    caveats: compareCaveats(trace, { access, traits, recorded, facts: designs.map((row) => row.facts) }),
+  };
+}
+
+/** Deals the rows out to as many groups as there are jobs. */
+function split(names: readonly string[], options: RunOptions, jobs: number): readonly GroupSpec[] {
+  const groups = Math.max(1, Math.min(Math.floor(jobs), names.length));
+  return Array.from({ length: groups }, (_, g) => ({ names: names.filter((_name, i) => i % groups === g), options }));
+}
+
+/** Undoes the dealing: row i of the names is in group i mod n. */
+function rowOf(groups: readonly (readonly GroupRow[])[], i: number): GroupRow {
+  const row = groups[i % groups.length]?.[Math.floor(i / groups.length)];
+  if (row === undefined) throw new RangeError(`no row ${i}`);
+  return row;
+}
+
+interface Walked {
+  readonly rows: readonly (readonly GroupRow[])[];
+  readonly events: number;
+  readonly durationNs: Nanoseconds;
+  readonly marks: CompareResult['marks'];
+}
+
+/** Decodes the trace once and feeds every group. */
+async function walk(trace: Trace, specs: readonly GroupSpec[], options: CompareOptions): Promise<Walked | undefined> {
+  const pooled = specs.length > 1;
+  const feeder = pooled ? pooledFeeder(specs) : inlineFeeder(specs);
+  const marks: { t: Nanoseconds; text: string }[] = [];
+  let events = 0;
+  let start = 0;
+  let end = 0;
+  try {
+    for (const segment of trace.segments({ columns: COLUMNS, shared: pooled })) {
+      if (options.signal?.aborted === true) return undefined;
+      if (segment.count === 0) continue;
+      if (events === 0) start = segment.time[0] ?? 0;
+      end = Math.max(end, segment.time[segment.count - 1] ?? 0);
+      events += segment.count;
+      if (segment.rows.mark.count > 0) collectMarks(segment, trace.strings, marks);
+      await feeder.feed(segment);
+      options.progress?.(events);
+    }
+    const rows = await feeder.finish();
+    return { rows, events, durationNs: Math.max(0, end - start), marks };
+  } finally {
+    await feeder.stop();
+  }
+}
+
+function collectMarks(segment: Segment, strings: readonly string[], marks: { t: Nanoseconds; text: string }[]): void {
+  const { stream, time, count, rows } = segment;
+  let row = 0;
+  for (let i = 0; i < count; i++) {
+    if (stream[i] !== STREAM_ID.mark) continue;
+    const text = strings[rows.mark.columns.text[row++] ?? -1];
+    if (text !== undefined && marks.length < MOST_MARKS) marks.push({ t: time[i] ?? 0, text });
+  }
+}

@@ -1,0 +1,383 @@
+import { VTD_TYPE_NAMES } from '../../traces/dialects/vtd-fields.ts';
+import { Random } from '../../traces/random.ts';
+import { ATTACH, FLUSH, ORIGIN, OUTCOME, STREAM_ID } from '../../traces/schema.ts';
+import type { Segment } from '../../traces/segment.ts';
+import { ABSENT, pageNumber } from '../../traces/units.ts';
+import type { DomainId, Nanoseconds, PageNumber, RequesterId } from '../../traces/units.ts';
+import type { AccessModel } from '../access/access-model.ts';
+import { accessModel } from '../access/access-models.ts';
+import type { Costs } from '../costs/cost-profile.ts';
+import type { CacheTag, Design, DesignContext } from '../designs/design.ts';
+import { designParameters, findDesign } from '../designs/designs.ts';
+import { submitter } from '../designs/gather.ts';
+import { parameterOf } from '../hardware/profile.ts';
+import type { HardwareProfile } from '../hardware/profile.ts';
+import { MAP_RESULT, UNMAP_RESULT } from '../model/machine.ts';
+import type { Machine } from '../model/machine.ts';
+import { createMachine } from '../model/vtd-machine.ts';
+import type { DesignResult } from '../results.ts';
+import { AddressReuse } from './address-reuse.ts';
+import { DeviceDomains } from './device-domains.ts';
+import { Submission } from './submission.ts';
+import { SeriesBuilder } from './time-series.ts';
+
+/** What a comparison reads: intents, accesses, and where the recorded system flushed ranges (the callers' syncs). */
+export const COMPARE_COLUMNS = {
+  map: ['origin', 'domain', 'device', 'iova', 'phys', 'size', 'prot'],
+  unmap: ['origin', 'domain', 'device', 'iova', 'size'],
+  attach: ['kind', 'unit', 'device', 'pasid', 'domain', 'type'],
+  flush: ['op', 'domain'],
+  dma: ['rid', 'pasid', 'domain', 'iova', 'outcome', 'access', 'pageShift'],
+} as const;
+
+/** Plain data: it crosses to workers as it is. */
+export interface RunOptions {
+  readonly hardware: HardwareProfile;
+  readonly costs: Costs;
+  /** `recorded` or the name of an access model. */
+  readonly access: string;
+  readonly seed: number;
+  readonly context: DesignContext;
+  /** Domains known to be owned by user space. */
+  readonly unmanaged: ReadonlySet<DomainId>;
+  /** The trace shows where ranges were flushed. */
+  readonly rangeFlushes: boolean;
+  /** Values of design parameters that the user set. */
+  readonly parameters: ReadonlyMap<string, number>;
+}
+
+/** What a run found out about its trace, for the caveats. The same for every design. */
+export interface RunFacts {
+  readonly maps: number;
+  readonly unmaps: number;
+  readonly unattributedMaps: number;
+  readonly unattributedUnmaps: number;
+  readonly accesses: number;
+  readonly bypassed: number;
+  readonly unmanagedUnmaps: number;
+  readonly unbacked: number;
+  /** Maps whose addresses the design would not have handed out yet. */
+  readonly movedMaps: number;
+  /** Domains without a cache tag in the trace. */
+  readonly untagged: readonly DomainId[];
+}
+
+/** The IOMMU core's own events: those of the DMA API, VFIO and IOMMUFD are about the same changes. */
+function changesTables(origin: number): boolean {
+  return origin === ORIGIN.iommu || origin === ORIGIN.virtio;
+}
+
+/** Low int32 word of the address of a page, or of a number of pages in bytes. */
+function addressLow(page: PageNumber): number {
+  return ((page % 0x100000) << 12) | 0;
+}
+
+function addressHigh(page: PageNumber): number {
+  return Math.floor(page / 0x100000) | 0;
+}
+
+/** Rid of modelled accesses in a domain whose devices are not known: outside the 16 bits of a real one. */
+const NAMELESS_RID = 0x40000000;
+
+/** One design on one machine, driven by the intents of a trace, one call per segment. */
+export class DesignRun {
+  readonly name: string;
+  readonly #options: RunOptions;
+  readonly #machine: Machine;
+  readonly #reuse: AddressReuse;
+  readonly #submission: Submission;
+  readonly #design: Design;
+  readonly #model: AccessModel | undefined;
+  readonly #series = new SeriesBuilder();
+  readonly #devices = new DeviceDomains();
+  readonly #unmanaged: Set<DomainId>;
+  /** A device of each domain, for modelled accesses. */
+  readonly #deviceOf = new Map<DomainId, RequesterId>();
+  readonly #row = new Int32Array(32);
+  readonly #apply: (time: Nanoseconds, w0Lo: number, w0Hi: number, w1Lo: number, w1Hi: number) => void;
+  /** Domains that ever had a cache tag. */
+  readonly #tagged = new Set<DomainId>();
+  readonly #untagged = new Set<DomainId>();
+  #maps = 0;
+  #unmaps = 0;
+  #unattributedMaps = 0;
+  #unattributedUnmaps = 0;
+  #unmanagedUnmaps = 0;
+  #accesses = 0;
+  #bypassed = 0;
+  #end = 0;
+
+  constructor(name: string, options: RunOptions) {
+    const factory = findDesign(name);
+    if (factory === undefined) throw new RangeError(`no design ${name}`);
+    this.name = name;
+    this.#options = options;
+    const machine = createMachine(options.hardware, {
+      unmappedAccess: options.access === 'recorded' ? 'fill' : 'fault',
+    });
+    this.#machine = machine;
+    this.#reuse = new AddressReuse(parameterOf(options.hardware, 'page-table.levels'));
+    this.#submission = new Submission(options.costs, this.#reuse);
+    this.#design = factory.create(this.#submission, options.context, designParameters(factory, options.parameters));
+    this.#unmanaged = new Set(options.unmanaged);
+    for (const domain of options.unmanaged) this.#design.setManaged(domain, false);
+    this.#apply = (time, w0Lo, w0Hi, w1Lo, w1Hi) => void machine.command(time, w0Lo, w0Hi, w1Lo, w1Hi);
+    if (options.access !== 'recorded') {
+      this.#model = accessModel(options.access).create((time, rid, domain, page, access) => {
+        this.#accesses++;
+        const place = this.#reuse.page(domain, page);
+        machine.access(time, rid, ABSENT, domain, addressLow(place), addressHigh(place), access, 0);
+      }, new Random(options.seed));
+    }
+  }
+
+  segment(segment: Segment): void {
+    const { stream, time, cpu, task, count, rows, firstEvent } = segment;
+    const row = this.#row.fill(0);
+    for (let i = 0; i < count; i++) {
+      const id = stream[i]!; // i is in range, here and below
+      const r = row[id]!;
+      row[id] = r + 1;
+      const at = time[i]!;
+      this.#advance(at);
+      switch (id) {
+        case STREAM_ID.dma:
+          if (this.#model === undefined) this.#dma(rows.dma.columns, r, at);
+          break;
+        case STREAM_ID.map:
+          this.#map(rows.map.columns, r, at, cpu[i]!, task[i]!);
+          break;
+        case STREAM_ID.unmap:
+          this.#unmap(rows.unmap.columns, r, at, cpu[i]!, task[i]!, firstEvent + i);
+          break;
+        case STREAM_ID.attach:
+          this.#attach(rows.attach.columns, r, submitter(cpu[i]!, task[i]!));
+          break;
+        case STREAM_ID.flush: {
+          const domain = rows.flush.columns.domain[r]!;
+          if (rows.flush.columns.op[r] !== FLUSH.range || !this.#unmanaged.has(domain)) break;
+          this.#submission.from(cpu[i]!, at);
+          this.#design.sync(domain, cpu[i]!, task[i]!, at);
+          break;
+        }
+        default:
+      }
+    }
+  }
+
+  /** Call once, last. */
+  finish(): { readonly result: DesignResult; readonly facts: RunFacts } {
+    const submission = this.#submission;
+    const totals = this.#totals();
+    const counts = this.#machine.finish(this.#end);
+    const accesses = this.#accesses > 0;
+    const truth = accesses && this.#unmaps > 0;
+    const commandsByType: { [type: string]: number } = {};
+    submission.byType.forEach((n, type) => {
+      if (n > 0) commandsByType[VTD_TYPE_NAMES[type] ?? 'undefined'] = n;
+    });
+    const result: DesignResult = {
+      name: this.name,
+      path: 'native',
+      unmaps: this.#unmaps,
+      commands: submission.commands,
+      commandsByType,
+      syncs: submission.syncs,
+      doorbells: submission.doorbells,
+      exits: 0,
+      ioctls: 0,
+      cpuNs: Math.round(submission.cpuNs),
+      stallNs: Math.round(submission.stallNs),
+      iotlb: accesses ? counts.iotlb : null,
+      exposure: truth ? counts.exposure : null,
+      stale: truth ? counts.stale : null,
+      wasted: accesses ? counts.wasted : null,
+      series: this.#series.finish(totals),
+    };
+    const facts: RunFacts = {
+      maps: this.#maps,
+      unmaps: this.#unmaps,
+      unattributedMaps: this.#unattributedMaps,
+      unattributedUnmaps: this.#unattributedUnmaps,
+      accesses: this.#accesses,
+      bypassed: this.#bypassed,
+      unmanagedUnmaps: this.#unmanagedUnmaps,
+      unbacked: counts.unbacked,
+      movedMaps: this.#reuse.movedMaps,
+      untagged: [...this.#untagged].sort((a, b) => a - b),
+    };
+    return { result, facts };
+  }
+
+  /** Brings commands and timers up to a time, in their order. */
+  #advance(time: Nanoseconds): void {
+    const submission = this.#submission;
+    for (;;) {
+      const queue = submission.nextDone(Math.min(time, submission.nextTimer));
+      if (queue !== undefined) {
+        queue.pop(this.#apply);
+        continue;
+      }
+      const at = submission.nextTimer;
+      const timer = submission.takeTimer(time);
+      if (timer < 0) break;
+      submission.from(-1, at);
+      this.#design.expire(timer, at);
+    }
+    if (time > this.#end) this.#end = time;
+    if (time >= this.#series.binEnd) this.#series.advance(time, this.#totals());
+  }
+
+  #totals(): { commands: number; syncs: number; lookups: number; hits: number; peakExposed: number } {
+    const { commands, syncs } = this.#submission;
+    const { lookups, hits } = this.#machine;
+    return { commands, syncs, lookups, hits, peakExposed: this.#machine.takePeakExposed() };
+  }
+
+  #dma(columns: Segment['rows']['dma']['columns'], r: number, time: Nanoseconds): void {
+    if ((columns.outcome[r]! & (OUTCOME.bypass | OUTCOME.fault)) !== 0) {
+      this.#bypassed++;
+      return;
+    }
+    this.#accesses++;
+    const rid = columns.rid[r]!;
+    const pasid = columns.pasid[r]!;
+    const named = columns.domain[r]!;
+    let iovaLo = columns.iovaLo[r]!;
+    let iovaHi = columns.iovaHi[r]!;
+    if (this.#reuse.movedMaps > 0) {
+      const domain = named === ABSENT ? this.#machine.domainOf(rid, pasid) : named;
+      const place = this.#reuse.page(domain, pageNumber(iovaLo, iovaHi));
+      iovaLo = addressLow(place) | (iovaLo & 0xfff);
+      iovaHi = addressHigh(place);
+    }
+    this.#machine.access(time, rid, pasid, named, iovaLo, iovaHi, columns.access[r]!, columns.pageShift[r]!);
+  }
+
+  #map(columns: Segment['rows']['map']['columns'], r: number, time: Nanoseconds, cpu: number, task: number): void {
+    const domain = this.#domain(columns.domain[r]!, columns.device[r]!);
+    if (!changesTables(columns.origin[r]!)) {
+      this.#byDmaApi(columns.origin[r]!, domain);
+      return;
+    }
+    if (domain === ABSENT) {
+      this.#unattributedMaps++;
+      return;
+    }
+    this.#maps++;
+    const { iovaLo, iovaHi, sizeLo, sizeHi } = columns;
+    const first = pageNumber(iovaLo[r]!, iovaHi[r]!);
+    const pages = pageNumber(sizeLo[r]!, sizeHi[r]!);
+    if (pages === 0) return;
+    const prot = columns.prot[r]!;
+    const place = this.#reuse.map(domain, first, pages);
+    const done = this.#machine.map(
+      time,
+      domain,
+      addressLow(place),
+      addressHigh(place),
+      columns.physLo[r]!,
+      columns.physHi[r]!,
+      sizeLo[r]!,
+      sizeHi[r]!,
+      prot,
+    );
+    const last = first + pages - 1;
+    const replaced = (done & MAP_RESULT.freedTable) !== 0;
+    this.#submission.from(cpu, time);
+    this.#design.map(domain, first, last, replaced ? first : -1, replaced ? last : -1, cpu, task, time);
+    if (this.#options.context.cachingMode) this.#design.syncMap(domain, cpu, task, time);
+    this.#model?.mapped(time, this.#rid(domain, columns.device[r]!), domain, first, pages, prot);
+  }
+
+  #unmap(
+    columns: Segment['rows']['unmap']['columns'],
+    r: number,
+    time: Nanoseconds,
+    cpu: number,
+    task: number,
+    event: number,
+  ): void {
+    const domain = this.#domain(columns.domain[r]!, columns.device[r]!);
+    if (!changesTables(columns.origin[r]!)) {
+      this.#byDmaApi(columns.origin[r]!, domain);
+      return;
+    }
+    if (domain === ABSENT) {
+      this.#unattributedUnmaps++;
+      return;
+    }
+    this.#unmaps++;
+    const { iovaLo, iovaHi, sizeLo, sizeHi } = columns;
+    const first: PageNumber = pageNumber(iovaLo[r]!, iovaHi[r]!);
+    const pages = pageNumber(sizeLo[r]!, sizeHi[r]!);
+    if (pages === 0) return;
+    this.#model?.unmapping(time, this.#rid(domain, columns.device[r]!), domain, first, pages);
+    let done = 0;
+    this.#reuse.runs(domain, first, pages, (page, count) => {
+      const low = addressLow(page);
+      const high = addressHigh(page);
+      done |= this.#machine.unmap(time, domain, low, high, addressLow(count), addressHigh(count), event);
+    });
+    const freedTable = (done & UNMAP_RESULT.freedTable) !== 0 ? 1 : 0;
+    if (!this.#tagged.has(domain)) {
+      // attached before the trace began: one IOTLB holds its translations, as far as anybody can tell
+      this.#tagged.add(domain);
+      this.#untagged.add(domain);
+      this.#design.assignTag({ domain, unit: ABSENT, type: 0, device: ABSENT, pasid: 0 });
+    }
+    const { costs } = this.#options;
+    const spent = Math.round(costs['cpu.unmap'] + pages * costs['cpu.unmap-page']);
+    this.#submission.spend(spent);
+    this.#submission.from(cpu, time + spent);
+    this.#design.unmap(domain, first, first + pages - 1, freedTable, cpu, task, time);
+    const unmanaged = this.#unmanaged.has(domain);
+    if (unmanaged) this.#unmanagedUnmaps++;
+    if (!unmanaged || !this.#options.rangeFlushes) this.#design.sync(domain, cpu, task, time);
+  }
+
+  #attach(columns: Segment['rows']['attach']['columns'], r: number, key: number): void {
+    const kind = columns.kind[r];
+    const device = columns.device[r]!;
+    const domain = columns.domain[r]!;
+    const pasid = Math.max(0, columns.pasid[r]!);
+    if (kind === ATTACH.attach) {
+      const now = this.#devices.attached(key, device, domain);
+      if (now === ABSENT) return;
+      this.#machine.attach(device, ABSENT, now);
+      this.#deviceOf.set(now, device);
+      // the first domain of a device is the DMA API's; what comes later is user space's until the DMA API is seen to use it
+      this.#setManaged(now, this.#devices.changes(device) <= 1);
+      return;
+    }
+    if (kind !== ATTACH.tagAssign && kind !== ATTACH.tagUnassign) return;
+    const tag: CacheTag = { domain, unit: columns.unit[r]!, type: columns.type[r]!, device, pasid };
+    if (kind === ATTACH.tagUnassign) {
+      this.#design.unassignTag(tag);
+      return;
+    }
+    this.#tagged.add(domain);
+    this.#design.assignTag(tag);
+    this.#devices.tagAssigned(key, domain);
+    if (device !== ABSENT) this.#machine.attach(device, pasid === 0 ? ABSENT : pasid, domain);
+  }
+
+  #domain(domain: DomainId, device: RequesterId): DomainId {
+    return domain !== ABSENT || device === ABSENT ? domain : this.#devices.of(device);
+  }
+
+  #rid(domain: DomainId, device: RequesterId): RequesterId {
+    return device !== ABSENT ? device : (this.#deviceOf.get(domain) ?? NAMELESS_RID | domain);
+  }
+
+  #byDmaApi(origin: number, domain: DomainId): void {
+    if (origin === ORIGIN.dmaApi && domain !== ABSENT && this.#unmanaged.has(domain)) this.#setManaged(domain, true);
+  }
+
+  #setManaged(domain: DomainId, managed: boolean): void {
+    if (this.#options.unmanaged.has(domain) || managed !== this.#unmanaged.has(domain)) return;
+    if (managed) this.#unmanaged.delete(domain);
+    else this.#unmanaged.add(domain);
+    this.#design.setManaged(domain, managed);
+  }
+}
