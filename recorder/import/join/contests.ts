@@ -1,0 +1,459 @@
+import type { DomainId, Nanoseconds, PageNumber, RequesterId } from '../../../traces/units.ts';
+import { assembleChains } from './chains.ts';
+import type { IntList } from './int-list.ts';
+import type { LiveMaps } from './live-maps.ts';
+import { EVIDENCE, RELEASED, compatible } from './owner-rows.ts';
+import type { OwnerRows } from './owner-rows.ts';
+
+/** How the maps that an unmap closed were found. */
+export interface SettledCounts {
+  /** Only one live map (or row of maps) had that range. */
+  only: number;
+  /** Others shared pages with it, but none filled its range exactly. */
+  tiling: number;
+  /** The unmap's owner was known. */
+  owner: number;
+  /** The others were seen alive afterwards. */
+  alive: number;
+  /** One had to be gone by then: its domain mapped the range again. */
+  remapped: number;
+  /** The others were closed by other unmaps. */
+  taken: number;
+  /** The invalidation that follows named the domain. */
+  flush: number;
+  /** By circumstances: used or not, neighbours, order. */
+  likely: number;
+  /** No map fits exactly: parts of maps were closed. */
+  ragged: number;
+  /** The closed map's domain had given its id back: the unmap belongs to no domain that the hardware knows. */
+  released: number;
+  /** No live map: made before the recording, or lost. */
+  unmatched: number;
+  /** Maps dropped because their domain mapped the same pages again without an unmap in between. */
+  replaced: number;
+}
+
+interface Contest {
+  readonly row: number;
+  readonly time: Nanoseconds;
+  readonly actor: number;
+  /** Rows of live maps, as slots, any of which the unmap may have closed. */
+  chains: number[][];
+  /** Every slot that was ever in `chains`. */
+  readonly slots: ReadonlySet<number>;
+  flush: DomainId;
+  open: boolean;
+}
+
+interface Closed {
+  readonly row: number;
+  readonly page: PageNumber;
+  readonly pages: number;
+  readonly time: Nanoseconds;
+  readonly actor: number;
+  readonly maps: readonly ClosedMap[];
+}
+
+interface ClosedMap {
+  readonly row: number;
+  readonly page: PageNumber;
+  readonly pages: number;
+  readonly phys: PageNumber;
+  readonly actor: number;
+  readonly time: Nanoseconds;
+}
+
+/** A contest is decided by circumstances when this much time has brought no proof. */
+const PATIENCE: Nanoseconds = 1_000_000_000;
+/** Closings that can still be undone when the unmap's owner turns out to be another. */
+const UNDO = 1024;
+/** Unmaps on one task and CPU within this time are likely one driver's. */
+const NEIGHBOUR: Nanoseconds = 100_000;
+
+/** Finds for each unmap the maps that it closed, and keeps the question open while several are possible. */
+export class Contests {
+  readonly settled: SettledCounts = {
+    only: 0,
+    tiling: 0,
+    owner: 0,
+    alive: 0,
+    remapped: 0,
+    taken: 0,
+    flush: 0,
+    likely: 0,
+    ragged: 0,
+    released: 0,
+    unmatched: 0,
+    replaced: 0,
+  };
+  readonly #live: LiveMaps;
+  readonly #maps: OwnerRows;
+  readonly #unmaps: OwnerRows;
+  readonly #closedBy: IntList;
+  readonly #queue: Contest[] = [];
+  #queueHead = 0;
+  readonly #byRow = new Map<number, Contest>();
+  readonly #bySlot = new Map<number, Contest[]>();
+  readonly #closed: (Closed | undefined)[] = Array.from({ length: UNDO }, () => undefined);
+  #closings = 0;
+  readonly #lastDomain: number[] = [];
+  readonly #lastTime: number[] = [];
+
+  constructor(live: LiveMaps, maps: OwnerRows, unmaps: OwnerRows, closedBy: IntList) {
+    this.#live = live;
+    this.#maps = maps;
+    this.#unmaps = unmaps;
+    this.#closedBy = closedBy;
+  }
+
+  unmap(row: number, page: PageNumber, pages: number, time: Nanoseconds, actor: number): void {
+    const found = this.#live.overlapping(page, pages);
+    if (found.length === 0) {
+      this.settled.unmatched++;
+      this.#remember({ row, page, pages, time, actor, maps: [] });
+      return;
+    }
+    const { chains, leftOver } = assembleChains(this.#live, found, page, pages, -1, -1);
+    if (chains.length === 1) {
+      this.settled[leftOver ? 'tiling' : 'only']++;
+      this.#close(row, chains[0]!, time, actor, page, pages);
+      return;
+    }
+    if (chains.length === 0) {
+      this.#ragged(row, found, page, pages, time, actor);
+      return;
+    }
+    const slots = new Set(chains.flat());
+    const contest: Contest = { row, time, actor, chains, slots, flush: -1, open: true };
+    this.#queue.push(contest);
+    this.#byRow.set(row, contest);
+    for (const slot of slots) this.#setContests(slot, [...(this.#bySlot.get(slot) ?? []), contest]);
+  }
+
+  /** A domain gives its id back. Its maps live on, but no invalidation or access will name it again. */
+  release(domain: DomainId): void {
+    for (const slot of this.#live.slots()) if (this.#live.domain[slot] === domain) this.#live.domain[slot] = RELEASED;
+  }
+
+  /** Decides the contests that have waited long enough. */
+  settleUntil(time: Nanoseconds): void {
+    while (this.#queueHead < this.#queue.length) {
+      const contest = this.#queue[this.#queueHead]!;
+      if (contest.open) {
+        if (contest.time + PATIENCE > time) break;
+        this.#decide(contest);
+      }
+      this.#queueHead++;
+    }
+    if (this.#queueHead > 4096 && this.#queueHead * 2 > this.#queue.length) {
+      this.#queue.splice(0, this.#queueHead);
+      this.#queueHead = 0;
+    }
+  }
+
+  labelUnmap(row: number, domain: DomainId, device: RequesterId, evidence: number): void {
+    const contest = this.#byRow.get(row);
+    if (contest !== undefined) {
+      this.#unmaps.label(row, domain, device, evidence);
+      if (contest.chains.some((chain) => this.#fits(chain, domain, device))) {
+        this.#keep(contest, 'owner', (chain) => this.#fits(chain, domain, device));
+      } else {
+        this.settled.unmatched++;
+        this.#end(contest);
+      }
+      return;
+    }
+    const known = this.#unmaps.domain.get(row);
+    if (compatible(known, this.#unmaps.device.get(row), domain, device)) {
+      this.#unmaps.label(row, domain, device, evidence);
+      // The maps that it closed have no slot any more; they are labelled as its pairs at the end.
+      return;
+    }
+    this.#undo(row, domain, device, evidence);
+  }
+
+  flushed(row: number, domain: DomainId): void {
+    const contest = this.#byRow.get(row);
+    if (contest !== undefined) contest.flush = domain;
+  }
+
+  /** A map was seen alive: unmaps before that did not close it. */
+  alive(slot: number, time: Nanoseconds): void {
+    const contests = this.#bySlot.get(slot);
+    if (contests === undefined) return;
+    for (const contest of [...contests]) {
+      if (contest.time < time) this.#keep(contest, 'alive', (chain) => !chain.includes(slot));
+    }
+  }
+
+  /** The owner of a live map became known. */
+  labelled(slot: number, domain: DomainId, device: RequesterId, evidence: number): void {
+    const live = this.#live;
+    if (domain >= 0) live.domain[slot] = domain;
+    if (device >= 0) live.device[slot] = device;
+    live.evidence[slot] = evidence;
+    for (const contest of [...(this.#bySlot.get(slot) ?? [])]) {
+      const { row } = contest;
+      const d = this.#unmaps.domain.get(row);
+      const v = this.#unmaps.device.get(row);
+      if (d >= 0 || v >= 0) this.#keep(contest, 'owner', (chain) => this.#fits(chain, d, v));
+    }
+    if (domain >= 0 && live.live[slot] === 1) this.#exclude(slot, domain);
+  }
+
+  /** A domain holds a page once: older maps of the same domain were closed before this one was made. */
+  #exclude(slot: number, domain: DomainId): void {
+    const live = this.#live;
+    for (const other of live.overlapping(live.page[slot]!, live.pages[slot]!)) {
+      if (other === slot || live.domain[other] !== domain) continue;
+      if (live.live[slot] !== 1 || live.live[other] !== 1) continue;
+      const older = live.row[other]! < live.row[slot]! ? other : slot;
+      const newer = older === other ? slot : other;
+      const before = live.time[newer]!;
+      const contests = (this.#bySlot.get(older) ?? []).filter((contest) => contest.time <= before);
+      if (contests.length === 1) this.#keep(contests[0]!, 'remapped', (chain) => chain.includes(older));
+      else if (contests.length === 0) {
+        this.settled.replaced++;
+        this.#drop([older]);
+      }
+    }
+  }
+
+  #fits(chain: readonly number[], domain: DomainId, device: RequesterId): boolean {
+    return chain.every((slot) => compatible(this.#live.domain[slot]!, this.#live.device[slot]!, domain, device));
+  }
+
+  /** Keeps the chains that pass; with one left the contest is over. Never drops all: then the finding is not believed. */
+  #keep(contest: Contest, how: keyof SettledCounts, pass: (chain: readonly number[]) => boolean): void {
+    if (!contest.open) return;
+    const rest = contest.chains.filter(pass);
+    if (rest.length === 0 || rest.length === contest.chains.length) return;
+    contest.chains = rest;
+    if (rest.length === 1) this.#settle(contest, rest[0]!, how);
+  }
+
+  #settle(contest: Contest, chain: number[], how: keyof SettledCounts): void {
+    this.settled[how]++;
+    this.#end(contest);
+    const first = chain[0]!;
+    const last = chain[chain.length - 1]!;
+    const page = this.#live.page[first]!;
+    this.#close(
+      contest.row,
+      chain,
+      contest.time,
+      contest.actor,
+      page,
+      this.#live.page[last]! + this.#live.pages[last]! - page,
+    );
+  }
+
+  #end(contest: Contest): void {
+    contest.open = false;
+    this.#byRow.delete(contest.row);
+    for (const slot of contest.slots) {
+      const list = this.#bySlot.get(slot);
+      if (list !== undefined)
+        this.#setContests(
+          slot,
+          list.filter((other) => other !== contest),
+        );
+    }
+  }
+
+  #setContests(slot: number, contests: Contest[]): void {
+    if (contests.length === 0) this.#bySlot.delete(slot);
+    else this.#bySlot.set(slot, contests);
+    this.#live.contests[slot] = contests.length;
+  }
+
+  /** The unmap closed these maps. */
+  #close(
+    row: number,
+    chain: readonly number[],
+    time: Nanoseconds,
+    actor: number,
+    page: PageNumber,
+    pages: number,
+  ): void {
+    const live = this.#live;
+    let domain = this.#unmaps.domain.get(row);
+    let device = this.#unmaps.device.get(row);
+    const maps: ClosedMap[] = [];
+    let released = false;
+    for (const slot of chain) {
+      released ||= live.domain[slot] === RELEASED;
+      if (domain < 0) domain = live.domain[slot]!;
+      if (device < 0) device = live.device[slot]!;
+    }
+    if (released) {
+      this.settled.released++;
+      domain = -1;
+      device = -1;
+    }
+    for (const slot of chain) {
+      const map = live.row[slot]!;
+      this.#closedBy.set(map, released ? -1 : row);
+      if (domain >= 0 || device >= 0) this.#maps.label(map, domain, device, EVIDENCE.pair);
+      maps.push({
+        row: map,
+        page: live.page[slot]!,
+        pages: live.pages[slot]!,
+        phys: live.phys[slot]!,
+        actor: live.actor[slot]!,
+        time: live.time[slot]!,
+      });
+    }
+    if (domain >= 0 || device >= 0) this.#unmaps.label(row, domain, device, EVIDENCE.pair);
+    this.#lastDomain[actor] = domain;
+    this.#lastTime[actor] = time;
+    this.#remember({ row, page, pages, time, actor, maps });
+    this.#drop(chain);
+  }
+
+  /** Takes maps out of the table and out of every contest. */
+  #drop(slots: readonly number[]): void {
+    const touched = new Set<Contest>();
+    for (const slot of slots) {
+      for (const contest of this.#bySlot.get(slot) ?? []) touched.add(contest);
+      this.#setContests(slot, []);
+      this.#live.remove(slot);
+    }
+    for (const contest of touched) {
+      if (!contest.open) continue;
+      contest.chains = contest.chains.filter((chain) => !chain.some((slot) => slots.includes(slot)));
+    }
+    for (const contest of touched) {
+      if (!contest.open) continue;
+      if (contest.chains.length === 1) this.#settle(contest, contest.chains[0]!, 'taken');
+      else if (contest.chains.length === 0) {
+        this.settled.unmatched++;
+        this.#end(contest);
+      }
+    }
+  }
+
+  #remember(closed: Closed): void {
+    this.#closed[this.#closings++ % UNDO] = closed;
+  }
+
+  /** The unmap belongs to another domain than the map that it seemed to close: that one lives on. */
+  #undo(row: number, domain: DomainId, device: RequesterId, evidence: number): void {
+    const closed = this.#closed.find((entry) => entry?.row === row);
+    if (closed === undefined) {
+      this.#unmaps.conflicts++;
+      return;
+    }
+    for (const map of closed.maps) {
+      const slot = this.#live.add(map.page, map.pages, map.phys, map.row);
+      this.#live.actor[slot] = map.actor;
+      this.#live.time[slot] = map.time;
+      this.#live.domain[slot] = this.#maps.domain.get(map.row);
+      this.#live.device[slot] = this.#maps.device.get(map.row);
+      this.#live.evidence[slot] = this.#maps.evidence.get(map.row);
+      this.#closedBy.set(map.row, -1);
+    }
+    this.#unmaps.domain.set(row, domain);
+    this.#unmaps.device.set(row, device);
+    this.#unmaps.evidence.set(row, evidence);
+    const found = this.#live.overlapping(closed.page, closed.pages);
+    const { chains } = assembleChains(this.#live, found, closed.page, closed.pages, domain, device);
+    if (chains.length > 0) {
+      this.settled.owner++;
+      this.#close(row, chains[0]!, closed.time, closed.actor, closed.page, closed.pages);
+    } else this.settled.unmatched++;
+  }
+
+  /** Decides by circumstances. */
+  #decide(contest: Contest): void {
+    let best = contest.chains[0]!;
+    let highest = Number.NEGATIVE_INFINITY;
+    let how: keyof SettledCounts = 'likely';
+    for (const chain of contest.chains) {
+      const score = this.#likelihood(contest, chain);
+      if (score > highest) {
+        highest = score;
+        best = chain;
+      }
+    }
+    const domain = this.#live.domain[best[0]!]!;
+    if (contest.flush >= 0 && domain === contest.flush) how = 'flush';
+    this.#settle(contest, best, how);
+  }
+
+  /**
+   * A driver unmaps what its device has used, soon after; it does so in runs; and an unmap that no `dma:*` event claims is of
+   * a driver that does not announce its maps either.
+   */
+  #likelihood(contest: Contest, chain: readonly number[]): number {
+    const live = this.#live;
+    let lastAccess = -1;
+    let announced = false;
+    let domain = -1;
+    for (const slot of chain) {
+      lastAccess = Math.max(lastAccess, live.lastAccess[slot]!);
+      announced ||= live.evidence[slot] === EVIDENCE.dmaApi;
+      if (domain < 0) domain = live.domain[slot]!;
+    }
+    let score = 0;
+    if (contest.flush >= 0 && domain >= 0) score += domain === contest.flush ? 100 : -100;
+    if (announced) score -= 20;
+    if (lastAccess > contest.time) score -= 10;
+    else if (lastAccess >= 0) score += 10;
+    const { actor } = contest;
+    const lastTime = this.#lastTime[actor];
+    if (lastTime !== undefined && domain >= 0 && domain === this.#lastDomain[actor]) {
+      if (Math.abs(contest.time - lastTime) < NEIGHBOUR) score += 4;
+    }
+    // Between equals, the one used last before the unmap.
+    if (lastAccess >= 0 && lastAccess <= contest.time) score += 1 / (1 + (contest.time - lastAccess) / 1e6);
+    return score;
+  }
+
+  #ragged(
+    row: number,
+    found: readonly number[],
+    page: PageNumber,
+    pages: number,
+    time: Nanoseconds,
+    actor: number,
+  ): void {
+    const live = this.#live;
+    // The domain that has most of the range; what is mapped beyond it stays.
+    const share = new Map<number, number>();
+    for (const slot of found) {
+      const from = Math.max(page, live.page[slot]!);
+      const to = Math.min(page + pages, live.page[slot]! + live.pages[slot]!);
+      share.set(live.domain[slot]!, (share.get(live.domain[slot]!) ?? 0) + to - from);
+    }
+    const owner = [...share].sort((a, b) => b[1] - a[1])[0]![0];
+    const mine = found.filter((slot) => live.domain[slot] === owner);
+    this.settled.ragged++;
+    const rest: { slot: number; page: PageNumber; pages: number }[] = [];
+    for (const slot of mine) {
+      const start = live.page[slot]!;
+      const end = start + live.pages[slot]!;
+      if (start < page) rest.push({ slot, page: start, pages: page - start });
+      if (end > page + pages) rest.push({ slot, page: page + pages, pages: end - page - pages });
+    }
+    const copies = rest.map((part) => ({
+      ...part,
+      row: live.row[part.slot]!,
+      phys: live.phys[part.slot]! + (part.page - live.page[part.slot]!),
+      domain: live.domain[part.slot]!,
+      device: live.device[part.slot]!,
+      evidence: live.evidence[part.slot]!,
+      actor: live.actor[part.slot]!,
+      time: live.time[part.slot]!,
+    }));
+    this.#close(row, mine, time, actor, page, pages);
+    for (const copy of copies) {
+      const slot = live.add(copy.page, copy.pages, copy.phys, copy.row);
+      live.domain[slot] = copy.domain;
+      live.device[slot] = copy.device;
+      live.evidence[slot] = copy.evidence;
+      live.actor[slot] = copy.actor;
+      live.time[slot] = copy.time;
+    }
+  }
+}

@@ -1,0 +1,167 @@
+import type { DomainId, Nanoseconds, PageNumber, RequesterId } from '../../../traces/units.ts';
+import { Contests } from './contests.ts';
+import type { SettledCounts } from './contests.ts';
+import type { DomainTable } from './domains.ts';
+import { IntList } from './int-list.ts';
+import { LiveMaps } from './live-maps.ts';
+import { EVIDENCE, OwnerRows } from './owner-rows.ts';
+
+/** What an access found among the live maps. */
+export const ACCESS_FOUND = { none: 0, map: 1, otherOwner: 2 } as const;
+
+/**
+ * The page-owner table: which maps are live, which unmap closes which of them, and whose they are. Events come in time
+ * order; what later events prove about earlier ones (an access after an unmap shows which of two maps it did not close) is
+ * carried back.
+ */
+export class MapOwners {
+  readonly maps = new OwnerRows();
+  readonly unmaps = new OwnerRows();
+  /** Unmap row that closed each map row; -1 while none has. */
+  readonly closedBy = new IntList();
+  readonly live = new LiveMaps();
+  readonly #contests: Contests;
+  readonly #domains: DomainTable;
+  readonly #here: number[] = [];
+  /** When domains gave their ids back, as the numbers of map and unmap rows before. */
+  readonly #releases = new Map<DomainId, { maps: number; unmaps: number }[]>();
+  /** Accesses whose map belongs to another domain by other evidence. */
+  otherOwner = 0;
+
+  constructor(domains: DomainTable) {
+    this.#domains = domains;
+    this.#contests = new Contests(this.live, this.maps, this.unmaps, this.closedBy);
+  }
+
+  get settled(): SettledCounts {
+    return this.#contests.settled;
+  }
+
+  /** A row that is not of the iommu core: numbered only. */
+  foreignMap(domain: DomainId, device: RequesterId): void {
+    this.maps.add(true, domain, device, -1);
+    this.closedBy.push(-1);
+  }
+
+  foreignUnmap(domain: DomainId, device: RequesterId): void {
+    this.unmaps.add(true, domain, device, -1);
+  }
+
+  /** Enters a map; returns its slot in the table of live maps. */
+  map(page: PageNumber, pages: number, phys: PageNumber, time: Nanoseconds, actor: number, task: DomainId): number {
+    const row = this.closedBy.length;
+    this.maps.add(false, -1, -1, task);
+    this.closedBy.push(-1);
+    const slot = this.live.add(page, pages, phys, row);
+    this.live.actor[slot] = actor;
+    this.live.time[slot] = time;
+    return slot;
+  }
+
+  /** Enters an unmap; returns its row. */
+  unmap(page: PageNumber, pages: number, time: Nanoseconds, actor: number, task: DomainId): number {
+    const row = this.unmaps.domain.length;
+    this.unmaps.add(false, -1, -1, task);
+    this.#contests.settleUntil(time);
+    this.#contests.unmap(row, page, pages, time, actor);
+    return row;
+  }
+
+  /** Says whose map `row` is. `slot` is where it lived when it was entered. */
+  labelMap(row: number, slot: number, domain: DomainId, device: RequesterId, evidence: number): void {
+    if (!this.maps.label(row, domain, device, evidence)) return;
+    if (this.live.live[slot] === 1 && this.live.row[slot] === row)
+      this.#contests.labelled(slot, domain, device, evidence);
+  }
+
+  labelUnmap(row: number, domain: DomainId, device: RequesterId, evidence: number): void {
+    this.#contests.labelUnmap(row, domain, device, evidence);
+  }
+
+  /** An invalidation of `domain` followed this unmap. Kept apart, to be used if nothing else is known. */
+  flushedUnmap(row: number, domain: DomainId): void {
+    this.unmaps.flushed.set(row, domain);
+    this.#contests.flushed(row, domain);
+  }
+
+  flushedMap(row: number, domain: DomainId): void {
+    this.maps.flushed.set(row, domain);
+  }
+
+  /**
+   * A device translated `page` to `out` (page numbers). `domain` is -1 where the source did not say. `walked`: the hardware
+   * read the page table for it, so that the map was live; a cached translation may outlive its map.
+   */
+  access(
+    device: RequesterId,
+    domain: DomainId,
+    page: PageNumber,
+    out: PageNumber,
+    time: Nanoseconds,
+    walked: boolean,
+  ): number {
+    const { live } = this;
+    const here = this.#here;
+    const n = live.find(page, here);
+    const owner = domain >= 0 ? domain : this.#domains.domainOf(device);
+    let chosen = -1;
+    let others = 0;
+    for (let k = 0; k < n; k++) {
+      const slot = here[k]!;
+      if (live.phys[slot]! + (page - live.page[slot]!) !== out) continue;
+      const known = live.domain[slot]!;
+      if (owner >= 0 ? known === owner : known >= 0 && this.#domains.uses(device, known)) {
+        chosen = slot;
+        break;
+      }
+      if (known >= 0) others++;
+      // Of several that nothing tells apart, the first: they are alike.
+      else if (chosen < 0) chosen = slot;
+    }
+    if (chosen < 0) {
+      if (others === 0) return ACCESS_FOUND.none;
+      this.otherOwner++;
+      return ACCESS_FOUND.otherOwner;
+    }
+    live.lastAccess[chosen] = time;
+    if (owner >= 0 && live.domain[chosen] !== owner) {
+      this.labelMap(live.row[chosen]!, chosen, owner, device, EVIDENCE.access);
+    }
+    if (walked && live.live[chosen] === 1) {
+      live.provedAlive[chosen] = time;
+      if (live.contests[chosen]! > 0) this.#contests.alive(chosen, time);
+    }
+    return ACCESS_FOUND.map;
+  }
+
+  /** The last cache tag of a domain is gone: its id may be given to another. */
+  release(domain: DomainId): void {
+    const at = { maps: this.closedBy.length, unmaps: this.unmaps.domain.length };
+    const list = this.#releases.get(domain);
+    if (list === undefined) this.#releases.set(domain, [at]);
+    else list.push(at);
+    this.#contests.release(domain);
+  }
+
+  /** Did this domain give its id back between a map and the unmap that closed it? */
+  releasedBetween(domain: DomainId, map: number, unmap: number): boolean {
+    const list = this.#releases.get(domain);
+    return list !== undefined && list.some((release) => release.maps > map && release.unmaps <= unmap);
+  }
+
+  /** Is there a live map of this page with this output? */
+  holds(page: PageNumber, out: PageNumber): boolean {
+    const here = this.#here;
+    const n = this.live.find(page, here);
+    for (let k = 0; k < n; k++) {
+      const slot = here[k]!;
+      if (this.live.phys[slot]! + (page - this.live.page[slot]!) === out) return true;
+    }
+    return false;
+  }
+
+  /** Decides what is still open. */
+  finish(): void {
+    this.#contests.settleUntil(Number.POSITIVE_INFINITY);
+  }
+}

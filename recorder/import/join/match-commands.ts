@@ -1,0 +1,257 @@
+import type { CommandLog } from './commands.ts';
+
+/** Commands that both logs hold, in order: `hostOf[i]` is the host's command number for the guest's command i, or -1. */
+export interface CommandMatch {
+  readonly hostOf: Int32Array;
+  readonly matched: number;
+  /** Unmatched commands before the first match, between matches and after the last one. */
+  readonly guest: UnmatchedCommands;
+  readonly host: UnmatchedCommands;
+  /** Host clock minus guest clock where most pairs agree, ns. */
+  readonly offset: number;
+}
+
+export interface UnmatchedCommands {
+  readonly before: number;
+  readonly between: number;
+  readonly after: number;
+}
+
+/** Commands in a row that make a fingerprint of a place in the sequence. */
+const RUN = 4;
+const SAMPLES = 2000;
+const PLACES_PER_SAMPLE = 4096;
+const VOTE_BIN = 4_000_000;
+/** A command can't run before its submission; clocks drift, and coarse time stamps round. */
+const EARLIEST = -3_000_000;
+/** A stalled vCPU delays a command by so much at most; beyond it is another command with the same words. */
+const LATEST = 100_000_000;
+/** Above this delay the match is doubted: are all the next ones late too? */
+const DOUBT = 5_000_000;
+const LOOKAHEAD = 64;
+/** Guest commands that a first search for the next match skips at most, before a step of a clock is considered. */
+const NEAR_SKIP = 256;
+const WINDOW = 512;
+
+/**
+ * Aligns two logs of the same command sequence. Either may start later, stop earlier or have holes: the sequences are
+ * brought together by the clock offset that most equal runs agree on, then followed in order, with the words deciding and the
+ * time telling equal words apart. Returns null if no run of equal words is found at all.
+ */
+export function matchCommands(guest: CommandLog, host: CommandLog): CommandMatch | null {
+  const offset = voteOffset(guest, host);
+  if (offset === null) return null;
+  return new Follower(guest, host, offset).follow();
+}
+
+function runHash(log: CommandLog, at: number, run: number): number {
+  let h = 0;
+  for (let k = 0; k < run; k++) h = (Math.imul(h, 0x01000193) ^ log.key[at + k]!) | 0;
+  return h;
+}
+
+/** The offset between the clocks on which most samples agree. */
+function voteOffset(guest: CommandLog, host: CommandLog): number | null {
+  const n = guest.key.length;
+  const m = host.key.length;
+  const run = Math.min(n, m) >= 64 ? RUN : 1;
+  if (n < run || m < run) return null;
+  const places = n - run + 1;
+  const step = Math.max(1, places / SAMPLES);
+  const samples = new Map<number, number[]>();
+  for (let s = 0; s < places; s += step) {
+    const at = Math.floor(s);
+    const hash = runHash(guest, at, run);
+    const list = samples.get(hash);
+    if (list === undefined) samples.set(hash, [at]);
+    else if (list.length < 64) list.push(at);
+  }
+  const seen = new Map<number, number>();
+  const votes = new Map<number, number>();
+  for (let j = 0; j + run <= m; j++) {
+    const hash = runHash(host, j, run);
+    const list = samples.get(hash);
+    if (list === undefined) continue;
+    const used = seen.get(hash) ?? 0;
+    if (used >= PLACES_PER_SAMPLE) continue;
+    seen.set(hash, used + 1);
+    for (const at of list) {
+      const bin = Math.floor((host.time[j]! - guest.time[at]!) / VOTE_BIN);
+      votes.set(bin, (votes.get(bin) ?? 0) + 1);
+    }
+  }
+  let best: number | null = null;
+  let most = 0;
+  for (const [bin, count] of votes) {
+    // True offsets lie at the lower edge: a late command adds to the time difference, nothing takes away from it.
+    const sum = count + (votes.get(bin + 1) ?? 0);
+    if (sum > most || (sum === most && best !== null && bin < best)) {
+      most = sum;
+      best = bin;
+    }
+  }
+  return best === null ? null : best * VOTE_BIN;
+}
+
+class Follower {
+  readonly #guest: CommandLog;
+  readonly #host: CommandLog;
+  readonly #hostOf: Int32Array;
+  #offset: number;
+
+  constructor(guest: CommandLog, host: CommandLog, offset: number) {
+    this.#guest = guest;
+    this.#host = host;
+    this.#offset = offset;
+    this.#hostOf = new Int32Array(guest.key.length).fill(-1);
+  }
+
+  follow(): CommandMatch {
+    const start = this.#offset;
+    const n = this.#guest.key.length;
+    const m = this.#host.key.length;
+    let i = 0;
+    let j = 0;
+    while (i < n && j < m) {
+      if (this.#accept(i, j)) {
+        this.#hostOf[i++] = j++;
+        continue;
+      }
+      const next = this.#resume(i, j);
+      if (next === null) break;
+      [i, j] = next;
+      this.#hostOf[i] = j;
+      this.#track(this.#lag(i, j));
+      i++;
+      j++;
+    }
+    return this.#summary(start);
+  }
+
+  #equal(i: number, j: number): boolean {
+    return this.#guest.key[i] === this.#host.key[j] && this.#guest.check[i] === this.#host.check[j];
+  }
+
+  #lag(i: number, j: number): number {
+    return this.#host.time[j]! - this.#guest.time[i]! - this.#offset;
+  }
+
+  #near(i: number, j: number): boolean {
+    const lag = this.#lag(i, j);
+    return lag >= EARLIEST && lag <= LATEST;
+  }
+
+  /** Follows the drift of the clocks along the quickest commands. */
+  #track(lag: number): void {
+    if (lag < 0) this.#offset += lag;
+    else this.#offset += Math.min(lag, 20_000) / 256;
+  }
+
+  /** Is host command j guest command i? Decides by words and time, and by what follows where time alone speaks against it. */
+  #accept(i: number, j: number): boolean {
+    if (!this.#equal(i, j)) return false;
+    const lag = this.#lag(i, j);
+    if (lag < EARLIEST || lag > LATEST) return this.#leadsToNear(i, j);
+    if (lag > DOUBT && this.#allLate(i, j) && this.#betterLater(i, j)) return false;
+    this.#track(lag);
+    return true;
+  }
+
+  /** A coarse clock at boot: the words run on equal until a command whose time fits. */
+  #leadsToNear(i: number, j: number): boolean {
+    for (let k = 1; k < LOOKAHEAD; k++) {
+      if (i + k >= this.#hostOf.length || j + k >= this.#host.key.length || !this.#equal(i + k, j + k)) return false;
+      if (this.#near(i + k, j + k)) return this.#confirmed(i + k, j + k);
+    }
+    return false;
+  }
+
+  /** The next commands fit too, or the logs end. */
+  #confirmed(i: number, j: number): boolean {
+    const last = Math.min(RUN, this.#hostOf.length - i, this.#host.key.length - j);
+    for (let k = 1; k < last; k++) if (!this.#equal(i + k, j + k) || !this.#near(i + k, j + k)) return false;
+    return true;
+  }
+
+  #allLate(i: number, j: number): boolean {
+    const last = Math.min(16, this.#hostOf.length - i, this.#host.key.length - j);
+    for (let k = 1; k < last; k++) if (!this.#equal(i + k, j + k) || this.#lag(i + k, j + k) < DOUBT) return false;
+    return last > 1;
+  }
+
+  /** Repeated words after lost host lines: a later guest command with the same words fits in time. */
+  #betterLater(i: number, j: number): boolean {
+    for (let a = 1; a < LOOKAHEAD && i + a < this.#hostOf.length; a++) {
+      const lag = this.#lag(i + a, j);
+      if (lag < EARLIEST) return false;
+      if (lag < DOUBT / 2 && this.#equal(i + a, j) && this.#confirmed(i + a, j)) return true;
+    }
+    return false;
+  }
+
+  /** Where the sequences meet again at or after (i, j). */
+  #resume(i: number, j: number): [number, number] | null {
+    const close = this.#search(i, j, NEAR_SKIP);
+    if (close !== null) return close;
+    if (this.#stepped(i, j)) return [i, j];
+    return this.#search(i + NEAR_SKIP, j, Number.POSITIVE_INFINITY);
+  }
+
+  #search(i: number, j: number, skip: number): [number, number] | null {
+    const { time } = this.#host;
+    const end = Math.min(this.#hostOf.length, i + skip);
+    let from = j;
+    for (let a = i; a < end; a++) {
+      const at = this.#guest.time[a]! + this.#offset;
+      while (from < time.length && time[from]! < at + EARLIEST) from++;
+      let best = -1;
+      for (let b = from; b < time.length && b < from + WINDOW && time[b]! <= at + LATEST; b++) {
+        if (!this.#equal(a, b) || !this.#confirmed(a, b)) continue;
+        if (best < 0 || Math.abs(time[b]! - at) < Math.abs(time[best]! - at)) best = b;
+      }
+      if (best >= 0) return [a, best];
+    }
+    return null;
+  }
+
+  /** One clock was set: the words run on as before, with another offset that stays. Takes the new offset if so. */
+  #stepped(i: number, j: number): boolean {
+    const run = Math.min(LOOKAHEAD, this.#hostOf.length - i, this.#host.key.length - j);
+    if (run < 16) return false;
+    let least = Number.POSITIVE_INFINITY;
+    let most = Number.NEGATIVE_INFINITY;
+    for (let k = 0; k < run; k++) {
+      if (!this.#equal(i + k, j + k)) return false;
+      const lag = this.#lag(i + k, j + k);
+      least = Math.min(least, lag);
+      most = Math.max(most, lag);
+    }
+    if (most - least > LATEST / 2) return false;
+    this.#offset += least;
+    return true;
+  }
+
+  #summary(offset: number): CommandMatch {
+    const hostOf = this.#hostOf;
+    let matched = 0;
+    let firstGuest = -1;
+    let lastGuest = -1;
+    for (let i = 0; i < hostOf.length; i++) {
+      if (hostOf[i]! < 0) continue;
+      if (firstGuest < 0) firstGuest = i;
+      lastGuest = i;
+      matched++;
+    }
+    const side = (first: number, last: number, count: number): UnmatchedCommands =>
+      matched === 0
+        ? { before: count, between: 0, after: 0 }
+        : { before: first, between: last - first + 1 - matched, after: count - 1 - last };
+    return {
+      hostOf,
+      matched,
+      offset,
+      guest: side(firstGuest, lastGuest, hostOf.length),
+      host: side(hostOf[firstGuest] ?? 0, hostOf[lastGuest] ?? 0, this.#host.key.length),
+    };
+  }
+}

@@ -1,0 +1,79 @@
+import { ABSENT } from '../../../traces/units.ts';
+import type { DomainId, RequesterId } from '../../../traces/units.ts';
+import { IntList } from './int-list.ts';
+
+/**
+ * How the owner of a map or unmap was found out.
+ * - `dmaApi`: the `dma:*` event of the same task on the same CPU names the device.
+ * - `access`: a device translated through it: requester, page and output page fit.
+ * - `attach`: made for a device while it was being attached, or by a task that attached one device itself.
+ * - `pair`: the other end of its life has a known owner.
+ * - `burst`: between neighbours on the same task and CPU that belong to one domain.
+ * - `elimination`: every other domain in use is ruled out.
+ * - `flush`: the invalidation that follows an unmap names the domain.
+ */
+export const EVIDENCE = {
+  none: 0,
+  dmaApi: 1,
+  access: 2,
+  attach: 3,
+  pair: 4,
+  burst: 5,
+  elimination: 6,
+  flush: 7,
+} as const;
+export const EVIDENCE_NAMES = ['none', 'dmaApi', 'access', 'attach', 'pair', 'burst', 'elimination', 'flush'] as const;
+
+/** Labels of one stream's rows, a few ints each, by row in the whole trace. Rows of other origins than `iommu` have `foreign`. */
+export class OwnerRows {
+  readonly domain = new IntList();
+  readonly device = new IntList();
+  readonly evidence = new IntList();
+  /** Domain that an invalidation right after (or, in caching mode, of) this row named; -1 for none. */
+  readonly flushed = new IntList();
+  /** `DomainTable.domainOfTask` of the row's task: -1 attaches nothing, -2 not clear. */
+  readonly task = new IntList();
+  /** 1: a row of another origin; it keeps what its source said. */
+  readonly foreign = new IntList();
+  /** Labels that contradict what was known; the first known is kept. */
+  conflicts = 0;
+
+  add(foreign: boolean, domain: DomainId, device: RequesterId, task: DomainId): void {
+    this.domain.push(domain);
+    this.device.push(device);
+    this.evidence.push(EVIDENCE.none);
+    this.flushed.push(ABSENT);
+    this.task.push(task);
+    this.foreign.push(foreign ? 1 : 0);
+  }
+
+  /** True if the row now has this owner; false if another one was known. */
+  label(row: number, domain: DomainId, device: RequesterId, evidence: number): boolean {
+    const known = this.domain.get(row);
+    const knownDevice = this.device.get(row);
+    if (!compatible(known, knownDevice, domain, device)) {
+      this.conflicts++;
+      return false;
+    }
+    if (known < 0 && domain >= 0) {
+      this.domain.set(row, domain);
+      this.evidence.set(row, evidence);
+    }
+    if (knownDevice < 0 && device >= 0) {
+      this.device.set(row, device);
+      if (this.evidence.get(row) === EVIDENCE.none) this.evidence.set(row, evidence);
+    }
+    return true;
+  }
+}
+
+/** The domain of a live map whose domain id was given back: it is no other domain's, and has no id any more. */
+export const RELEASED = -2;
+
+/** May two owners be the same? Domains decide where both are known, else devices. */
+export function compatible(domain: DomainId, device: RequesterId, domain2: DomainId, device2: RequesterId): boolean {
+  if (domain === RELEASED || domain2 === RELEASED) return domain === domain2 || domain === -1 || domain2 === -1;
+  if (domain >= 0 && domain2 >= 0) return domain === domain2;
+  if (device >= 0 && device2 >= 0 && domain < 0 && domain2 < 0) return device === device2;
+  return true;
+}
