@@ -2,6 +2,8 @@ import type { TimeSeries } from '../../replay/results.ts';
 import type { CompareReport } from './envelope.ts';
 import { comparedRows } from './comparison.ts';
 import { printable } from './escape.ts';
+import { lineStyle } from './line-styles.ts';
+import type { LineStyle } from './line-styles.ts';
 
 /** Points of one line at most: more than a chart has pixels is only weight. */
 export const MAX_POINTS = 1000;
@@ -13,6 +15,7 @@ export type Points = readonly (number | null)[];
 export interface ChartRow {
   readonly label: string;
   readonly recorded: boolean;
+  readonly style: LineStyle;
 }
 
 export interface TimeChartData {
@@ -168,7 +171,11 @@ export function phasesOf(report: CompareReport): readonly PhaseData[] {
 
 export function chartData(report: CompareReport): ChartData {
   return {
-    rows: comparedRows(report.result).map(({ label, recorded }) => ({ label, recorded })),
+    rows: comparedRows(report.result).map(({ label, recorded, number }) => ({
+      label,
+      recorded,
+      style: lineStyle(number, recorded),
+    })),
     time: timeData(report),
     exposure: exposureData(report),
     phases: phasesOf(report),

@@ -6,6 +6,8 @@ export interface ComparedRow {
   /** Unique, printable, not escaped for any output. */
   readonly label: string;
   readonly recorded: boolean;
+  /** Place among the designs, from 0; 0 for what was recorded. */
+  readonly number: number;
   readonly design: DesignResult;
 }
 
@@ -20,7 +22,8 @@ export function comparedRows(result: CompareResult): readonly ComparedRow[] {
   const add = (wanted: string, recorded: boolean, design: DesignResult): void => {
     const seen = (taken.get(wanted) ?? 0) + 1;
     taken.set(wanted, seen);
-    rows.push({ label: seen === 1 ? wanted : `${wanted} (${seen})`, recorded, design });
+    const number = rows.filter((row) => !row.recorded).length;
+    rows.push({ label: seen === 1 ? wanted : `${wanted} (${seen})`, recorded, number, design });
   };
   if (result.recorded !== null) add('recorded', true, result.recorded);
   for (const design of result.designs) {

@@ -1,12 +1,13 @@
 import type { CompareResult } from '../../replay/results.ts';
 import { baseRow, comparedRows } from './comparison.ts';
 import type { ComparedRow } from './comparison.ts';
-import { formatCount, formatDecimal, formatNs } from './format-units.ts';
+import { formatCount, formatDecimal, formatNs, formatNumberOf } from './format-units.ts';
 
 /** What the comparison says, in words: one sentence for the eye, then those that say at what price. */
 export interface Headline {
   readonly title: string;
-  readonly details: readonly string[];
+  /** The designs that it speaks of, and what they do. */
+  readonly details: readonly { readonly label: string; readonly text: string }[];
 }
 
 const THIN = '\u202f';
@@ -53,8 +54,8 @@ function exposureClause(mine: number | null, theirs: number | null): string {
 
 function exposureOf(row: ComparedRow): string {
   const { exposure, stale } = row.design;
-  if (exposure === null) return `How long ${row.label} leaves unmapped pages reachable is unknown.`;
-  if (exposure.pages === 0) return `Under ${row.label} no unmapped page stayed cached.`;
+  if (exposure === null) return 'How long unmapped pages stay reachable is unknown.';
+  if (exposure.pages === 0) return 'No unmapped page stayed cached.';
   const pages = `${formatCount(exposure.pages)} of ${formatCount(exposure.unmappedPages)} unmapped pages stayed cached`;
   const long = `half of them up to ${formatNs(exposure.ns.p50)}, the longest ${formatNs(exposure.ns.max)}`;
   const served =
@@ -62,25 +63,26 @@ function exposureOf(row: ComparedRow): string {
       ? ''
       : stale.translations === 0
         ? ' No stale translation was served.'
-        : ` ${formatCount(stale.translations)} stale translations were served.`;
-  return `Under ${row.label} ${pages}: ${formatDecimal(exposure.pageSeconds)} page-seconds, ${long}.${served}`;
+        : ` ${formatNumberOf(stale.translations, 'stale translation was', 'stale translations were')} served.`;
+  return `${pages}: ${formatDecimal(exposure.pageSeconds)} page-seconds, ${long}.${served}`;
+}
+
+function detailOf(row: ComparedRow): Headline['details'][number] {
+  const { commands, syncs, cpuNs } = row.design;
+  const cost = `${formatNumberOf(commands, 'command')}, ${formatNumberOf(syncs, 'sync')}, ${formatNs(cpuNs)} of CPU time.`;
+  return { label: row.label, text: `${cost} ${exposureOf(row)}` };
 }
 
 function oneDesign(row: ComparedRow): Headline {
   const { design } = row;
-  const title = `${row.label} sends ${formatCount(design.commands)} invalidation commands for ${formatCount(design.unmaps)} unmaps`;
-  return { title, details: [`They cost ${formatNs(design.cpuNs)} of CPU time.`, exposureOf(row)] };
+  const title = `${row.label} sends ${formatNumberOf(design.commands, 'invalidation command')} for ${formatNumberOf(design.unmaps, 'unmap')}`;
+  return { title, details: [detailOf(row)] };
 }
 
 function twoDesigns(base: ComparedRow, other: ComparedRow): Headline {
   const [cheap, dear] = other.design.cpuNs <= base.design.cpuNs ? [other, base] : [base, other];
   const title = `${costClause(cheap, dear)}, ${exposureClause(pageSeconds(cheap), pageSeconds(dear))}`;
-  return { title, details: [costOf(cheap), costOf(dear), exposureOf(cheap), exposureOf(dear)] };
-}
-
-function costOf(row: ComparedRow): string {
-  const { commands, syncs, cpuNs } = row.design;
-  return `${row.label}: ${formatCount(commands)} commands, ${formatCount(syncs)} syncs, ${formatNs(cpuNs)} of CPU time.`;
+  return { title, details: [detailOf(cheap), detailOf(dear)] };
 }
 
 function manyDesigns(designs: readonly ComparedRow[], first: ComparedRow): Headline {
@@ -89,18 +91,18 @@ function manyDesigns(designs: readonly ComparedRow[], first: ComparedRow): Headl
   if (safest === null) {
     return {
       title: `Of ${designs.length} designs ${cheapest.label} takes the least CPU time, at an unknown exposure`,
-      details: [costOf(cheapest), exposureOf(cheapest)],
+      details: [detailOf(cheapest)],
     };
   }
   if (safest === cheapest) {
     return {
       title: `Of ${designs.length} designs ${cheapest.label} takes the least CPU time and leaves the least exposure`,
-      details: [costOf(cheapest), exposureOf(cheapest)],
+      details: [detailOf(cheapest)],
     };
   }
   return {
     title: `Of ${designs.length} designs ${cheapest.label} takes the least CPU time, ${safest.label} leaves the least exposure`,
-    details: [costOf(cheapest), costOf(safest), exposureOf(cheapest), exposureOf(safest)],
+    details: [detailOf(cheapest), detailOf(safest)],
   };
 }
 

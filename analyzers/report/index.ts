@@ -7,3 +7,4 @@ export { markdownRenderer } from './markdown.ts';
 export { csvRenderer } from './csv.ts';
 export { headline } from './headline.ts';
 export type { Headline } from './headline.ts';
+export { htmlRenderer } from './html.ts';

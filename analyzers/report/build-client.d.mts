@@ -1,0 +1,2 @@
+/** Text of the module that the build writes to `client-bundle.generated.ts`. */
+export function clientModule(): Promise<string>;

@@ -1,0 +1,228 @@
+import type uPlot from 'uplot';
+import { createChart, drawingOrder, pointed } from './chart.ts';
+import type { Chart, ChartSpec } from './chart.ts';
+import type { Colours } from './theme.ts';
+
+/** What all panels of a page share: which rows are shown, and a way to tell the others. */
+export interface Shared {
+  readonly visible: boolean[];
+  colours(): Colours;
+  /** A row was switched on or off. */
+  toggled(row: number): void;
+  /** The x range of a group changed; `null`: all of it. */
+  zoomed(from: ChartPanel, range: readonly [number, number] | null): void;
+  /** The cursor of a group went to a place of the x axis; `null`: away. */
+  pointed(from: ChartPanel, x: number | null): void;
+}
+
+/**
+ * A chart with what belongs to it: a legend that shows the values under the cursor and switches rows, the log switch, the way
+ * back from a zoom, and the keyboard.
+ */
+export class ChartPanel {
+  readonly group: string;
+  #spec: ChartSpec;
+  #chart: Chart;
+  readonly #shared: Shared;
+  readonly #host: HTMLElement;
+  readonly #values: HTMLElement[] = [];
+  readonly #buttons: HTMLButtonElement[] = [];
+  readonly #where = document.createElement('span');
+  readonly #reset = document.createElement('button');
+  #quiet = false;
+
+  constructor(
+    host: HTMLElement,
+    tools: HTMLElement,
+    legend: HTMLElement,
+    spec: ChartSpec,
+    canLog: boolean,
+    shared: Shared,
+  ) {
+    this.#host = host;
+    this.#shared = shared;
+    this.#spec = this.#withHooks(spec);
+    this.group = spec.group;
+    this.#buildTools(tools, canLog);
+    this.#buildLegend(legend);
+    this.#chart = createChart(host, this.#spec, shared.visible, () => shared.colours());
+    this.#buildKeyboard();
+    new ResizeObserver(() => this.#chart.resize(host.clientWidth)).observe(host);
+  }
+
+  get plot(): uPlot {
+    return this.#chart.plot;
+  }
+
+  repaint(): void {
+    this.#chart.repaint();
+  }
+
+  fit(): void {
+    this.#chart.resize(this.#host.clientWidth);
+  }
+
+  showRow(row: number, shown: boolean): void {
+    this.plot.setSeries(drawingOrder(this.#spec.rows).indexOf(row) + 1, { show: shown });
+    this.#buttons[row]?.setAttribute('aria-pressed', String(shown));
+  }
+
+  /** Follows the zoom of another panel. */
+  setRange(range: readonly [number, number] | null): void {
+    const [min, max] = range ?? this.#spec.xRange;
+    this.#quiet = true;
+    this.plot.setScale('x', { min, max });
+    this.#quiet = false;
+    this.#reset.hidden = range === null;
+  }
+
+  /** Moves the cursor to an x value, as the mouse would. */
+  point(x: number | null): void {
+    const left = x === null ? -10 : this.plot.valToPos(x, 'x');
+    this.plot.setCursor({ left, top: x === null ? -10 : this.plot.bbox.height / devicePixelRatio / 2 });
+  }
+
+  #withHooks(spec: ChartSpec): ChartSpec {
+    const hooks: uPlot.Plugin = {
+      hooks: {
+        setCursor: () => this.#showValues(),
+        setScale: (plot, key) => {
+          if (key !== 'x' || this.#quiet || plot.status !== 1) return;
+          const { min, max } = plot.scales['x'] ?? {};
+          if (min === undefined || max === undefined) return;
+          const [from, to] = this.#spec.xRange;
+          const whole = min <= from && max >= to;
+          this.#reset.hidden = whole;
+          this.#shared.zoomed(this, whole ? null : [min, max]);
+        },
+      },
+    };
+    return { ...spec, plugins: [...spec.plugins, hooks] };
+  }
+
+  #showValues(): void {
+    const index = pointed(this.plot, this.#spec);
+    this.#where.textContent = index === null ? '' : this.#spec.describeX(index);
+    this.#values.forEach((element, row) => {
+      const value = index === null ? undefined : this.#spec.values[row]?.[index];
+      element.textContent = value === undefined ? '' : value === null ? '–' : this.#spec.formatValue(value);
+    });
+    if (index === null) return;
+    const said = this.#spec.rows.map(({ label }, row) => `${label} ${this.#values[row]?.textContent ?? ''}`);
+    this.#host.setAttribute('aria-valuenow', String(index));
+    this.#host.setAttribute('aria-valuetext', `${this.#spec.describeX(index)}: ${said.join(', ')}`);
+  }
+
+  #buildTools(tools: HTMLElement, canLog: boolean): void {
+    this.#reset.type = 'button';
+    this.#reset.textContent = 'Whole range';
+    this.#reset.hidden = true;
+    this.#reset.addEventListener('click', () => {
+      this.setRange(null);
+      this.#shared.zoomed(this, null);
+    });
+    tools.append(this.#reset);
+    if (!canLog) return;
+    const log = document.createElement('button');
+    log.type = 'button';
+    log.textContent = 'Log scale';
+    log.setAttribute('aria-pressed', String(this.#spec.logY));
+    log.addEventListener('click', () => {
+      const { min, max } = this.plot.scales['x'] ?? {};
+      this.#chart.destroy();
+      this.#spec = { ...this.#spec, logY: !this.#spec.logY };
+      log.setAttribute('aria-pressed', String(this.#spec.logY));
+      this.#chart = createChart(this.#host, this.#spec, this.#shared.visible, () => this.#shared.colours());
+      if (min !== undefined && max !== undefined && !this.#reset.hidden) this.setRange([min, max]);
+    });
+    tools.append(log);
+  }
+
+  #buildLegend(legend: HTMLElement): void {
+    this.#spec.rows.forEach(({ label, style }, row) => {
+      const button = document.createElement('button');
+      const name = document.createElement('span');
+      const value = document.createElement('span');
+      const key = document.querySelector(`svg.key[data-row='${row}']`);
+      button.type = 'button';
+      button.className = `row ${style.className}`;
+      button.setAttribute('aria-pressed', 'true');
+      button.title = 'Show or hide in all charts';
+      name.textContent = label;
+      name.className = 'name';
+      value.className = 'value';
+      if (key !== null) button.append(key.cloneNode(true));
+      button.append(name, value);
+      button.addEventListener('click', () => this.#shared.toggled(row));
+      legend.append(button);
+      this.#buttons.push(button);
+      this.#values.push(value);
+    });
+    this.#where.className = 'where';
+    legend.append(this.#where);
+  }
+
+  #buildKeyboard(): void {
+    const host = this.#host;
+    const last = this.#spec.x.length - 1;
+    host.tabIndex = 0;
+    host.setAttribute('role', 'slider');
+    host.setAttribute(
+      'aria-label',
+      `${this.#spec.title}. Arrow keys move the cursor, plus and minus zoom, 0 shows all.`,
+    );
+    host.setAttribute('aria-valuemin', '0');
+    host.setAttribute('aria-valuemax', String(last));
+    host.setAttribute('aria-valuenow', '0');
+    host.addEventListener('blur', () => this.#shared.pointed(this, null));
+    host.addEventListener('keydown', (event) => {
+      const at = pointed(this.plot, this.#spec);
+      const step = event.shiftKey ? 10 : 1;
+      const goTo = (index: number): void => {
+        const x = this.#spec.x[Math.max(0, Math.min(last, index))];
+        if (x !== undefined) this.#shared.pointed(this, x);
+      };
+      switch (event.key) {
+        case 'ArrowRight':
+          goTo(at === null ? 0 : at + step);
+          break;
+        case 'ArrowLeft':
+          goTo(at === null ? last : at - step);
+          break;
+        case 'Home':
+          goTo(0);
+          break;
+        case 'End':
+          goTo(last);
+          break;
+        case '+':
+        case '=':
+          this.#zoomAround(at, 0.5);
+          break;
+        case '-':
+          this.#zoomAround(at, 2);
+          break;
+        case '0':
+        case 'Escape':
+          this.setRange(null);
+          this.#shared.zoomed(this, null);
+          break;
+        default:
+          return;
+      }
+      event.preventDefault();
+    });
+  }
+
+  #zoomAround(index: number | null, factor: number): void {
+    const { min, max } = this.plot.scales['x'] ?? {};
+    if (min === undefined || max === undefined || this.#spec.xLog) return;
+    const [low, high] = this.#spec.xRange;
+    const middle = (index === null ? undefined : this.#spec.x[index]) ?? (min + max) / 2;
+    const half = ((max - min) * factor) / 2;
+    const range: [number, number] = [Math.max(low, middle - half), Math.min(high, middle + half)];
+    const whole = range[0] <= low && range[1] >= high;
+    this.setRange(whole ? null : range);
+    this.#shared.zoomed(this, whole ? null : range);
+  }
+}

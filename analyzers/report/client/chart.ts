@@ -1,0 +1,174 @@
+import uPlot from 'uplot';
+import type { ChartRow } from '../chart-data.ts';
+import type { Colours } from './theme.ts';
+
+/** Height of plot and axes in CSS pixels; the width follows the page. */
+const HEIGHT = 230;
+const MIN_WIDTH = 240;
+/** Room of the y axis: the same in all charts, so that their time axes lie below each other. */
+const Y_AXIS = 58;
+
+export interface ChartSpec {
+  /** Name for screen readers. */
+  readonly title: string;
+  readonly rows: readonly ChartRow[];
+  /** x values, then one array a row. */
+  readonly x: readonly number[];
+  readonly values: readonly (readonly (number | null)[])[];
+  readonly xLog: boolean;
+  readonly xRange: readonly [number, number];
+  /** Whole y range where it is fixed: 0 to 100 for shares. */
+  readonly yRange?: readonly [number, number];
+  readonly stepped: boolean;
+  readonly xSplits?: (min: number, max: number) => number[];
+  readonly formatX: (value: number) => string;
+  readonly formatY: (value: number) => string;
+  /** A value in the legend, with its unit. */
+  readonly formatValue: (value: number) => string;
+  /** What the cursor stands on: a time, or a range of durations. */
+  readonly describeX: (index: number) => string;
+  /** Charts of one group share cursor and zoom. */
+  readonly group: string;
+  readonly topPadding: number;
+  readonly plugins: readonly uPlot.Plugin[];
+  readonly logY: boolean;
+}
+
+export interface Chart {
+  readonly plot: uPlot;
+  readonly spec: ChartSpec;
+  /** Draws again with the colours of now. */
+  repaint(): void;
+  resize(width: number): void;
+  destroy(): void;
+}
+
+/** Decades for a log axis: 1, 10, 100 ... within the range; finer where there are few. */
+export function decades(min: number, max: number): number[] {
+  const first = Math.ceil(Math.log10(min) - 1e-9);
+  const last = Math.floor(Math.log10(max) + 1e-9);
+  const steps = last - first < 1 ? [1, 2, 5] : [1];
+  const out: number[] = [];
+  for (let power = first - 1; power <= last; power++) {
+    for (const step of steps) {
+      const value = step * 10 ** power;
+      if (value >= min * 0.999 && value <= max * 1.001) out.push(value);
+    }
+  }
+  return out;
+}
+
+/** Rows drawn last lie on top: what was recorded, a thin broken line over the designs. */
+export function drawingOrder(rows: readonly ChartRow[]): readonly number[] {
+  const order = rows.map((_, i) => i);
+  return [...order.filter((i) => !rows[i]?.recorded), ...order.filter((i) => rows[i]?.recorded)];
+}
+
+function yRange(spec: ChartSpec): uPlot.Range.Function {
+  return (_, low, high) => {
+    if (spec.yRange !== undefined) return [spec.yRange[0], spec.yRange[1]];
+    const max = Number.isFinite(high) && high > 0 ? high : 1;
+    if (!spec.logY) return [0, max * 1.06];
+    const min = Number.isFinite(low) && low > 0 ? low : max / 10;
+    return [10 ** Math.floor(Math.log10(min) + 1e-9), max * 1.3];
+  };
+}
+
+/**
+ * The point that the cursor stands on: in a stepped chart the step under it, else the nearest point; `null` where it is away.
+ */
+export function pointed(plot: uPlot, spec: ChartSpec): number | null {
+  const { idx, left } = plot.cursor;
+  if (typeof idx !== 'number' || left === undefined || left < 0) return null;
+  if (!spec.stepped) return idx;
+  const under = (spec.x[idx] ?? 0) <= plot.posToVal(left, 'x') * (1 + 1e-9) ? idx : idx - 1;
+  return Math.max(0, Math.min(spec.x.length - 2, under));
+}
+
+export function createChart(
+  host: HTMLElement,
+  spec: ChartSpec,
+  visible: readonly boolean[],
+  colours: () => Colours,
+): Chart {
+  const order = drawingOrder(spec.rows);
+  const stepped = uPlot.paths.stepped;
+  const axis = (side: 'x' | 'y'): uPlot.Axis => ({
+    stroke: () => colours().faint,
+    font: '12px system-ui, sans-serif',
+    grid: { stroke: () => colours().grid, width: 1, show: side === 'y' || spec.xLog },
+    ticks: { stroke: () => colours().grid, width: 1, size: 5 },
+    ...(side === 'x'
+      ? { size: 30, gap: 4, space: 64, values: (_: uPlot, splits: number[]) => splits.map(spec.formatX) }
+      : { size: Y_AXIS, gap: 6, space: 34, values: (_: uPlot, splits: number[]) => splits.map(spec.formatY) }),
+  });
+  const splitsOf = (_: uPlot, __: number, min: number, max: number): number[] => (spec.xSplits ?? decades)(min, max);
+  const options: uPlot.Options = {
+    width: Math.max(MIN_WIDTH, host.clientWidth),
+    height: HEIGHT,
+    padding: [spec.topPadding, 14, 0, 0],
+    legend: { show: false },
+    cursor: {
+      y: false,
+      dataIdx: (plot, _, closest) => pointed(plot, spec) ?? closest,
+      points: { size: 7, width: 1.5, stroke: (_, i) => colours().rows[order[i - 1] ?? 0] ?? '', fill: 'transparent' },
+      drag: { x: true, y: false, setScale: true },
+      sync: { key: spec.group, setSeries: false },
+    },
+    scales: {
+      x: {
+        time: false,
+        distr: spec.xLog ? 3 : 1,
+        range: (_, min, max) => (min === null ? [...spec.xRange] : [min, max]),
+      },
+      y: { distr: spec.logY ? 3 : 1, range: yRange(spec) },
+    },
+    axes: [
+      { ...axis('x'), ...(spec.xLog || spec.xSplits ? { splits: splitsOf, filter: (_, splits) => splits } : {}) },
+      {
+        ...axis('y'),
+        ...(spec.logY
+          ? {
+              splits: (_: uPlot, __: number, min: number, max: number) => decades(min, max),
+              filter: (_: uPlot, s: number[]) => s,
+            }
+          : {}),
+      },
+    ],
+    series: [
+      {},
+      ...order.map(
+        (row, i): uPlot.Series => ({
+          label: spec.rows[row]?.label ?? '',
+          show: visible[row] ?? true,
+          stroke: () => colours().rows[row] ?? '',
+          width: spec.rows[row]?.style.width ?? 1,
+          dash: [...(spec.rows[row]?.style.dash ?? [])],
+          points: { show: false },
+          spanGaps: false,
+          ...(spec.stepped && stepped ? { paths: stepped({ align: 1 }) } : {}),
+          ...(spec.stepped && !spec.rows[row]?.recorded && i < 4
+            ? { fill: () => translucent(colours().rows[row] ?? '') }
+            : {}),
+        }),
+      ),
+    ],
+    plugins: [...spec.plugins],
+  };
+  const data: uPlot.AlignedData = [[...spec.x], ...order.map((row) => [...(spec.values[row] ?? [])])];
+  const plot = new uPlot(options, data, host);
+  plot.setScale('x', { min: spec.xRange[0], max: spec.xRange[1] });
+  return {
+    plot,
+    spec,
+    repaint: () => plot.redraw(false, true),
+    resize: (width) => plot.setSize({ width: Math.max(MIN_WIDTH, width), height: HEIGHT }),
+    destroy: () => plot.destroy(),
+  };
+}
+
+/** `rgb(1, 2, 3)` with little opacity. */
+function translucent(colour: string): string {
+  const parts = /^rgba?\(([\d.]+),\s*([\d.]+),\s*([\d.]+)/.exec(colour);
+  return parts === null ? 'transparent' : `rgba(${parts[1]}, ${parts[2]}, ${parts[3]}, 0.13)`;
+}

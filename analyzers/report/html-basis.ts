@@ -1,0 +1,103 @@
+import type { ReportInput } from '../../traces/envelope.ts';
+import type { CompareReport } from './envelope.ts';
+import { phasesOf } from './chart-data.ts';
+import { formatBytes, formatCount, formatNs } from './format-units.ts';
+import { HEALTH_KINDS } from './health-lines.ts';
+import { html } from './markup.ts';
+import type { Markup } from './markup.ts';
+import { reproduceCommand } from './reproduce.ts';
+
+/** What the figures rest on: parameters, trace, options, health, and how to get them again. */
+
+const HEALTH_MEANS: { readonly [K in (typeof HEALTH_KINDS)[number]]: string } = {
+  lost: 'events that the source dropped',
+  truncated: 'places where the input is cut short',
+  malformed: 'entries that could not be read',
+  unknown: 'events that are not known',
+  ignored: 'known events that a trace does not carry',
+};
+
+function parameters(report: CompareReport): Markup {
+  const list = report.result.parameters;
+  if (list.length === 0) return html`<p class="sub">No figure rests on a parameter.</p>`;
+  return html`<p class="caption">Modelled times rest on these; counts need none.</p><div class="scroll"><table class="sortable" aria-label="Parameters"><thead><tr><th scope="col" class="text">Parameter</th><th scope="col">Value</th><th scope="col" class="text">Unit</th><th scope="col" class="text">Standing</th><th scope="col" class="text">Source</th></tr></thead><tbody>${list.map(
+    (parameter) =>
+      html`<tr><th scope="row">${parameter.name}</th><td data-v="${parameter.value}">${String(parameter.value)}</td><td class="text">${parameter.unit}</td><td class="text"><span class="standing ${parameter.standing}">${parameter.standing}</span></td><td class="text">${parameter.source}</td></tr>`,
+  )}</tbody></table></div>`;
+}
+
+function inputFacts(input: ReportInput): Markup {
+  const { host, clock } = input;
+  const facts: readonly (readonly [string, string | null])[] = [
+    ['File', input.file],
+    ['Events', formatCount(input.events)],
+    [
+      'Size',
+      input.bytes === undefined
+        ? null
+        : `${formatBytes(input.bytes)}, ${(input.bytes / Math.max(1, input.events)).toFixed(2)} bytes an event`,
+    ],
+    ['Sources', input.sources.map((source) => `${source.format} (${source.producer})`).join(', ') || null],
+    ['Kernel', host.kernel ?? null],
+    ['CPUs', host.cpus === undefined ? null : String(host.cpus)],
+    ['IOMMU', host.iommu === undefined ? null : `${host.iommu}${host.emulated === true ? ', emulated' : ''}`],
+    ['Clock', `${clock.name}, steps of ${formatNs(clock.resolutionNs)}`],
+    [
+      'Streams',
+      Object.entries(input.fidelity)
+        .map(([stream, fidelity]) => `${stream} (${fidelity})`)
+        .join(', ') || null,
+    ],
+  ];
+  return html`<dl>${facts.map(([name, value]) => (value === null ? null : html`<dt>${name}</dt><dd>${value}</dd>`))}</dl>`;
+}
+
+function health(report: CompareReport): Markup {
+  const { health: counts } = report;
+  const damaged = counts.lost + counts.truncated + counts.malformed > 0;
+  const shown = counts.entries.slice(0, 200);
+  const table = html`<div class="scroll"><table class="sortable"><thead><tr><th scope="col" class="text">What</th><th scope="col" class="text">Kind</th><th scope="col">Count</th><th scope="col" class="text">First places</th></tr></thead><tbody>${shown.map(
+    (entry) =>
+      html`<tr><th scope="row">${entry.name}</th><td class="text">${entry.kind}</td><td data-v="${entry.count}">${formatCount(entry.count)}</td><td class="text">${entry.first.join(', ')}</td></tr>`,
+  )}</tbody></table></div>`;
+  return html`<h3>Health of the input</h3><p class="sub">${
+    damaged
+      ? 'Parts of the input are missing: figures are lower bounds.'
+      : 'Nothing that belongs to the trace is missing.'
+  }</p><ul class="chips">${HEALTH_KINDS.map(
+    (kind) =>
+      html`<li class="${counts[kind] > 0 && kind !== 'ignored' && kind !== 'unknown' ? 'bad' : 'fine'}" title="${HEALTH_MEANS[kind]}">${formatCount(counts[kind])} ${kind}</li>`,
+  )}</ul>${
+    shown.length === 0
+      ? null
+      : html`<details${damaged ? html` open` : null}><summary>By name${counts.entries.length > shown.length ? `, the first ${shown.length}` : ''}</summary>${table}</details>`
+  }`;
+}
+
+function options(report: CompareReport): Markup {
+  const list = Object.entries(report.options);
+  if (list.length === 0) return html`<p class="sub">All options at their defaults.</p>`;
+  return html`<dl>${list.map(
+    ([name, value]) =>
+      html`<dt>${name}</dt><dd>${value === null ? 'none' : typeof value === 'object' ? value.join(', ') : String(value)}</dd>`,
+  )}</dl>`;
+}
+
+/** The workload's marks as a table; null where the trace has none. */
+export function phasesTable(report: CompareReport): Markup | null {
+  const phases = phasesOf(report);
+  if (phases.length === 0) return null;
+  const more = report.result.marks.length - phases.length;
+  return html`<details><summary>${phases.length === 1 ? 'The mark' : `The ${formatCount(phases.length)} marks`} of the workload</summary><div class="scroll"><table class="sortable"><thead><tr><th scope="col" class="text">Phase</th><th scope="col">From</th><th scope="col">Lasts</th></tr></thead><tbody>${phases.map(
+    (phase) =>
+      html`<tr><th scope="row">${phase.name}</th><td data-v="${phase.from}">${phase.from.toFixed(3)} s</td><td data-v="${phase.to - phase.from}">${formatNs(Math.round((phase.to - phase.from) * 1e9))}</td></tr>`,
+  )}</tbody></table></div>${more > 0 ? html`<p class="sub">${formatCount(more)} more are not shown.</p>` : null}</details>`;
+}
+
+export function basisSection(report: CompareReport): Markup {
+  return html`<section class="part" id="basis"><h2>What this rests on</h2><p class="about">Counts come from the trace and the model and are exact. Times are modelled from the parameters below; an assumed one may be off by a factor.</p>
+<div class="panel"><h3>Parameters</h3>${parameters(report)}</div>
+<div class="panel"><div class="beside even"><div><h3>${report.input.length > 1 ? 'Traces' : 'Trace'}</h3>${report.input.map(inputFacts)}</div><div><h3>Options in effect</h3>${options(report)}</div></div></div>
+<div class="panel">${health(report)}</div>
+<div class="panel"><h3>To get this again</h3><pre><code>${reproduceCommand(report)}</code></pre></div></section>`;
+}

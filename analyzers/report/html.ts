@@ -1,0 +1,144 @@
+import { createHash } from 'node:crypto';
+import { chartData } from './chart-data.ts';
+import { CLIENT_SCRIPT, CLIENT_STYLE, UPLOT_LICENCE, UPLOT_VERSION } from './client-bundle.generated.ts';
+import { baseRow, comparedRows } from './comparison.ts';
+import type { ComparedRow } from './comparison.ts';
+import type { CompareReport } from './envelope.ts';
+import { inertJson } from './escape.ts';
+import { formatCount, formatNs } from './format-units.ts';
+import { headline } from './headline.ts';
+import { healthCaveats } from './health-lines.ts';
+import { basisSection } from './html-basis.ts';
+import { chartSections } from './html-charts.ts';
+import { exposurePlane } from './html-plane.ts';
+import { metricTable } from './html-table.ts';
+import { html, trusted } from './markup.ts';
+import type { Markup } from './markup.ts';
+import { KEY_METRICS, METRICS } from './metrics.ts';
+import { notRenderable } from './renderer.ts';
+import type { Renderer } from './renderer.ts';
+
+function sourceHash(text: string): string {
+  return `'sha256-${createHash('sha256').update(text).digest('base64')}'`;
+}
+
+/**
+ * Nothing may load, run or be sent but the one script and the one style sheet that the page holds, known by their hashes. The
+ * script may set no HTML at all (trusted types without a policy).
+ */
+function contentPolicy(): string {
+  return [
+    "default-src 'none'",
+    `script-src ${sourceHash(CLIENT_SCRIPT)}`,
+    `style-src ${sourceHash(CLIENT_STYLE)}`,
+    "base-uri 'none'",
+    "form-action 'none'",
+    "require-trusted-types-for 'script'",
+    "trusted-types 'none'",
+  ].join('; ');
+}
+
+function lead(report: CompareReport, rows: readonly ComparedRow[]): Markup {
+  const { result } = report;
+  const said = headline(result);
+  const facts: readonly (readonly [string, string])[] = [
+    ['Trace', report.input.map((input) => input.file).join(', ')],
+    ['Events', formatCount(result.events)],
+    ['Duration', formatNs(result.durationNs)],
+    ['Hardware', result.hardware],
+    ['Cost profile', result.profile],
+    ['Accesses', result.access],
+  ];
+  const labels = rows.map((row) => row.label);
+  const plane = exposurePlane(rows);
+  const picture =
+    plane === null
+      ? null
+      : html`<figure class="panel plane-panel"><figcaption><div><h2>What the saving costs</h2><p class="sub">CPU time against the exposure that it leaves, both on log scales</p></div></figcaption>${plane}</figure>`;
+  return html`<div class="lead${plane === null ? '' : ' with-plane'}"><div><h1>${unbroken(said.title, labels)}</h1><ul>${said.details.map(({ label, text }) => html`<li><b>${label}</b> ${text}</li>`)}</ul><p class="facts">${facts.map(([name, value]) => html`<span>${name} <b>${value}</b></span>`)}</p></div>${picture}</div>`;
+}
+
+/** The text with its names kept whole: a design's name is not broken at its hyphen. Long names may break. */
+function unbroken(text: string, names: readonly string[]): Markup {
+  const short = [...names].filter((name) => name.length <= 24).sort((a, b) => b.length - a.length);
+  for (const name of short) {
+    const at = text.indexOf(name);
+    if (at < 0) continue;
+    const rest = text.slice(at + name.length);
+    return html`${unbroken(text.slice(0, at), names)}<span class="whole">${name}</span>${unbroken(rest, names)}`;
+  }
+  return html`${text}`;
+}
+
+function care(report: CompareReport): Markup | null {
+  const caveats = [...healthCaveats(report.health), ...report.result.caveats];
+  if (caveats.length === 0) return null;
+  return html`<div class="care" role="note"><h2>Read with care</h2><ul>${caveats.map((caveat) => html`<li>${caveat}</li>`)}</ul></div>`;
+}
+
+function summary(rows: readonly ComparedRow[]): Markup {
+  const base = baseRow(rows);
+  if (base === null)
+    return html`<section class="part" id="summary"><h2>Summary</h2><p class="none">No design was compared.</p></section>`;
+  const several = rows.filter((row) => !row.recorded).length > 1;
+  const table = metricTable(rows, KEY_METRICS, {
+    caption: several
+      ? `Changes are against ${base.label}; the best of each column is set off.`
+      : 'The figures that decide.',
+    rich: true,
+  });
+  const all = metricTable(rows, METRICS, { caption: 'Every figure of every design', rich: false });
+  return html`<section class="part" id="summary"><h2>Summary</h2><p class="about">Cost and exposure together: speed without exposure is half an answer.</p>
+<div class="panel">${table}<details><summary>All figures</summary>${all}</details></div></section>`;
+}
+
+function page(report: CompareReport): Markup {
+  const rows = comparedRows(report.result);
+  const data = chartData(report);
+  const file = report.input.map((input) => input.file).join(', ');
+  return html`<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="${trusted(contentPolicy())}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="referrer" content="no-referrer">
+<meta name="generator" content="iorr ${report.version}">
+<title>${file}: iorr compare</title>
+<style>${trusted(CLIENT_STYLE)}</style>
+</head>
+<body>
+<a class="skip" href="#summary">To the figures</a>
+<header class="top"><div class="bar"><span class="brand">iorr<small>compare</small></span><nav aria-label="Sections"><a href="#summary">Summary</a><a href="#work">Work</a><a href="#iotlb">IOTLB</a><a href="#exposure">Exposure</a><a href="#basis">Basis</a></nav><button type="button" id="theme" hidden>Theme</button></div></header>
+<main>
+${lead(report, rows)}
+${care(report)}
+<noscript><p class="care">Charts need the script of this file, which did not run. All figures are in the tables.</p></noscript>
+${summary(rows)}
+${chartSections(report, rows, data)}
+${basisSection(report)}
+</main>
+<footer>Made by iorr ${report.version}. This file holds all that it shows and asks no network for anything.<details><summary>Licence of the charts</summary><p>uPlot ${UPLOT_VERSION}</p><pre>${trusted(escapedLicence())}</pre></details></footer>
+<script type="application/json" id="iorr-data">${trusted(inertJson(data))}</script>
+<script>${trusted(CLIENT_SCRIPT)}</script>
+</body>
+</html>
+`;
+}
+
+/** Longer than what a trace may put on the page, and ours: escaped without the limit. */
+function escapedLicence(): string {
+  return UPLOT_LICENCE.replaceAll('&', '&amp;').replaceAll('<', '&lt;');
+}
+
+/** One file that opens anywhere, without a network, with the charts and all figures in it. */
+export const htmlRenderer: Renderer = {
+  name: 'html',
+  does: 'one self-contained page with charts over time and the distribution of exposure',
+  extension: 'html',
+  commands: ['compare'],
+  render(report) {
+    if (report.command !== 'compare') throw notRenderable('html', report.command, ['compare']);
+    return page(report).markup;
+  },
+};
