@@ -4,7 +4,9 @@ interface Value {
   readonly hi: number;
   readonly shift: number;
   count: number;
-  /** The fill's own row is among them. */
+  /** Rows among them that are witnesses only: they diverged otherwise already. */
+  witnesses: number;
+  /** The fill's own row is among them, and no mere witness. */
   fill: boolean;
   /** First events, at most `KEPT`; of the value that was there before any other, the first only. */
   readonly events: number[];
@@ -12,7 +14,7 @@ interface Value {
 
 const KEPT = 100;
 
-/** A row whose output is not that of the other rows of the same translation. `count` rows, of which `events` are known. */
+/** Rows whose output is not that of most rows of the same translation: `count` of them, of which `events` are known. */
 export interface Outvoted {
   readonly events: readonly number[];
   readonly count: number;
@@ -38,6 +40,7 @@ export class OutputVotes {
   readonly #hi: Int32Array;
   readonly #shift: Int32Array;
   readonly #count: Int32Array;
+  readonly #witnesses: Int32Array;
   readonly #first: Float64Array;
   readonly #fill: Uint8Array;
   readonly #disputed = new Map<number, Value[]>();
@@ -47,23 +50,26 @@ export class OutputVotes {
     this.#hi = new Int32Array(slots);
     this.#shift = new Int32Array(slots);
     this.#count = new Int32Array(slots);
+    this.#witnesses = new Int32Array(slots);
     this.#first = new Float64Array(slots);
     this.#fill = new Uint8Array(slots);
   }
 
-  /** A row was served from a slot. */
-  vote(slot: number, lo: number, hi: number, shift: number, event: number, fill: boolean): void {
+  /** A row was served from a slot. A `witness` has a vote, but does not diverge if it loses. */
+  vote(slot: number, lo: number, hi: number, shift: number, event: number, fill: boolean, witness: boolean): void {
     const count = this.#count[slot]!;
     if (count === 0) {
       this.#lo[slot] = lo;
       this.#hi[slot] = hi;
       this.#shift[slot] = shift;
       this.#first[slot] = event;
-      this.#fill[slot] = fill ? 1 : 0;
+      this.#fill[slot] = fill && !witness ? 1 : 0;
       this.#count[slot] = 1;
-    } else if (this.#lo[slot] === lo && this.#hi[slot] === hi && this.#shift[slot] === shift)
+      this.#witnesses[slot] = witness ? 1 : 0;
+    } else if (this.#lo[slot] === lo && this.#hi[slot] === hi && this.#shift[slot] === shift) {
       this.#count[slot] = count + 1;
-    else this.#dispute(slot, lo, hi, shift, event);
+      if (witness) this.#witnesses[slot]!++;
+    } else this.#dispute(slot, lo, hi, shift, witness ? -1 : event);
   }
 
   #dispute(slot: number, lo: number, hi: number, shift: number, event: number): void {
@@ -74,11 +80,12 @@ export class OutputVotes {
     }
     let value = values.find((one) => one.lo === lo && one.hi === hi && one.shift === shift);
     if (value === undefined) {
-      value = { lo, hi, shift, count: 0, fill: false, events: [] };
+      value = { lo, hi, shift, count: 0, witnesses: 0, fill: false, events: [] };
       values.push(value);
     }
     value.count++;
-    if (value.events.length < KEPT) value.events.push(event);
+    if (event < 0) value.witnesses++;
+    else if (value.events.length < KEPT) value.events.push(event);
   }
 
   /** The slot's translation is going. Returns the rows that lost the vote; most slots have none. */
@@ -94,14 +101,21 @@ export class OutputVotes {
       hi: this.#hi[slot]!,
       shift: this.#shift[slot]!,
       count,
+      witnesses: this.#witnesses[slot]!,
       fill: this.#fill[slot] === 1,
-      events: [this.#first[slot]!],
+      events: this.#witnesses[slot] === count ? [] : [this.#first[slot]!],
     };
     const values = [first, ...others];
     const elected = values.reduce((best, value) => (value.count > best.count ? value : best));
     return values
       .filter((value) => value !== elected)
-      .map((value) => ({ events: value.events, count: value.count, fill: value.fill, recorded: value, elected }));
+      .map((value) => ({
+        events: value.events,
+        count: value.count - value.witnesses,
+        fill: value.fill,
+        recorded: value,
+        elected,
+      }));
   }
 }
 

@@ -153,7 +153,8 @@ class DmaCheck {
       } else if (reset) this.#reset.agreed++;
     } else this.#skip(NOT_RECORDED);
 
-    if (!diverged) {
+    if (diverged) this.#bearWitness(dma, r, slot, outcome, event);
+    else {
       const output = this.#checkOutput(dma, r, slot, hit, outcome, event);
       checked ||= output !== SKIPPED;
       diverged = output === DIVERGED;
@@ -190,7 +191,7 @@ class DmaCheck {
       this.#diverge(event, 'output', address(lo & keep, hi), address(modelLo & keep, modelHi));
       return DIVERGED;
     }
-    this.#votes.vote(slot, lo, hi, shift, event, !hit);
+    this.#votes.vote(slot, lo, hi, shift, event, !hit, false);
     if (hit) {
       // taken for agreed until the translation goes and its rows have voted
       this.#output.agreed++;
@@ -200,6 +201,12 @@ class DmaCheck {
       this.#machine.translate(this.#machine.entries.domain[slot]!, 0, 0) === NO_TABLES ? NO_TABLE : NO_MAPPING,
     );
     return SKIPPED;
+  }
+
+  /** The output of a row that diverged otherwise: evidence for what the others should be, not checked itself. */
+  #bearWitness(dma: Columns<'dma'>, r: number, slot: number, outcome: number, event: number): void {
+    if ((outcome & OUTCOME.inconsistent) !== 0 || this.#translated[slot] === 1) return;
+    this.#votes.vote(slot, dma.outLo[r]!, dma.outHi[r]!, dma.pageShift[r]!, event, false, true);
   }
 
   /** A refused access must have no mapping. */
