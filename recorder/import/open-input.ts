@@ -36,9 +36,12 @@ function unreadable(name: string, error: unknown): IorrError {
   });
 }
 
-/** Opens a file for reading; `-` is stdin. Throws `IorrError` FILE_UNREADABLE for a directory or what can't be opened. */
-export async function openInput(path: string): Promise<InputFile> {
-  return path === '-' ? openStdin() : openFile(path);
+/**
+ * Opens a file for reading; `-` is stdin. An abort ends the bytes of stdin, also while nothing comes. Throws `IorrError`
+ * FILE_UNREADABLE for a directory or what can't be opened.
+ */
+export async function openInput(path: string, signal: AbortSignal): Promise<InputFile> {
+  return path === '-' ? openStdin(signal) : openFile(path);
 }
 
 async function openFile(path: string): Promise<InputFile> {
@@ -81,8 +84,12 @@ async function openFile(path: string): Promise<InputFile> {
   };
 }
 
-function openStdin(): InputFile {
+function openStdin(signal: AbortSignal): InputFile {
   let read = 0;
+  const stop = (): void => {
+    process.stdin.destroy();
+  };
+  signal.addEventListener('abort', stop, { once: true });
   return {
     name: 'stdin',
     size: 0,
@@ -96,11 +103,12 @@ function openStdin(): InputFile {
           yield bytes;
         }
       } catch (error) {
-        throw unreadable('stdin', error);
+        if (!signal.aborted) throw unreadable('stdin', error);
       }
     },
     close: async () => {
-      process.stdin.destroy();
+      signal.removeEventListener('abort', stop);
+      stop();
     },
   };
 }

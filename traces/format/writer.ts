@@ -64,6 +64,12 @@ export class TraceWriter implements EventSink {
     return this.#events;
   }
 
+  /** Events by stream that were flushed so far; all of them once the trace is finished. */
+  get streamCounts(): { readonly [S in StreamName]: number } {
+    const sum = (id: number): number => this.#index.reduce((total, entry) => total + (entry[5][id] ?? 0), 0);
+    return Object.fromEntries(STREAM_NAMES.map((name, id) => [name, sum(id)])) as { readonly [S in StreamName]: number };
+  }
+
   /** Bytes written so far. */
   get bytes(): number {
     return this.#offset;

@@ -1,0 +1,124 @@
+import type { CommandInvocation, CommandIo, CommandProgress, CommandSpec } from '../../traces/command.ts';
+import { makeEnvelope } from '../../traces/envelope.ts';
+import { IorrError } from '../../traces/errors.ts';
+import { toJson } from '../../traces/plain-json.ts';
+import { toolVersion } from '../../traces/tool.ts';
+import { isIncomplete, summaryText } from './import-result.ts';
+import { importSources } from './import-run.ts';
+import type { ImportOutcome } from './import-run.ts';
+import { openSource } from './import-source.ts';
+import type { ImportSource } from './import-source.ts';
+import { IMPORTERS } from './importers.ts';
+import { openInput } from './open-input.ts';
+import type { InputFile } from './open-input.ts';
+import { checkOutput } from './output-path.ts';
+
+interface Task {
+  readonly files: readonly string[];
+  readonly output: string;
+  readonly format: string | undefined;
+  readonly strict: boolean;
+  readonly json: boolean;
+}
+
+function readTask({ args, options }: CommandInvocation): Task {
+  const { output, format } = options;
+  if (args.length === 0) {
+    throw new IorrError('USAGE', 'which capture?', { hint: 'iorr import trace.txt -o run.iorr' });
+  }
+  if (typeof output !== 'string' || output === '') {
+    throw new IorrError('USAGE', 'where to? -o FILE is missing', { hint: `iorr import ${args.join(' ')} -o run.iorr` });
+  }
+  if (args.filter((file) => file === '-').length > 1) {
+    throw new IorrError('USAGE', 'stdin (-) can be read only once', { hint: 'name the other capture by its path' });
+  }
+  const json = options['json'] === true;
+  if (output === '-' && json) {
+    throw new IorrError('USAGE', '-o - and --json would both write to stdout', { hint: 'name a file with -o' });
+  }
+  return {
+    files: args,
+    output,
+    format: typeof format === 'string' ? format : undefined,
+    strict: options['strict'] === true,
+    json,
+  };
+}
+
+/** Opens all inputs before anything is written: what can't be read must not cost an existing output. */
+async function run(task: Task, io: CommandIo): Promise<ImportOutcome> {
+  const inputs: InputFile[] = [];
+  const sources: ImportSource[] = [];
+  let progress: CommandProgress | undefined;
+  try {
+    for (const file of task.files) inputs.push(await openInput(file, io.signal));
+    checkOutput(task.output, inputs);
+    for (const input of inputs) sources.push(await openSource(input, task.format));
+    const sizes = inputs.map((input) => input.size);
+    progress = io.progress('importing', sizes.includes(0) ? 0 : sizes.reduce((sum, size) => sum + size, 0));
+    const bar = progress;
+    return await importSources(sources, task.output, {
+      signal: io.signal,
+      onProgress: () => bar.update(inputs.reduce((sum, input) => sum + input.read(), 0)),
+    });
+  } finally {
+    progress?.stop();
+    for (const source of sources) await source.chunks.return(undefined);
+    for (const input of inputs) await input.close();
+  }
+}
+
+function emptyError(task: Task, outcome: ImportOutcome): IorrError {
+  const { health } = outcome;
+  const [most] = health.entries.filter(({ kind }) => kind !== 'ignored').sort((a, b) => b.count - a.count);
+  const why = most === undefined ? '' : `; most of it (${most.count} lines) is ${most.kind}: ${most.name}`;
+  return new IorrError('FORMAT_EMPTY', `no event in it that a trace can hold${why}`, {
+    place: { file: task.files.join(', ') },
+    hint: 'capture with the events enabled: iommu:* intel_iommu:* dma:* in the guest, vtd_* in QEMU',
+  });
+}
+
+export const importCommand: CommandSpec = {
+  name: 'import',
+  summary: 'convert captures into a trace; several captures of one run are joined',
+  args: ['FILE...'],
+  options: [
+    { flags: '-o, --output <file>', description: 'the trace to write; - is stdout' },
+    {
+      flags: '--format <name>',
+      description: 'what the captures are, if that is not found out by itself',
+      choices: IMPORTERS.map((importer) => importer.name),
+    },
+    { flags: '--strict', description: 'exit 4 if anything was malformed, unknown, lost or truncated' },
+    { flags: '--json', description: 'one JSON document on stdout' },
+  ],
+  examples: [
+    { command: 'iorr import trace.txt.zst -o run.iorr', does: 'a tracefs text, compressed or not' },
+    {
+      command: 'iorr import trace.txt qemu_trace.log -o run.iorr',
+      does: 'both sides of one run: clocks fitted, maps attributed to domains',
+    },
+    {
+      command: 'trace-cmd report trace.dat | iorr import - --strict -o run.iorr',
+      does: 'from stdin; exit 4 if anything in it was not understood',
+    },
+  ],
+
+  async run(invocation: CommandInvocation): Promise<number> {
+    const { io } = invocation;
+    const task = readTask(invocation);
+    const outcome = await run(task, io);
+    const { result, health, input } = outcome;
+    if (result.events === 0 && result.complete) {
+      throw emptyError(task, outcome);
+    }
+    io.err(summaryText(result, health));
+    if (task.json) {
+      const { strict } = task;
+      const options = { ...(task.format === undefined ? {} : { format: task.format }), strict };
+      io.out(toJson(makeEnvelope('import', { version: toolVersion(), input, options, health, result })));
+    }
+    if (!result.complete) return 130;
+    return task.strict && isIncomplete(health) ? 4 : 0;
+  },
+};

@@ -1,0 +1,97 @@
+import type { HealthReport } from '../../traces/health.ts';
+import { STREAM_NAMES } from '../../traces/schema.ts';
+import type { StreamName } from '../../traces/schema.ts';
+import type { SourceReport } from './read-source.ts';
+
+/** What `iorr import` answers. */
+export interface ImportResult {
+  readonly output: string;
+  readonly events: number;
+  readonly bytes: number;
+  readonly bytesPerEvent: number;
+  /** Events by stream; streams without events are not named. */
+  readonly streams: { readonly [S in StreamName]?: number };
+  readonly inputs: readonly SourceReport[];
+  /** Lines of all inputs, and how many a second were read, decompression and writing included. */
+  readonly lines: number;
+  readonly linesPerSecond: number;
+  readonly wallNs: number;
+  /** False where it was interrupted. */
+  readonly complete: boolean;
+  /** Whose maps they are, as far as could be found; null where there was nothing to find. */
+  readonly attribution: unknown;
+  /** How two captures of one run were joined; null for a single one. */
+  readonly join: unknown;
+}
+
+export function streamsOf(counts: { readonly [S in StreamName]: number }): ImportResult['streams'] {
+  return Object.fromEntries(STREAM_NAMES.filter((name) => counts[name] > 0).map((name) => [name, counts[name]]));
+}
+
+/** True where figures that rest on the trace are lower bounds. */
+export function isIncomplete(health: HealthReport): boolean {
+  return health.malformed + health.unknown + health.lost + health.truncated > 0;
+}
+
+function count(value: number): string {
+  return value.toLocaleString('en-US');
+}
+
+function per(value: number, of: number): string {
+  return of === 0 ? '-' : (value / of).toFixed(2);
+}
+
+const KINDS = ['malformed', 'unknown', 'lost', 'truncated', 'ignored'] as const;
+const MEANING: { readonly [K in (typeof KINDS)[number]]: string } = {
+  malformed: 'not understood',
+  unknown: 'events of other kinds',
+  lost: 'lost by the source',
+  truncated: 'cut off',
+  ignored: 'known, not part of a trace',
+};
+/** Names shown per kind. */
+const SHOWN = 6;
+
+function healthLines(health: HealthReport): string[] {
+  const lines: string[] = [];
+  for (const kind of KINDS) {
+    const entries = health.entries.filter((entry) => entry.kind === kind).sort((a, b) => b.count - a.count);
+    if (entries.length === 0) continue;
+    const shown = entries.slice(0, SHOWN).map(({ name, count: n, first }) => {
+      const place = kind === 'ignored' || first[0] === undefined ? '' : ` (first: ${first[0]})`;
+      return `${name} ${count(n)}${place}`;
+    });
+    if (entries.length > SHOWN) shown.push(`${entries.length - SHOWN} more`);
+    lines.push(`  ${kind.padEnd(9)} ${count(health[kind])} ${MEANING[kind]}: ${shown.join(', ')}`);
+  }
+  return lines.length === 0 ? ['  every line was understood'] : lines;
+}
+
+function ownerLine(what: string, value: unknown): string[] {
+  const rows = value as { readonly rows?: unknown; readonly attributed?: unknown } | undefined;
+  if (typeof rows?.rows !== 'number' || typeof rows.attributed !== 'number' || rows.rows === 0) return [];
+  return [`  ${count(rows.attributed)} of ${count(rows.rows)} ${what} attributed to their domain`];
+}
+
+function ownerLines(attribution: unknown): string[] {
+  const report = attribution as { readonly maps?: unknown; readonly unmaps?: unknown } | null;
+  return [...ownerLine('maps', report?.maps), ...ownerLine('unmaps', report?.unmaps)];
+}
+
+/** The summary for people, on stderr. */
+export function summaryText(result: ImportResult, health: HealthReport): string {
+  const streams = Object.entries(result.streams).map(([name, events]) => `${name} ${count(events)}`);
+  const lines = [
+    `${result.output}: ${count(result.events)} events in ${count(result.bytes)} bytes (${per(result.bytes, result.events)} per event)`,
+    ...result.inputs.map((input) => {
+      const folded = input.folded > 0 ? `, ${count(input.folded)} of them part of another line's event` : '';
+      return `  ${input.file}: ${input.format}, ${count(input.lines)} lines${folded}`;
+    }),
+    `  ${streams.join(', ')}`,
+    ...ownerLines(result.attribution),
+    ...healthLines(health),
+    `  ${count(Math.round(result.linesPerSecond))} lines/s`,
+  ];
+  if (!result.complete) lines.push('  interrupted: the trace holds what was read up to then');
+  return `${lines.join('\n')}\n`;
+}

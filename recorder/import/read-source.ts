@@ -1,0 +1,34 @@
+import type { EventSink } from '../../traces/trace.ts';
+import type { ImportFacts } from './importer.ts';
+import type { ImportSource } from './import-source.ts';
+
+/** What happened while one input was read. */
+export interface SourceReport extends ImportFacts {
+  readonly file: string;
+  readonly format: string;
+  /** False where it was stopped before its end. */
+  readonly complete: boolean;
+}
+
+export interface ReadOptions {
+  readonly signal: AbortSignal;
+  /** Called after each chunk. */
+  readonly onProgress: () => void;
+}
+
+/** Feeds an input into a sink until its end, or until an abort. */
+export async function readSource(source: ImportSource, sink: EventSink, options: ReadOptions): Promise<SourceReport> {
+  const { importer, input, header, health } = source;
+  const run = importer.create({ sink, health, file: input.name, header });
+  let complete = true;
+  for await (const chunk of source.chunks) {
+    run.push(chunk);
+    options.onProgress();
+    if (options.signal.aborted) {
+      complete = false;
+      break;
+    }
+  }
+  if (options.signal.aborted) complete = false;
+  return { file: input.name, format: importer.name, complete, ...run.end() };
+}
