@@ -7,6 +7,9 @@ import type { Nanoseconds } from '../../traces/units.ts';
 export class CommandQueue {
   /** When the unit is done with all that was given to it. */
   freeAt: Nanoseconds = 0;
+  /** Commands ever put in, and ever taken out. */
+  pushed = 0;
+  popped = 0;
   #times = new Float64Array(64);
   #words = new Int32Array(4 * 64);
   #head = 0;
@@ -26,6 +29,7 @@ export class CommandQueue {
     this.#words[4 * at + 2] = w1Lo;
     this.#words[4 * at + 3] = w1Hi;
     this.#count++;
+    this.pushed++;
   }
 
   /** Hands the oldest command over and drops it. */
@@ -34,6 +38,7 @@ export class CommandQueue {
     const words = this.#words;
     this.#head = (at + 1) % this.#times.length;
     this.#count--;
+    this.popped++;
     take(this.#times[at]!, words[4 * at]!, words[4 * at + 1]!, words[4 * at + 2]!, words[4 * at + 3]!); // in range
   }
 

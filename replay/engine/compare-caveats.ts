@@ -53,7 +53,9 @@ export function compareCaveats(trace: Trace, grounds: CompareGrounds): string[] 
       `${moved} maps reuse addresses that a design still held back; they were moved to free ones, as its allocator would have done`,
     );
   }
-  list.push('intents keep their recorded times: a design that waits less does not make the workload faster');
+  list.push(
+    'intents keep their recorded times: less waiting does not make the workload faster, and a wait ends at the latest at the next map or unmap of its CPU',
+  );
   list.push('times (CPU, stall, when a command takes effect) rest on the cost profile; counts do not');
   if (recorded !== null) {
     list.push('the recorded row has no CPU or stall time; its commands include those that no unmap asks for');

@@ -68,10 +68,14 @@ class Lane {
   constructor(pool: Piscina, spec: GroupSpec) {
     const { port1, port2 } = new MessageChannel();
     this.#port = port1;
-    const { promise, resolve, reject } = Promise.withResolvers<readonly GroupRow[]>();
-    this.rows = promise;
+    let resolve: (rows: readonly GroupRow[]) => void = () => undefined;
+    let reject: (error: unknown) => void = () => undefined;
+    this.rows = new Promise((onRows, onError) => {
+      resolve = onRows;
+      reject = onError;
+    });
     // whoever awaits `rows` or `room` sees the failure; until then it must not end the process
-    promise.catch(() => undefined);
+    this.rows.catch(() => undefined);
     const fail = (error: unknown): void => {
       this.#failed ??= error;
       this.#wake?.();

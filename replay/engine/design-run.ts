@@ -19,6 +19,7 @@ import type { DesignResult } from '../results.ts';
 import { AddressReuse } from './address-reuse.ts';
 import { DeviceDomains } from './device-domains.ts';
 import { Submission } from './submission.ts';
+import type { ApplyCommand } from './submission.ts';
 import { SeriesBuilder } from './time-series.ts';
 
 /** What a comparison reads: intents, accesses, and where the recorded system flushed ranges (the callers' syncs). */
@@ -94,7 +95,7 @@ export class DesignRun {
   /** A device of each domain, for modelled accesses. */
   readonly #deviceOf = new Map<DomainId, RequesterId>();
   readonly #row = new Int32Array(32);
-  readonly #apply: (time: Nanoseconds, w0Lo: number, w0Hi: number, w1Lo: number, w1Hi: number) => void;
+  readonly #apply: ApplyCommand;
   /** Domains that ever had a cache tag. */
   readonly #tagged = new Set<DomainId>();
   readonly #untagged = new Set<DomainId>();
@@ -265,6 +266,7 @@ export class DesignRun {
       return;
     }
     this.#maps++;
+    this.#submission.settle(cpu, time, this.#apply);
     const { iovaLo, iovaHi, sizeLo, sizeHi } = columns;
     const first = pageNumber(iovaLo[r]!, iovaHi[r]!);
     const pages = pageNumber(sizeLo[r]!, sizeHi[r]!);
@@ -308,6 +310,7 @@ export class DesignRun {
       return;
     }
     this.#unmaps++;
+    this.#submission.settle(cpu, time, this.#apply);
     const { iovaLo, iovaHi, sizeLo, sizeHi } = columns;
     const first: PageNumber = pageNumber(iovaLo[r]!, iovaHi[r]!);
     const pages = pageNumber(sizeLo[r]!, sizeHi[r]!);

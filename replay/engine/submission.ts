@@ -5,6 +5,15 @@ import type { CommandEmitter } from '../designs/design.ts';
 import type { AddressReuse } from './address-reuse.ts';
 import { CommandQueue } from './command-queue.ts';
 
+export type ApplyCommand = (time: Nanoseconds, w0Lo: number, w0Hi: number, w1Lo: number, w1Hi: number) => void;
+
+interface Wait {
+  until: Nanoseconds;
+  readonly queue: CommandQueue;
+  /** `queue.pushed` after its last command. */
+  readonly last: number;
+}
+
 /** Most commands of one submission. */
 const BATCH = 64;
 
@@ -23,7 +32,8 @@ export class Submission implements CommandEmitter {
   readonly #reuse: AddressReuse;
   readonly #queues = new Map<number, CommandQueue>();
   readonly #queueList: CommandQueue[] = [];
-  readonly #busyUntil = new Map<number, Nanoseconds>();
+  /** Newest submission of each CPU. */
+  readonly #waits = new Map<number, Wait>();
   readonly #timers = new Map<number, Nanoseconds>();
   readonly #batch = new Int32Array(4 * BATCH);
   #count = 0;
@@ -41,6 +51,21 @@ export class Submission implements CommandEmitter {
   from(cpu: number, time: Nanoseconds): void {
     this.#cpu = cpu;
     this.#now = time;
+  }
+
+  /**
+   * A CPU goes on with its work at a recorded time, so it has waited for what it submitted: that takes effect now if the
+   * recording left it less time than the model asks for. Backlogs can't grow beyond one submission a CPU.
+   */
+  settle(cpu: number, time: Nanoseconds, apply: ApplyCommand): void {
+    const wait = this.#waits.get(cpu);
+    if (wait === undefined || wait.until <= time) return;
+    wait.until = time;
+    const { queue, last } = wait;
+    while (queue.popped < last) {
+      queue.pop((_at, w0Lo, w0Hi, w1Lo, w1Hi) => apply(time, w0Lo, w0Hi, w1Lo, w1Hi));
+    }
+    if (queue.popped === queue.pushed) queue.freeAt = time;
   }
 
   /** CPU time that is not spent on commands. */
@@ -67,7 +92,7 @@ export class Submission implements CommandEmitter {
       this.#queues.set(unit, queue);
       this.#queueList.push(queue);
     }
-    const ready = this.#cpu < 0 ? this.#now : Math.max(this.#now, this.#busyUntil.get(this.#cpu) ?? 0);
+    const ready = this.#cpu < 0 ? this.#now : Math.max(this.#now, this.#waits.get(this.#cpu)?.until ?? 0);
     const written = (count + 1) * costs['cpu.command'] + costs['cpu.doorbell'];
     const submitted = ready + written;
     let done = Math.max(submitted + costs['queue.fetch'], queue.freeAt);
@@ -81,7 +106,7 @@ export class Submission implements CommandEmitter {
     }
     done += costs['queue.wait'];
     queue.freeAt = done;
-    if (this.#cpu >= 0) this.#busyUntil.set(this.#cpu, done);
+    if (this.#cpu >= 0) this.#waits.set(this.#cpu, { until: done, queue, last: queue.pushed });
     this.#now = done;
     this.commands += count;
     this.syncs++;

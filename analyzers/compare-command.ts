@@ -1,0 +1,198 @@
+import { closeSync, existsSync, ftruncateSync, openSync, unlinkSync, writeSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { ACCESS_MODELS } from '../replay/access/access-models.ts';
+import { COST_PROFILES, costProfile } from '../replay/costs/cost-profiles.ts';
+import type { DesignFactory } from '../replay/designs/design.ts';
+import { DESIGNS, findDesign } from '../replay/designs/designs.ts';
+import { compareTrace } from '../replay/engine/compare.ts';
+import { applySettings } from '../replay/engine/compare-settings.ts';
+import { nearest } from '../replay/hardware/nearest.ts';
+import { HARDWARE, hardwareProfile } from '../replay/hardware/profiles.ts';
+import type { CommandInvocation, CommandSpec } from '../traces/command.ts';
+import { describeInput, makeEnvelope } from '../traces/envelope.ts';
+import { IorrError } from '../traces/errors.ts';
+import { openTrace } from '../traces/file.ts';
+import { toolVersion } from '../traces/tool.ts';
+import { rendererNamed } from './report/index.ts';
+
+const INTERRUPTED = 130;
+const MOST_JOBS = 1024;
+const DEFAULT_DESIGNS = 'linux-strict,linux-lazy';
+
+/** The designs of `a,b,c`, each once. Throws `USAGE` for a name that there is not. */
+function designsOf(text: string): readonly DesignFactory[] {
+  const names = [...new Set(text.split(',').map((name) => name.trim()))].filter((name) => name !== '');
+  const known = DESIGNS.map((design) => design.name);
+  if (names.length === 0) {
+    throw new IorrError('USAGE', '--designs names none', { hint: `for example --designs ${DEFAULT_DESIGNS}` });
+  }
+  return names.map((name) => {
+    const design = findDesign(name);
+    if (design !== undefined) return design;
+    const near = nearest(name, known);
+    throw new IorrError('USAGE', `unknown design '${name}'; known: ${known.join(', ')}`, {
+      hint: near === undefined ? 'iorr compare --help lists them' : `did you mean '${near}'?`,
+    });
+  });
+}
+
+function wholeNumber(options: CommandInvocation['options'], name: string, low: number, high: number): number {
+  const text = String(options[name]);
+  const value = Number(text);
+  if (/^\d+$/.test(text) && value >= low && value <= high) return value;
+  throw new IorrError('USAGE', `--${name} ${text}: a whole number from ${low} to ${high} expected`);
+}
+
+interface Output {
+  readonly path: string;
+  readonly descriptor: number;
+  /** The run made the file: it goes away if nothing is written. */
+  readonly made: boolean;
+  written: boolean;
+}
+
+/** Opened before the run, so that a bad path fails before the work; what the file held stays until there is something new. */
+function openOutput(path: string): Output {
+  try {
+    const made = !existsSync(path);
+    return { path, descriptor: openSync(path, 'a'), made, written: false };
+  } catch (error) {
+    throw new IorrError('FILE_UNWRITABLE', error instanceof Error ? error.message : String(error), {
+      place: { file: path },
+      hint: 'check the folder and its permissions',
+      cause: error,
+    });
+  }
+}
+
+export const compareCommand: CommandSpec = {
+  name: 'compare',
+  summary: 'what if: lets invalidation designs handle the same maps, unmaps and accesses, and compares them',
+  args: ['FILE'],
+  options: [
+    {
+      flags: '--designs <names>',
+      description: `designs with commas: ${DESIGNS.map(({ name, summary }) => `${name} (${summary})`).join('; ')}`,
+      default: DEFAULT_DESIGNS,
+    },
+    {
+      flags: '--hardware <name>',
+      description: "whose caches: 'auto' is QEMU's where QEMU emulated the IOMMU, else a generic server",
+      default: 'auto',
+      choices: ['auto', ...HARDWARE.map(({ name }) => name)],
+    },
+    {
+      flags: '--profile <name>',
+      description: "what things cost: 'auto' is the emulator's where the IOMMU was emulated, else a generic server's",
+      default: 'auto',
+      choices: ['auto', ...COST_PROFILES.map(({ name }) => name)],
+    },
+    {
+      flags: '--access <model>',
+      description: 'accesses: recorded ones where the trace has them, else a model; without either they stay unknown',
+      choices: ['recorded', ...ACCESS_MODELS.map(({ name }) => name)],
+    },
+    { flags: '--seed <number>', description: 'of the access model', default: '1' },
+    {
+      flags: '--set <name=value>',
+      description:
+        'a parameter of the costs, a design or the hardware: queue.wait=500, linux-lazy.timeout=5, sets=128; repeatable',
+      repeatable: true,
+    },
+    { flags: '--jobs <number>', description: 'workers; the result does not depend on it (default: one a core)' },
+    { flags: '--json', description: 'one JSON document on stdout' },
+    { flags: '--markdown', description: 'a table for a pull request on stdout' },
+    { flags: '--html <file>', description: 'also write one self-contained page with pictures' },
+  ],
+  examples: [
+    { command: 'iorr compare run.iorr', does: 'strict against lazy, as a table' },
+    {
+      command: 'iorr compare run.iorr --designs linux-lazy,linux-strict --html report.html',
+      does: 'and with pictures',
+    },
+    { command: 'iorr compare guest.iorr --access ring --json | jq .result.designs', does: 'a trace without DMA' },
+    { command: 'iorr compare run.iorr --set linux-lazy.timeout=1', does: 'flush queues that time out sooner' },
+  ],
+  async run({ args, options, io }) {
+    const file = args[0];
+    if (file === undefined) throw new IorrError('USAGE', 'a trace expected', { hint: 'iorr compare run.iorr' });
+    const designs = designsOf(String(options['designs']));
+    const seed = wholeNumber(options, 'seed', 0, Number.MAX_SAFE_INTEGER);
+    const jobs = options['jobs'] === undefined ? availableParallelism() : wholeNumber(options, 'jobs', 1, MOST_JOBS);
+    const settings = Array.isArray(options['set']) ? options['set'].map(String) : [];
+    const access = options['access'] === undefined ? undefined : String(options['access']);
+    if (options['json'] === true && options['markdown'] === true) {
+      throw new IorrError('USAGE', '--json and --markdown both want stdout', { hint: 'give one of them' });
+    }
+    const trace = openTrace(file);
+    const progress = io.progress('comparing', trace.eventCount);
+    try {
+      const named = hardwareProfile(String(options['hardware']), trace.header);
+      const costs = costProfile(String(options['profile']), trace.header);
+      const { hardware, profile, parameters } = applySettings(settings, named, costs, designs);
+      const page = typeof options['html'] === 'string' ? options['html'] : undefined;
+      const output = page === undefined ? undefined : openOutput(page);
+      try {
+        const result = await compareTrace(trace, {
+          designs: designs.map((design) => design.name),
+          hardware,
+          profile,
+          parameters,
+          seed,
+          jobs,
+          signal: io.signal,
+          progress: (events) => progress.update(events),
+          ...(access === undefined ? {} : { access }),
+        });
+        progress.stop();
+        if (result === undefined || io.signal.aborted) return INTERRUPTED;
+        const report = makeEnvelope('compare', {
+          version: toolVersion(),
+          input: [describeInput(file, trace, trace.bytes)],
+          options: {
+            designs: designs.map((design) => design.name),
+            hardware: hardware.name,
+            profile: profile.name,
+            access: result.access,
+            seed,
+            set: settings,
+          },
+          health: trace.health,
+          result,
+        });
+        const style = { columns: io.columns, colour: io.colour };
+        if (output !== undefined) {
+          writeAll(output, rendererNamed('html').render(report, style));
+          io.err(`wrote ${output.path}\n`);
+        }
+        const form = options['json'] === true ? 'json' : options['markdown'] === true ? 'markdown' : 'terminal';
+        io.out(rendererNamed(form).render(report, style));
+        return 0;
+      } finally {
+        if (output !== undefined) closeOutput(output);
+      }
+    } finally {
+      progress.stop();
+      trace.close();
+    }
+  },
+};
+
+function closeOutput(output: Output): void {
+  closeSync(output.descriptor);
+  if (output.made && !output.written) unlinkSync(output.path);
+}
+
+function writeAll(output: Output, text: string): void {
+  const bytes = Buffer.from(text);
+  output.written = true;
+  try {
+    ftruncateSync(output.descriptor, 0);
+    for (let at = 0; at < bytes.length; ) at += writeSync(output.descriptor, bytes, at);
+  } catch (error) {
+    throw new IorrError('FILE_UNWRITABLE', error instanceof Error ? error.message : String(error), {
+      place: { file: output.path },
+      cause: error,
+    });
+  }
+}

@@ -1,0 +1,71 @@
+import { IorrError } from '../../traces/errors.ts';
+import type { CostProfile } from '../costs/cost-profile.ts';
+import type { DesignFactory } from '../designs/design.ts';
+import { nearest } from '../hardware/nearest.ts';
+import type { HardwareProfile } from '../hardware/profile.ts';
+import { withSettings } from '../hardware/profiles.ts';
+import type { ProfileParameter } from '../results.ts';
+
+/** What a comparison runs with after `--set`. */
+export interface CompareSettings {
+  readonly hardware: HardwareProfile;
+  readonly profile: CostProfile;
+  /** Values of design parameters that were set. */
+  readonly parameters: ReadonlyMap<string, number>;
+}
+
+/** Ranges by the end of a design parameter's name; what is not listed takes 0 to 2^31 - 1. */
+const RANGES: { readonly [ending: string]: readonly [number, number] } = {
+  size: [2, 1 << 20],
+  timeout: [1, 600_000],
+  hz: [1, 10_000],
+};
+
+/**
+ * Applies `name=value` settings (several with commas) to whoever has the name: the cost profile, one of the designs, or the
+ * hardware. Throws `USAGE` for a name that none has, a value out of range, or no number.
+ */
+export function applySettings(
+  settings: readonly string[],
+  hardware: HardwareProfile,
+  profile: CostProfile,
+  designs: readonly DesignFactory[],
+): CompareSettings {
+  const ofDesigns = designs.flatMap((design) => design.parameters);
+  const others: string[] = [];
+  const parameters = new Map<string, number>();
+  let costs = profile.parameters;
+  for (const setting of settings.flatMap((text) => text.split(','))) {
+    const [key = '', text = ''] = setting.split('=', 2);
+    const name = key.trim();
+    if (costs.some((parameter) => parameter.name === name)) {
+      const value = numberIn(setting, name, text, [0, 1e12]);
+      costs = costs.map(
+        (parameter): ProfileParameter =>
+          parameter.name === name ? { ...parameter, value, source: 'set by the user', standing: 'assumed' } : parameter,
+      );
+    } else if (ofDesigns.some((parameter) => parameter.name === name)) {
+      const ending = name.slice(name.lastIndexOf('.') + 1);
+      parameters.set(name, numberIn(setting, name, text, RANGES[ending] ?? [0, 0x7fff_ffff]));
+    } else {
+      const known = [...costs, ...ofDesigns].map((parameter) => parameter.name);
+      const near = nearest(name, known);
+      const hardwareHas = hardware.parameters.some((parameter) => parameter.name.endsWith(name));
+      if (near !== undefined && !hardwareHas) {
+        throw new IorrError('USAGE', `--set ${setting}: nothing is called '${name}'`, {
+          hint: `did you mean '${near}'?`,
+        });
+      }
+      others.push(setting);
+    }
+  }
+  return { hardware: withSettings(hardware, others), profile: { ...profile, parameters: costs }, parameters };
+}
+
+function numberIn(setting: string, name: string, text: string, [low, high]: readonly [number, number]): number {
+  const value = Number(text);
+  if (text.trim() !== '' && Number.isFinite(value) && value >= low && value <= high) return value;
+  throw new IorrError('USAGE', `--set ${setting}: ${name} takes a number from ${low} to ${high}`, {
+    hint: `for example --set ${name}=${Math.max(low, 100)}`,
+  });
+}
