@@ -104,20 +104,24 @@ export class MapOwners {
     const here = this.#here;
     const n = live.find(page, here);
     const owner = domain >= 0 ? domain : this.#domains.domainOf(device);
+    // A live map of the same owner; else the newest that may be its: its own older one may be closed by now; else that.
     let chosen = -1;
+    let inDoubt = -1;
     let others = 0;
     for (let k = 0; k < n; k++) {
       const slot = here[k]!;
       if (live.phys[slot]! + (page - live.page[slot]!) !== out) continue;
       const known = live.domain[slot]!;
       if (owner >= 0 ? known === owner : known >= 0 && this.#domains.uses(device, known)) {
-        chosen = slot;
-        break;
-      }
-      if (known >= 0) others++;
-      // Of several that nothing tells apart, the first: they are alike.
-      else if (chosen < 0) chosen = slot;
+        if (live.contests[slot] === 0) {
+          chosen = slot;
+          break;
+        }
+        if (inDoubt < 0 || live.row[slot]! > live.row[inDoubt]!) inDoubt = slot;
+      } else if (known !== -1) others++;
+      else if (chosen < 0 || live.row[slot]! > live.row[chosen]!) chosen = slot;
     }
+    if (chosen < 0) chosen = inDoubt;
     if (chosen < 0) {
       if (others === 0) return ACCESS_FOUND.none;
       this.otherOwner++;

@@ -1,0 +1,301 @@
+import { IorrError } from '../../../traces/errors.ts';
+import type { TraceHeader } from '../../../traces/header.ts';
+import { OUTCOME, STREAM_ID } from '../../../traces/schema.ts';
+import type { Segment } from '../../../traces/segment.ts';
+import type { EventSink, ReadPlan, Trace } from '../../../traces/trace.ts';
+import { pageNumber } from '../../../traces/units.ts';
+import type { Nanoseconds } from '../../../traces/units.ts';
+import { OWNER_PLAN } from './attribute.ts';
+import { concludeOwners } from './attribution.ts';
+import type { Attribution, AttributionOptions, AttributionReport } from './attribution.ts';
+import { createClockMapper, fitClock } from './clock-fit.ts';
+import type { ClockFit } from './clock-fit.ts';
+import { readCommands } from './commands.ts';
+import type { CommandLog } from './commands.ts';
+import { createRowCopier } from './event-copy.ts';
+import type { EventCursor } from './event-cursor.ts';
+import { GuestEvidence } from './guest-evidence.ts';
+import { IntList } from './int-list.ts';
+import { ACCESS_FOUND } from './map-owners.ts';
+import { matchCommands } from './match-commands.ts';
+import type { CommandMatch, UnmatchedCommands } from './match-commands.ts';
+import { linkCommands, mergeTraces } from './merge.ts';
+import type { CommandLinks, MergeShifts, MergeVisitor } from './merge.ts';
+
+/** What the join found out; plain data for `TraceSummary.notes`. */
+export interface JoinReport {
+  readonly commands: {
+    readonly matched: number;
+    /** In one log alone: before the other one starts, in holes, after the other one ends. */
+    readonly guestOnly: UnmatchedCommands;
+    readonly hostOnly: UnmatchedCommands;
+  };
+  readonly clock: Omit<ClockFit, 'map'> & MergeShifts;
+  readonly accesses: AccessReport;
+  readonly attribution: AttributionReport;
+}
+
+export interface AccessReport {
+  /** Translations with an output: no faults, nothing passed through. */
+  readonly translations: number;
+  /** Page-table walks among them, and those that no live map explains. */
+  readonly walks: number;
+  readonly unexplainedWalks: number;
+  /** Cached translations that no live map explains. */
+  readonly unexplainedHits: number;
+  /** Placed after a map that the clocks alone put later, and by how much at most. */
+  readonly held: number;
+}
+
+export interface JoinOptions extends AttributionOptions {
+  /** Called now and then with the share done, 0 to 1. */
+  readonly progress?: (share: number) => void;
+}
+
+/** A map may be logged so much after the mapped time of the access that goes through it: the clocks' uncertainty. */
+const UNCERTAIN: Nanoseconds = 100_000;
+/** Guest events looked through for that map. */
+const LOOK_AHEAD = 256;
+/** Below this share of the commands that both logs should have, they are not of one run. */
+const LEAST_SHARE = 0.5;
+
+const HOST_PLAN: ReadPlan = {
+  columns: { dma: ['rid', 'domain', 'iova', 'outcome', 'out', 'pageShift'], attach: 'all' },
+};
+
+/** The header of a joined trace: the guest's clock, both sources, and what either could see. */
+export function joinHeaders(guest: TraceHeader, host: TraceHeader): TraceHeader {
+  return {
+    ...guest,
+    sources: [...guest.sources, ...host.sources],
+    host: { ...host.host, ...guest.host },
+    clock: { ...guest.clock, resolutionNs: Math.max(guest.clock.resolutionNs, host.clock.resolutionNs) },
+    fidelity: { ...guest.fidelity, ...host.fidelity, ...guestFidelity(guest) },
+  };
+}
+
+function guestFidelity(guest: TraceHeader): TraceHeader['fidelity'] {
+  const { inv: _inv, fault: _fault, ...rest } = guest.fidelity;
+  return rest;
+}
+
+/**
+ * Joins the traces of one run, the guest's (maps and commands, no accesses) and the host's (accesses and commands, no maps),
+ * into one trace in guest time, written to `sink`. Each command that both hold becomes one event at the time at which the
+ * hardware took it, with the submitter's CPU and task and its `lag`.
+ *
+ * Reads each input three times; memory grows with maps, unmaps and commands (some tens of bytes each), not with accesses.
+ * Throws IorrError JOIN_IMPOSSIBLE if the logs have no commands in common.
+ */
+export function joinTraces(guest: Trace, host: Trace, sink: EventSink, options: JoinOptions = {}): JoinReport {
+  const { guestLog, hostLog, match } = matchLogs(guest, host);
+  const clock = fitMatched(guestLog, hostLog, match);
+  const links = linkCommands(guestLog, hostLog, match);
+  const gathered = gatherOwners(guest, host, links, clock, options);
+  const shifts = write(guest, host, links, clock, gathered, sink);
+  const { map: _map, ...fit } = clock;
+  return {
+    commands: { matched: match.matched, guestOnly: match.guest, hostOnly: match.host },
+    clock: { ...fit, ...shifts },
+    accesses: gathered.accesses,
+    attribution: gathered.attribution.report,
+  };
+}
+
+function matchLogs(guest: Trace, host: Trace): { guestLog: CommandLog; hostLog: CommandLog; match: CommandMatch } {
+  let hostLog = readCommands(host);
+  const canonical = hostLog.decoded > 0;
+  if (canonical) hostLog = readCommands(host, true);
+  const guestLog = readCommands(guest, canonical);
+  const match = matchCommands(guestLog, hostLog);
+  const found = `the guest's log has ${guestLog.key.length} commands, the host's ${hostLog.key.length}`;
+  if (match === null || match.matched === 0) {
+    throw new IorrError('JOIN_IMPOSSIBLE', `no command is in both captures: ${found}, expected some with equal words`, {
+      hint: 'Give captures of one run. Record the guest with intel_iommu:qi_submit and the host with -trace "vtd_inv_*".',
+    });
+  }
+  if (match.matched < LEAST_SHARE * (match.matched + Math.min(match.guest.between, match.host.between))) {
+    throw new IorrError(
+      'JOIN_IMPOSSIBLE',
+      `the captures look like two different runs: ${found}, and only ${match.matched} agree in words, order and time`,
+      { hint: 'Give captures of one run; import them one by one otherwise.' },
+    );
+  }
+  return { guestLog, hostLog, match };
+}
+
+function fitMatched(guest: CommandLog, host: CommandLog, match: CommandMatch): ClockFit {
+  const hostTimes = new Float64Array(match.matched);
+  const guestTimes = new Float64Array(match.matched);
+  let pairs = 0;
+  match.hostOf.forEach((command, index) => {
+    if (command < 0) return;
+    hostTimes[pairs] = host.time[command]!;
+    guestTimes[pairs] = guest.time[index]!;
+    pairs++;
+  });
+  return fitClock(hostTimes, guestTimes);
+}
+
+interface Gathered {
+  readonly attribution: Attribution;
+  readonly accesses: AccessReport;
+  /** Host events (by number) that wait for guest events (by number), in order. */
+  readonly waiting: Int32Array;
+  readonly awaited: Int32Array;
+}
+
+/** The first walk through the merged events: who owns which map. */
+function gatherOwners(
+  guest: Trace,
+  host: Trace,
+  links: CommandLinks,
+  clock: ClockFit,
+  options: JoinOptions,
+): Gathered {
+  const evidence = new GuestEvidence();
+  const { owners } = evidence;
+  const waiting = new IntList();
+  const awaited = new IntList();
+  const access = new Access();
+  const counts = { translations: 0, walks: 0, unexplainedWalks: 0, unexplainedHits: 0, held: 0 };
+  const feed = (cursor: EventCursor): void => {
+    evidence.event(cursor.stream, cursor.segment!, cursor.row, cursor.time, cursor.cpu, cursor.task);
+  };
+  const visitor: MergeVisitor = {
+    guest: feed,
+    submitted: feed,
+    host(cursor, time) {
+      if (cursor.stream === STREAM_ID.attach) {
+        const { columns } = cursor.segment!.rows.attach;
+        evidence.domains.observe(columns.device[cursor.row] ?? -1, columns.domain[cursor.row] ?? -1);
+        return;
+      }
+      if (cursor.stream !== STREAM_ID.dma || !access.read(cursor.segment!, cursor.row)) return;
+      counts.translations++;
+      if (access.walked) counts.walks++;
+      evidence.domains.observe(access.device, access.domain);
+      const found = owners.access(access.device, access.domain, access.page, access.out, time, access.walked);
+      if (found === ACCESS_FOUND.map) return;
+      if (access.walked) counts.unexplainedWalks++;
+      else counts.unexplainedHits++;
+    },
+    waitFor(cursor, time, ahead) {
+      if (cursor.stream !== STREAM_ID.dma || !access.read(cursor.segment!, cursor.row)) return -1;
+      if (owners.holds(access.page, access.out)) return -1;
+      const events = ahead.upcoming(STREAM_ID.map, time + UNCERTAIN, LOOK_AHEAD, (segment, row) =>
+        access.goesThrough(segment, row),
+      );
+      return events < 0 ? -1 : ahead.ordinal + events;
+    },
+    waited(cursor, ordinal) {
+      counts.held++;
+      waiting.push(cursor.ordinal);
+      awaited.push(ordinal);
+    },
+  };
+  mergeTraces(guest, host, links, createClockMapper(clock.map), visitor, { guest: OWNER_PLAN, host: HOST_PLAN });
+  return {
+    attribution: concludeOwners(guest, evidence, options),
+    accesses: counts,
+    waiting: waiting.view(),
+    awaited: awaited.view(),
+  };
+}
+
+/** One dma event as the owner table sees it. */
+class Access {
+  device = -1;
+  domain = -1;
+  page = 0;
+  out = 0;
+  walked = false;
+
+  /** False for events without a translation: refused, or passed through. */
+  read(segment: Segment, row: number): boolean {
+    const { columns } = segment.rows.dma;
+    const outcome = columns.outcome[row]!;
+    if ((outcome & (OUTCOME.fault | OUTCOME.bypass)) !== 0) return false;
+    this.device = columns.rid[row]!;
+    this.domain = columns.domain[row]!;
+    this.walked = (outcome & OUTCOME.known) !== 0 && (outcome & OUTCOME.hit) === 0;
+    this.page = pageNumber(columns.iovaLo[row]!, columns.iovaHi[row]!);
+    this.out = pageNumber(columns.outLo[row]!, columns.outHi[row]!);
+    const shift = columns.pageShift[row]!;
+    if (shift > 12 && shift < 52) {
+      // The output is that of the large page's first byte, or of the page itself: compare what lies within.
+      const within = this.page % 2 ** (shift - 12);
+      if (this.out % 2 ** (shift - 12) === 0) this.out += within;
+    }
+    return true;
+  }
+
+  /** Is this `map` row the one that the access went through? */
+  goesThrough(segment: Segment, row: number): boolean {
+    const { columns } = segment.rows.map;
+    if (columns.origin[row] !== 0) return false;
+    const start = pageNumber(columns.iovaLo[row]!, columns.iovaHi[row]!);
+    const within = this.page - start;
+    if (within < 0 || within >= pageNumber(columns.sizeLo[row]!, columns.sizeHi[row]!)) return false;
+    return pageNumber(columns.physLo[row]!, columns.physHi[row]!) + within === this.out;
+  }
+}
+
+/** The second walk: the same order again, written out. */
+function write(
+  guest: Trace,
+  host: Trace,
+  links: CommandLinks,
+  clock: ClockFit,
+  gathered: Gathered,
+  sink: EventSink,
+): MergeShifts {
+  const copyGuest = createRowCopier(guest, sink);
+  const copyHost = createRowCopier(host, sink);
+  const { attribution, waiting, awaited } = gathered;
+  const hostSource = guest.header.sources.length;
+  const units: number[] = [];
+  let next = 0;
+  const visitor: MergeVisitor = {
+    guest(cursor) {
+      const { stream, streamRow } = cursor;
+      const source = cursor.segment!.source[cursor.index]!;
+      const row = sink.begin(stream, cursor.time, cursor.cpu, cursor.task, source);
+      copyGuest(cursor.segment!, stream, cursor.row, row);
+      if (stream === STREAM_ID.map) {
+        const { columns } = sink.rows.map;
+        columns.domain[row] = attribution.mapDomain[streamRow]!;
+        columns.device[row] = attribution.mapDevice[streamRow]!;
+      } else if (stream === STREAM_ID.unmap) {
+        const { columns } = sink.rows.unmap;
+        columns.domain[row] = attribution.unmapDomain[streamRow]!;
+        columns.device[row] = attribution.unmapDevice[streamRow]!;
+      }
+    },
+    submitted() {},
+    host(cursor, time, submission) {
+      const { stream } = cursor;
+      const source = hostSource + cursor.segment!.source[cursor.index]!;
+      const row = sink.begin(
+        stream,
+        time,
+        submission?.cpu ?? cursor.cpu,
+        submission?.task ?? cursor.task,
+        source,
+      );
+      copyHost(cursor.segment!, stream, cursor.row, row);
+      if (submission === undefined) return;
+      const { columns } = sink.rows.inv;
+      if (submission.unit >= 0) {
+        const unit = (units[submission.unit] ??= sink.intern(guest.strings[submission.unit] ?? ''));
+        columns.unit[row] = unit;
+      }
+      const lag = Math.max(0, time - submission.time);
+      columns.lagLo[row] = lag | 0;
+      columns.lagHi[row] = Math.floor(lag / 0x100000000);
+    },
+    waitFor: (cursor) => (waiting[next] === cursor.ordinal ? awaited[next++]! : -1),
+    waited() {},
+  };
+  return mergeTraces(guest, host, links, createClockMapper(clock.map), visitor);
+}
