@@ -16,6 +16,10 @@ import type { Controls } from './controls.ts';
 import { SeriesBuilder } from './time-series.ts';
 import type { SeriesTotals } from './time-series.ts';
 
+// as constants of the module: the loop below compares with them per event
+const { dma: DMA, inv: INV, map: MAP, unmap: UNMAP, attach: ATTACH, fault: FAULT } = STREAM_ID;
+const UNTRANSLATED = OUTCOME.bypass | OUTCOME.fault;
+
 /** Time between two passes of a repeated trace. */
 const GAP_NS = 1000;
 
@@ -74,6 +78,7 @@ export function createPlayer(machine: Machine, series: SeriesBuilder, model?: Mo
   const controls = createControls(machine, modelled);
   const { attached } = controls;
   const row = new Int32Array(STREAM_NAMES.length);
+  const { accessNow, clock } = machine;
 
   const totals = (): SeriesTotals => {
     const { commands, syncs } = controls.counts;
@@ -83,55 +88,56 @@ export function createPlayer(machine: Machine, series: SeriesBuilder, model?: Mo
 
   const play = (segment: Segment, shift: Nanoseconds): void => {
     const { stream, time, count, rows, firstEvent } = segment;
-    const dma = rows.dma.columns;
+    const { rid: rids, pasid: pasids, domain: domains, iovaLo, iovaHi, outcome: outcomes } = rows.dma.columns;
+    const { access, pageShift } = rows.dma.columns;
+    let { binEnd } = series;
+    let accesses = 0;
     row.fill(0);
     for (let i = 0; i < count; i++) {
       const id = stream[i]!;
       const r = row[id]!;
       row[id] = r + 1;
       const at = time[i]! + shift;
-      if (at >= series.binEnd) series.advance(at, totals());
+      if (at >= binEnd) {
+        series.advance(at, totals());
+        ({ binEnd } = series);
+      }
       switch (id) {
-        case STREAM_ID.dma: {
-          const outcome = dma.outcome[r]!;
-          if ((outcome & OUTCOME.fault) !== 0) counts.faults++;
-          else if ((outcome & OUTCOME.bypass) !== 0) counts.bypassed++;
-          else if (recorded) {
-            counts.accesses++;
-            const rid = dma.rid[r]!;
-            const pasid = dma.pasid[r]!;
+        case DMA: {
+          const outcome = outcomes[r]!;
+          if ((outcome & UNTRANSLATED) !== 0) {
+            if ((outcome & OUTCOME.fault) !== 0) counts.faults++;
+            else counts.bypassed++;
+          } else if (recorded) {
+            accesses++;
+            const rid = rids[r]!;
+            const pasid = pasids[r]!;
             const known = pasid < 0 && rid >>> 16 === 0 && attached[rid] !== 0;
-            machine.access(
-              at,
-              rid,
-              pasid,
-              known ? ABSENT : dma.domain[r]!,
-              dma.iovaLo[r]!,
-              dma.iovaHi[r]!,
-              dma.access[r]!,
-              dma.pageShift[r]!,
-            );
+            const domain = known ? ABSENT : domains[r]!;
+            if (at > clock[0]!) clock[0] = at;
+            accessNow(rid, pasid, domain, iovaLo[r]!, iovaHi[r]!, access[r]!, pageShift[r]!);
           }
           break;
         }
-        case STREAM_ID.inv:
+        case INV:
           controls.inv(rows.inv.columns, r, at);
           break;
-        case STREAM_ID.map:
+        case MAP:
           controls.map(rows.map.columns, r, at);
           break;
-        case STREAM_ID.unmap:
+        case UNMAP:
           controls.unmap(rows.unmap.columns, r, at, firstEvent + i);
           break;
-        case STREAM_ID.attach:
+        case ATTACH:
           controls.attach(rows.attach.columns, r);
           break;
-        case STREAM_ID.fault:
+        case FAULT:
           counts.faults++;
           break;
         default:
       }
     }
+    counts.accesses += accesses;
   };
   return { controls, counts, play, totals };
 }

@@ -66,6 +66,21 @@ export interface Machine {
     pageShift: number,
   ): number;
 
+  /**
+   * The same at the time in `clock[0]`, for loops that set it themselves: a number that is no small integer costs a heap object
+   * per call as an argument. Never set the clock back.
+   */
+  accessNow(
+    rid: RequesterId,
+    pasid: number,
+    domain: DomainId,
+    iovaLo: number,
+    iovaHi: number,
+    access: number,
+    pageShift: number,
+  ): number;
+  readonly clock: Float64Array;
+
   /** Everything cached is gone, not by a command (translation enabled, unit reset). Page tables and attachments stay. */
   reset(time: Nanoseconds): void;
 

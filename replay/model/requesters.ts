@@ -5,7 +5,7 @@ const LIMIT = 1 << 20;
 /** Small numbers for pairs of (rid or domain id, PASID), so that hot loops index arrays by them. */
 export class PairIndex {
   /** By first, for pairs without PASID whose first fits 16 bits: nearly all. Number plus 1. */
-  readonly #direct = new Int32Array(0x10000);
+  readonly direct: Int32Array = new Int32Array(0x10000);
   readonly #others = new Map<number, number>();
   readonly first: number[] = [];
   readonly pasid: number[] = [];
@@ -18,8 +18,8 @@ export class PairIndex {
 
   of(first: number, pasid: number): number {
     if (pasid < 0 && first >>> 16 === 0) {
-      const known = this.#direct[first]!;
-      return known !== 0 ? known - 1 : (this.#direct[first] = this.#add(first, pasid) + 1) - 1;
+      const known = this.direct[first]!;
+      return known !== 0 ? known - 1 : (this.direct[first] = this.#add(first, pasid) + 1) - 1;
     }
     const key = (first >>> 0) * 0x20_0000 + ((pasid + 1) & 0x1f_ffff);
     let index = this.#others.get(key);

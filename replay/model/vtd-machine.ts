@@ -38,13 +38,14 @@ export function createMachine(profile: HardwareProfile, options: MachineOptions 
   const byRequester = profile.iotlb === 'qemu-vtd';
   const onDrop = options.onDrop;
 
-  let now = 0;
+  // one word of memory: a number in a closure would be a new heap object with each change
+  const clock = new Float64Array(1);
   const dropped = (slot: number, why: number): void => {
     const { entries } = iotlb;
     const record = entries.record[slot]!;
     if (record >= 0)
       history.state[record] = why === DROP.command || why === DROP.reset ? SEEN.invalidated : SEEN.evicted;
-    if (entries.suspect[slot] !== 0) staleness.dropped(slot, why, now);
+    if (entries.suspect[slot] !== 0) staleness.dropped(slot, why, clock[0]!);
     if (onDrop !== undefined) onDrop(slot);
   };
   const iotlb: Iotlb = byRequester
@@ -155,7 +156,8 @@ export function createMachine(profile: HardwareProfile, options: MachineOptions 
     return found;
   };
 
-  const noteStale = (slot: number, requester: number, time: number, iovaLo: number, iovaHi: number): boolean => {
+  const noteStale = (slot: number, requester: number, iovaLo: number, iovaHi: number): boolean => {
+    const time = clock[0]!;
     const owner = tables.get(entries.domain[slot]!);
     if (owner === undefined || staleness.holds(slot, owner, (iovaLo >>> 12) | (iovaHi << 20), iovaHi >>> 12))
       return false;
@@ -168,6 +170,85 @@ export function createMachine(profile: HardwareProfile, options: MachineOptions 
       findings.push({ time, rid, domain: entries.domain[slot]!, iovaLo: iovaLo & -0x1000, iovaHi, ageNs, unmapEvent });
     }
     return true;
+  };
+
+  const accessNow = (
+    rid: number,
+    pasid: number,
+    domain: number,
+    iovaLo: number,
+    iovaHi: number,
+    access: number,
+    pageShift: number,
+  ): number => {
+    lookups++;
+    const direct = pasid < 0 && rid >>> 16 === 0 ? requesters.direct[rid]! : 0;
+    const requester = direct !== 0 ? direct - 1 : requesterOf(rid, pasid);
+    if (domain >= 0 && domainOf[requester] !== domain) setDomain(requester, domain);
+    const tag = tagOf[requester]!;
+    const pageLo = (iovaLo >>> 12) | (iovaHi << 20);
+    const pageHi = iovaHi >>> 12;
+    const found = iotlb.lookup(tag, pageLo, pageHi);
+    if (found >= 0) {
+      hits++;
+      if (shadow !== undefined) shadow.lookup(tag, pageLo, pageHi);
+      last.slot = found;
+      if (entries.suspect[found] !== 0 && noteStale(found, requester, iovaLo, iovaHi)) {
+        return ACCESS_RESULT.hit | ACCESS_RESULT.stale;
+      }
+      return ACCESS_RESULT.hit;
+    }
+    const owner = domainOf[requester]!;
+    const held = tablesOf[requester];
+    let level = levelOf(pageShift);
+    let outLo = 0;
+    let outHi = 0;
+    let translated = false;
+    let fault = false;
+    walks++;
+    contexts.cached[requester] = 1;
+    if (held !== undefined) {
+      const leaf = held.translate(pageLo, pageHi);
+      if (leaf >= 0) {
+        const lacksRead = (access & 1) !== 0 && (held.leafBits & format.readBit) === 0;
+        const lacksWrite = (access & 2) !== 0 && (held.leafBits & format.writeBit) === 0;
+        fault = (lacksRead || lacksWrite) && options.unmappedAccess !== 'fill';
+        level = leaf;
+        const inside = 512 ** leaf - 1;
+        outLo = held.outLo & ~inside;
+        outHi = held.outHi;
+        translated = true;
+      } else if (options.unmappedAccess === 'fill') unbacked++;
+      else fault = true;
+    }
+    walkReads += walkCaches.walk(tag, owner, pasid, level, pageLo, pageHi);
+    const alignedLo = pageLo & -(512 ** level);
+    const record = history.record(tag, level, alignedLo, pageHi);
+    const seen = record < 0 ? SEEN.never : history.state[record]!;
+    if (seen === SEEN.never) compulsory++;
+    else if (seen === SEEN.invalidated) invalidation++;
+    else if (shadow !== undefined && shadow.lookup(tag, pageLo, pageHi) >= 0) conflict++;
+    else capacity++;
+    if (fault) {
+      faults++;
+      last.slot = -1;
+      last.translated = false;
+      return ACCESS_RESULT.fault;
+    }
+    const slot = iotlb.insert(tag, owner, pasid, level, pageLo, pageHi, outLo, outHi);
+    if (record >= 0) {
+      entries.record[slot] = record;
+      history.state[record] = SEEN.evicted;
+    }
+    if (shadow !== undefined && shadow.lookup(tag, pageLo, pageHi) < 0) {
+      shadow.insert(tag, owner, pasid, level, pageLo, pageHi, 0, 0);
+    }
+    last.slot = slot;
+    last.level = level;
+    last.outLo = outLo;
+    last.outHi = outHi;
+    last.translated = translated;
+    return (iotlb.wasReset ? ACCESS_RESULT.reset : 0) | (owner < 0 ? ACCESS_RESULT.unknownDomain : 0);
   };
 
   const machine: Machine = {
@@ -183,12 +264,12 @@ export function createMachine(profile: HardwareProfile, options: MachineOptions 
     },
 
     map(time, domain, iovaLo, iovaHi, physLo, physHi, sizeLo, sizeHi, prot) {
-      if (time > now) now = time;
+      if (time > clock[0]!) clock[0] = time;
       const page = (iovaHi >>> 0) * 0x100000 + (iovaLo >>> 12);
       const count = pagesOf(iovaLo, sizeLo, sizeHi);
       const held = tablesFor(domain);
       const events = held.map(page, (physHi >>> 0) * 0x100000 + (physLo >>> 12), count, prot);
-      staleness.mapped(domain, page, count, held, now);
+      staleness.mapped(domain, page, count, held, clock[0]!);
       if (events === 0) return 0;
       if ((events & TABLE_EVENT.overlap) !== 0) overlaps++;
       return (
@@ -198,11 +279,11 @@ export function createMachine(profile: HardwareProfile, options: MachineOptions 
     },
 
     unmap(time, domain, iovaLo, iovaHi, sizeLo, sizeHi, event) {
-      if (time > now) now = time;
+      if (time > clock[0]!) clock[0] = time;
       const page = (iovaHi >>> 0) * 0x100000 + (iovaLo >>> 12);
       const count = pagesOf(iovaLo, sizeLo, sizeHi);
       const events = tablesFor(domain).unmap(page, count);
-      staleness.unmapped(domain, page, count, now, event);
+      staleness.unmapped(domain, page, count, clock[0]!, event);
       if (events === 0) return 0;
       if ((events & TABLE_EVENT.missing) !== 0) missing++;
       return (
@@ -213,86 +294,22 @@ export function createMachine(profile: HardwareProfile, options: MachineOptions 
     },
 
     command(time, w0Lo, w0Hi, w1Lo, w1Hi) {
-      if (time > now) now = time;
+      if (time > clock[0]!) clock[0] = time;
       const count = applyVtd(caches, w0Lo, w0Hi, w1Lo, w1Hi);
       if (count === MALFORMED) malformed++;
       else if (count === 0 && dropsTranslations(w0Lo)) wasted++;
       return count;
     },
 
+    clock,
     access(time, rid, pasid, domain, iovaLo, iovaHi, access, pageShift) {
-      if (time > now) now = time;
-      lookups++;
-      const requester = requesterOf(rid, pasid);
-      if (domain >= 0 && domainOf[requester] !== domain) setDomain(requester, domain);
-      const tag = tagOf[requester]!;
-      const pageLo = (iovaLo >>> 12) | (iovaHi << 20);
-      const pageHi = iovaHi >>> 12;
-      const found = iotlb.lookup(tag, pageLo, pageHi);
-      if (found >= 0) {
-        hits++;
-        if (shadow !== undefined) shadow.lookup(tag, pageLo, pageHi);
-        last.slot = found;
-        if (entries.suspect[found] !== 0 && noteStale(found, requester, now, iovaLo, iovaHi)) {
-          return ACCESS_RESULT.hit | ACCESS_RESULT.stale;
-        }
-        return ACCESS_RESULT.hit;
-      }
-      const owner = domainOf[requester]!;
-      const held = tablesOf[requester];
-      let level = levelOf(pageShift);
-      let outLo = 0;
-      let outHi = 0;
-      let translated = false;
-      let fault = false;
-      walks++;
-      contexts.cached[requester] = 1;
-      if (held !== undefined) {
-        const leaf = held.translate(pageLo, pageHi);
-        if (leaf >= 0) {
-          const lacksRead = (access & 1) !== 0 && (held.leafBits & format.readBit) === 0;
-          const lacksWrite = (access & 2) !== 0 && (held.leafBits & format.writeBit) === 0;
-          fault = (lacksRead || lacksWrite) && options.unmappedAccess !== 'fill';
-          level = leaf;
-          const inside = 512 ** leaf - 1;
-          outLo = held.outLo & ~inside;
-          outHi = held.outHi;
-          translated = true;
-        } else if (options.unmappedAccess === 'fill') unbacked++;
-        else fault = true;
-      }
-      walkReads += walkCaches.walk(tag, owner, pasid, level, pageLo, pageHi);
-      const alignedLo = pageLo & -(512 ** level);
-      const record = history.record(tag, level, alignedLo, pageHi);
-      const seen = record < 0 ? SEEN.never : history.state[record]!;
-      if (seen === SEEN.never) compulsory++;
-      else if (seen === SEEN.invalidated) invalidation++;
-      else if (shadow !== undefined && shadow.lookup(tag, pageLo, pageHi) >= 0) conflict++;
-      else capacity++;
-      if (fault) {
-        faults++;
-        last.slot = -1;
-        last.translated = false;
-        return ACCESS_RESULT.fault;
-      }
-      const slot = iotlb.insert(tag, owner, pasid, level, pageLo, pageHi, outLo, outHi);
-      if (record >= 0) {
-        entries.record[slot] = record;
-        history.state[record] = SEEN.evicted;
-      }
-      if (shadow !== undefined && shadow.lookup(tag, pageLo, pageHi) < 0) {
-        shadow.insert(tag, owner, pasid, level, pageLo, pageHi, 0, 0);
-      }
-      last.slot = slot;
-      last.level = level;
-      last.outLo = outLo;
-      last.outHi = outHi;
-      last.translated = translated;
-      return (iotlb.wasReset ? ACCESS_RESULT.reset : 0) | (owner < 0 ? ACCESS_RESULT.unknownDomain : 0);
+      if (time > clock[0]!) clock[0] = time;
+      return accessNow(rid, pasid, domain, iovaLo, iovaHi, access, pageShift);
     },
+    accessNow,
 
     reset(time) {
-      if (time > now) now = time;
+      if (time > clock[0]!) clock[0] = time;
       translations.dropAll(DROP.reset);
       walkCaches.dropAll(DROP.reset);
       contexts.dropAll();
@@ -305,8 +322,8 @@ export function createMachine(profile: HardwareProfile, options: MachineOptions 
     },
 
     finish(time): MachineCounts {
-      if (time > now) now = time;
-      staleness.close(now, ENDED.open);
+      if (time > clock[0]!) clock[0] = time;
+      staleness.close(clock[0]!, ENDED.open);
       return {
         iotlb: { lookups, hits, misses: lookups - hits, causes: { compulsory, capacity, conflict, invalidation } },
         walks,
