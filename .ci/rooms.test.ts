@@ -29,6 +29,7 @@ describe('rooms', () => {
       "import './d.ts';",
       "const e = await import('../bench/e.ts');",
       "const f = new URL('./f-worker.js', import.meta.url);",
+      "const g = new URL('../dist/cli.js', import.meta.url);",
       "import { readFileSync } from 'node:fs';",
     ].join('\n');
     expect(importsOf('replay/x.ts', text)).toEqual([
@@ -38,6 +39,7 @@ describe('rooms', () => {
       'replay/d.ts',
       'bench/e.ts',
       'replay/f-worker.js',
+      'cli.ts',
     ]);
   });
 });

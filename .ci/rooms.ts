@@ -6,7 +6,7 @@ const ROOMS: { readonly [room: string]: readonly string[] } = {
   recorder: ['traces'],
   replay: ['traces'],
   analyzers: ['traces', 'replay'],
-  bench: ['traces', 'recorder', 'replay', 'analyzers'],
+  bench: ['traces', 'recorder', 'replay', 'analyzers', 'cli.ts'],
   'cli.ts': ['traces', 'recorder', 'replay', 'analyzers', 'bench'],
 };
 
@@ -29,7 +29,10 @@ export function allowedImport(from: string, to: string): boolean {
 // import x from './a.ts'; export * from './a.ts'; import('./a.ts'); import './a.ts'; new URL('./a.js', import.meta.url)
 const SPECIFIER = /(?:\bfrom|\bimport|\bimport\(|\bnew URL\()\s*'(\.{1,2}\/[^']+)'/g;
 
-/** Files that a module names with a relative path, relative to the root. */
+/** Sources that a module names with a relative path, relative to the root; what is built counts as its source. */
 export function importsOf(path: string, text: string): string[] {
-  return [...text.matchAll(SPECIFIER)].map((match) => posix.join(posix.dirname(path), match[1] ?? ''));
+  return [...text.matchAll(SPECIFIER)].map((match) => {
+    const target = posix.join(posix.dirname(path), match[1] ?? '');
+    return target.startsWith('dist/') ? target.slice('dist/'.length).replace(/\.js$/, '.ts') : target;
+  });
 }
