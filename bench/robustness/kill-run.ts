@@ -26,7 +26,7 @@ export interface Kill {
  */
 export async function killAfter(args: readonly string[], output: string, delayMs: number, feed?: Feed): Promise<Kill> {
   const child = spawn(process.execPath, [CLI, ...args], { stdio: [feed ? 'pipe' : 'ignore', 'ignore', 'pipe'] });
-  let ended = false;
+  const state = { ended: false };
   let stderr = '';
   child.stderr?.on('data', (chunk: Buffer) => {
     stderr += chunk.toString();
@@ -35,7 +35,7 @@ export async function killAfter(args: readonly string[], output: string, delayMs
   child.stdin?.on('error', () => {});
   const exit = new Promise<void>((resolve) => {
     child.on('exit', () => {
-      ended = true;
+      state.ended = true;
       resolve();
     });
   });
@@ -43,17 +43,17 @@ export async function killAfter(args: readonly string[], output: string, delayMs
   const fedAt: number[] = [];
   const feeding = (async () => {
     for (const chunk of feed?.chunks ?? []) {
-      if (ended) return;
+      if (state.ended) return;
       child.stdin?.write(chunk);
       fedAt.push(performance.now() - begun);
       await sleep(feed?.pauseMs ?? 0);
     }
     child.stdin?.end();
   })();
-  while (!ended && !(existsSync(output) && statSync(output).size > 0)) await sleep(2);
-  if (!ended) await Promise.race([sleep(delayMs), exit]);
+  while (!state.ended && !(existsSync(output) && statSync(output).size > 0)) await sleep(2);
+  if (!state.ended) await Promise.race([sleep(delayMs), exit]);
   const killedAt = performance.now() - begun;
-  const killed = !ended && child.kill('SIGKILL');
+  const killed = !state.ended && child.kill('SIGKILL');
   await exit;
   await feeding;
   if (!existsSync(output)) throw new Error(`no ${output} after ${Math.round(killedAt)} ms: ${stderr}`);
