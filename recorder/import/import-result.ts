@@ -1,6 +1,8 @@
 import type { HealthReport } from '../../traces/health.ts';
 import { STREAM_NAMES } from '../../traces/schema.ts';
 import type { StreamName } from '../../traces/schema.ts';
+import type { AttributedRows, AttributionReport } from './join/attribution.ts';
+import type { JoinReport } from './join/join.ts';
 import type { SourceReport } from './read-source.ts';
 
 /** What `iorr import` answers. */
@@ -12,16 +14,17 @@ export interface ImportResult {
   /** Events by stream; streams without events are not named. */
   readonly streams: { readonly [S in StreamName]?: number };
   readonly inputs: readonly SourceReport[];
-  /** Lines of all inputs, and how many a second were read, decompression and writing included. */
+  /** Lines of all inputs, and how many a second were decompressed, parsed and written; finding owners and joining come on top. */
   readonly lines: number;
   readonly linesPerSecond: number;
+  readonly readNs: number;
   readonly wallNs: number;
   /** False where it was interrupted. */
   readonly complete: boolean;
   /** Whose maps they are, as far as could be found; null where there was nothing to find. */
-  readonly attribution: unknown;
+  readonly attribution: AttributionReport | null;
   /** How two captures of one run were joined; null for a single one. */
-  readonly join: unknown;
+  readonly join: Omit<JoinReport, 'attribution'> | null;
 }
 
 export function streamsOf(counts: { readonly [S in StreamName]: number }): ImportResult['streams'] {
@@ -67,15 +70,26 @@ function healthLines(health: HealthReport): string[] {
   return lines.length === 0 ? ['  every line was understood'] : lines;
 }
 
-function ownerLine(what: string, value: unknown): string[] {
-  const rows = value as { readonly rows?: unknown; readonly attributed?: unknown } | undefined;
-  if (typeof rows?.rows !== 'number' || typeof rows.attributed !== 'number' || rows.rows === 0) return [];
-  return [`  ${count(rows.attributed)} of ${count(rows.rows)} ${what} attributed to their domain`];
+function ownerLine(what: string, { rows, attributed }: AttributedRows): string[] {
+  if (rows === 0) return [];
+  const rest = rows === attributed ? 'all' : `${count(attributed)} of ${count(rows)}`;
+  return [`  owners: ${rest} ${what} attributed to a domain`];
 }
 
-function ownerLines(attribution: unknown): string[] {
-  const report = attribution as { readonly maps?: unknown; readonly unmaps?: unknown } | null;
-  return [...ownerLine('maps', report?.maps), ...ownerLine('unmaps', report?.unmaps)];
+function ownerLines(attribution: AttributionReport | null): string[] {
+  if (attribution === null) return [];
+  return [...ownerLine('maps', attribution.maps), ...ownerLine('unmaps', attribution.unmaps)];
+}
+
+function joinLines(join: ImportResult['join']): string[] {
+  if (join === null) return [];
+  const { commands, clock, accesses } = join;
+  const { median, p99 } = clock.residualNs;
+  return [
+    `  joined on ${count(commands.matched)} commands that both captures hold; clocks ${clock.driftPpm.toFixed(1)} ppm apart, ` +
+      `residual median ${(median / 1000).toFixed(1)} us, P99 ${(p99 / 1000).toFixed(1)} us`,
+    `  ${count(accesses.unexplainedWalks + accesses.unexplainedHits)} of ${count(accesses.translations)} translations go through no recorded map`,
+  ];
 }
 
 /** The summary for people, on stderr. */
@@ -88,9 +102,10 @@ export function summaryText(result: ImportResult, health: HealthReport): string 
       return `  ${input.file}: ${input.format}, ${count(input.lines)} lines${folded}`;
     }),
     `  ${streams.join(', ')}`,
+    ...joinLines(result.join),
     ...ownerLines(result.attribution),
     ...healthLines(health),
-    `  ${count(Math.round(result.linesPerSecond))} lines/s`,
+    `  ${count(Math.round(result.linesPerSecond))} lines/s read and written, ${(result.wallNs / 1e9).toFixed(1)} s in all`,
   ];
   if (!result.complete) lines.push('  interrupted: the trace holds what was read up to then');
   return `${lines.join('\n')}\n`;

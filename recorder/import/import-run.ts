@@ -1,20 +1,20 @@
-import { renameSync } from 'node:fs';
 import { describeInput } from '../../traces/envelope.ts';
 import type { ReportInput } from '../../traces/envelope.ts';
-import { createTrace, openTrace } from '../../traces/file.ts';
-import type { OpenTrace, TraceFileWriter } from '../../traces/file.ts';
+import { IorrError } from '../../traces/errors.ts';
+import { createTrace } from '../../traces/file.ts';
+import type { TraceFileWriter } from '../../traces/file.ts';
 import { FORMAT_VERSION } from '../../traces/header.ts';
 import type { TraceHeader } from '../../traces/header.ts';
+import { Health } from '../../traces/health.ts';
 import type { HealthReport } from '../../traces/health.ts';
-import type { StreamName } from '../../traces/schema.ts';
 import { TOOL, toolVersion } from '../../traces/tool.ts';
 import type { ImportResult } from './import-result.ts';
 import { streamsOf } from './import-result.ts';
 import type { ImportSource } from './import-source.ts';
-import { attributeTrace, writeAttributed } from './join/attribute.ts';
 import { OutputPlace } from './output-path.ts';
 import { readSource } from './read-source.ts';
 import type { ReadOptions, SourceReport } from './read-source.ts';
+import { attributePass, joinPass } from './second-pass.ts';
 
 export interface ImportOutcome {
   readonly result: ImportResult;
@@ -25,30 +25,37 @@ export interface ImportOutcome {
 /** Inputs that are no files may pause; what was read is flushed so often, that a killed import keeps it. */
 const TICK_MS = 250;
 
-/** Streams that a kernel can only be said to have shown if they hold something: their events may not have been enabled. */
-const OPTIONAL_STREAMS: readonly StreamName[] = ['inv', 'flush', 'fault', 'prq'];
-
 /** What is known once the final trace is closed. */
 interface Written {
   readonly writer: TraceFileWriter;
   readonly reports: readonly SourceReport[];
   readonly health: HealthReport;
-  readonly attribution: unknown;
-  readonly join: unknown;
+  readonly attribution: ImportResult['attribution'];
+  readonly join: ImportResult['join'];
+  /** When the last input was read. */
+  readonly readAt: number;
 }
 
-/** Imports inputs whose formats are known into a trace at `output`. */
+/**
+ * Imports inputs whose formats are known into a trace at `output`: one as it is, a guest's and a host's of one run joined.
+ * Throws `IorrError` JOIN_IMPOSSIBLE, FILE_UNWRITABLE.
+ */
 export async function importSources(
   sources: readonly ImportSource[],
   output: string,
   options: ReadOptions,
 ): Promise<ImportOutcome> {
   const begun = performance.now();
+  const pair = pairOf(sources);
   const place = new OutputPlace(output);
   try {
-    const written = await importSingle(sources[0]!, place, options);
+    const written =
+      pair === undefined
+        ? await importSingle(sources[0]!, place, options)
+        : await importPair(pair.guest, pair.host, place, options);
     const { writer, reports, health, attribution, join } = written;
     const wallMs = performance.now() - begun;
+    const readMs = written.readAt - begun;
     const lines = reports.reduce((sum, report) => sum + report.lines, 0);
     const { events, bytes } = writer;
     const complete = reports.every((report) => report.complete);
@@ -61,53 +68,89 @@ export async function importSources(
       streams: streamsOf(writer.streamCounts),
       inputs: reports,
       lines,
-      linesPerSecond: wallMs === 0 ? 0 : (lines / wallMs) * 1000,
+      linesPerSecond: readMs > 0 ? (lines / readMs) * 1000 : 0,
+      readNs: Math.round(readMs * 1e6),
       wallNs: Math.round(wallMs * 1e6),
       complete,
       attribution,
       join,
     };
-    const input = sources.map((source, i) =>
-      describeInput(source.input.name, { header: headerOf(source), eventCount: reports[i]?.events ?? 0 }, source.input.read()),
-    );
-    return { result, health, input };
+    return { result, health, input: reports.map((report) => inputOf(sources, report)) };
   } finally {
     place.clean();
   }
 }
 
-/** One capture: as it is, or, if it is a guest's, with the owners of its maps found in a second pass. */
+/** The two sides of a run; undefined for a single input. */
+function pairOf(sources: readonly ImportSource[]): { guest: ImportSource; host: ImportSource } | undefined {
+  if (sources.length === 1) return undefined;
+  const guest = sources.filter(({ importer }) => importer.side === 'guest');
+  const host = sources.filter(({ importer }) => importer.side === 'host');
+  if (guest.length === 1 && host.length === 1) return { guest: guest[0]!, host: host[0]! };
+  const found = sources.map(({ input, importer }) => `${input.name} (${importer.name}, ${importer.side})`).join(', ');
+  throw new IorrError('JOIN_IMPOSSIBLE', `one capture of the guest and one of the host expected, found ${found}`, {
+    hint: 'import captures of different runs one by one',
+  });
+}
+
+/** A host's capture is final as it is read; a guest's gets a second pass. */
 async function importSingle(source: ImportSource, place: OutputPlace, options: ReadOptions): Promise<Written> {
   const guest = source.importer.side === 'guest';
   const path = guest && !place.regular ? place.part('guest') : place.path;
-  const writer = createTrace(path, headerOf(source));
-  const report = await importOne(source, writer, options);
+  const { writer, report } = await importOne(source, path, guest, options);
   const health = source.health.report();
+  const readAt = performance.now();
   if (path === place.path && (!guest || !report.complete)) {
-    return { writer, reports: [report], health, attribution: null, join: null };
+    return { writer, reports: [report], health, attribution: null, join: null, readAt };
   }
-  const trace = openTrace(path);
+  const notes = notesOf([report]);
+  const pass = attributePass(path, place, health, notes);
+  return { writer: pass.writer, reports: [report], health, attribution: pass.attribution, join: null, readAt };
+}
+
+async function importPair(
+  guest: ImportSource,
+  host: ImportSource,
+  place: OutputPlace,
+  options: ReadOptions,
+): Promise<Written> {
+  const guestPath = place.regular ? place.path : place.part('guest');
+  const hostPath = place.part('host');
   try {
-    const attribution = attributeTrace(trace);
-    const target = place.regular ? place.part('attributed') : place.path;
-    const attributed = createTrace(target, narrowedHeader(trace));
-    writeAttributed(trace, attribution, attributed);
-    attributed.finish({ health, notes: { ...notesOf(report), attribution: attribution.report } });
-    if (place.regular) renameSync(target, place.path);
-    return { writer: attributed, reports: [report], health, attribution: attribution.report, join: null };
-  } finally {
-    trace.close();
+    const first = await importOne(guest, guestPath, true, options);
+    const second = await importOne(host, hostPath, true, options);
+    const readAt = performance.now();
+    const reports = [first.report, second.report];
+    const health = new Health();
+    for (const source of [guest, host]) health.merge(source.health.report());
+    const report = health.report();
+    if (reports.some(({ complete }) => !complete)) {
+      // What was read of the guest stays; half a run can't be joined.
+      return { writer: first.writer, reports, health: report, attribution: null, join: null, readAt };
+    }
+    const pass = joinPass(guestPath, hostPath, place, report, notesOf(reports));
+    return { writer: pass.writer, reports, health: report, attribution: pass.attribution, join: pass.join, readAt };
+  } catch (error) {
+    place.discard();
+    throw error;
   }
 }
 
 /** Reads one input into a trace and closes it. What was flushed is readable at any time, also if the process is killed. */
-async function importOne(source: ImportSource, writer: TraceFileWriter, options: ReadOptions): Promise<SourceReport> {
+async function importOne(
+  source: ImportSource,
+  path: string,
+  temporary: boolean,
+  options: ReadOptions,
+): Promise<{ writer: TraceFileWriter; report: SourceReport }> {
+  // What is about to be written anew is not worth compressing.
+  const writer = createTrace(path, headerOf(source), temporary ? { compression: 'none' } : {});
   const pausing = source.input.size === 0;
   const timer = pausing ? setInterval(() => writer.tick(performance.now()), TICK_MS) : undefined;
   try {
     const report = await readSource(source, writer, options);
-    writer.finish({ health: source.health.report(), notes: notesOf(report) });
-    return report;
+    writer.finish({ health: source.health.report(), notes: notesOf([report]) });
+    return { writer, report };
   } finally {
     clearInterval(timer);
     writer.close();
@@ -127,14 +170,22 @@ function headerOf(source: ImportSource): TraceHeader {
   };
 }
 
-function narrowedHeader({ header, streamCounts }: OpenTrace): TraceHeader {
-  const seen = Object.entries(header.fidelity).filter(
-    ([name]) => !OPTIONAL_STREAMS.includes(name as StreamName) || streamCounts[name as StreamName] > 0,
-  );
-  return { ...header, fidelity: Object.fromEntries(seen) };
+function inputOf(sources: readonly ImportSource[], report: SourceReport): ReportInput {
+  const source = sources.find(({ input }) => input.name === report.file)!;
+  const header = headerOf(source);
+  return describeInput(report.file, { header, eventCount: report.events }, source.input.read());
 }
 
-function notesOf(report: SourceReport): { readonly [name: string]: unknown } {
-  const { lines, folded, blank, complete, notes } = report;
-  return { import: { lines, folded, blank, complete, ...notes } };
+/** Where events came from, for `info`. File names stay out: a trace carries no paths of the machine that made it. */
+function notesOf(reports: readonly SourceReport[]): { readonly [name: string]: unknown } {
+  return {
+    import: reports.map(({ format, lines, folded, blank, complete, notes }) => ({
+      format,
+      lines,
+      folded,
+      blank,
+      complete,
+      ...notes,
+    })),
+  };
 }

@@ -1,0 +1,88 @@
+import { renameSync } from 'node:fs';
+import { createTrace, openTrace } from '../../traces/file.ts';
+import type { OpenTrace, TraceFileWriter } from '../../traces/file.ts';
+import type { TraceHeader, TraceSummary } from '../../traces/header.ts';
+import type { HealthReport } from '../../traces/health.ts';
+import type { StreamName } from '../../traces/schema.ts';
+import { attributeTrace, writeAttributed } from './join/attribute.ts';
+import type { AttributionReport } from './join/attribution.ts';
+import { joinHeaders, joinTraces } from './join/join.ts';
+import type { JoinReport } from './join/join.ts';
+import type { OutputPlace } from './output-path.ts';
+
+/**
+ * What is only known when a capture was read to its end: whose its maps are, and how two captures go together. Each pass
+ * writes a new trace, which takes the output's place in one step; until then the output is what was read.
+ */
+export interface SecondPass {
+  readonly writer: TraceFileWriter;
+  readonly attribution: AttributionReport;
+  readonly join: Omit<JoinReport, 'attribution'> | null;
+}
+
+/** Streams that a kernel can only be said to have shown if they hold something: their events may not have been enabled. */
+const OPTIONAL_STREAMS: readonly StreamName[] = ['inv', 'flush', 'fault', 'prq'];
+
+type Notes = TraceSummary['notes'];
+
+export function attributePass(path: string, place: OutputPlace, health: HealthReport, notes: Notes): SecondPass {
+  const trace = openTrace(path);
+  try {
+    const attribution = attributeTrace(trace);
+    const { report } = attribution;
+    return replaceOutput(place, narrowed(trace), (writer) => {
+      writeAttributed(trace, attribution, writer);
+      writer.finish({ health, notes: { ...notes, attribution: report } });
+      return { writer, attribution: report, join: null };
+    });
+  } finally {
+    trace.close();
+  }
+}
+
+export function joinPass(
+  guestPath: string,
+  hostPath: string,
+  place: OutputPlace,
+  health: HealthReport,
+  notes: Notes,
+): SecondPass {
+  const guest = openTrace(guestPath);
+  try {
+    const host = openTrace(hostPath);
+    try {
+      return replaceOutput(place, joinHeaders(narrowed(guest), host.header), (writer) => {
+        const { attribution, ...join } = joinTraces(guest, host, writer);
+        writer.finish({ health, notes: { ...notes, join, attribution } });
+        return { writer, attribution, join };
+      });
+    } finally {
+      host.close();
+    }
+  } finally {
+    guest.close();
+  }
+}
+
+function replaceOutput(
+  place: OutputPlace,
+  header: TraceHeader,
+  write: (writer: TraceFileWriter) => SecondPass,
+): SecondPass {
+  const target = place.regular ? place.part('new') : place.path;
+  const writer = createTrace(target, header);
+  try {
+    const pass = write(writer);
+    if (place.regular) renameSync(target, place.path);
+    return pass;
+  } finally {
+    writer.close();
+  }
+}
+
+function narrowed({ header, streamCounts }: OpenTrace): TraceHeader {
+  const seen = Object.entries(header.fidelity).filter(
+    ([name]) => !OPTIONAL_STREAMS.includes(name as StreamName) || streamCounts[name as StreamName] > 0,
+  );
+  return { ...header, fidelity: Object.fromEntries(seen) };
+}
