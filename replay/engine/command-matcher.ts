@@ -6,6 +6,8 @@
 /** Told about each comparison. */
 export interface MatchSink {
   agreed(event: number, recorded: CommandWords): void;
+  /** Right but for the invalidation hint, which the model can't tell. */
+  unjudged(event: number): void;
   /** Same place, other words. */
   altered(event: number, recorded: CommandWords, model: CommandWords): void;
   /** Recorded and not predicted. */
@@ -20,6 +22,8 @@ export type CommandWords = readonly [number, number, number, number, number, num
 interface Entry {
   readonly event: number;
   readonly words: CommandWords;
+  /** Prediction: IH of an IOTLB command may be either. */
+  readonly anyHint: boolean;
 }
 
 interface Lane {
@@ -40,9 +44,9 @@ export class CommandMatcher {
     this.#sink = sink;
   }
 
-  expect(submitter: number, event: number, words: CommandWords): void {
+  expect(submitter: number, event: number, words: CommandWords, anyHint = false): void {
     const lane = this.#lane(submitter);
-    lane.expected.push({ event, words });
+    lane.expected.push({ event, words, anyHint });
     this.#match(lane);
   }
 
@@ -54,7 +58,7 @@ export class CommandMatcher {
       this.#sink.agreed(event, words);
       return;
     }
-    lane.recorded.push({ event, words });
+    lane.recorded.push({ event, words, anyHint: false });
     this.#match(lane);
   }
 
@@ -96,6 +100,12 @@ export class CommandMatcher {
         this.#sink.agreed(r.event, r.words);
         continue;
       }
+      if (e.anyHint && same(flipHint(r.words), e.words)) {
+        recorded.shift();
+        expected.shift();
+        this.#sink.unjudged(r.event);
+        continue;
+      }
       const skipped = expected.findIndex((entry, i) => i < WINDOW && same(entry.words, r.words));
       if (skipped > 0) {
         for (const entry of expected.splice(0, skipped)) this.#sink.missing(entry.event, entry.words);
@@ -121,4 +131,10 @@ export class CommandMatcher {
 function same(a: CommandWords, b: CommandWords): boolean {
   for (let i = 0; i < 8; i++) if (a[i] !== b[i]) return false;
   return true;
+}
+
+/** The same command with the other invalidation hint (bit 6 of the second word's low half). */
+function flipHint(words: CommandWords): CommandWords {
+  const [w0Lo, w0Hi, w1Lo, w1Hi, w2Lo, w2Hi, w3Lo, w3Hi] = words;
+  return [w0Lo, w0Hi, w1Lo ^ 0x40, w1Hi, w2Lo, w2Hi, w3Lo, w3Hi];
 }

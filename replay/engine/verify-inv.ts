@@ -44,6 +44,8 @@ export interface FlushVerifier {
   unassignTag(tag: CacheTag): void;
   /** The driver began to flush (a flush event of the first tag of a domain). */
   flush(intent: FlushIntent): void;
+  /** Domain of a flush of this submitter that nothing before it explains, or `ABSENT`: the map behind it is likely its own. */
+  unexplained(key: number): DomainId;
   /** A recorded flush command. `submitted` is when the driver put it into the queue. */
   command(key: number, cpu: number, task: number, event: number, submitted: number, words: CommandWords): void;
   finish(): void;
@@ -55,6 +57,7 @@ export interface UnmapIntent {
   readonly domain: DomainId;
   readonly first: PageNumber;
   readonly last: PageNumber;
+  /** 0, 1, or -1 where the domain, and so its table, is not known yet. */
   readonly freedTable: number;
   readonly cpu: number;
   readonly task: number;
@@ -121,7 +124,9 @@ class InvWalk {
     this.#traits = traits;
     this.#report = report;
     this.#verifier =
-      design === 'linux-lazy' ? new LazyVerifier(traits, report) : new StrictVerifier(traits, report, design);
+      design === 'linux-lazy'
+        ? new LazyVerifier(traits, report, this.#tables)
+        : new StrictVerifier(traits, report, this.#tables, design);
     report.note(`checked against ${design}`);
     const { firstStage, drainBits } = traits.context;
     report.note(`drain bits of IOTLB commands, 0x${drainBits.toString(16)}, learned from the first one`);
@@ -179,12 +184,13 @@ class InvWalk {
     if (columns.origin[r] !== ORIGIN.iommu) return;
     const pages = pageNumber(columns.sizeLo[r] ?? 0, columns.sizeHi[r] ?? 0);
     if (pages === 0) return;
-    const domain = this.#domain(columns.domain[r] ?? ABSENT, columns.device[r] ?? ABSENT);
+    let domain = this.#domain(columns.domain[r] ?? ABSENT, columns.device[r] ?? ABSENT);
     const first = pageNumber(columns.iovaLo[r] ?? 0, columns.iovaHi[r] ?? 0);
     const last = first + pages - 1;
     const offset = pageNumber(columns.physLo[r] ?? 0, columns.physHi[r] ?? 0) - first;
     const key = submitter(cpu, task);
     this.#tearing.delete(key);
+    if (domain === ABSENT) domain = this.#verifier.unexplained(key);
     const replaced = this.#tables.map(domain, first, last, offset);
     this.#verifier.map(key, event, domain, first, last, [replaced, this.#tables.replacedLast], cpu, task, time);
   }
@@ -205,7 +211,7 @@ class InvWalk {
     const last = first + pages - 1;
     const key = submitter(cpu, task);
     this.#tearing.delete(key);
-    const freedTable = this.#tables.unmap(domain, first, last);
+    const freedTable = domain === ABSENT ? -1 : this.#tables.unmap(domain, first, last);
     if (domain !== ABSENT && this.#tags.of(domain).length === 0) {
       if (this.#known.has(domain)) this.#report.skip('unmap in a domain that no cache holds');
       return;

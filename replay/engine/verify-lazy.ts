@@ -5,6 +5,7 @@ import type { DomainId, Nanoseconds, PageNumber } from '../../traces/units.ts';
 import type { CacheTag } from '../designs/design.ts';
 import { designParameters } from '../designs/designs.ts';
 import { LinuxLazy, linuxLazy } from '../designs/linux-lazy.ts';
+import type { TablePresence } from '../designs/table-presence.ts';
 import type { CommandMatcher, CommandWords } from './command-matcher.ts';
 import type { InvReport } from './inv-report.ts';
 import type { InvTraits } from './inv-traits.ts';
@@ -49,10 +50,10 @@ export class LazyVerifier implements FlushVerifier {
   #outside = 0;
   #unattributed = 0;
 
-  constructor(traits: InvTraits, report: InvReport) {
+  constructor(traits: InvTraits, report: InvReport, tables: TablePresence) {
     this.#traits = traits;
     this.#report = report;
-    this.#strict = new StrictVerifier(traits, report, 'linux-strict');
+    this.#strict = new StrictVerifier(traits, report, tables, 'linux-strict');
     this.#matcher = flushMatcher(report);
     const parameter = designParameters(linuxLazy);
     this.#timeoutNs = parameter('linux-lazy.timeout') * 1e6;
@@ -117,6 +118,10 @@ export class LazyVerifier implements FlushVerifier {
     const due = this.#due.get(intent.key);
     if (due === undefined) this.#due.set(intent.key, [domain]);
     else due.push(domain);
+  }
+
+  unexplained(key: number): DomainId {
+    return this.#strict.unexplained(key);
   }
 
   flush(intent: FlushIntent): void {

@@ -4,6 +4,7 @@ import { ABSENT } from '../../traces/units.ts';
 import type { DomainId, PageNumber } from '../../traces/units.ts';
 import type { CacheTag, CommandEmitter, Design } from '../designs/design.ts';
 import { designParameters, findDesign } from '../designs/designs.ts';
+import type { TablePresence } from '../designs/table-presence.ts';
 import { addressMask, alignPage } from '../designs/vtd-flush.ts';
 import { CommandMatcher } from './command-matcher.ts';
 import type { CommandWords } from './command-matcher.ts';
@@ -22,23 +23,27 @@ const MAX_PENDING = 4096;
 export class StrictVerifier implements FlushVerifier {
   readonly #traits: InvTraits;
   readonly #report: InvReport;
+  readonly #tables: TablePresence;
   readonly #design: Design;
   readonly #matcher: CommandMatcher;
   readonly #pending = new Map<number, UnmapIntent[]>();
-  /** Domain of a flush that no unmap explains, by submitter, until its next event. */
-  readonly #unclaimed = new Map<number, DomainId>();
+  /** Domain of a flush that no unmap explains, by submitter, until its next event. A flush for a replaced table is traced before its map. */
+  readonly #unexplained = new Map<number, DomainId>();
   #key = 0;
   #event = 0;
+  /** A table of the range may have been made by a map whose domain is not known. */
+  #hintUnknown = false;
   #unions = 0;
   #borrowed = 0;
 
-  constructor(traits: InvTraits, report: InvReport, design: string) {
+  constructor(traits: InvTraits, report: InvReport, tables: TablePresence, design: string) {
+    this.#tables = tables;
     this.#traits = traits;
     this.#report = report;
     this.#matcher = flushMatcher(report);
     const emit: CommandEmitter = {
       command: (_unit, w0Lo, w0Hi, w1Lo, w1Hi) =>
-        this.#matcher.expect(this.#key, this.#event, [w0Lo, w0Hi, w1Lo, w1Hi, 0, 0, 0, 0]),
+        this.#matcher.expect(this.#key, this.#event, [w0Lo, w0Hi, w1Lo, w1Hi, 0, 0, 0, 0], this.#hintUnknown),
       submit: () => undefined,
       defer: () => 0,
       release: () => undefined,
@@ -70,20 +75,22 @@ export class StrictVerifier implements FlushVerifier {
     time: number,
   ): void {
     this.#at(key, event);
-    // a flush for a replaced table is traced before its map
-    const claimed = domain === ABSENT && replaced[0] >= 0 ? (this.#unclaimed.get(key) ?? ABSENT) : domain;
-    this.#unclaimed.delete(key);
-    this.#design.map(claimed, first, last, replaced[0], replaced[1], cpu, task, time);
+    this.#unexplained.delete(key);
+    if (domain !== ABSENT) this.#design.map(domain, first, last, replaced[0], replaced[1], cpu, task, time);
   }
 
   unmap(intent: UnmapIntent): void {
-    this.#unclaimed.delete(intent.key);
+    this.#unexplained.delete(intent.key);
     const pending = this.#pending.get(intent.key);
     if (pending === undefined) this.#pending.set(intent.key, [intent]);
     else {
       pending.push(intent);
       if (pending.length > MAX_PENDING) this.#giveUp(pending.splice(0, 1));
     }
+  }
+
+  unexplained(key: number): DomainId {
+    return this.#unexplained.get(key) ?? ABSENT;
   }
 
   flush(intent: FlushIntent): void {
@@ -137,7 +144,7 @@ export class StrictVerifier implements FlushVerifier {
     const pending = this.#pending.get(at.key) ?? [];
     const mine = pending.filter((p) => (p.domain === at.domain || p.domain === ABSENT) && p.time <= until);
     if (mine.length === 0) {
-      this.#unclaimed.set(at.key, at.domain);
+      this.#unexplained.set(at.key, at.domain);
       return;
     }
     const skip = unionThatFits(mine, fits);
@@ -164,8 +171,14 @@ export class StrictVerifier implements FlushVerifier {
     if (newest === undefined) return;
     this.#at(at.key, newest.event);
     const { domain, cpu, task, time } = at;
-    for (const u of unmaps) this.#design.unmap(domain, u.first, u.last, u.freedTable, cpu, task, u.time);
+    this.#hintUnknown = false;
+    for (const u of unmaps) {
+      const freed = u.freedTable < 0 ? this.#tables.unmap(domain, u.first, u.last) : u.freedTable;
+      if (freed === 0 && this.#tables.unmap(ABSENT, u.first, u.last) === 1) this.#hintUnknown = true;
+      this.#design.unmap(domain, u.first, u.last, freed, cpu, task, u.time);
+    }
     this.#design.sync(domain, cpu, task, time);
+    this.#hintUnknown = false;
   }
 
   #at(key: number, event: number): void {
@@ -207,6 +220,7 @@ function unionThatFits(unmaps: readonly UnmapIntent[], fits: (first: PageNumber,
 export function flushMatcher(report: InvReport): CommandMatcher {
   return new CommandMatcher({
     agreed: () => report.agreed('inv.flush'),
+    unjudged: () => report.skip('hint of a flush: a map of unknown domain may have made the table that it freed'),
     altered: (event, recorded, model) => report.altered('inv.flush', event, recorded, model),
     extra: (event, recorded) => report.diverged('inv.flush', event, 'extra', formatCommand(recorded), 'no command'),
     missing: (event, model) => report.diverged('inv.flush', event, 'missing', 'no command', formatCommand(model)),
