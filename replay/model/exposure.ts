@@ -1,9 +1,8 @@
 import type { Nanoseconds } from '../../traces/units.ts';
 import type { Exposure } from '../results.ts';
+import { DurationCounts } from './duration-counts.ts';
 import { DROP } from './iotlb.ts';
 
-/** Durations kept before equal ones are merged. */
-const MERGE_AT = 1 << 17;
 const BUCKETS = 53;
 
 /** How an exposure ended. */
@@ -18,68 +17,6 @@ export const ENDED_BY_DROP: readonly number[] = (() => {
   by[DROP.reset] = ENDED.command;
   return by;
 })();
-
-/** Lists of (duration, pages), exact: equal durations are merged, so that memory follows the number of distinct durations. */
-class Durations {
-  #ns = new Float64Array(1024);
-  #pages = new Float64Array(1024);
-  #count = 0;
-  #merged = 0;
-
-  add(ns: number, pages: number): void {
-    if (this.#count === this.#ns.length) this.#room();
-    this.#ns[this.#count] = ns;
-    this.#pages[this.#count++] = pages;
-  }
-
-  #room(): void {
-    if (this.#count >= MERGE_AT && this.#count >= this.#merged * 2) {
-      this.merge();
-      this.#merged = this.#count;
-      if (this.#count < this.#ns.length) return;
-    }
-    const ns = new Float64Array(this.#count * 2);
-    const pages = new Float64Array(this.#count * 2);
-    ns.set(this.#ns.subarray(0, this.#count));
-    pages.set(this.#pages.subarray(0, this.#count));
-    this.#ns = ns;
-    this.#pages = pages;
-  }
-
-  /** Sorts by duration and sums equal ones. */
-  merge(): void {
-    const ns = this.#ns;
-    const pages = this.#pages;
-    const order = Uint32Array.from({ length: this.#count }, (_, i) => i).sort((a, b) => ns[a]! - ns[b]!);
-    const sortedNs = Float64Array.from(order, (i) => ns[i]!);
-    const sortedPages = Float64Array.from(order, (i) => pages[i]!);
-    let kept = 0;
-    for (let i = 0; i < sortedNs.length; i++) {
-      if (kept > 0 && ns[kept - 1] === sortedNs[i]) pages[kept - 1]! += sortedPages[i]!;
-      else {
-        ns[kept] = sortedNs[i]!;
-        pages[kept++] = sortedPages[i]!;
-      }
-    }
-    this.#count = kept;
-  }
-
-  /** Nearest rank, weighted by pages: the shortest duration that at least `share` of all pages do not exceed. */
-  quantiles(shares: readonly number[]): number[] {
-    this.merge();
-    let total = 0;
-    for (let i = 0; i < this.#count; i++) total += this.#pages[i]!;
-    return shares.map((share) => {
-      const rank = Math.max(1, Math.ceil(share * total));
-      let seen = 0;
-      for (let i = 0; i < this.#count; i++) {
-        seen += this.#pages[i]!;
-        if (seen >= rank) return this.#ns[i]!;
-      }
-      return 0;
-    });
-  }
-}
 
 /**
  * The staleness ledger: which cached translations the page tables no longer hold, since when, and how that ended. An exposure
@@ -107,7 +44,7 @@ export class ExposureLedger {
   #pageNs = 0;
   readonly #ended = [0, 0, 0, 0, 0];
   readonly #histogram: number[] = Array.from({ length: BUCKETS }, () => 0);
-  readonly #durations = new Durations();
+  readonly #durations = new DurationCounts();
 
   constructor(capacity: number) {
     this.#heads = new Int32Array(capacity);
@@ -185,7 +122,7 @@ export class ExposureLedger {
   }
 
   #close(ns: number, pages: number, how: number): void {
-    const duration = Math.max(0, ns);
+    const duration = ns > 0 ? Math.round(ns) : 0;
     this.now -= pages;
     this.#pageNs += duration * pages;
     this.#ended[how]! += pages;
