@@ -1,7 +1,8 @@
 import type { TimeSeries } from '../../replay/results.ts';
 import type { CompareReport } from './envelope.ts';
-import { comparedRows } from './comparison.ts';
+import { comparedRows, valueOf } from './comparison.ts';
 import { printable } from './escape.ts';
+import { metricsOf } from './metrics.ts';
 import { lineStyle } from './line-styles.ts';
 import type { LineStyle } from './line-styles.ts';
 
@@ -113,6 +114,7 @@ function timeData(report: CompareReport): TimeChartData | null {
     exposure: rows.some((row) => row.design.exposure !== null),
   };
   const nothing = (): null[] => new Array<null>(grid.bins).fill(null);
+  const [syncs] = metricsOf('syncs');
   const hitRate = rows.map(({ design }) => {
     if (design.iotlb === null) return nothing();
     const lookups = onGrid(grid, design.series, design.series.lookups, add);
@@ -128,7 +130,11 @@ function timeData(report: CompareReport): TimeChartData | null {
     ),
     binNs: grid.binNs,
     commands: rate((series) => series.commands),
-    syncs: rate((series) => series.syncs),
+    // What a recording did not see is no line of zeros.
+    syncs: rate((series) => series.syncs).map((line, i) => {
+      const row = rows[i];
+      return row !== undefined && syncs !== undefined && valueOf(syncs, row) === null ? nothing() : line;
+    }),
     hitRate: known.cache ? hitRate : null,
     exposed: known.exposure ? exposed : null,
   };

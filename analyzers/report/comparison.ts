@@ -1,5 +1,6 @@
 import type { CompareResult, DesignResult } from '../../replay/results.ts';
 import { printable } from './escape.ts';
+import type { Metric } from './metrics.ts';
 
 /** One line of the comparison: what was recorded, or one design on one path. */
 export interface ComparedRow {
@@ -36,4 +37,20 @@ export function comparedRows(result: CompareResult): readonly ComparedRow[] {
 /** The row that changes are given against: the first design, so that `--designs` decides; null without designs. */
 export function baseRow(rows: readonly ComparedRow[]): ComparedRow | null {
   return rows.find((row) => !row.recorded) ?? null;
+}
+
+/** What a recording can't show of itself: 0 there means that nothing was seen. */
+const UNSEEN_WHEN_RECORDED: ReadonlySet<string> = new Set([
+  'syncs',
+  'doorbells',
+  'exits',
+  'ioctls',
+  'cpuNs',
+  'stallNs',
+]);
+
+/** The value of a metric in a row; `null` where it is unknown, also for what the recording could not see. */
+export function valueOf(metric: Metric, row: ComparedRow): number | null {
+  const value = metric.value(row.design);
+  return row.recorded && value === 0 && row.design.commands > 0 && UNSEEN_WHEN_RECORDED.has(metric.key) ? null : value;
 }

@@ -1,4 +1,4 @@
-import { comparedRows } from './comparison.ts';
+import { comparedRows, valueOf } from './comparison.ts';
 import { csvText } from './escape.ts';
 import { METRICS } from './metrics.ts';
 import { notRenderable } from './renderer.ts';
@@ -16,9 +16,10 @@ export const csvRenderer: Renderer = {
   render(report) {
     if (report.command !== 'compare') throw notRenderable('csv', report.command, ['compare']);
     const lines = [['row', 'name', 'path', ...METRICS.map((metric) => metric.key)].join(',')];
-    for (const { recorded, design } of comparedRows(report.result)) {
+    for (const row of comparedRows(report.result)) {
+      const { recorded, design } = row;
       const values = METRICS.map((metric) => {
-        const value = metric.value(design);
+        const value = valueOf(metric, row);
         return value === null || !Number.isFinite(value) ? '' : String(value);
       });
       lines.push([recorded ? 'recorded' : 'design', csvText(design.name), csvText(design.path), ...values].join(','));

@@ -21,6 +21,13 @@ export function printable(text: string, limit: number = MAX_TEXT): string {
   return cut.replace(UNPRINTABLE, visible);
 }
 
+/** Printable text as a sentence of its own: a capital at its start, a full stop at its end. */
+export function sentence(text: string): string {
+  const plain = printable(text).trim();
+  const capital = /^[a-z]/.test(plain) && !/^\S*[-_.:/\d]/.test(plain);
+  return `${capital ? plain.charAt(0).toUpperCase() + plain.slice(1) : plain}${/[.!?…]$/.test(plain) || plain === '' ? '' : '.'}`;
+}
+
 const HTML_ENTITIES: { readonly [char: string]: string } = {
   '&': '&amp;',
   '<': '&lt;',

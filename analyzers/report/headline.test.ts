@@ -47,6 +47,10 @@ describe('the sentence', () => {
     for (const { text } of headline(unknownResult()).details) expect(text).toMatch(/is unknown/);
   });
 
+  test("names the model where accesses are a model's", () => {
+    expect(title(compareResult({ access: 'ring' }))).toMatch(/times the exposure, by the access model ring$/);
+  });
+
   test('of one design, of many, of none, of nothing', () => {
     const { designs } = compareResult();
     expect(title(compareResult({ designs: designs.slice(0, 1) }))).toMatch(

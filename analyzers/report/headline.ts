@@ -1,6 +1,7 @@
 import type { CompareResult } from '../../replay/results.ts';
 import { baseRow, comparedRows } from './comparison.ts';
 import type { ComparedRow } from './comparison.ts';
+import { printable } from './escape.ts';
 import { formatCount, formatDecimal, formatNs, formatNumberOf } from './format-units.ts';
 
 /** What the comparison says, in words: one sentence for the eye, then those that say at what price. */
@@ -106,7 +107,20 @@ function manyDesigns(designs: readonly ComparedRow[], first: ComparedRow): Headl
   };
 }
 
+/** Accesses of a model are not what a device did: the sentence says whose they are. */
+function modelled(result: CompareResult): string {
+  return result.access === 'recorded' || result.access === 'none'
+    ? ''
+    : `, by the access model ${printable(result.access, 40)}`;
+}
+
+/** What the comparison says; exposure is never left out, and never called small where it is unknown. */
 export function headline(result: CompareResult): Headline {
+  const said = plainHeadline(result);
+  return { ...said, title: said.title + (result.designs.length > 0 ? modelled(result) : '') };
+}
+
+function plainHeadline(result: CompareResult): Headline {
   const designs = comparedRows(result).filter((row) => !row.recorded);
   const base = baseRow(designs);
   if (base === null) return { title: 'No design was compared', details: [] };

@@ -19,8 +19,8 @@ const HEALTH_MEANS: { readonly [K in (typeof HEALTH_KINDS)[number]]: string } = 
 
 function parameters(report: CompareReport): Markup {
   const list = report.result.parameters;
-  if (list.length === 0) return html`<p class="sub">No figure rests on a parameter.</p>`;
-  return html`<p class="caption">Modelled times rest on these; counts need none.</p><div class="scroll"><table class="sortable" aria-label="Parameters"><thead><tr><th scope="col" class="text">Parameter</th><th scope="col">Value</th><th scope="col" class="text">Unit</th><th scope="col" class="text">Standing</th><th scope="col" class="text">Source</th></tr></thead><tbody>${list.map(
+  if (list.length === 0) return html`<p class="sub">The model was given no parameter.</p>`;
+  return html`<p class="caption">What the model was given: times rest on the costs, hits and exposure on the caches, commands on the designs.</p><div class="scroll"><table class="sortable" aria-label="Parameters"><thead><tr><th scope="col" class="text">Parameter</th><th scope="col">Value</th><th scope="col" class="text">Unit</th><th scope="col" class="text">Standing</th><th scope="col" class="text">Source</th></tr></thead><tbody>${list.map(
     (parameter) =>
       html`<tr><th scope="row">${parameter.name}</th><td data-v="${parameter.value}">${String(parameter.value)}</td><td class="text">${parameter.unit}</td><td class="text"><span class="standing ${parameter.standing}">${parameter.standing}</span></td><td class="text">${parameter.source}</td></tr>`,
   )}</tbody></table></div>`;
@@ -79,7 +79,7 @@ function options(report: CompareReport): Markup {
   if (list.length === 0) return html`<p class="sub">All options at their defaults.</p>`;
   return html`<dl>${list.map(
     ([name, value]) =>
-      html`<dt>${name}</dt><dd>${value === null ? 'none' : typeof value === 'object' ? value.join(', ') : String(value)}</dd>`,
+      html`<dt>${name}</dt><dd>${value === null ? 'none' : typeof value === 'object' ? value.join(', ') || 'none' : String(value)}</dd>`,
   )}</dl>`;
 }
 
@@ -95,7 +95,7 @@ export function phasesTable(report: CompareReport): Markup | null {
 }
 
 export function basisSection(report: CompareReport): Markup {
-  return html`<section class="part" id="basis"><h2>What this rests on</h2><p class="about">Counts come from the trace and the model and are exact. Times are modelled from the parameters below; an assumed one may be off by a factor.</p>
+  return html`<section class="part" id="basis"><h2>What this rests on</h2><p class="about">The work asked for comes from the trace. What the hardware makes of it is modelled with the parameters below; an assumed one may be off by a factor.</p>
 <div class="panel"><h3>Parameters</h3>${parameters(report)}</div>
 <div class="panel"><div class="beside even"><div><h3>${report.input.length > 1 ? 'Traces' : 'Trace'}</h3>${report.input.map(inputFacts)}</div><div><h3>Options in effect</h3>${options(report)}</div></div></div>
 <div class="panel">${health(report)}</div>

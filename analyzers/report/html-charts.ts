@@ -35,6 +35,11 @@ export function chartSections(report: CompareReport, rows: readonly ComparedRow[
   const { time } = data;
   const bin = time === null ? '' : `, in steps of ${formatNs(time.binNs)}`;
   const noSeries = time === null ? NO_SERIES : null;
+  const { access } = report.result;
+  const whose =
+    access === 'recorded' || access === 'none'
+      ? null
+      : html` <b>The accesses are those of the model ${access}, not recorded ones.</b>`;
   const exposureKnown = rows.some((row) => row.design.exposure !== null);
   return html`<section class="part" id="work"><h2>Work over time</h2><p class="about">What each design sends to the hardware. All charts over time share their axis: point at one and all show that instant, drag to look closer, double-click for the whole.</p>
 ${panel(rows, {
@@ -52,7 +57,7 @@ ${panel(rows, {
   metrics: ['syncs', 'doorbells', 'exits', 'stallNs'],
   missing: noSeries,
 })}${phaseNote(report)}</section>
-<section class="part" id="iotlb"><h2>IOTLB</h2><p class="about">How often a device finds its translation cached. An invalidation costs twice: once to send, once more when the device misses.</p>
+<section class="part" id="iotlb"><h2>IOTLB</h2><p class="about">How often a device finds its translation cached. An invalidation costs twice: once to send, once more when the device misses.${whose}</p>
 ${panel(rows, {
   plot: 'hitRate',
   title: 'Hit rate',
@@ -61,7 +66,7 @@ ${panel(rows, {
   metrics: ['iotlb.hitRate', 'iotlb.lookups', 'iotlb.misses', 'iotlb.causes.invalidation'],
   missing: time === null ? NO_SERIES : time.hitRate === null ? NO_ACCESSES : null,
 })}</section>
-<section class="part" id="exposure"><h2>Exposure</h2><p class="about">A page that is unmapped but still cached can be reached by the device. Exposure is how many such pages there are and how long they stay; a stale translation is an access that used one.</p>
+<section class="part" id="exposure"><h2>Exposure</h2><p class="about">A page that is unmapped but still cached can be reached by the device. Exposure is how many such pages there are and how long they stay; a stale translation is an access that used one.${whose}</p>
 ${panel(rows, {
   plot: 'exposed',
   title: 'Exposed pages',

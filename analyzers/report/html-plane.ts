@@ -129,7 +129,8 @@ function spots(rows: readonly ComparedRow[], place: (row: ComparedRow) => readon
 
 /** Null where there is nothing to weigh: fewer than two rows, or an exposure that is not known. */
 export function exposurePlane(rows: readonly ComparedRow[]): Markup | null {
-  const known = rows.filter((row) => row.design.exposure !== null);
+  // A recording has no CPU time: it has no place here.
+  const known = rows.filter((row) => row.design.exposure !== null && !(row.recorded && row.design.cpuNs === 0));
   if (known.filter((row) => !row.recorded).length < 2) return null;
   const cost = logAxis(known.map((row) => row.design.cpuNs));
   const exposure = logAxis(known.map((row) => row.design.exposure?.pageSeconds ?? 0));

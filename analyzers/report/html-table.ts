@@ -1,5 +1,5 @@
 import type { ComparedRow } from './comparison.ts';
-import { baseRow } from './comparison.ts';
+import { baseRow, valueOf } from './comparison.ts';
 import { formatChange } from './format-units.ts';
 import { lineStyle } from './line-styles.ts';
 import { html } from './markup.ts';
@@ -34,14 +34,14 @@ export function metricTable(
   const designs = rows.filter((row) => !row.recorded).map((row) => row.design);
   const base = baseRow(rows);
   const cell = (metric: Metric, row: ComparedRow): Markup => {
-    const value = metric.value(row.design);
+    const value = valueOf(metric, row);
     const text = formatMetric(metric, value);
     if (value === null) return html`<td data-v=""><span class="unknown">${text}</span></td>`;
     const best = !row.recorded && value === bestValue(metric, designs);
     const shown = best ? html`<span class="best" title="best of the designs">${text}</span>` : html`${text}`;
     if (!options.rich) return html`<td data-v="${value}">${shown}</td>`;
-    const change = row.recorded || row === base || base === null ? '' : formatChange(value, metric.value(base.design));
-    const most = Math.max(...rows.map((other) => metric.value(other.design) ?? 0));
+    const change = row.recorded || row === base || base === null ? '' : formatChange(value, valueOf(metric, base));
+    const most = metric.unit === 'share' ? 1 : Math.max(...rows.map((other) => valueOf(metric, other) ?? 0));
     return html`<td data-v="${value}">${shown}${amount(value, most, row)}${
       change === '' || change === 'same' || metric.unit === 'share' ? null : html`<span class="change">${change}</span>`
     }</td>`;

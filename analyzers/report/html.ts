@@ -7,7 +7,7 @@ import type { CompareReport } from './envelope.ts';
 import { inertJson } from './escape.ts';
 import { formatCount, formatNs } from './format-units.ts';
 import { headline } from './headline.ts';
-import { healthCaveats } from './health-lines.ts';
+import { caveatsOf } from './health-lines.ts';
 import { basisSection } from './html-basis.ts';
 import { chartSections } from './html-charts.ts';
 import { exposurePlane } from './html-plane.ts';
@@ -54,7 +54,7 @@ function lead(report: CompareReport, rows: readonly ComparedRow[]): Markup {
   const picture =
     plane === null
       ? null
-      : html`<figure class="panel plane-panel"><figcaption><div><h2>What the saving costs</h2><p class="sub">CPU time against the exposure that it leaves, both on log scales</p></div></figcaption>${plane}</figure>`;
+      : html`<figure class="panel plane-panel"><figcaption><div><h2>Cost against exposure</h2><p class="sub">CPU time against page-seconds of exposure, both on log scales</p></div></figcaption>${plane}</figure>`;
   return html`<div class="lead${plane === null ? '' : ' with-plane'}"><div><h1>${unbroken(said.title, labels)}</h1><ul>${said.details.map(({ label, text }) => html`<li><b>${label}</b> ${text}</li>`)}</ul><p class="facts">${facts.map(([name, value]) => html`<span>${name} <b>${value}</b></span>`)}</p></div>${picture}</div>`;
 }
 
@@ -71,7 +71,7 @@ function unbroken(text: string, names: readonly string[]): Markup {
 }
 
 function care(report: CompareReport): Markup | null {
-  const caveats = [...healthCaveats(report.health), ...report.result.caveats];
+  const caveats = caveatsOf(report);
   if (caveats.length === 0) return null;
   return html`<div class="care" role="note"><h2>Read with care</h2><ul>${caveats.map((caveat) => html`<li>${caveat}</li>`)}</ul></div>`;
 }

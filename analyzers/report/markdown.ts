@@ -1,8 +1,8 @@
-import { baseRow, comparedRows } from './comparison.ts';
+import { baseRow, comparedRows, valueOf } from './comparison.ts';
 import { escapeMarkdown } from './escape.ts';
 import { formatChange, formatCount, formatNs } from './format-units.ts';
 import { headline } from './headline.ts';
-import { healthCaveats, healthSummary } from './health-lines.ts';
+import { caveatsOf, healthSummary } from './health-lines.ts';
 import { KEY_METRICS, bestValue, formatMetric } from './metrics.ts';
 import { notRenderable } from './renderer.ts';
 import type { Renderer } from './renderer.ts';
@@ -30,19 +30,19 @@ export const markdownRenderer: Renderer = {
         line([
           row.recorded ? '*recorded*' : escapeMarkdown(row.label),
           ...KEY_METRICS.map((metric) => {
-            const value = metric.value(row.design);
+            const value = valueOf(metric, row);
             const text = formatMetric(metric, value);
             const best = value !== null && !row.recorded && value === bestValue(metric, designs);
             const change =
               row.recorded || row === base || base === null || !WITH_CHANGE.has(metric.key)
                 ? ''
-                : formatChange(value, metric.value(base.design));
+                : formatChange(value, valueOf(metric, base));
             return `${best ? `**${text}**` : text}${change === '' || change === 'same' ? '' : ` (${change})`}`;
           }),
         ]),
       ),
     ];
-    const caveats = [...result.caveats, ...healthCaveats(report.health)];
+    const caveats = caveatsOf(report);
     const facts = [
       `${report.input.map((input) => escapeMarkdown(input.file)).join(', ')}: ${formatCount(result.events)} events in ${formatNs(result.durationNs)}`,
       `hardware ${escapeMarkdown(result.hardware)}`,

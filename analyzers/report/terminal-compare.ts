@@ -1,5 +1,5 @@
 import type { CompareReport } from './envelope.ts';
-import { baseRow, comparedRows } from './comparison.ts';
+import { baseRow, comparedRows, valueOf } from './comparison.ts';
 import type { ComparedRow } from './comparison.ts';
 import { printable } from './escape.ts';
 import { UNKNOWN, formatChange, formatCount, formatNs } from './format-units.ts';
@@ -26,7 +26,7 @@ const LABEL_WIDTH = 24;
 
 function changeOf(metric: Metric, row: ComparedRow, base: ComparedRow | null): string {
   if (base === null || row === base || row.recorded || metric.unit === 'share') return '';
-  const change = formatChange(metric.value(row.design), metric.value(base.design));
+  const change = formatChange(valueOf(metric, row), valueOf(metric, base));
   return change === 'same' ? '=' : change;
 }
 
@@ -40,16 +40,18 @@ function block(rows: readonly ComparedRow[], all: readonly ComparedRow[], paint:
     const metrics = METRICS.filter((metric) => metric.group === group);
     const gap = body.length === 0 ? [] : [{ heading: '' }];
     // A group that is unknown takes one line instead of ten; a figure that is 0 for all takes none.
-    if (all.every((row) => metrics.every((metric) => metric.value(row.design) === null))) {
+    if (all.every((row) => metrics.every((metric) => valueOf(metric, row) === null))) {
       body.push(...gap, { heading: `${paint.strong(title)}  ${paint.warn(UNKNOWN)}` });
       continue;
     }
-    const told = metrics.filter((metric) => all.some((row) => metric.value(row.design) !== 0));
+    const told = metrics.filter((metric) =>
+      all.some((row) => (valueOf(metric, row) ?? 0) !== 0 || (!row.recorded && valueOf(metric, row) === null)),
+    );
     body.push(...gap, { heading: told.length > 0 ? paint.strong(title) : `${paint.strong(title)}  nothing` });
     for (const metric of told) {
       const best = bestValue(metric, designs);
       const cells = rows.flatMap((row) => {
-        const value = metric.value(row.design);
+        const value = valueOf(metric, row);
         const text = formatMetric(metric, value);
         const shown = value === null ? paint.warn(text) : value === best && !row.recorded ? paint.good(text) : text;
         return comparing && !row.recorded ? [shown, paint.faint(changeOf(metric, row, base))] : [shown];
@@ -65,7 +67,7 @@ function block(rows: readonly ComparedRow[], all: readonly ComparedRow[], paint:
 }
 
 function widthOf(row: ComparedRow): number {
-  const widest = Math.max(...METRICS.map((metric) => formatMetric(metric, metric.value(row.design)).length));
+  const widest = Math.max(...METRICS.map((metric) => formatMetric(metric, valueOf(metric, row)).length));
   return Math.max(widest, Math.min(LABEL_WIDTH, row.label.length)) + 2 + (row.recorded ? 0 : 11);
 }
 

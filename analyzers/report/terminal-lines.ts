@@ -2,7 +2,7 @@ import type { ProfileParameter } from '../../replay/results.ts';
 import type { Report } from './envelope.ts';
 import { printable } from './escape.ts';
 import { formatCount } from './format-units.ts';
-import { healthCaveats, healthSummary } from './health-lines.ts';
+import { caveatsOf, healthSummary } from './health-lines.ts';
 import type { Paint } from './paint.ts';
 import { wrapText } from './plain-table.ts';
 
@@ -17,8 +17,7 @@ export function titleLine(report: Report, paint: Paint): string {
 
 /** What limits the figures: caveats of the run, then what the trace lost. Empty where nothing does. */
 export function caveatLines(report: Report, paint: Paint, columns: number): readonly string[] {
-  const own = report.command === 'verify' ? report.result.notes : report.result.caveats;
-  const caveats = [...own.map((text) => printable(text)), ...healthCaveats(report.health)];
+  const caveats = caveatsOf(report);
   return caveats.flatMap((text) =>
     wrapText(text, columns - 4).map((line, i) => (i === 0 ? `  ${paint.warn('!')} ${line}` : `    ${line}`)),
   );
@@ -39,7 +38,7 @@ export function healthLines(report: Report, paint: Paint): readonly string[] {
   ];
 }
 
-/** Which parameters the modelled times rest on, by standing; the weakest first. */
+/** Which parameters the model was given, by standing; the weakest first. */
 export function standingLines(
   parameters: readonly ProfileParameter[],
   paint: Paint,
@@ -49,7 +48,7 @@ export function standingLines(
   for (const standing of ['assumed', 'fitted', 'published', 'measured'] as const) {
     const names = parameters.filter((parameter) => parameter.standing === standing).map((p) => printable(p.name, 60));
     if (names.length === 0) continue;
-    const text = `Times rest on ${standing} parameters: ${names.join(', ')}`;
+    const text = `Rests on ${standing} parameters: ${names.join(', ')}`;
     lines.push(...wrapText(text, columns).map((line) => paint.faint(line)));
   }
   return lines;

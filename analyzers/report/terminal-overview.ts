@@ -1,4 +1,4 @@
-import { baseRow } from './comparison.ts';
+import { baseRow, valueOf } from './comparison.ts';
 import type { ComparedRow } from './comparison.ts';
 import { KEY_METRICS, bestValue, formatMetric } from './metrics.ts';
 import type { Metric } from './metrics.ts';
@@ -17,7 +17,7 @@ function partsOf(rows: readonly ComparedRow[], columns: number): readonly (reado
   const parts: Metric[][] = [];
   let left = 0;
   for (const metric of KEY_METRICS) {
-    const cells = rows.map((row) => formatMetric(metric, metric.value(row.design)).length);
+    const cells = rows.map((row) => formatMetric(metric, valueOf(metric, row)).length);
     const width = Math.max(metric.title.length, ...cells) + 2;
     const last = parts.at(-1);
     if (last === undefined || width > left) {
@@ -42,7 +42,7 @@ export function overview(rows: readonly ComparedRow[], paint: Paint, columns: nu
       rows: rows.map((row) => [
         row === base ? paint.strong(cut(row.label)) : cut(row.label),
         ...metrics.map((metric) => {
-          const value = metric.value(row.design);
+          const value = valueOf(metric, row);
           const text = formatMetric(metric, value);
           if (value === null) return paint.warn(text);
           return !row.recorded && value === bestValue(metric, designs) ? paint.good(text) : text;

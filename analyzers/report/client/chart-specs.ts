@@ -62,7 +62,12 @@ export function timeSpec(
     formatY: (value) => (share ? `${formatShort(value)}${THIN}%` : formatShort(value)),
     formatValue: (value) =>
       share ? `${value.toFixed(1)}${THIN}%` : rate ? `${formatDecimal(value)}/s` : formatCount(value),
-    describeX: (index) => `at ${formatDecimal((time.x[index] ?? 0) * perSecond, 5)}${THIN}${unit}`,
+    describeX: (index) => {
+      const x = time.x[index] ?? 0;
+      const phase = data.phases.findLast(({ from, to }) => x >= from && x < to);
+      const at = `at ${formatDecimal(x * perSecond, 5)}${THIN}${unit}`;
+      return phase === undefined ? at : `${at}, ${phase.name}`;
+    },
     group: 'time',
     topPadding: data.phases.length > 0 ? PHASE_STRIP + 2 : 10,
     plugins: data.phases.length > 0 ? [phaseBands(data.phases, colours)] : [],

@@ -144,7 +144,12 @@ export function createChart(
           stroke: () => colours().rows[row] ?? '',
           width: spec.rows[row]?.style.width ?? 1,
           dash: [...(spec.rows[row]?.style.dash ?? [])],
-          points: { show: false },
+          points: {
+            size: 4,
+            fill: () => colours().rows[row] ?? '',
+            width: 0,
+            filter: () => isolated(spec.values[row] ?? [], spec),
+          },
           spanGaps: false,
           ...(spec.stepped && stepped ? { paths: stepped({ align: 1 }) } : {}),
           ...(spec.stepped && !spec.rows[row]?.recorded && i < 4
@@ -165,6 +170,13 @@ export function createChart(
     resize: (width) => plot.setSize({ width: Math.max(MIN_WIDTH, width), height: HEIGHT }),
     destroy: () => plot.destroy(),
   };
+}
+
+/** Points that no line reaches, because there is nothing before and nothing behind them. */
+function isolated(values: readonly (number | null)[], spec: ChartSpec): number[] {
+  if (spec.stepped) return [];
+  const missing = (value: number | null | undefined): boolean => value === null || value === undefined;
+  return values.flatMap((value, i) => (!missing(value) && missing(values[i - 1]) && missing(values[i + 1]) ? [i] : []));
 }
 
 /** `rgb(1, 2, 3)` with little opacity. */
