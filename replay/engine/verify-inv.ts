@@ -46,6 +46,8 @@ export interface FlushVerifier {
   flush(intent: FlushIntent): void;
   /** Domain of a flush of this submitter that nothing before it explains, or `ABSENT`: the map behind it is likely its own. */
   unexplained(key: number): DomainId;
+  /** A predicted command of this submitter has not been recorded yet. */
+  expects(key: number): boolean;
   /** A recorded flush command. `submitted` is when the driver put it into the queue. */
   command(key: number, cpu: number, task: number, event: number, submitted: number, words: CommandWords): void;
   finish(): void;
@@ -318,7 +320,7 @@ class InvWalk {
       return;
     }
     this.#tearing.delete(key);
-    if (!this.#known.has(flushTarget(type, lo, hi))) {
+    if (!this.#known.has(flushTarget(type, lo, hi)) && !this.#verifier.expects(key)) {
       this.#report.skip('flush for a domain or device that was attached before the trace began');
       return;
     }

@@ -124,6 +124,10 @@ export class LazyVerifier implements FlushVerifier {
     return this.#strict.unexplained(key);
   }
 
+  expects(key: number): boolean {
+    return this.#matcher.waiting(key) > 0 || this.#strict.expects(key);
+  }
+
   flush(intent: FlushIntent): void {
     if (intent.op !== FLUSH.all) this.#strict.flush(intent);
     else this.#flushed(intent.key, intent.event, intent.domain, intent.time);

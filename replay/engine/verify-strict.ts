@@ -93,6 +93,10 @@ export class StrictVerifier implements FlushVerifier {
     return this.#unexplained.get(key) ?? ABSENT;
   }
 
+  expects(key: number): boolean {
+    return this.#matcher.waiting(key) > 0;
+  }
+
   flush(intent: FlushIntent): void {
     if (intent.op === FLUSH.rangeNotPresent) {
       this.#at(intent.key, intent.event);
