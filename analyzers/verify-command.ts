@@ -48,10 +48,10 @@ export const verifyCommand: CommandSpec = {
   async run({ args, options, io }) {
     const file = args[0];
     if (file === undefined) throw new IorrError('USAGE', 'a trace expected', { hint: 'iorr verify run.iorr' });
-    const only = options['only'] === undefined ? undefined : verifyKinds(String(options['only']));
+    const only = typeof options['only'] === 'string' ? verifyKinds(options['only']) : undefined;
     const settings = Array.isArray(options['set']) ? options['set'].map(String) : [];
     const named = String(options['hardware']);
-    const design = options['design'] === undefined ? undefined : String(options['design']);
+    const design = typeof options['design'] === 'string' ? options['design'] : undefined;
     const trace = openTrace(file);
     const progress = io.progress('verifying', trace.eventCount);
     try {

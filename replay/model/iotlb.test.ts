@@ -177,7 +177,7 @@ function compare(
   naive: NaiveQemu | NaiveSets,
   operations: readonly Operation[],
   live: () => Entry[],
-): void {
+): number {
   for (const op of operations) {
     switch (op.kind) {
       case 'access': {
@@ -212,6 +212,7 @@ function compare(
     }
     expect(fast.entries.count).toBe(live().length);
   }
+  return operations.length;
 }
 
 const operations = fc.array(operation, { minLength: 1, maxLength: 120 });
@@ -226,7 +227,7 @@ describe('qemu-vtd', () => {
       fc.property(operations, (list) => {
         const naive = new NaiveQemu(capacity, maskBits);
         const fast = new QemuVtdIotlb(capacity, maskBits, () => undefined);
-        compare(fast, naive, list, () => naive.entries);
+        expect(compare(fast, naive, list, () => naive.entries)).toBe(list.length);
       }),
       { numRuns: 200 },
     );
@@ -256,7 +257,8 @@ describe('set-associative', () => {
         const geometry = { sets, ways, hashed: false, refillInvalidFirst };
         const naive = new NaiveSets(geometry);
         const fast = new SetAssociativeIotlb(geometry, () => undefined);
-        compare(fast, naive, list, () => naive.ways.flat().filter((one) => one !== undefined));
+        const live = (): Entry[] => naive.ways.flat().filter((one) => one !== undefined);
+        expect(compare(fast, naive, list, live)).toBe(list.length);
       }),
       { numRuns: 200 },
     );

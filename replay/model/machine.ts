@@ -70,7 +70,7 @@ export interface Machine {
    * The same at the time in `clock[0]`, for loops that set it themselves: a number that is no small integer costs a heap object
    * per call as an argument. Never set the clock back.
    */
-  accessNow(
+  readonly accessNow: (
     rid: RequesterId,
     pasid: number,
     domain: DomainId,
@@ -78,7 +78,7 @@ export interface Machine {
     iovaHi: number,
     access: number,
     pageShift: number,
-  ): number;
+  ) => number;
   readonly clock: Float64Array;
 
   /** Everything cached is gone, not by a command (translation enabled, unit reset). Page tables and attachments stay. */

@@ -1,0 +1,85 @@
+import { describe, expect, test } from 'vitest';
+import { FORMAT_VERSION } from '../../traces/header.ts';
+import type { TraceHeader } from '../../traces/header.ts';
+import { createMachine } from '../model/vtd-machine.ts';
+import { nearest } from './nearest.ts';
+import { parameterOf } from './profile.ts';
+import { HARDWARE, hardwareProfile, withSettings } from './profiles.ts';
+import { qemuVtd } from './qemu-vtd.ts';
+import { vtdServer } from './vtd-server.ts';
+
+function header(parts: Partial<TraceHeader>): TraceHeader {
+  return {
+    formatVersion: FORMAT_VERSION,
+    tool: 'iorr',
+    toolVersion: 'test',
+    sources: [{ format: 'ftrace-text', producer: 'Linux 6.12' }],
+    host: {},
+    clock: { epochNs: '0', name: 'boot', resolutionNs: 1000 },
+    fidelity: {},
+    ...parts,
+  };
+}
+
+describe('hardware registry', () => {
+  test('names are unique; every parameter has a source, and a machine can be made of each profile', () => {
+    expect(new Set(HARDWARE.map(({ name }) => name)).size).toBe(HARDWARE.length);
+    for (const profile of HARDWARE) {
+      expect(createMachine(profile).finish(0).iotlb.lookups).toBe(0);
+      const names = profile.parameters.map(({ name }) => name);
+      expect(new Set(names).size).toBe(names.length);
+      for (const { source, unit } of profile.parameters) expect(source.length * unit.length).toBeGreaterThan(0);
+    }
+  });
+
+  test('auto: the cache that recorded the accesses, else a server', () => {
+    const log = (producer: string): TraceHeader => header({ sources: [{ format: 'qemu-log', producer }] });
+    expect(hardwareProfile('auto', log('QEMU')).name).toBe('qemu-vtd');
+    expect(hardwareProfile('auto', log('QEMU 7.2')).name).toBe('qemu-vtd-7.2');
+    expect(hardwareProfile('auto', header({ host: { emulated: true, iommu: 'vtd' } })).name).toBe('qemu-vtd');
+    expect(hardwareProfile('auto', header({})).name).toBe('vtd-64x4');
+    expect(hardwareProfile('qemu-vtd', header({})).name).toBe('qemu-vtd');
+  });
+
+  test('an unknown name suggests the nearest', () => {
+    expect(() => hardwareProfile('qemu-vdt', header({}))).toThrow(
+      expect.objectContaining({ code: 'USAGE', hint: "did you mean 'qemu-vtd'?" }),
+    );
+  });
+});
+
+describe('settings', () => {
+  test('short and whole names, several in one', () => {
+    const changed = withSettings(vtdServer, ['sets=128,iotlb.ways=8', 'l1=0']);
+    expect(['iotlb.sets', 'iotlb.ways', 'walk-cache.l1'].map((name) => parameterOf(changed, name))).toEqual([
+      128, 8, 0,
+    ]);
+    expect(changed.parameters.find(({ name }) => name === 'iotlb.sets')).toMatchObject({ source: 'set by the user' });
+    expect(parameterOf(vtdServer, 'iotlb.sets')).toBe(64);
+  });
+
+  test.each([
+    ['sats=4', "did you mean 'sets'?"],
+    ['iotlb.wayz=4', "did you mean 'iotlb.ways'?"],
+    ['sets=0', 'for example --set sets=1'],
+    ['sets=2.5', 'for example --set sets=1'],
+    ['sets=', 'for example --set sets=1'],
+    ['sets', 'for example --set sets=1'],
+    ['sets=1048576,ways=1048576', 'sets times ways may be 4194304 at most'],
+    ['zzzzzzzz=1', 'write --set name=value'],
+  ])('%s is refused with the next step', (setting, hint) => {
+    expect(() => withSettings(vtdServer, [setting])).toThrow(expect.objectContaining({ code: 'USAGE', hint }));
+  });
+
+  test('a parameter of another organisation is unknown', () => {
+    expect(() => withSettings(qemuVtd, ['ways=4'])).toThrow('has no parameter');
+  });
+});
+
+test('nearest: typing errors and parts, not anything else', () => {
+  const words = ['linux-strict', 'linux-lazy'];
+  expect(nearest('linux-strcit', words)).toBe('linux-strict');
+  expect(nearest('lazy', words)).toBe('linux-lazy');
+  expect(nearest('q', words)).toBeUndefined();
+  expect(nearest('huge-iopte', words)).toBeUndefined();
+});

@@ -1,0 +1,15 @@
+export * from './results.ts';
+export { replaySteps, replayTrace } from './engine/replay.ts';
+export type { ModelledAccesses, ReplayOptions } from './engine/replay.ts';
+export { verifyKinds, verifySteps, verifyTrace } from './engine/verify.ts';
+export type { VerifyOptions } from './engine/verify.ts';
+export { compareTrace } from './engine/compare.ts';
+export type { CompareOptions } from './engine/compare.ts';
+export { createMachine } from './model/vtd-machine.ts';
+export { ACCESS_RESULT, MAP_RESULT, UNMAP_RESULT } from './model/machine.ts';
+export type { Machine, MachineCounts, MachineOptions, StaleFinding } from './model/machine.ts';
+export { HARDWARE, hardwareProfile, withSettings } from './hardware/profiles.ts';
+export type { HardwareProfile } from './hardware/profile.ts';
+export { ACCESS_MODELS, accessModel } from './access/access-models.ts';
+export { DESIGNS, findDesign } from './designs/designs.ts';
+export { COST_PROFILES, costProfile } from './costs/cost-profiles.ts';
