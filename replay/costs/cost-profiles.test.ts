@@ -1,0 +1,54 @@
+import { describe, expect, test } from 'vitest';
+import type { TraceHeader } from '../../traces/header.ts';
+import { COST_NAMES, costsOf } from './cost-profile.ts';
+import { COST_PROFILES, costProfile } from './cost-profiles.ts';
+
+const header = (emulated: boolean): TraceHeader => ({
+  formatVersion: 1,
+  tool: 'iorr',
+  toolVersion: '0',
+  sources: [],
+  host: { emulated },
+  clock: { epochNs: '0', name: 'boot', resolutionNs: 1 },
+  fidelity: {},
+});
+
+describe('cost profiles', () => {
+  test.each(COST_PROFILES.map((profile) => [profile.name, profile] as const))('%s', (name, profile) => {
+    expect(COST_PROFILES.filter((other) => other.name === name)).toEqual([profile]);
+    expect(profile.parameters.map((parameter) => parameter.name)).toEqual([...COST_NAMES]);
+    for (const { unit, source, value } of profile.parameters) {
+      expect(unit).toBe('ns');
+      expect(source).not.toBe('');
+      expect(value).toBeGreaterThanOrEqual(0);
+    }
+    expect(costsOf(profile)['queue.wait']).toBe(profile.parameters.at(-1)?.value);
+  });
+
+  test('one command and its wait cost what the summary says', () => {
+    const total = (name: string): number => {
+      const costs = costsOf(costProfile(name, header(false)));
+      return (
+        2 * costs['cpu.command'] +
+        costs['cpu.doorbell'] +
+        costs['queue.fetch'] +
+        costs['queue.iotlb'] +
+        costs['queue.wait']
+      );
+    };
+    expect(total('generic-server')).toBeCloseTo(1000, -2);
+    expect(total('qemu-tcg')).toBeCloseTo(17_000, -3);
+  });
+
+  test('auto follows the trace; an unknown name suggests the nearest', () => {
+    expect(costProfile('auto', header(true)).name).toBe('qemu-tcg');
+    expect(costProfile('auto', header(false)).name).toBe('generic-server');
+    expect(() => costProfile('generic', header(true))).toThrow(
+      expect.objectContaining({ code: 'USAGE', hint: "did you mean 'generic-server'?" }),
+    );
+  });
+
+  test('a profile that lacks a name is refused', () => {
+    expect(() => costsOf({ name: 'x', summary: '', parameters: [] })).toThrow(/cpu.unmap/);
+  });
+});

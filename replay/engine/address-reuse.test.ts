@@ -1,0 +1,55 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { AddressReuse } from './address-reuse.ts';
+
+describe('address reuse', () => {
+  test('a mapping at held pages moves, unmaps and accesses follow, and it moves back once they are free', () => {
+    const reuse = new AddressReuse(4);
+    expect(reuse.map(1, 0x10, 2)).toBe(0x10);
+    const first = reuse.hold(1, 0x10, 0x11);
+    const place = reuse.map(1, 0x11, 2);
+    expect(place).toBe(0x11 + 2 ** 24);
+    expect([reuse.page(1, 0x10), reuse.page(1, 0x11), reuse.page(1, 0x12)]).toEqual([0x10, place, place + 1]);
+    const runs: [number, number][] = [];
+    reuse.runs(1, 0x10, 4, (page, pages) => runs.push([page, pages]));
+    expect(runs).toEqual([
+      [0x10, 1],
+      [place, 2],
+      [0x13, 1],
+    ]);
+    // the other domain has pages of its own
+    expect(reuse.map(2, 0x10, 1)).toBe(0x10);
+    reuse.release(first);
+    expect(reuse.map(1, 0x11, 2)).toBe(0x11);
+    expect(reuse.page(1, 0x12)).toBe(0x12);
+    expect(reuse.movedMaps).toBe(1);
+  });
+
+  test('no two live or held mappings share a page', () => {
+    const step = fc.record({ page: fc.integer({ min: 0, max: 7 }), flush: fc.boolean() });
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 200 }), (steps) => {
+        const reuse = new AddressReuse(4);
+        const live = new Map<number, number>();
+        let held: { hold: number; place: number }[] = [];
+        for (const { page, flush } of steps) {
+          if (flush) {
+            for (const { hold } of held) reuse.release(hold);
+            held = [];
+          }
+          const place = live.get(page);
+          if (place !== undefined) {
+            expect(reuse.page(1, page)).toBe(place);
+            live.delete(page);
+            held.push({ hold: reuse.hold(1, page, page), place });
+          } else {
+            const next = reuse.map(1, page, 1);
+            expect(held.some((entry) => entry.place === next)).toBe(false);
+            expect([...live.values()]).not.toContain(next);
+            live.set(page, next);
+          }
+        }
+      }),
+    );
+  });
+});
