@@ -22,7 +22,7 @@ export const OWNER_PLAN: ReadPlan = {
  * guest. Memory: some 40 bytes per map and unmap, and what is live at once.
  */
 export function attributeTrace(trace: Trace, options: AttributionOptions = {}): Attribution {
-  const evidence = new GuestEvidence();
+  const evidence = new GuestEvidence(options.flush !== false);
   const cursor = new EventCursor(trace, OWNER_PLAN);
   while (cursor.next()) {
     evidence.event(cursor.stream, cursor.segment!, cursor.row, cursor.time, cursor.cpu, cursor.task);

@@ -46,6 +46,8 @@ export interface AttributionOptions {
   readonly flush?: boolean;
 }
 
+const BURST_ROUNDS = 4;
+
 /** Draws the last conclusions when all events have been read. `guest` is read once more, for neighbours. */
 export function concludeOwners(guest: Trace, evidence: GuestEvidence, options: AttributionOptions = {}): Attribution {
   const { owners, domains } = evidence;
@@ -54,8 +56,8 @@ export function concludeOwners(guest: Trace, evidence: GuestEvidence, options: A
   domainsOfDevices(maps, evidence);
   domainsOfDevices(unmaps, evidence);
   pair(evidence);
-  labelBursts(guest, maps, unmaps);
-  pair(evidence);
+  // What a burst of maps shows of their unmaps may complete a burst of unmaps.
+  for (let round = 0; round < BURST_ROUNDS && labelBursts(guest, maps, unmaps); round++) pair(evidence);
   byTask(maps, false);
   byTask(unmaps, anyFlushed(unmaps));
   pair(evidence);

@@ -21,9 +21,11 @@ interface Neighbourhood {
 
 /**
  * Labels what nothing else could by its neighbours: a driver that fills its ring or frees it maps or unmaps many buffers in a
- * row on one task and CPU, of which the device may never use some.
+ * row on one task and CPU, of which the device may never use some. True if any was labelled.
  */
-export function labelBursts(guest: Trace, maps: OwnerRows, unmaps: OwnerRows): void {
+export function labelBursts(guest: Trace, maps: OwnerRows, unmaps: OwnerRows): boolean {
+  if (!anyUnknown(maps) && !anyUnknown(unmaps)) return false;
+  let labelled = false;
   const actors = new Map<number, Neighbourhood>();
   const cursor = new EventCursor(guest, { columns: {} });
   while (cursor.next()) {
@@ -42,7 +44,7 @@ export function labelBursts(guest: Trace, maps: OwnerRows, unmaps: OwnerRows): v
     const { time } = cursor;
     const domain = rows.domain.get(row);
     if (actor.waiting.length > 0 && time - actor.waitingTo > TOGETHER) {
-      settle(actor, -1, time, maps, unmaps);
+      if (settle(actor, -1, time, maps, unmaps)) labelled = true;
       actor.domain = -1;
     }
     if (domain < 0) {
@@ -51,15 +53,25 @@ export function labelBursts(guest: Trace, maps: OwnerRows, unmaps: OwnerRows): v
       actor.waiting.push(isMap ? row : -1 - row);
       continue;
     }
-    if (actor.waiting.length > 0) settle(actor, domain, time, maps, unmaps);
+    if (actor.waiting.length > 0 && settle(actor, domain, time, maps, unmaps)) labelled = true;
     actor.domain = domain;
     actor.time = time;
   }
-  for (const actor of actors.values()) settle(actor, -1, Number.POSITIVE_INFINITY, maps, unmaps);
+  for (const actor of actors.values()) {
+    if (settle(actor, -1, Number.POSITIVE_INFINITY, maps, unmaps)) labelled = true;
+  }
+  return labelled;
+}
+
+function anyUnknown(rows: OwnerRows): boolean {
+  for (let row = 0; row < rows.domain.length; row++) {
+    if (rows.domain.get(row) < 0 && rows.foreign.get(row) === 0 && rows.task.get(row) === -1) return true;
+  }
+  return false;
 }
 
 /** `next` is the domain of the first labelled row after those that wait, at `time`; -1 if none is near. */
-function settle(actor: Neighbourhood, next: DomainId, time: Nanoseconds, maps: OwnerRows, unmaps: OwnerRows): void {
+function settle(actor: Neighbourhood, next: DomainId, time: Nanoseconds, maps: OwnerRows, unmaps: OwnerRows): boolean {
   const before = actor.domain >= 0 ? actor.waitingFrom - actor.time : Number.POSITIVE_INFINITY;
   const after = next >= 0 ? time - actor.waitingTo : Number.POSITIVE_INFINITY;
   let domain = -1;
@@ -72,5 +84,7 @@ function settle(actor: Neighbourhood, next: DomainId, time: Nanoseconds, maps: O
       else unmaps.label(-1 - entry, domain, -1, EVIDENCE.burst);
     }
   }
+  const found = domain >= 0 && actor.waiting.length > 0;
   actor.waiting = [];
+  return found;
 }

@@ -32,7 +32,7 @@ const STEP = 1_000_000;
 const STEP_PAIRS = 32;
 /** A step is believed only if at least so many pairs follow it: the last few may all be late. */
 const STEP_AFTER = 8;
-const WINDOW = 250_000_000;
+const WINDOW = 1_000_000_000;
 const MAX_WINDOWS = 20_000;
 /** Both logs print microseconds. */
 const TOLERANCE = 1_000;

@@ -41,8 +41,16 @@ interface Contest {
   chains: number[][];
   /** Every slot that was ever in `chains`. */
   readonly slots: ReadonlySet<number>;
+  /** What the unmap just before on the same task and CPU closed. */
+  readonly before: Neighbour | undefined;
   flush: DomainId;
   open: boolean;
+}
+
+interface Neighbour {
+  readonly domain: DomainId;
+  readonly unmapped: Nanoseconds;
+  readonly mapped: Nanoseconds;
 }
 
 interface Closed {
@@ -67,6 +75,8 @@ interface ClosedMap {
 const PATIENCE: Nanoseconds = 1_000_000_000;
 /** Closings that can still be undone when the unmap's owner turns out to be another. */
 const UNDO = 1024;
+/** A driver unmaps a buffer about so long after its use. */
+const RECENT: Nanoseconds = 50_000_000;
 /** Unmaps on one task and CPU within this time are likely one driver's. */
 const NEIGHBOUR: Nanoseconds = 100_000;
 
@@ -96,8 +106,8 @@ export class Contests {
   readonly #bySlot = new Map<number, Contest[]>();
   readonly #closed: (Closed | undefined)[] = Array.from({ length: UNDO }, () => undefined);
   #closings = 0;
-  readonly #lastDomain: number[] = [];
-  readonly #lastTime: number[] = [];
+  /** The last closing by actor. */
+  readonly #last: (Neighbour | undefined)[] = [];
 
   constructor(live: LiveMaps, maps: OwnerRows, unmaps: OwnerRows, closedBy: IntList) {
     this.#live = live;
@@ -124,7 +134,9 @@ export class Contests {
       return;
     }
     const slots = new Set(chains.flat());
-    const contest: Contest = { row, time, actor, chains, slots, flush: -1, open: true };
+    const last = this.#last[actor];
+    const before = last !== undefined && time - last.unmapped < NEIGHBOUR ? last : undefined;
+    const contest: Contest = { row, time, actor, chains, slots, before, flush: -1, open: true };
     this.#queue.push(contest);
     this.#byRow.set(row, contest);
     for (const slot of slots) this.#setContests(slot, [...(this.#bySlot.get(slot) ?? []), contest]);
@@ -305,8 +317,8 @@ export class Contests {
       });
     }
     if (domain >= 0 || device >= 0) this.#unmaps.label(row, domain, device, EVIDENCE.pair);
-    this.#lastDomain[actor] = domain;
-    this.#lastTime[actor] = time;
+    const mapped = live.time[chain[0]!]!;
+    if ((this.#last[actor]?.unmapped ?? 0) <= time) this.#last[actor] = { domain, unmapped: time, mapped };
     this.#remember({ row, page, pages, time, actor, maps });
     this.#drop(chain);
   }
@@ -398,15 +410,15 @@ export class Contests {
     let score = 0;
     if (contest.flush >= 0 && domain >= 0) score += domain === contest.flush ? 100 : -100;
     if (announced) score -= 20;
+    // Used since: alive, unless that came from a cache. Used long ago and still mapped: made to stay.
     if (lastAccess > contest.time) score -= 10;
-    else if (lastAccess >= 0) score += 10;
-    const { actor } = contest;
-    const lastTime = this.#lastTime[actor];
-    if (lastTime !== undefined && domain >= 0 && domain === this.#lastDomain[actor]) {
-      if (Math.abs(contest.time - lastTime) < NEIGHBOUR) score += 4;
+    else if (lastAccess >= 0) score += 10 / (1 + (contest.time - lastAccess) / RECENT);
+    const { before } = contest;
+    if (before !== undefined) {
+      if (domain >= 0 && before.domain >= 0) score += domain === before.domain ? 4 : -4;
+      // What a driver unmaps in a row it has mapped in a row.
+      score += 2 / (1 + Math.abs(live.time[chain[0]!]! - before.mapped) / 1e8);
     }
-    // Between equals, the one used last before the unmap.
-    if (lastAccess >= 0 && lastAccess <= contest.time) score += 1 / (1 + (contest.time - lastAccess) / 1e6);
     return score;
   }
 

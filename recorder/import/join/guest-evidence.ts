@@ -40,7 +40,11 @@ export class GuestEvidence {
   readonly #votes = new Map<string, { device: number; domain: DomainId; count: number }>();
   #lastFlush: { actor: number; domain: DomainId; time: Nanoseconds } | undefined;
 
-  constructor() {
+  readonly #useFlushes: boolean;
+
+  /** `useFlushes`: flush events may decide between maps that an unmap may have closed. */
+  constructor(useFlushes: boolean) {
+    this.#useFlushes = useFlushes;
     this.dmaApi = new DmaApi({
       map: (row, slot, device) => {
         this.owners.labelMap(row, slot, this.#domain(device), device, EVIDENCE.dmaApi);
@@ -242,7 +246,7 @@ export class GuestEvidence {
     for (const unmap of maps ? mine.maps : mine.unmaps) {
       if (time - unmap.time > CLAIM_WINDOW || unmap.page < page || unmap.page + unmap.pages > page + pages) continue;
       if (maps) this.owners.flushedMap(unmap.row, domain);
-      else this.owners.flushedUnmap(unmap.row, domain);
+      else this.owners.flushedUnmap(unmap.row, domain, this.#useFlushes);
     }
   }
 }

@@ -146,14 +146,8 @@ interface Gathered {
 }
 
 /** The first walk through the merged events: who owns which map. */
-function gatherOwners(
-  guest: Trace,
-  host: Trace,
-  links: CommandLinks,
-  clock: ClockFit,
-  options: JoinOptions,
-): Gathered {
-  const evidence = new GuestEvidence();
+function gatherOwners(guest: Trace, host: Trace, links: CommandLinks, clock: ClockFit, options: JoinOptions): Gathered {
+  const evidence = new GuestEvidence(options.flush !== false);
   const { owners } = evidence;
   const waiting = new IntList();
   const awaited = new IntList();
@@ -276,13 +270,7 @@ function write(
     host(cursor, time, submission) {
       const { stream } = cursor;
       const source = hostSource + cursor.segment!.source[cursor.index]!;
-      const row = sink.begin(
-        stream,
-        time,
-        submission?.cpu ?? cursor.cpu,
-        submission?.task ?? cursor.task,
-        source,
-      );
+      const row = sink.begin(stream, time, submission?.cpu ?? cursor.cpu, submission?.task ?? cursor.task, source);
       copyHost(cursor.segment!, stream, cursor.row, row);
       if (submission === undefined) return;
       const { columns } = sink.rows.inv;

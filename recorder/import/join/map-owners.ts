@@ -78,10 +78,13 @@ export class MapOwners {
     this.#contests.labelUnmap(row, domain, device, evidence);
   }
 
-  /** An invalidation of `domain` followed this unmap. Kept apart, to be used if nothing else is known. */
-  flushedUnmap(row: number, domain: DomainId): void {
+  /**
+   * An invalidation of `domain` followed this unmap. Kept apart, to be used if nothing else is known; `decide`: also to choose
+   * between maps that it may have closed.
+   */
+  flushedUnmap(row: number, domain: DomainId, decide: boolean): void {
     this.unmaps.flushed.set(row, domain);
-    this.#contests.flushed(row, domain);
+    if (decide) this.#contests.flushed(row, domain);
   }
 
   flushedMap(row: number, domain: DomainId): void {

@@ -119,7 +119,8 @@ export function mergeTraces(
   function submissionOf(command: number): Submission | undefined {
     while (submissionsHead < submissions.length && submissions[submissionsHead]!.command < command) {
       // The one before is kept until the next is needed: a wait comes after its commands.
-      if (submissionsHead + 1 < submissions.length && submissions[submissionsHead + 1]!.command <= command) submissionsHead++;
+      if (submissionsHead + 1 < submissions.length && submissions[submissionsHead + 1]!.command <= command)
+        submissionsHead++;
       else break;
     }
     if (submissionsHead > 4096) {
