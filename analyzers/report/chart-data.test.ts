@@ -1,7 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { MAX_PHASES, MAX_POINTS, chartData, phasesOf } from './chart-data.ts';
-import { compareReport, compareResult, emptyResult, hostileReport, unknownResult } from './fixtures/results.ts';
+import {
+  compareReport,
+  compareResult,
+  emptyResult,
+  hostileReport,
+  idleAfterwards,
+  unknownResult,
+} from './fixtures/results.ts';
 import type { TimeSeries } from '../../replay/results.ts';
 
 function withSeries(all: readonly TimeSeries[]): ReturnType<typeof compareReport> {
@@ -89,6 +96,18 @@ describe('what the charts draw', () => {
     expect(empty.time).toBeNull();
     expect(empty.exposure).toBeNull();
     expect(empty.phases).toEqual([]);
+  });
+});
+
+describe('the part that the charts begin with', () => {
+  test('is the workload where it is most of the work and less than the trace', () => {
+    expect(chartData(compareReport()).focus).toBeNull();
+    const [from, to] = chartData(compareReport(idleAfterwards())).focus ?? [0, 0];
+    expect(from).toBeCloseTo(9.05);
+    expect(to).toBeCloseTo(49.8);
+    const elsewhere = idleAfterwards().marks.map((mark) => ({ ...mark, t: mark.t + 39e9 }));
+    expect(chartData(compareReport({ ...idleAfterwards(), marks: elsewhere })).focus).toBeNull();
+    expect(chartData(compareReport({ ...idleAfterwards(), marks: [] })).focus).toBeNull();
   });
 });
 

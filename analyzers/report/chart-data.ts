@@ -52,6 +52,8 @@ export interface ChartData {
   readonly time: TimeChartData | null;
   readonly exposure: ExposureChartData | null;
   readonly phases: readonly PhaseData[];
+  /** Seconds from the first to the last mark, where nearly all work lies between: charts begin with this part. */
+  readonly focus: readonly [from: number, to: number] | null;
 }
 
 /** The common grid of all rows: whole bins of the coarsest series, few enough to draw. */
@@ -175,15 +177,43 @@ export function phasesOf(report: CompareReport): readonly PhaseData[] {
   }));
 }
 
+/** Share of the commands that has to lie between the marks before the charts begin there. */
+const FOCUS_SHARE = 0.9;
+/** A part that is hardly smaller than the whole is no help. */
+const FOCUS_MOST = 0.85;
+
+function focusOf(report: CompareReport, time: TimeChartData | null): ChartData['focus'] {
+  const marks = report.result.marks.map((mark) => mark.t / 1e9);
+  const [first, last] = [time?.x[0], time?.x.at(-1)];
+  if (time === null || marks.length < 2 || first === undefined || last === undefined) return null;
+  const begin = Math.min(...marks.slice(0, MAX_PHASES));
+  const end = Math.max(...marks.slice(0, MAX_PHASES));
+  const edge = (end - begin) * 0.02;
+  const range = [Math.max(first, begin - edge), Math.min(last, end + edge)] as const;
+  if (range[1] - range[0] <= 0 || range[1] - range[0] > (last - first) * FOCUS_MOST) return null;
+  let all = 0;
+  let inside = 0;
+  for (const line of time.commands) {
+    line.forEach((rate, i) => {
+      const x = time.x[i] ?? 0;
+      all += rate ?? 0;
+      if (x >= range[0] && x <= range[1]) inside += rate ?? 0;
+    });
+  }
+  return inside >= all * FOCUS_SHARE ? range : null;
+}
+
 export function chartData(report: CompareReport): ChartData {
+  const time = timeData(report);
   return {
     rows: comparedRows(report.result).map(({ label, recorded, number }) => ({
       label,
       recorded,
       style: lineStyle(number, recorded),
     })),
-    time: timeData(report),
+    time,
     exposure: exposureData(report),
     phases: phasesOf(report),
+    focus: focusOf(report, time),
   };
 }

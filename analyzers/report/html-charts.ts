@@ -41,7 +41,9 @@ export function chartSections(report: CompareReport, rows: readonly ComparedRow[
       ? null
       : html` <b>The accesses are those of the model ${access}, not recorded ones.</b>`;
   const exposureKnown = rows.some((row) => row.design.exposure !== null);
-  return html`<section class="part" id="work"><h2>Work over time</h2><p class="about">What each design sends to the hardware. All charts over time share their axis: point at one and all show that instant, drag to look closer, double-click for the whole.</p>
+  return html`<section class="part" id="work"><h2>Work over time</h2><p class="about">What each design sends to the hardware. All charts over time share their axis: point at one and all show that instant, drag to look closer, double-click for the whole.${
+    data.focus === null ? null : ' They begin with the workload, from its first mark to its last.'
+  }</p>
 ${panel(rows, {
   plot: 'commands',
   title: 'Commands',

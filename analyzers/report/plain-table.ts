@@ -4,6 +4,8 @@ export interface PlainTable {
   readonly head: readonly string[];
   /** A row is its cells, or a heading over the whole width. */
   readonly rows: readonly (readonly string[] | { readonly heading: string })[];
+  /** Columns set to the left, the others to the right; 1 unless given. */
+  readonly left?: number;
 }
 
 const NONE = {
@@ -24,14 +26,14 @@ const NONE = {
   middle: '',
 } as const;
 
-/** Cells without borders: the first column to the left, all others to the right, two spaces between. No line ends in a space. */
+/** Cells without borders, two spaces between columns. No line ends in a space. */
 export function layOut(table: PlainTable): string {
   const columns = table.head.length;
   const laidOut = new Table({
     head: [...table.head],
     chars: { ...NONE, middle: '  ' },
     style: { head: [], border: [], 'padding-left': 0, 'padding-right': 0, compact: true },
-    colAligns: table.head.map((_, i) => (i === 0 ? 'left' : 'right')),
+    colAligns: table.head.map((_, i) => (i < (table.left ?? 1) ? 'left' : 'right')),
   });
   for (const row of table.rows) {
     if ('heading' in row) laidOut.push([{ content: row.heading, colSpan: columns }]);

@@ -1,7 +1,7 @@
-import type { ProfileParameter } from '../../replay/results.ts';
+import type { ProfileParameter, Standing } from '../../replay/results.ts';
 import type { Report } from './envelope.ts';
 import { printable } from './escape.ts';
-import { formatCount } from './format-units.ts';
+import { formatCount, formatNumberOf } from './format-units.ts';
 import { caveatsOf, healthSummary } from './health-lines.ts';
 import type { Paint } from './paint.ts';
 import { wrapText } from './plain-table.ts';
@@ -38,18 +38,20 @@ export function healthLines(report: Report, paint: Paint): readonly string[] {
   ];
 }
 
-/** Which parameters the model was given, by standing; the weakest first. */
+/** Which parameters the model was given: the weak ones by name, the others by number. */
 export function standingLines(
   parameters: readonly ProfileParameter[],
   paint: Paint,
   columns: number,
 ): readonly string[] {
-  const lines: string[] = [];
-  for (const standing of ['assumed', 'fitted', 'published', 'measured'] as const) {
-    const names = parameters.filter((parameter) => parameter.standing === standing).map((p) => printable(p.name, 60));
-    if (names.length === 0) continue;
-    const text = `Rests on ${standing} parameters: ${names.join(', ')}`;
-    lines.push(...wrapText(text, columns).map((line) => paint.faint(line)));
-  }
-  return lines;
+  const of = (standing: Standing): readonly string[] =>
+    parameters.filter((parameter) => parameter.standing === standing).map((parameter) => printable(parameter.name, 60));
+  const parts = (['assumed', 'fitted', 'published', 'measured'] as const).flatMap((standing) => {
+    const names = of(standing);
+    if (names.length === 0) return [];
+    const count = formatNumberOf(names.length, `${standing} parameter`);
+    return [standing === 'assumed' || standing === 'fitted' ? `${count} (${names.join(', ')})` : count];
+  });
+  if (parts.length === 0) return [];
+  return wrapText(`Rests on ${parts.join(', ')}.`, columns).map((line) => paint.faint(line));
 }

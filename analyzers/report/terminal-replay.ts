@@ -39,8 +39,9 @@ function sections(result: ReplayResult): readonly Section[] {
             formatShare(count, result.commands),
           ],
         ),
-        ['Syncs', formatCount(result.syncs), ''],
-        ['Doorbells', formatCount(result.doorbells), ''],
+        ['Syncs', formatCount(result.syncs === 0 && result.commands > 0 ? null : result.syncs), ''],
+        // Commands without a doorbell: the source did not show them.
+        ['Doorbells', formatCount(result.doorbells === 0 && result.commands > 0 ? null : result.doorbells), ''],
         ['Wasted', formatCount(result.wasted), formatShare(result.wasted, result.commands)],
         ['Faults', formatCount(result.faults), ''],
       ],

@@ -44,21 +44,29 @@ function countsTable(result: VerifyResult, paint: Paint): string {
   return layOut({ head: ['', 'checked', 'agreed', 'diverged', 'agreement'].map((title) => paint.strong(title)), rows });
 }
 
-function divergenceLines(result: VerifyResult, paint: Paint): readonly string[] {
+function divergenceLines(result: VerifyResult, paint: Paint, columns: number): readonly string[] {
   const shown = result.divergences.slice(0, SHOWN);
   if (shown.length === 0) return [];
   const more = result.diverged - shown.length;
-  const rows = shown.map((one) => [
-    `event ${formatCount(one.event)}`,
-    `${one.kind} ${printable(one.what, 24)}`,
-    printable(one.recorded, 40),
-    printable(one.model, 40),
+  const first = shown.map(
+    (one) => [`event ${formatCount(one.event)}`, `${one.kind} ${printable(one.what, 24)}`] as const,
+  );
+  const widths = [0, 1].map((i) =>
+    Math.max('Divergences'.length * (1 - i), ...first.map((cells) => cells[i]?.length ?? 0)),
+  );
+  // What is left of the line, shared by the two values.
+  const room = Math.max(40, columns - (widths[0] ?? 0) - (widths[1] ?? 0) - 6);
+  const recordedWidth = Math.min(
+    Math.ceil(room / 2),
+    Math.max(8, ...shown.map((one) => printable(one.recorded).length)),
+  );
+  const rows = shown.map((one, i) => [
+    ...(first[i] ?? []),
+    printable(one.recorded, recordedWidth),
+    printable(one.model, room - recordedWidth),
   ]);
-  return [
-    '',
-    layOut({ head: ['Divergences', '', 'recorded', 'model'].map((title) => paint.strong(title)), rows }),
-    ...(more > 0 ? [paint.faint(`and ${formatCount(more)} more`)] : []),
-  ];
+  const head = ['Divergences', '', 'recorded', 'model'].map((title) => paint.strong(title));
+  return ['', layOut({ head, rows, left: 4 }), ...(more > 0 ? [paint.faint(`and ${formatCount(more)} more`)] : [])];
 }
 
 export function renderVerify(report: VerifyReport, options: RenderOptions): string {
@@ -69,7 +77,7 @@ export function renderVerify(report: VerifyReport, options: RenderOptions): stri
   const notes = caveatLines(report, paint, columns);
   const lines = [titleLine(report, paint), '', ...wrapText(verdict(result, paint), columns)];
   if (result.checked > 0) lines.push('', countsTable(result, paint));
-  lines.push(...divergenceLines(result, paint));
+  lines.push(...divergenceLines(result, paint, columns));
   if (reasons.length > 0) {
     const rows = reasons.map(([reason, count]) => [`  ${printable(reason, 60)}`, formatCount(count)]);
     lines.push('', layOut({ head: [paint.strong('Skipped'), ''], rows }));

@@ -29,6 +29,8 @@ export class ChartPanel {
   readonly #buttons: HTMLButtonElement[] = [];
   readonly #where = document.createElement('span');
   readonly #reset = document.createElement('button');
+  readonly #refocus = document.createElement('button');
+  #range: readonly [number, number] | null = null;
   #quiet = false;
 
   constructor(
@@ -47,6 +49,7 @@ export class ChartPanel {
     this.#buildLegend(legend);
     this.#chart = createChart(host, this.#spec, shared.visible, () => shared.colours());
     this.#buildKeyboard();
+    this.setRange(spec.focus);
     new ResizeObserver(() => this.#chart.resize(host.clientWidth)).observe(host);
   }
 
@@ -67,13 +70,14 @@ export class ChartPanel {
     this.#buttons[row]?.setAttribute('aria-pressed', String(shown));
   }
 
-  /** Follows the zoom of another panel. */
+  /** Shows a part of the x axis, or with `null` all of it; tells no other panel. */
   setRange(range: readonly [number, number] | null): void {
     const [min, max] = range ?? this.#spec.xRange;
+    this.#range = range;
     this.#quiet = true;
-    this.plot.setScale('x', { min, max });
+    this.plot.batch(() => this.plot.setScale('x', { min, max }));
     this.#quiet = false;
-    this.#reset.hidden = range === null;
+    this.#showTools();
   }
 
   /** Moves the cursor to an x value, as the mouse would. */
@@ -90,10 +94,11 @@ export class ChartPanel {
           if (key !== 'x' || this.#quiet || plot.status !== 1) return;
           const { min, max } = plot.scales['x'] ?? {};
           if (min === undefined || max === undefined) return;
-          const [from, to] = this.#spec.xRange;
-          const whole = min <= from && max >= to;
-          this.#reset.hidden = whole;
-          this.#shared.zoomed(this, whole ? null : [min, max]);
+          // A double click goes from the first point to the last.
+          const whole = min <= (this.#spec.x[0] ?? min) && max >= (this.#spec.x.at(-1) ?? max);
+          this.#range = whole ? null : [min, max];
+          this.#showTools();
+          this.#shared.zoomed(this, this.#range);
         },
       },
     };
@@ -113,27 +118,38 @@ export class ChartPanel {
     this.#host.setAttribute('aria-valuetext', `${this.#spec.describeX(index)}: ${said.join(', ')}`);
   }
 
+  #showTools(): void {
+    const { focus } = this.#spec;
+    const range = this.#range;
+    this.#reset.hidden = range === null;
+    this.#refocus.hidden = focus === null || (range !== null && range[0] === focus[0] && range[1] === focus[1]);
+  }
+
   #buildTools(tools: HTMLElement, canLog: boolean): void {
-    this.#reset.type = 'button';
-    this.#reset.textContent = 'Whole range';
-    this.#reset.hidden = true;
-    this.#reset.addEventListener('click', () => {
-      this.setRange(null);
-      this.#shared.zoomed(this, null);
-    });
-    tools.append(this.#reset);
+    const goTo = (button: HTMLButtonElement, title: string, range: readonly [number, number] | null): void => {
+      button.type = 'button';
+      button.textContent = title;
+      button.hidden = true;
+      button.addEventListener('click', () => {
+        this.setRange(range);
+        this.#shared.zoomed(this, range);
+      });
+      tools.append(button);
+    };
+    goTo(this.#refocus, 'Workload', this.#spec.focus);
+    goTo(this.#reset, 'Whole range', null);
     if (!canLog) return;
     const log = document.createElement('button');
     log.type = 'button';
     log.textContent = 'Log scale';
     log.setAttribute('aria-pressed', String(this.#spec.logY));
     log.addEventListener('click', () => {
-      const { min, max } = this.plot.scales['x'] ?? {};
+      const range = this.#range;
       this.#chart.destroy();
       this.#spec = { ...this.#spec, logY: !this.#spec.logY };
       log.setAttribute('aria-pressed', String(this.#spec.logY));
       this.#chart = createChart(this.#host, this.#spec, this.#shared.visible, () => this.#shared.colours());
-      if (min !== undefined && max !== undefined && !this.#reset.hidden) this.setRange([min, max]);
+      this.setRange(range);
     });
     tools.append(log);
   }

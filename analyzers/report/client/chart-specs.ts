@@ -68,6 +68,7 @@ export function timeSpec(
       const at = `at ${formatDecimal(x * perSecond, 5)}${THIN}${unit}`;
       return phase === undefined ? at : `${at}, ${phase.name}`;
     },
+    focus: data.focus,
     group: 'time',
     topPadding: data.phases.length > 0 ? PHASE_STRIP + 2 : 10,
     plugins: data.phases.length > 0 ? [phaseBands(data.phases, colours)] : [],
@@ -97,6 +98,7 @@ export function exposureSpec(data: ChartData, exposure: ExposureChartData): Char
       const range = `${formatNs(edges[at] ?? 0)} to ${formatNs(edges[at + 1] ?? 0)}`;
       return all === 0 ? range : `pages exposed for ${range}`;
     },
+    focus: null,
     group: 'exposure',
     topPadding: 10,
     plugins: [],

@@ -17,6 +17,8 @@ export interface ChartSpec {
   readonly values: readonly (readonly (number | null)[])[];
   readonly xLog: boolean;
   readonly xRange: readonly [number, number];
+  /** The part of the range that it begins with; null: all of it. */
+  readonly focus: readonly [number, number] | null;
   /** Whole y range where it is fixed: 0 to 100 for shares. */
   readonly yRange?: readonly [number, number];
   readonly stepped: boolean;
@@ -162,7 +164,6 @@ export function createChart(
   };
   const data: uPlot.AlignedData = [[...spec.x], ...order.map((row) => [...(spec.values[row] ?? [])])];
   const plot = new uPlot(options, data, host);
-  plot.setScale('x', { min: spec.xRange[0], max: spec.xRange[1] });
   return {
     plot,
     spec,

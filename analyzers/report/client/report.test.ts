@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { chromium } from 'playwright-core';
-import type { Browser, Page } from 'playwright-core';
+import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { CompareReport } from '../envelope.ts';
 import {
@@ -11,6 +11,7 @@ import {
   compareResult,
   emptyResult,
   hostileReport,
+  idleAfterwards,
   tenDesigns,
   unknownResult,
 } from '../fixtures/results.ts';
@@ -39,9 +40,14 @@ function browserPath(): string {
 
 const folder = mkdtempSync(join(tmpdir(), 'iorr-report-'));
 let browser: Browser;
+let context: BrowserContext;
+/** For what a reader sees whose browser runs no script. */
+let unscripted: BrowserContext;
 
 beforeAll(async () => {
   browser = await chromium.launch({ executablePath: browserPath(), args: FLAGS });
+  context = await browser.newContext();
+  unscripted = await browser.newContext({ javaScriptEnabled: false });
 });
 
 afterAll(async () => {
@@ -69,12 +75,9 @@ interface Look {
 async function opened(report: CompareReport, look: Look, use: (opened: Opened) => Promise<void>): Promise<void> {
   const file = join(folder, 'report.html');
   writeFileSync(file, htmlRenderer.render(report, { columns: 80, colour: false }));
-  const context = await browser.newContext({
-    viewport: { width: look.width ?? 1280, height: 900 },
-    colorScheme: look.scheme ?? 'light',
-    javaScriptEnabled: look.script ?? true,
-  });
-  const page = await context.newPage();
+  const page = await (look.script === false ? unscripted : context).newPage();
+  await page.setViewportSize({ width: look.width ?? 1280, height: 900 });
+  await page.emulateMedia({ colorScheme: look.scheme ?? 'light' });
   const noise: string[] = [];
   const requests: string[] = [];
   const stopped: string[] = [];
@@ -94,7 +97,7 @@ async function opened(report: CompareReport, look: Look, use: (opened: Opened) =
   try {
     await use({ page, url, noise, requests, stopped });
   } finally {
-    await context.close();
+    await page.close();
   }
 }
 
@@ -200,6 +203,22 @@ test('a zoom and the cursor hold for all charts over time, and there is a way ba
     expect(await resets.count()).toBe(4);
     await resets.last().click();
     expect(await resets.count()).toBe(0);
+    expect(noise).toEqual([]);
+  });
+});
+
+test('charts begin with the workload of a trace that is longer, and show the rest on request', async () => {
+  await opened(compareReport(idleAfterwards()), {}, async ({ page, noise }) => {
+    const figure = page.locator('figure:has([data-plot="hitRate"])');
+    const visible = (title: string): Promise<number> =>
+      page.locator('.tools button:visible', { hasText: title }).count();
+    const before = await pixelsOf(page, 'hitRate', 'row-1');
+    expect([await visible('Whole range'), await visible('Workload')]).toEqual([4, 0]);
+    await figure.locator('button', { hasText: 'Whole range' }).click();
+    expect([await visible('Whole range'), await visible('Workload')]).toEqual([0, 4]);
+    expect(await pixelsOf(page, 'hitRate', 'row-1')).not.toBe(before);
+    await figure.locator('button', { hasText: 'Workload' }).click();
+    expect(await pixelsOf(page, 'hitRate', 'row-1')).toBe(before);
     expect(noise).toEqual([]);
   });
 });
