@@ -30,8 +30,9 @@ export interface FuzzReport {
   readonly refused: { readonly [code: string]: number };
   readonly events: number;
   readonly slowestMs: number;
-  /** Largest single allocation that our code asked for, in bytes. */
+  /** Largest single allocation that our code asked for, in bytes; and the most for one file in all. */
   readonly largestAllocation: number;
+  readonly largestTotal: number;
   /** Most memory that the process ever held, in bytes. */
   readonly peakMemory: number;
 }

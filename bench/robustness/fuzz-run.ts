@@ -45,6 +45,7 @@ function runProcess(file: string, job: FuzzJob, hangMs: number): Promise<FuzzRep
         events: 0,
         slowestMs: 0,
         largestAllocation: 0,
+        largestTotal: 0,
         peakMemory: 0,
       };
     };
@@ -84,6 +85,7 @@ function combine(a: FuzzReport, b: FuzzReport): FuzzReport {
     events: a.events + b.events,
     slowestMs: Math.max(a.slowestMs, b.slowestMs),
     largestAllocation: Math.max(a.largestAllocation, b.largestAllocation),
+    largestTotal: Math.max(a.largestTotal, b.largestTotal),
     peakMemory: Math.max(a.peakMemory, b.peakMemory),
   };
 }

@@ -24,6 +24,7 @@ async function run(job: FuzzJob): Promise<void> {
   let events = 0;
   let slowestMs = 0;
   let largestAllocation = 0;
+  let largestTotal = 0;
   for (let number = job.from; number < job.to && findings.length < MAX_FINDINGS; number++) {
     await send({ kind: 'begin', number });
     const random = new Random(job.seed + number);
@@ -41,12 +42,13 @@ async function run(job: FuzzJob): Promise<void> {
     }
     slowestMs = Math.max(slowestMs, performance.now() - started);
     largestAllocation = Math.max(largestAllocation, watch.largest());
+    largestTotal = Math.max(largestTotal, watch.total());
   }
   const files = job.to - job.from;
   const peakMemory = process.resourceUsage().maxRSS * 1024;
   await send({
     kind: 'done',
-    report: { findings, files, opened, refused, events, slowestMs, largestAllocation, peakMemory },
+    report: { findings, files, opened, refused, events, slowestMs, largestAllocation, largestTotal, peakMemory },
   });
 }
 

@@ -1,6 +1,6 @@
 import { crc32, deflateRawSync, inflateRawSync } from 'node:zlib';
 import { decode } from '@msgpack/msgpack';
-import { FRAME_HEADER_BYTES, MAGIC, encodeFrame, parseFrameHeader } from '../../traces/format/frame.ts';
+import { FRAME, FRAME_HEADER_BYTES, MAGIC, encodeFrame, parseFrameHeader } from '../../traces/format/frame.ts';
 import type { Random } from '../../traces/random.ts';
 
 /** A trace file cut at its frames, ready to be damaged many times. */
@@ -137,17 +137,104 @@ function changeBytes(bytes: Uint8Array, random: Random): unknown {
 }
 
 /** A column's bytes whose compressed part was opened, damaged and closed again; undefined where none is found. */
-function repacked(bytes: Uint8Array, random: Random): Uint8Array | undefined {
-  for (let head = 3; head < Math.min(12, bytes.length - 1); head++) {
+function repacked(
+  bytes: Uint8Array,
+  random: Random,
+  change: (raw: Uint8Array) => Uint8Array = (raw) => scratch(raw, 0, random),
+): Uint8Array | undefined {
+  for (let head = 3; head < Math.min(24, bytes.length - 1); head++) {
     try {
       const raw = inflateRawSync(bytes.subarray(head), { maxOutputLength: 1 << 22 });
       if (raw.length < 16) continue;
-      return concat([bytes.subarray(0, head), deflateRawSync(scratch(new Uint8Array(raw), 0, random))]);
+      return concat([bytes.subarray(0, head), deflateRawSync(change(new Uint8Array(raw)))]);
     } catch {
       // Not where the compressed part begins.
     }
   }
   return undefined;
+}
+
+/** Every byte string of a frame's content. */
+function columnsOf(content: readonly unknown[]): Uint8Array[] {
+  return content.flatMap((item): Uint8Array[] => {
+    if (item instanceof Uint8Array) return [item];
+    return Array.isArray(item) ? columnsOf(item) : [];
+  });
+}
+
+function replaced(value: unknown, old: Uint8Array, fresh: Uint8Array): unknown {
+  if (value === old) return fresh;
+  return Array.isArray(value) ? value.map((item) => replaced(item, old, fresh)) : value;
+}
+
+/** A few bytes of a copy, each by a little: what was a valid value mostly stays one. */
+function nudged(bytes: Uint8Array, end: number, random: Random): Uint8Array {
+  const copy = bytes.slice();
+  if (end === 0) return copy;
+  for (let k = 1 + random.below(3); k > 0; k--) {
+    const at = random.below(end);
+    const byte = copy[at] ?? 0;
+    copy[at] = pick([byte + 1, byte - 1, byte ^ 0x80, byte ^ (1 << random.below(8)), 0, 0xff], random);
+  }
+  return copy;
+}
+
+/** A column whose head says that it is a lot longer (a varint in its fourth byte, or near it). */
+function claiming(bytes: Uint8Array, random: Random): Uint8Array {
+  const at = Math.min(bytes.length, 3 + (random.chance(0.5) ? 0 : random.below(8)));
+  const huge = pick(
+    [
+      [0xff, 0xff, 0xff, 0x7f],
+      [0x80, 0x80, 0x80, 0x80, 0x08],
+      [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x0f],
+    ],
+    random,
+  );
+  return concat([bytes.subarray(0, at), Uint8Array.from(huge), bytes.subarray(at + 1)]);
+}
+
+/** One column of a segment with slightly other values, or another head: everything around it stays right. */
+function changeColumn(content: readonly unknown[], random: Random): readonly unknown[] {
+  const columns = columnsOf(content);
+  const column = pick(columns, random);
+  if (column === undefined) return content;
+  // Each event's stream is in the first one; the rest of a segment hangs on it.
+  const chosen = random.chance(0.1) ? (columns[0] as Uint8Array) : column;
+  let fresh: Uint8Array | undefined;
+  if (random.chance(0.2)) fresh = claiming(chosen, random);
+  else if (random.chance(0.3)) fresh = nudged(chosen, Math.min(12, chosen.length), random);
+  else
+    fresh = repacked(chosen, random, (raw) => nudged(raw, raw.length, random)) ?? nudged(chosen, chosen.length, random);
+  return replaced(content, chosen, fresh) as unknown[];
+}
+
+/** Some rows of one stream become rows of another, in the summary alone: the sum stays right. */
+function moveRows(content: readonly unknown[], random: Random): readonly unknown[] {
+  const rows = content[5];
+  if (!Array.isArray(rows) || rows.length < 2) return content;
+  const counts = [...(rows as number[])];
+  const from = random.below(counts.length);
+  const to = random.below(counts.length);
+  const moved = random.below((counts[from] ?? 0) + 1);
+  counts[from] = (counts[from] ?? 0) - moved;
+  counts[to] = (counts[to] ?? 0) + moved;
+  return [...content.slice(0, 5), counts, ...content.slice(6)];
+}
+
+/** Changes the content of one frame of a type and seals it. */
+function oneContent(
+  base: CutTrace,
+  type: number,
+  random: Random,
+  change: (content: readonly unknown[]) => readonly unknown[],
+): Uint8Array {
+  const contents = base.frames.map((frame) => decode(frame.subarray(FRAME_HEADER_BYTES)) as unknown[]);
+  const fitting = contents.flatMap((content, i) => (content[0] === type ? [i] : []));
+  const at = pick(fitting, random);
+  if (at === undefined) return base.bytes;
+  const frames = [...base.frames];
+  frames[at] = encodeFrame(change(contents[at] as unknown[]));
+  return assemble(base, frames);
 }
 
 function changeTree(value: unknown, random: Random, depth = 0): unknown {
@@ -231,6 +318,26 @@ const DAMAGES: { readonly [name: string]: Damage } = {
     frames[at] = encodeFrame(Array.isArray(changed) ? (changed as unknown[]) : [changed]);
     return assemble(base, frames);
   },
+  'changed column': (base, _other, random) =>
+    oneContent(base, FRAME.segment, random, (content) => changeColumn(content, random)),
+  'moved rows': (base, _other, random) =>
+    oneContent(base, FRAME.segment, random, (content) => moveRows(content, random)),
+  'nested heads': (base, _other, random) =>
+    oneFrame(base, random, (frame) => {
+      // Arrays and maps in each other, each said to be larger than the file.
+      const head = pick(
+        [[0xdd, 0x00, 0x3f, 0xff, 0xff], [0xdf, 0x00, 0x1f, 0xff, 0xff], [0xdc, 0xff, 0xff], [0x91]],
+        random,
+      );
+      const heads = Uint8Array.from(
+        { length: head.length * (1 + random.below(200)) },
+        (_, i) => head[i % head.length] ?? 0,
+      );
+      const at = FRAME_HEADER_BYTES + random.below(frame.length - FRAME_HEADER_BYTES + 1);
+      return concat([frame.subarray(0, at), heads, frame.subarray(at)]);
+    }),
+  'changed footer': (base, _other, random) =>
+    oneContent(base, FRAME.footer, random, ([type, footer]) => [type, changeTree(footer, random)]),
   'changed trailer': (base, _other, random) => {
     const tail = base.tail.slice();
     if (tail.length === 16) {
@@ -249,8 +356,8 @@ const DAMAGES: { readonly [name: string]: Damage } = {
 };
 
 const NAMES = Object.keys(DAMAGES);
-/** Changed values and payloads reach the deepest: they come up as often as all others together. */
-const DEEP = ['changed value', 'changed payload'] as const;
+/** These reach the deepest: they come up as often as all others together. */
+const DEEP = ['changed value', 'changed payload', 'changed column', 'changed column'] as const;
 
 /** One damaged file. The same bases and random state give the same file. */
 export function mutateTrace(bases: readonly CutTrace[], random: Random): Mutation {

@@ -12,6 +12,8 @@ test(`${LOGS} damaged logs: no crash, no hang, every line accounted for`, { time
   expect(report.files).toBe(LOGS);
   expect(report.peakMemory / MIB).toBeLessThan(512);
   expect(report.largestAllocation / MIB).toBeLessThan(128);
+  expect(report.largestTotal / MIB).toBeLessThan(512);
+  expect(report.slowestMs).toBeLessThan(5000);
   expect(report.opened).toBeGreaterThan(LOGS / 2);
   expect(report.events).toBeGreaterThan(LOGS * 50);
 });

@@ -8,7 +8,7 @@ import { Random } from '../../traces/random.ts';
 const folder = mkdtempSync(join(tmpdir(), 'iorr-kill-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-const KILLS = process.env['IORR_FULL'] === '1' ? 25 : 3;
+const KILLS = process.env['IORR_FULL'] === '1' ? 25 : 2;
 
 describe('kill -9 of a simulation', () => {
   test.each(Array.from({ length: KILLS }, (_, i) => i))('at random instant %i: what is there opens', async (i) => {

@@ -13,6 +13,8 @@ test(`${FILES} damaged traces: no crash, no hang, no allocation over 512 MiB`, {
   // The whole process with all its garbage stays below the limit, so every allocation did.
   expect(report.peakMemory / MIB).toBeLessThan(512);
   expect(report.largestAllocation / MIB).toBeLessThan(128);
+  expect(report.largestTotal / MIB).toBeLessThan(512);
+  expect(report.slowestMs).toBeLessThan(5000);
   // Damage of all depths: some files are refused, most open and give events.
   expect(report.opened).toBeGreaterThan(FILES / 2);
   expect(report.refused['TRACE_DAMAGED']).toBeGreaterThan(0);
