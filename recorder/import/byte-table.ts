@@ -36,7 +36,8 @@ export class ByteTable {
     if (found >= 0) return found;
     const id = this.#keys.length;
     if (id >= this.#limit) return -1;
-    this.#keys.push(bytes.slice(start, end));
+    // A copy: `slice` of a Buffer would keep its whole chunk.
+    this.#keys.push(Uint8Array.from(bytes.subarray(start, end)));
     if ((id + 1) * 2 > this.#slots.length) this.#grow();
     this.#place(hashBytes(bytes, start, end), id);
     return id;

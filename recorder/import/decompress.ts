@@ -8,6 +8,8 @@ export type Compression = 'gzip' | 'zstd' | 'none';
 /** Bytes that `sniffCompression` needs. */
 export const SNIFF_BYTES = 4;
 
+/** Input of one step: an inflater that fails takes the output of its last step with it. */
+const PIECE_BYTES = 8 * 1024;
 /** Output of one step of an inflater; also what a small input can blow up to before anybody looks at it. */
 const STEP_BYTES = 64 * 1024;
 
@@ -78,6 +80,12 @@ async function withHead(
   return { head: Buffer.concat(first), chunks: whole() };
 }
 
+async function* pieces(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  for await (const chunk of chunks) {
+    for (let at = 0; at < chunk.length; at += PIECE_BYTES) yield chunk.subarray(at, at + PIECE_BYTES);
+  }
+}
+
 async function* inflate(
   chunks: AsyncIterable<Uint8Array>,
   stream: Transform,
@@ -85,7 +93,7 @@ async function* inflate(
   onDamage: (what: string) => void,
 ): AsyncGenerator<Uint8Array> {
   let failure: unknown;
-  const source = Readable.from(chunks, { objectMode: true, highWaterMark: 1 });
+  const source = Readable.from(pieces(chunks), { objectMode: true, highWaterMark: 1 });
   source.once('error', (error) => {
     failure = error;
   });

@@ -225,7 +225,12 @@ class FtraceTextRun implements ImportRun, LineReader {
     this.#ignored.report(health, file);
     if (this.#overwritten > 0) this.#writeOverwritten(0);
     if (this.#lines < this.#inBuffer) {
-      health.add('truncated', 'entries that the header announces and the file lacks', file, this.#inBuffer - this.#lines);
+      health.add(
+        'truncated',
+        'entries that the header announces and the file lacks',
+        file,
+        this.#inBuffer - this.#lines,
+      );
     }
     const devices = this.#line.unnamedDevices;
     return {

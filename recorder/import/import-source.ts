@@ -36,7 +36,8 @@ export async function openSource(input: InputFile, format: string | undefined): 
   });
   const head = await readHead(chunks);
   if (head.length === 0) {
-    const hint = damage === undefined ? 'was the capture stopped before anything was written?' : 'copy it again from its source';
+    const hint =
+      damage === undefined ? 'was the capture stopped before anything was written?' : 'copy it again from its source';
     const what = damage === undefined ? 'it is empty' : `it holds nothing readable (${damage})`;
     throw new IorrError('FORMAT_EMPTY', `a capture expected: ${what}`, { place: { file: input.name }, hint });
   }
@@ -56,7 +57,7 @@ async function readHead(chunks: AsyncGenerator<Uint8Array>): Promise<Uint8Array>
   while (length < HEAD_BYTES) {
     const step = await chunks.next();
     if (step.done === true) break;
-    parts.push(step.value.slice());
+    parts.push(Uint8Array.from(step.value));
     length += step.value.length;
   }
   return Buffer.concat(parts);

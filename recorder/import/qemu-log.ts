@@ -196,7 +196,9 @@ class QemuLogRun implements ImportRun, LineReader {
       folded: this.#folded,
       blank: this.#blank,
       notes: {
-        ...(this.#stamped ? {} : { times: 'the log has no time stamps: times are line numbers, durations mean nothing' }),
+        ...(this.#stamped
+          ? {}
+          : { times: 'the log has no time stamps: times are line numbers, durations mean nothing' }),
         ...(this.#reordered > 0 ? { timesBehindThePreviousLine: this.#reordered } : {}),
       },
     };

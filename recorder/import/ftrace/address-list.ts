@@ -72,8 +72,8 @@ export class AddressList {
       high += this.hi[i]! >>> 0;
     }
     high += Math.floor(low / TWO_32);
-    this.sumLo = low % TWO_32 | 0;
-    this.sumHi = high % TWO_32 | 0;
+    this.sumLo = (low % TWO_32) | 0;
+    this.sumHi = (high % TWO_32) | 0;
   }
 }
 

@@ -26,7 +26,11 @@ export class VtdState {
   /** A lookup whose translation never came. */
   orphan(kind: number): void {
     const name =
-      kind === LOOKUP.hit ? 'vtd_iotlb_page_hit' : kind === LOOKUP.update ? 'vtd_iotlb_page_update' : 'vtd_translate_pt';
+      kind === LOOKUP.hit
+        ? 'vtd_iotlb_page_hit'
+        : kind === LOOKUP.update
+          ? 'vtd_iotlb_page_update'
+          : 'vtd_translate_pt';
     const what = `${name} without its vtd_dmar_translate`;
     this.#orphans.set(what, (this.#orphans.get(what) ?? 0) + 1);
   }

@@ -178,7 +178,8 @@ export function parseContextUpdate(state: VtdState, line: QemuLine): number {
   const { cursor } = line;
   if (!cursor.literal(CONTEXT_BUS) || !cursor.hex() || cursor.hi !== 0 || cursor.lo >>> 8 !== 0) return LINE.malformed;
   const bus = cursor.lo;
-  if (!cursor.literal(CONTEXT_DEVFN) || !cursor.hex() || cursor.hi !== 0 || cursor.lo >>> 8 !== 0) return LINE.malformed;
+  if (!cursor.literal(CONTEXT_DEVFN) || !cursor.hex() || cursor.hi !== 0 || cursor.lo >>> 8 !== 0)
+    return LINE.malformed;
   const rid = (bus << 8) | cursor.lo;
   if (!cursor.literal(CONTEXT_HIGH) || !cursor.hex()) return LINE.malformed;
   if (state.scalable !== false) return LINE.ignored;

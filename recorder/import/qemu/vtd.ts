@@ -39,9 +39,10 @@ const EVENTS: readonly (readonly [string, LineParser])[] = [
   ['vtd_dmar_enable', parseEnable],
   ['vtd_reset_exit', parseUnitReset],
   ['vtd_reg_dmar_root', parseRootTable],
-  ...DECODED_COMMANDS.map(
-    (command): readonly [string, LineParser] => [command.name, (state, line) => parseDecoded(command, state, line)],
-  ),
+  ...DECODED_COMMANDS.map((command): readonly [string, LineParser] => [
+    command.name,
+    (state, line) => parseDecoded(command, state, line),
+  ]),
 ];
 
 const NAMES = new ByteTable();

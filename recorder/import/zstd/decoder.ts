@@ -147,7 +147,9 @@ export class ZstdDecoder {
       window = base + (base / 8) * (byte & 7);
     }
     if (window > MAX_WINDOW_BYTES) {
-      throw new ZstdDamage(`a window of ${Math.ceil(window / 2 ** 20)} MiB, and 128 is the limit (compressed with --long)`);
+      throw new ZstdDamage(
+        `a window of ${Math.ceil(window / 2 ** 20)} MiB, and 128 is the limit (compressed with --long)`,
+      );
     }
     this.#checksum = (descriptor & 4) !== 0;
     this.#literals.reset();
