@@ -2,7 +2,6 @@ import { VTD_TYPE, VTD_TYPE_NAMES, vtdType } from '../../traces/dialects/vtd-fie
 import { ATTACH, DIALECT, INV_FORM, ORIGIN, RESET } from '../../traces/schema.ts';
 import type { Columns } from '../../traces/schema.ts';
 import { ABSENT, pageNumber } from '../../traces/units.ts';
-import type { Nanoseconds } from '../../traces/units.ts';
 import type { AccessModel } from '../access/access-model.ts';
 import type { Machine } from '../model/machine.ts';
 
@@ -25,13 +24,16 @@ export interface ControlCounts {
   foreign: number;
 }
 
-/** Feeds recorded control events (maps, unmaps, attachments, commands) to a machine, one row at a time. */
+/**
+ * Feeds recorded control events (maps, unmaps, attachments, commands) to a machine, one row at a time, at the time of the machine's
+ * clock: set it before.
+ */
 export interface Controls {
   readonly counts: ControlCounts;
-  map(columns: Columns<'map'>, row: number, time: Nanoseconds): void;
-  unmap(columns: Columns<'unmap'>, row: number, time: Nanoseconds, event: number): void;
+  map(columns: Columns<'map'>, row: number): void;
+  unmap(columns: Columns<'unmap'>, row: number, event: number): void;
   attach(columns: Columns<'attach'>, row: number): void;
-  inv(columns: Columns<'inv'>, row: number, time: Nanoseconds): void;
+  inv(columns: Columns<'inv'>, row: number): void;
   /** By 16-bit requester id: 1 where attach events tell its domain, so that the domain column of accesses is not needed. */
   readonly attached: Uint8Array;
 }
@@ -72,6 +74,7 @@ export function createControls(machine: Machine, accesses?: AccessModel): Contro
     foreign: 0,
   };
   const attached = new Uint8Array(0x10000);
+  const { clock, commandNow } = machine;
 
   const domainOf = (domain: number, device: number): number => {
     return domain !== ABSENT || device === ABSENT ? domain : machine.domainOf(device, ABSENT);
@@ -81,7 +84,7 @@ export function createControls(machine: Machine, accesses?: AccessModel): Contro
     counts,
     attached,
 
-    map(columns, row, time) {
+    map(columns, row) {
       if (!changesTables(columns.origin[row]!)) return;
       counts.maps++;
       const device = columns.device[row]!;
@@ -90,6 +93,7 @@ export function createControls(machine: Machine, accesses?: AccessModel): Contro
         counts.unattributed++;
         return;
       }
+      const time = clock[0]!;
       const iovaLo = columns.iovaLo[row]!;
       const iovaHi = columns.iovaHi[row]!;
       const sizeLo = columns.sizeLo[row]!;
@@ -102,7 +106,7 @@ export function createControls(machine: Machine, accesses?: AccessModel): Contro
       }
     },
 
-    unmap(columns, row, time, event) {
+    unmap(columns, row, event) {
       if (!changesTables(columns.origin[row]!)) return;
       counts.unmaps++;
       const device = columns.device[row]!;
@@ -111,6 +115,7 @@ export function createControls(machine: Machine, accesses?: AccessModel): Contro
         counts.unattributed++;
         return;
       }
+      const time = clock[0]!;
       const iovaLo = columns.iovaLo[row]!;
       const iovaHi = columns.iovaHi[row]!;
       const sizeLo = columns.sizeLo[row]!;
@@ -133,14 +138,14 @@ export function createControls(machine: Machine, accesses?: AccessModel): Contro
       if (pasid === ABSENT && device >>> 16 === 0) attached[device] = 1;
     },
 
-    inv(columns, row, time) {
+    inv(columns, row) {
       const form = columns.form[row]!;
       const w0Lo = columns.w0Lo[row]!;
       if (form === INV_FORM.doorbell) counts.doorbells++;
       else if (form === INV_FORM.reset) {
         if (w0Lo === RESET.queueSetup) return;
         counts.resets++;
-        machine.reset(time);
+        machine.reset(clock[0]!);
       } else if (columns.dialect[row] !== DIALECT.vtd) counts.foreign++;
       else {
         const type = vtdType(w0Lo);
@@ -148,7 +153,7 @@ export function createControls(machine: Machine, accesses?: AccessModel): Contro
         else {
           counts.commands++;
           byType[type]!++;
-          machine.command(time, w0Lo, columns.w0Hi[row]!, columns.w1Lo[row]!, columns.w1Hi[row]!);
+          commandNow(w0Lo, columns.w0Hi[row]!, columns.w1Lo[row]!, columns.w1Hi[row]!);
         }
       }
     },

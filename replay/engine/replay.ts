@@ -44,7 +44,6 @@ export interface ReplayOptions {
 export const REPLAY_COLUMNS = {
   ...CONTROL_COLUMNS,
   dma: ['rid', 'pasid', 'domain', 'iova', 'outcome', 'access', 'pageShift'],
-  fault: ['rid'],
 } as const;
 
 /** What was counted of accesses, beside the machine's own counts. */
@@ -98,6 +97,7 @@ export function createPlayer(machine: Machine, series: SeriesBuilder, model?: Mo
       const r = row[id]!;
       row[id] = r + 1;
       const at = time[i]! + shift;
+      if (at > clock[0]!) clock[0] = at;
       if (at >= binEnd) {
         series.advance(at, totals());
         ({ binEnd } = series);
@@ -114,19 +114,18 @@ export function createPlayer(machine: Machine, series: SeriesBuilder, model?: Mo
             const pasid = pasids[r]!;
             const known = pasid < 0 && rid >>> 16 === 0 && attached[rid] !== 0;
             const domain = known ? ABSENT : domains[r]!;
-            if (at > clock[0]!) clock[0] = at;
             accessNow(rid, pasid, domain, iovaLo[r]!, iovaHi[r]!, access[r]!, pageShift[r]!);
           }
           break;
         }
         case INV:
-          controls.inv(rows.inv.columns, r, at);
+          controls.inv(rows.inv.columns, r);
           break;
         case MAP:
-          controls.map(rows.map.columns, r, at);
+          controls.map(rows.map.columns, r);
           break;
         case UNMAP:
-          controls.unmap(rows.unmap.columns, r, at, firstEvent + i);
+          controls.unmap(rows.unmap.columns, r, firstEvent + i);
           break;
         case ATTACH:
           controls.attach(rows.attach.columns, r);

@@ -66,22 +66,24 @@ class DmaCheck {
   segment(segment: Segment): void {
     const { stream, time, count, rows, firstEvent } = segment;
     const row = this.#row.fill(0);
+    const { clock } = this.#machine;
     for (let i = 0; i < count; i++) {
       const id = stream[i]!;
       const r = row[id]!;
       row[id] = r + 1;
+      if (time[i]! > clock[0]!) clock[0] = time[i]!;
       switch (id) {
         case STREAM_ID.dma:
-          this.#access(rows.dma.columns, r, time[i]!, firstEvent + i);
+          this.#access(rows.dma.columns, r, firstEvent + i);
           break;
         case STREAM_ID.inv:
-          this.#controls.inv(rows.inv.columns, r, time[i]!);
+          this.#controls.inv(rows.inv.columns, r);
           break;
         case STREAM_ID.map:
-          this.#controls.map(rows.map.columns, r, time[i]!);
+          this.#controls.map(rows.map.columns, r);
           break;
         case STREAM_ID.unmap:
-          this.#controls.unmap(rows.unmap.columns, r, time[i]!, firstEvent + i);
+          this.#controls.unmap(rows.unmap.columns, r, firstEvent + i);
           break;
         case STREAM_ID.attach:
           this.#controls.attach(rows.attach.columns, r);
@@ -111,7 +113,7 @@ class DmaCheck {
     };
   }
 
-  #access(dma: Columns<'dma'>, r: number, time: number, event: number): void {
+  #access(dma: Columns<'dma'>, r: number, event: number): void {
     const outcome = dma.outcome[r]!;
     const rid = dma.rid[r]!;
     const pasid = dma.pasid[r]!;
@@ -128,7 +130,7 @@ class DmaCheck {
       return;
     }
     const machine = this.#machine;
-    const result = machine.access(time, rid, pasid, domain, iovaLo, iovaHi, dma.access[r]!, dma.pageShift[r]!);
+    const result = machine.accessNow(rid, pasid, domain, iovaLo, iovaHi, dma.access[r]!, dma.pageShift[r]!);
     const hit = (result & ACCESS_RESULT.hit) !== 0;
     const reset = (result & ACCESS_RESULT.reset) !== 0;
     const { slot, translated } = machine.last;

@@ -67,7 +67,7 @@ export interface Machine {
   ): number;
 
   /**
-   * The same at the time in `clock[0]`, for loops that set it themselves: a number that is no small integer costs a heap object
+   * Accesses and commands at the time in `clock[0]`, for loops that set it themselves: a number that is no small integer costs a heap object
    * per call as an argument. Never set the clock back.
    */
   readonly accessNow: (
@@ -79,6 +79,7 @@ export interface Machine {
     access: number,
     pageShift: number,
   ) => number;
+  readonly commandNow: (w0Lo: number, w0Hi: number, w1Lo: number, w1Hi: number) => number;
   readonly clock: Float64Array;
 
   /** Everything cached is gone, not by a command (translation enabled, unit reset). Page tables and attachments stay. */

@@ -66,6 +66,7 @@ export function createMachine(profile: HardwareProfile, options: MachineOptions 
     levels,
     [1, 2, 3, 4].map((level) => value(`walk-cache.l${level}`)),
   );
+  const plainWalks = walkCaches.none;
   // the same capacity without sets: a miss that it would have had too is one of capacity, not of conflict
   const shadow =
     byRequester || value('iotlb.sets') === 1
@@ -221,7 +222,7 @@ export function createMachine(profile: HardwareProfile, options: MachineOptions 
       } else if (options.unmappedAccess === 'fill') unbacked++;
       else fault = true;
     }
-    walkReads += walkCaches.walk(tag, owner, pasid, level, pageLo, pageHi);
+    walkReads += plainWalks ? levels - level : walkCaches.walk(tag, owner, pasid, level, pageLo, pageHi);
     const alignedLo = pageLo & -(512 ** level);
     const record = history.record(tag, level, alignedLo, pageHi);
     const seen = record < 0 ? SEEN.never : history.state[record]!;
@@ -249,6 +250,13 @@ export function createMachine(profile: HardwareProfile, options: MachineOptions 
     last.outHi = outHi;
     last.translated = translated;
     return (iotlb.wasReset ? ACCESS_RESULT.reset : 0) | (owner < 0 ? ACCESS_RESULT.unknownDomain : 0);
+  };
+
+  const commandNow = (w0Lo: number, w0Hi: number, w1Lo: number, w1Hi: number): number => {
+    const count = applyVtd(caches, w0Lo, w0Hi, w1Lo, w1Hi);
+    if (count === MALFORMED) malformed++;
+    else if (count === 0 && dropsTranslations(w0Lo)) wasted++;
+    return count;
   };
 
   const machine: Machine = {
@@ -295,11 +303,9 @@ export function createMachine(profile: HardwareProfile, options: MachineOptions 
 
     command(time, w0Lo, w0Hi, w1Lo, w1Hi) {
       if (time > clock[0]!) clock[0] = time;
-      const count = applyVtd(caches, w0Lo, w0Hi, w1Lo, w1Hi);
-      if (count === MALFORMED) malformed++;
-      else if (count === 0 && dropsTranslations(w0Lo)) wasted++;
-      return count;
+      return commandNow(w0Lo, w0Hi, w1Lo, w1Hi);
     },
+    commandNow,
 
     clock,
     access(time, rid, pasid, domain, iovaLo, iovaHi, access, pageShift) {

@@ -9,13 +9,14 @@ export class WalkCaches {
   readonly #levels: number;
   /** By level 1 to 4: pointers to tables of level - 1; undefined where the profile has none. */
   readonly #caches: (SetAssociativeIotlb | undefined)[];
-  readonly #none: boolean;
+  /** True for hardware without any: a walk reads one entry per level. */
+  readonly none: boolean;
 
   /** `entries[i]` is the capacity of the cache of level i + 1: pointers that cover 2 MiB, 1 GiB, 512 GiB. 0: no such cache. */
   constructor(levels: number, entries: readonly number[]) {
     this.#levels = levels;
     this.#caches = [undefined];
-    this.#none = entries.every((count) => count === 0);
+    this.none = entries.every((count) => count === 0);
     for (let level = 1; level < levels; level++) {
       const ways = entries[level - 1] ?? 0;
       const geometry = { sets: 1, ways, hashed: false, refillInvalidFirst: true };
@@ -25,7 +26,6 @@ export class WalkCaches {
 
   /** Entries that a walk to a leaf of `leafLevel` reads; the pointers that it passes are cached. */
   walk(tag: number, domain: number, pasid: number, leafLevel: number, pageLo: number, pageHi: number): number {
-    if (this.#none) return this.#levels - leafLevel;
     let start = leafLevel + 1;
     for (; start < this.#levels; start++) {
       const cache = this.#caches[start];
@@ -55,6 +55,7 @@ export class WalkCaches {
   }
 
   dropPages(domain: number, pasid: number, pageLo: number, pageHi: number, order: number, why: number): number {
+    if (this.none) return 0;
     let dropped = 0;
     for (const cache of this.#caches) {
       if (cache !== undefined) dropped += cache.dropPages(domain, pasid, pageLo, pageHi, order, why);
