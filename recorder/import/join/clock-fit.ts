@@ -64,11 +64,6 @@ export function fitClock(hostTimes: Float64Array, guestTimes: Float64Array): Clo
   };
 }
 
-/** The mapping of clocks that differ by a known offset: host time minus guest time. */
-export function fixedClock(offset: Nanoseconds): ClockMap {
-  return { host: Float64Array.of(0), guest: Float64Array.of(-offset), rate: 1 };
-}
-
 /** Maps host times to the guest's clock, rounded to ns. Quick for times that come in order. */
 export function createClockMapper(map: ClockMap): (host: Nanoseconds) => Nanoseconds {
   const { host, guest, rate } = map;

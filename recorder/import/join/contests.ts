@@ -1,5 +1,7 @@
 import type { DomainId, Nanoseconds, PageNumber, RequesterId } from '../../../traces/units.ts';
 import { assembleChains } from './chains.ts';
+import { likelihood } from './likelihood.ts';
+import type { Contest, Neighbour } from './likelihood.ts';
 import type { IntList } from './int-list.ts';
 import type { LiveMaps } from './live-maps.ts';
 import { EVIDENCE, RELEASED, compatible } from './owner-rows.ts';
@@ -33,26 +35,6 @@ export interface SettledCounts {
   replaced: number;
 }
 
-interface Contest {
-  readonly row: number;
-  readonly time: Nanoseconds;
-  readonly actor: number;
-  /** Rows of live maps, as slots, any of which the unmap may have closed. */
-  chains: number[][];
-  /** Every slot that was ever in `chains`. */
-  readonly slots: ReadonlySet<number>;
-  /** What the unmap just before on the same task and CPU closed. */
-  readonly before: Neighbour | undefined;
-  flush: DomainId;
-  open: boolean;
-}
-
-interface Neighbour {
-  readonly domain: DomainId;
-  readonly unmapped: Nanoseconds;
-  readonly mapped: Nanoseconds;
-}
-
 interface Closed {
   readonly row: number;
   readonly page: PageNumber;
@@ -75,8 +57,6 @@ interface ClosedMap {
 const PATIENCE: Nanoseconds = 1_000_000_000;
 /** Closings that can still be undone when the unmap's owner turns out to be another. */
 const UNDO = 1024;
-/** A driver unmaps a buffer about so long after its use. */
-const RECENT: Nanoseconds = 50_000_000;
 /** Unmaps on one task and CPU within this time are likely one driver's. */
 const NEIGHBOUR: Nanoseconds = 100_000;
 
@@ -144,6 +124,8 @@ export class Contests {
 
   /** A domain gives its id back. Its maps live on, but no invalidation or access will name it again. */
   release(domain: DomainId): void {
+    // The unmaps so far came before it.
+    this.settleUntil(Number.POSITIVE_INFINITY);
     for (const slot of this.#live.slots()) if (this.#live.domain[slot] === domain) this.#live.domain[slot] = RELEASED;
   }
 
@@ -193,7 +175,7 @@ export class Contests {
   alive(slot: number, time: Nanoseconds): void {
     const contests = this.#bySlot.get(slot);
     if (contests === undefined) return;
-    for (const contest of [...contests]) {
+    for (const contest of contests) {
       if (contest.time < time) this.#keep(contest, 'alive', (chain) => !chain.includes(slot));
     }
   }
@@ -204,7 +186,7 @@ export class Contests {
     if (domain >= 0) live.domain[slot] = domain;
     if (device >= 0) live.device[slot] = device;
     live.evidence[slot] = evidence;
-    for (const contest of [...(this.#bySlot.get(slot) ?? [])]) {
+    for (const contest of this.#bySlot.get(slot) ?? []) {
       const { row } = contest;
       const d = this.#unmaps.domain.get(row);
       const v = this.#unmaps.device.get(row);
@@ -382,7 +364,7 @@ export class Contests {
     let highest = Number.NEGATIVE_INFINITY;
     let how: keyof SettledCounts = 'likely';
     for (const chain of contest.chains) {
-      const score = this.#likelihood(contest, chain);
+      const score = likelihood(this.#live, contest, chain);
       if (score > highest) {
         highest = score;
         best = chain;
@@ -391,35 +373,6 @@ export class Contests {
     const domain = this.#live.domain[best[0]!]!;
     if (contest.flush >= 0 && domain === contest.flush) how = 'flush';
     this.#settle(contest, best, how);
-  }
-
-  /**
-   * A driver unmaps what its device has used, soon after; it does so in runs; and an unmap that no `dma:*` event claims is of
-   * a driver that does not announce its maps either.
-   */
-  #likelihood(contest: Contest, chain: readonly number[]): number {
-    const live = this.#live;
-    let lastAccess = -1;
-    let announced = false;
-    let domain = -1;
-    for (const slot of chain) {
-      lastAccess = Math.max(lastAccess, live.lastAccess[slot]!);
-      announced ||= live.evidence[slot] === EVIDENCE.dmaApi;
-      if (domain < 0) domain = live.domain[slot]!;
-    }
-    let score = 0;
-    if (contest.flush >= 0 && domain >= 0) score += domain === contest.flush ? 100 : -100;
-    if (announced) score -= 20;
-    // Used since: alive, unless that came from a cache. Used long ago and still mapped: made to stay.
-    if (lastAccess > contest.time) score -= 10;
-    else if (lastAccess >= 0) score += 10 / (1 + (contest.time - lastAccess) / RECENT);
-    const { before } = contest;
-    if (before !== undefined) {
-      if (domain >= 0 && before.domain >= 0) score += domain === before.domain ? 4 : -4;
-      // What a driver unmaps in a row it has mapped in a row.
-      score += 2 / (1 + Math.abs(live.time[chain[0]!]! - before.mapped) / 1e8);
-    }
-    return score;
   }
 
   #ragged(

@@ -102,7 +102,7 @@ export class DmaApi {
   unmapped(actor: number, page: PageNumber, pages: number, time: Nanoseconds, row: number): void {
     const mine = this.#actor(actor);
     const { freed } = mine;
-    if (freed !== undefined && freed.page === page && freed.pages === pages && time - freed.time <= CLAIM_WINDOW) {
+    if (freed?.page === page && freed.pages === pages && time - freed.time <= CLAIM_WINDOW) {
       mine.freed = undefined;
       this.#claims.unmap(row, freed.device);
       return;
@@ -157,7 +157,7 @@ export class DmaApi {
       const key = listKey(device, list);
       const known = this.#lists.get(key);
       const range = known?.pop();
-      if (known !== undefined && known.length === 0) this.#lists.delete(key);
+      if (known?.length === 0) this.#lists.delete(key);
       if (range === undefined) {
         this.unclaimed++;
         return;

@@ -57,8 +57,12 @@ export class DomainTable {
     return domains.size === 1 ? [...domains][0]! : SEVERAL;
   }
 
-  domains(): IterableIterator<DomainId> {
-    return this.#devices.keys();
+  /** Of the two domains that a task works with, the one that is not `domain`; -1 if they are not two, or neither is. */
+  otherDomainOfTask(task: number, domain: DomainId): DomainId {
+    const domains = this.#ofTask.get(task);
+    if (domains?.size !== 2 || !domains.has(domain)) return NONE;
+    for (const other of domains) if (other !== domain) return other;
+    return NONE;
   }
 
   /** A guest's attach event. Returns the domain that a device was attached to, or -1. */

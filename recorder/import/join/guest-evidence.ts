@@ -136,7 +136,7 @@ export class GuestEvidence {
     const phys = pageNumber(columns.physLo[row]!, columns.physHi[row]!);
     const pages = Math.max(1, pageNumber(columns.sizeLo[row]!, columns.sizeHi[row]!));
     const actor = this.actorOf(cpu, task);
-    const slot = this.owners.map(page, pages, phys, time, actor, this.domains.domainOfTask(task));
+    const slot = this.owners.map(page, pages, phys, time, actor, task);
     const mapRow = this.owners.live.row[slot]!;
     this.dmaApi.mapped(actor, page, pages, time, mapRow, slot);
     const waiting: Waiting = { row: mapRow, slot, page, pages, time };
@@ -168,7 +168,7 @@ export class GuestEvidence {
     const unmapped = pageNumber(columns.unmappedLo[row]!, columns.unmappedHi[row]!);
     const pages = Math.max(1, Math.ceil(size / 4096), unmapped);
     const actor = this.actorOf(cpu, task);
-    const unmapRow = this.owners.unmap(page, pages, time, actor, this.domains.domainOfTask(task));
+    const unmapRow = this.owners.unmap(page, pages, time, actor, task);
     this.dmaApi.unmapped(actor, page, pages, time, unmapRow);
     const mine = this.#waiting[actor]!;
     if (mine.flushed || mine.unmaps.length >= 4096) this.#startAnew(mine);
@@ -233,7 +233,7 @@ export class GuestEvidence {
     if (((w0 >>> 4) & 3) !== 3) return;
     const actor = this.actorOf(cpu, task);
     const before = this.#lastFlush;
-    if (before !== undefined && before.actor === actor && time - before.time <= 1_000_000) return;
+    if (before?.actor === actor && time - before.time <= 1_000_000) return;
     const w1 = columns.w1Lo[row]!;
     const pages = 2 ** Math.min(52, w1 & 0x3f);
     const page = Math.floor(pageNumber(w1, columns.w1Hi[row]!) / pages) * pages;

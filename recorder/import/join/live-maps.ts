@@ -20,6 +20,7 @@ export class LiveMaps {
   /** `EVIDENCE` of the domain. */
   evidence = new Uint8Array(1024);
   actor = new Int32Array(1024);
+  task = new Int32Array(1024);
   time = new Float64Array(1024);
   /** Last access seen, and the last one that the hardware can't have served from a cache. -1: none. */
   lastAccess = new Float64Array(1024);
@@ -54,6 +55,7 @@ export class LiveMaps {
     this.device[slot] = -1;
     this.evidence[slot] = 0;
     this.actor[slot] = -1;
+    this.task[slot] = -1;
     this.time[slot] = 0;
     this.lastAccess[slot] = -1;
     this.provedAlive[slot] = -1;
@@ -202,6 +204,7 @@ export class LiveMaps {
     this.device = enlarged(this.device, Int32Array);
     this.evidence = enlarged(this.evidence, Uint8Array);
     this.actor = enlarged(this.actor, Int32Array);
+    this.task = enlarged(this.task, Int32Array);
     this.time = enlarged(this.time, Float64Array);
     this.lastAccess = enlarged(this.lastAccess, Float64Array);
     this.provedAlive = enlarged(this.provedAlive, Float64Array);

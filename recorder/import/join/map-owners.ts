@@ -6,6 +6,9 @@ import { IntList } from './int-list.ts';
 import { LiveMaps } from './live-maps.ts';
 import { EVIDENCE, OwnerRows } from './owner-rows.ts';
 
+/** The maps of one page into two domains by one call follow each other this closely. */
+const TWINS: Nanoseconds = 10_000_000;
+
 /** What an access found among the live maps. */
 export const ACCESS_FOUND = { none: 0, map: 1, otherOwner: 2 } as const;
 
@@ -48,20 +51,21 @@ export class MapOwners {
   }
 
   /** Enters a map; returns its slot in the table of live maps. */
-  map(page: PageNumber, pages: number, phys: PageNumber, time: Nanoseconds, actor: number, task: DomainId): number {
+  map(page: PageNumber, pages: number, phys: PageNumber, time: Nanoseconds, actor: number, task: number): number {
     const row = this.closedBy.length;
-    this.maps.add(false, -1, -1, task);
+    this.maps.add(false, -1, -1, this.#domains.domainOfTask(task));
     this.closedBy.push(-1);
     const slot = this.live.add(page, pages, phys, row);
     this.live.actor[slot] = actor;
+    this.live.task[slot] = task;
     this.live.time[slot] = time;
     return slot;
   }
 
   /** Enters an unmap; returns its row. */
-  unmap(page: PageNumber, pages: number, time: Nanoseconds, actor: number, task: DomainId): number {
+  unmap(page: PageNumber, pages: number, time: Nanoseconds, actor: number, task: number): number {
     const row = this.unmaps.domain.length;
-    this.unmaps.add(false, -1, -1, task);
+    this.unmaps.add(false, -1, -1, this.#domains.domainOfTask(task));
     this.#contests.settleUntil(time);
     this.#contests.unmap(row, page, pages, time, actor);
     return row;
@@ -70,8 +74,29 @@ export class MapOwners {
   /** Says whose map `row` is. `slot` is where it lived when it was entered. */
   labelMap(row: number, slot: number, domain: DomainId, device: RequesterId, evidence: number): void {
     if (!this.maps.label(row, domain, device, evidence)) return;
-    if (this.live.live[slot] === 1 && this.live.row[slot] === row)
-      this.#contests.labelled(slot, domain, device, evidence);
+    if (this.live.live[slot] !== 1 || this.live.row[slot] !== row) return;
+    this.#contests.labelled(slot, domain, device, evidence);
+    if (domain >= 0 && evidence !== EVIDENCE.elimination) this.#eliminate(slot, domain);
+  }
+
+  /**
+   * A task that works with two domains and maps a page twice, as IOMMUFD does for every domain of an address space: one is
+   * known, so the other map is the other domain's.
+   */
+  #eliminate(slot: number, domain: DomainId): void {
+    const { live } = this;
+    if (live.live[slot] !== 1) return;
+    const task = live.task[slot]!;
+    const twin = this.#domains.otherDomainOfTask(task, domain);
+    if (twin < 0) return;
+    const page = live.page[slot]!;
+    for (const other of live.overlapping(page, 1)) {
+      if (other === slot || live.task[other] !== task || live.domain[other] !== -1 || live.page[other] !== page)
+        continue;
+      if (Math.abs(live.time[other]! - live.time[slot]!) > TWINS) continue;
+      this.labelMap(live.row[other]!, other, twin, -1, EVIDENCE.elimination);
+      return;
+    }
   }
 
   labelUnmap(row: number, domain: DomainId, device: RequesterId, evidence: number): void {
@@ -153,7 +178,7 @@ export class MapOwners {
   /** Did this domain give its id back between a map and the unmap that closed it? */
   releasedBetween(domain: DomainId, map: number, unmap: number): boolean {
     const list = this.#releases.get(domain);
-    return list !== undefined && list.some((release) => release.maps > map && release.unmaps <= unmap);
+    return list?.some((release) => release.maps > map && release.unmaps <= unmap) ?? false;
   }
 
   /** Is there a live map of this page with this output? */

@@ -12,8 +12,9 @@ export interface CommandLinks {
   readonly guestOf: Int32Array;
   /** Last `inv` row of the host, its wait, of the batch that each guest command went out with; -1 if unmatched. */
   readonly batchEnd: Int32Array;
-  /** `ROLE` of the guest's `inv` rows. */
+  /** `ROLE` of the `inv` rows of each. */
   readonly guestRole: Uint8Array;
+  readonly hostRole: Uint8Array;
 }
 
 export function linkCommands(guest: CommandLog, host: CommandLog, match: CommandMatch): CommandLinks {
@@ -45,7 +46,7 @@ export function linkCommands(guest: CommandLog, host: CommandLog, match: Command
     } else if (host.role[row] === ROLE.wait) close(row);
   }
   if (from < rows) close(rows - 1);
-  return { guestOf, batchEnd, guestRole: guest.role };
+  return { guestOf, batchEnd, guestRole: guest.role, hostRole: host.role };
 }
 
 /** Who submitted a command, and when. */
@@ -71,7 +72,10 @@ export interface MergeVisitor {
 }
 
 export interface MergeShifts {
-  /** Host events placed earlier or later than the clock alone says by more than 1 us, and by how much at most. */
+  /**
+   * Host events placed earlier or later than the clock alone says by more than 1 us, and by how much at most. Doorbells are
+   * not counted: they come before the first command, and the clock is fitted so that the quickest command takes no time.
+   */
   earlier: number;
   maxEarlierNs: Nanoseconds;
   later: number;
@@ -101,7 +105,7 @@ export function mergeTraces(
 ): MergeShifts {
   const guest = new EventCursor(guestTrace, plans.guest);
   const host = new EventCursor(hostTrace, plans.host);
-  const { guestOf, batchEnd, guestRole } = links;
+  const { guestOf, batchEnd, guestRole, hostRole } = links;
   const shifts: MergeShifts = { earlier: 0, maxEarlierNs: 0, later: 0, maxLaterNs: 0, beforeClock: 0 };
   const submissions: Submission[] = [];
   let submissionsHead = 0;
@@ -160,7 +164,8 @@ export function mergeTraces(
       time = latest;
     }
     if (time < now) {
-      if (now - mapped > NOTICEABLE && mapped >= 0) {
+      const doorbell = host.stream === STREAM_ID.inv && hostRole[host.streamRow] === ROLE.doorbell;
+      if (now - mapped > NOTICEABLE && mapped >= 0 && !doorbell) {
         shifts.later++;
         shifts.maxLaterNs = Math.max(shifts.maxLaterNs, now - mapped);
       }
