@@ -50,6 +50,6 @@ export function metricTable(
     (metric) => html`<th scope="col" title="${metric.means}">${metric.title}</th>`,
   )}</tr></thead><tbody>${rows.map(
     (row, place) =>
-      html`<tr><th scope="row">${rowKey(row, place)}<span class="label">${row.label}</span></th>${metrics.map((metric) => cell(metric, row))}</tr>`,
+      html`<tr><th scope="row"><span class="named">${rowKey(row, place)}<span class="label">${row.label}</span></span></th>${metrics.map((metric) => cell(metric, row))}</tr>`,
   )}</tbody></table></div>`;
 }

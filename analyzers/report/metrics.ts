@@ -351,10 +351,11 @@ export function formatMetric(metric: Metric, value: number | null): string {
   }
 }
 
-/** The best value of a metric where one is better than another and the designs differ; else null: nothing to point at. */
+/** The best value of a metric where one is better than another; null where most of the designs have it, or none differs. */
 export function bestValue(metric: Metric, designs: readonly DesignResult[]): number | null {
   if (metric.better === 'none') return null;
   const known = designs.map((design) => metric.value(design)).filter((value) => value !== null);
   if (known.length < 2 || new Set(known).size < 2) return null;
-  return metric.better === 'lower' ? Math.min(...known) : Math.max(...known);
+  const best = metric.better === 'lower' ? Math.min(...known) : Math.max(...known);
+  return known.filter((value) => value === best).length * 2 > known.length ? null : best;
 }

@@ -22,7 +22,6 @@ export interface ChartSpec {
   /** Whole y range where it is fixed: 0 to 100 for shares. */
   readonly yRange?: readonly [number, number];
   readonly stepped: boolean;
-  readonly xSplits?: (min: number, max: number) => number[];
   readonly formatX: (value: number) => string;
   readonly formatY: (value: number) => string;
   /** A value in the legend, with its unit. */
@@ -87,6 +86,18 @@ export function pointed(plot: uPlot, spec: ChartSpec): number | null {
   return Math.max(0, Math.min(spec.x.length - 2, under));
 }
 
+/** Narrowest distance between two labels of the x axis, in CSS pixels. */
+const TICK_ROOM = 58;
+
+/** Every n-th of the splits, so that labels have room; the others keep their grid line. */
+function spaced(plot: uPlot, splits: readonly number[]): (number | null)[] {
+  const [first, second] = splits;
+  if (first === undefined || second === undefined) return [...splits];
+  const step = Math.abs(plot.valToPos(second, 'x') - plot.valToPos(first, 'x'));
+  const every = Math.max(1, Math.ceil(TICK_ROOM / Math.max(1, step)));
+  return splits.map((value, i) => (i % every === 0 ? value : null));
+}
+
 export function createChart(
   host: HTMLElement,
   spec: ChartSpec,
@@ -101,14 +112,20 @@ export function createChart(
     grid: { stroke: () => colours().grid, width: 1, show: side === 'y' || spec.xLog },
     ticks: { stroke: () => colours().grid, width: 1, size: 5 },
     ...(side === 'x'
-      ? { size: 30, gap: 4, space: 64, values: (_: uPlot, splits: number[]) => splits.map(spec.formatX) }
+      ? {
+          size: 30,
+          gap: 4,
+          space: 64,
+          values: (_: uPlot, splits: (number | null)[]) =>
+            splits.map((value) => (value === null ? null : spec.formatX(value))),
+        }
       : { size: Y_AXIS, gap: 6, space: 34, values: (_: uPlot, splits: number[]) => splits.map(spec.formatY) }),
   });
-  const splitsOf = (_: uPlot, __: number, min: number, max: number): number[] => (spec.xSplits ?? decades)(min, max);
+  const splitsOf = (_: uPlot, __: number, min: number, max: number): number[] => decades(min, max);
   const options: uPlot.Options = {
     width: Math.max(MIN_WIDTH, host.clientWidth),
     height: HEIGHT,
-    padding: [spec.topPadding, 14, 0, 0],
+    padding: [spec.topPadding, spec.xLog ? 26 : 14, 0, 0],
     legend: { show: false },
     cursor: {
       y: false,
@@ -126,7 +143,7 @@ export function createChart(
       y: { distr: spec.logY ? 3 : 1, range: yRange(spec) },
     },
     axes: [
-      { ...axis('x'), ...(spec.xLog || spec.xSplits ? { splits: splitsOf, filter: (_, splits) => splits } : {}) },
+      { ...axis('x'), ...(spec.xLog ? { splits: splitsOf, filter: spaced } : {}) },
       {
         ...axis('y'),
         ...(spec.logY
