@@ -121,6 +121,7 @@ class InvWalk {
   /** Submitters that tear a context or PASID entry down at the moment. */
   readonly #tearing = new Set<number>();
   readonly #waits = new Map<number, WaitCheck>();
+  #firstUnit = ABSENT;
 
   constructor(traits: InvTraits, report: InvReport, design: string) {
     this.#traits = traits;
@@ -338,11 +339,18 @@ class InvWalk {
     this.#verifier.command(key, cpu, task, event, time - lag, words);
   }
 
+  /** The queue of a unit. QEMU's log names none: its queue is that of the first unit that anything names. */
   #wait(unit: number): WaitCheck {
-    let check = this.#waits.get(unit);
+    if (unit !== ABSENT && this.#firstUnit === ABSENT) {
+      this.#firstUnit = unit;
+      const nameless = this.#waits.get(ABSENT);
+      if (nameless !== undefined) this.#waits.set(unit, nameless);
+    }
+    const key = unit === ABSENT ? this.#firstUnit : unit;
+    let check = this.#waits.get(key);
     if (check === undefined) {
       check = new WaitCheck();
-      this.#waits.set(unit, check);
+      this.#waits.set(key, check);
     }
     return check;
   }
