@@ -12,8 +12,8 @@ export default defineConfig({
     pool: 'forks',
     // Full figures include timings and sizes of memory: one file at a time, so that they don't disturb each other.
     maxWorkers: full ? 1 : 2,
-    testTimeout: full ? 900_000 : 60_000,
-    hookTimeout: full ? 900_000 : 60_000,
+    testTimeout: full ? 3_600_000 : 120_000,
+    hookTimeout: full ? 900_000 : 120_000,
     // Fixtures that no test reads any more, and tests that assert nothing, are faults.
     passWithNoTests: false,
     expect: { requireAssertions: true },
