@@ -92,9 +92,9 @@ async function* inflate(
   name: string,
   onDamage: (what: string) => void,
 ): AsyncGenerator<Uint8Array> {
-  let failure: unknown;
+  let failure: Error | undefined;
   const source = Readable.from(pieces(chunks), { objectMode: true, highWaterMark: 1 });
-  source.once('error', (error) => {
+  source.once('error', (error: Error) => {
     failure = error;
   });
   // The iteration below is told of errors too; this only ties the two streams together.

@@ -154,6 +154,7 @@ class FtraceTextRun implements ImportRun, LineReader {
   readonly #epochSeconds: number;
   #lines = 0;
   #blank = 0;
+  #skipped = 0;
   #events = 0;
   #malformed = 0;
   #inBuffer = -1;
@@ -208,6 +209,7 @@ class FtraceTextRun implements ImportRun, LineReader {
 
   tooLong(number: number): void {
     this.#lines++;
+    this.#skipped++;
     this.#target.health.add('truncated', 'line of more than 1 MiB (skipped)', this.#place(number));
   }
 
@@ -215,6 +217,7 @@ class FtraceTextRun implements ImportRun, LineReader {
     // Every program that writes this format ends its lines; half a number would be read as a smaller one.
     if (bytes[start] === 0x23) return;
     this.#lines++;
+    this.#skipped++;
     this.#target.health.add('truncated', 'last line is cut (skipped)', this.#place(number));
   }
 
@@ -238,6 +241,7 @@ class FtraceTextRun implements ImportRun, LineReader {
       events: this.#events,
       folded: 0,
       blank: this.#blank,
+      skipped: this.#skipped,
       notes: devices.length > 0 ? { devicesWithoutRequesterId: devices } : {},
     };
   }

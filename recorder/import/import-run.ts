@@ -179,11 +179,12 @@ function inputOf(sources: readonly ImportSource[], report: SourceReport): Report
 /** Where events came from, for `info`. File names stay out: a trace carries no paths of the machine that made it. */
 function notesOf(reports: readonly SourceReport[]): { readonly [name: string]: unknown } {
   return {
-    import: reports.map(({ format, lines, folded, blank, complete, notes }) => ({
+    import: reports.map(({ format, lines, folded, blank, skipped, complete, notes }) => ({
       format,
       lines,
       folded,
       blank,
+      skipped,
       complete,
       ...notes,
     })),

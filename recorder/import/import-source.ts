@@ -1,3 +1,4 @@
+import { basename } from 'node:path';
 import { IorrError } from '../../traces/errors.ts';
 import { Health } from '../../traces/health.ts';
 import { decompress } from './decompress.ts';
@@ -32,7 +33,7 @@ export async function openSource(input: InputFile, format: string | undefined): 
   let damage: string | undefined;
   const chunks = decompress(input.chunks(), (what) => {
     damage = what;
-    health.add('truncated', `compressed data: ${what}`, `${input.name} after ${input.read()} bytes`);
+    health.add('truncated', `compressed data: ${what}`, `${basename(input.name)} after ${input.read()} bytes`);
   });
   const head = await readHead(chunks);
   if (head.length === 0) {

@@ -27,8 +27,8 @@ export interface ImportTarget {
 }
 
 /**
- * Known at the end of an input. Each line is in exactly one of the counts:
- * `lines` = `events` + `folded` + `blank` + what the health record holds of it.
+ * Known at the end of an input. Each line is counted exactly once:
+ * `lines` = `events` + `folded` + `blank` + `skipped` + `malformed`, `unknown` and `ignored` of the health record.
  */
 export interface ImportFacts {
   /** Lines read, without comments and headers. */
@@ -38,6 +38,8 @@ export interface ImportFacts {
   /** Lines whose content went into the event of another line. */
   readonly folded: number;
   readonly blank: number;
+  /** Lines that were too long, or cut by the end of the input; the health record has them as `truncated`. */
+  readonly skipped: number;
   /** What else is worth telling: plain data for `TraceSummary.notes`. */
   readonly notes: { readonly [name: string]: unknown };
 }

@@ -8,7 +8,7 @@ import { MemoryTrace } from '../../traces/memory-trace.ts';
 import { ABSENT_BY_DEFAULT } from '../../traces/segment.ts';
 import { decompress } from './decompress.ts';
 import { HEAD_BYTES } from './importer.ts';
-import type { Importer } from './importer.ts';
+import type { ImportFacts, Importer } from './importer.ts';
 import { IMPORTERS, SURE_ENOUGH, detectImporter, findImporter } from './importers.ts';
 
 const FOLDER = fileURLToPath(new URL('fixtures/', import.meta.url));
@@ -133,12 +133,12 @@ describe('fixtures', () => {
     const bytes = await readFixture(name);
     const importer = detectImporter(bytes.subarray(0, HEAD_BYTES))!;
     const lines = dump(importer, name, bytes).trimEnd().split('\n');
-    const facts = JSON.parse(lines.at(-2)!) as { lines: number; events: number; folded: number; blank: number };
+    const facts = JSON.parse(lines.at(-2)!) as ImportFacts;
     const health = JSON.parse(lines.at(-1)!) as { malformed: number; unknown: number; ignored: number };
     expect(health.malformed).toBe(0);
-    expect(facts.events + facts.folded + facts.blank + health.malformed + health.unknown + health.ignored).toBe(
-      facts.lines,
-    );
+    expect(
+      facts.events + facts.folded + facts.blank + facts.skipped + health.malformed + health.unknown + health.ignored,
+    ).toBe(facts.lines);
   });
 
   test.each(FIXTURES.filter((name) => /\.(gz|zst)$/.test(name)))('%s is its plain file, compressed', async (name) => {

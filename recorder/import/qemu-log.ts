@@ -107,6 +107,7 @@ class QemuLogRun implements ImportRun, LineReader {
   #events = 0;
   #folded = 0;
   #blank = 0;
+  #skipped = 0;
   #malformed = 0;
   #reordered = 0;
 
@@ -171,11 +172,13 @@ class QemuLogRun implements ImportRun, LineReader {
   }
 
   tooLong(number: number): void {
+    this.#skipped++;
     this.#target.health.add('truncated', 'line of more than 1 MiB (skipped)', this.#place(number));
   }
 
   unterminated(_bytes: Uint8Array, _start: number, _end: number, number: number): void {
     // QEMU ends each line; half a number would be read as a smaller one.
+    this.#skipped++;
     this.#target.health.add('truncated', 'last line is cut (skipped)', this.#place(number));
   }
 
@@ -195,6 +198,7 @@ class QemuLogRun implements ImportRun, LineReader {
       events: this.#events,
       folded: this.#folded,
       blank: this.#blank,
+      skipped: this.#skipped,
       notes: {
         ...(this.#stamped
           ? {}

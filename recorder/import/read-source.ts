@@ -1,3 +1,4 @@
+import { basename } from 'node:path';
 import type { EventSink } from '../../traces/trace.ts';
 import type { ImportFacts } from './importer.ts';
 import type { ImportSource } from './import-source.ts';
@@ -19,7 +20,8 @@ export interface ReadOptions {
 /** Feeds an input into a sink until its end, or until an abort. */
 export async function readSource(source: ImportSource, sink: EventSink, options: ReadOptions): Promise<SourceReport> {
   const { importer, input, header, health } = source;
-  const run = importer.create({ sink, health, file: input.name, header });
+  // Places stay in the trace, and a trace tells nobody where its capture lay.
+  const run = importer.create({ sink, health, file: basename(input.name), header });
   let complete = true;
   for await (const chunk of source.chunks) {
     run.push(chunk);

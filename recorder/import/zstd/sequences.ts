@@ -5,14 +5,10 @@ import type { Literals } from './literals.ts';
 import type { OutputWindow } from './output-window.ts';
 
 /** Base values and extra bits of literal and match lengths by code (RFC 8878 3.1.1.3.2.1.1). */
-const LITERAL_BITS = Uint8Array.of(
-  ...new Array<number>(16).fill(0),
-  ...[1, 1, 1, 1, 2, 2, 3, 3, 4, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16],
-);
-const MATCH_BITS = Uint8Array.of(
-  ...new Array<number>(32).fill(0),
-  ...[1, 1, 1, 1, 2, 2, 3, 3, 4, 4, 5, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16],
-);
+const LONG_LITERAL_BITS = [1, 1, 1, 1, 2, 2, 3, 3, 4, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16];
+const LONG_MATCH_BITS = [1, 1, 1, 1, 2, 2, 3, 3, 4, 4, 5, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16];
+const LITERAL_BITS = Uint8Array.of(...new Array<number>(16).fill(0), ...LONG_LITERAL_BITS);
+const MATCH_BITS = Uint8Array.of(...new Array<number>(32).fill(0), ...LONG_MATCH_BITS);
 const LITERAL_BASE = bases(LITERAL_BITS, 0);
 const MATCH_BASE = bases(MATCH_BITS, 3);
 /** Offsets of 2^27 are the largest that a window of 128 MiB allows. */

@@ -1,0 +1,382 @@
+import { spawnSync } from 'node:child_process';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { gzipSync } from 'node:zlib';
+import { afterAll, beforeEach, describe, expect, test } from 'vitest';
+import { CLI } from '../../bench/robustness/kill-run.ts';
+import type { CommandIo } from '../../traces/command.ts';
+import { IorrError } from '../../traces/errors.ts';
+import { openTrace } from '../../traces/file.ts';
+import { importCommand } from './import-command.ts';
+
+const FIXTURES = fileURLToPath(new URL('fixtures/', import.meta.url));
+const GUEST = `${FIXTURES}ftrace-6.12-strict.txt`;
+const HOST = `${FIXTURES}qemu-iso-hits.log`;
+const root = mkdtempSync(join(tmpdir(), 'iorr-import-test-'));
+afterAll(() => rmSync(root, { recursive: true }));
+
+let folder = '';
+let output = '';
+let runs = 0;
+beforeEach(() => {
+  folder = join(root, String(runs++));
+  mkdirSync(folder);
+  output = join(folder, 'out.iorr');
+});
+
+interface Run {
+  readonly code: number;
+  readonly out: string;
+  readonly err: string;
+  readonly error: IorrError | undefined;
+  readonly total: number;
+  readonly updates: readonly number[];
+}
+
+async function run(args: readonly string[], options: Record<string, unknown> = {}, stopAt = Infinity): Promise<Run> {
+  let out = '';
+  let err = '';
+  let total = -1;
+  const updates: number[] = [];
+  const interrupt = new AbortController();
+  const io: CommandIo = {
+    out: (text) => {
+      out += String(text);
+    },
+    err: (text) => {
+      err += text;
+    },
+    stdoutIsTerminal: false,
+    stderrIsTerminal: false,
+    columns: 80,
+    colour: false,
+    signal: interrupt.signal,
+    progress: (_label, size) => {
+      total = size;
+      return {
+        update: (done) => {
+          if (updates.push(done) >= stopAt) interrupt.abort();
+        },
+        stop: () => {},
+      };
+    },
+  };
+  try {
+    const code = await importCommand.run({ args, options: { output, ...options }, io });
+    return { code, out, err, error: undefined, total, updates };
+  } catch (error) {
+    if (!(error instanceof IorrError)) throw error;
+    return { code: error.exitCode, out, err, error, total, updates };
+  }
+}
+
+function put(name: string, content: string | Uint8Array): string {
+  const path = join(folder, name);
+  writeFileSync(path, content);
+  return path;
+}
+
+function eventsOf(path: string): number {
+  const trace = openTrace(path);
+  trace.close();
+  return trace.eventCount;
+}
+
+describe('iorr import', () => {
+  test('a guest: all lines, owners of its maps, nothing left beside the output', async () => {
+    const { code, out, err, total, updates } = await run([GUEST]);
+    expect([code, out]).toEqual([0, '']);
+    expect(err).toMatch(/out\.iorr: 151 events in [\d,]+ bytes/);
+    expect(err).toMatch(/owners: all unmaps attributed to a domain/);
+    expect(err).toMatch(/every line was understood/);
+    const size = readFileSync(GUEST).length;
+    expect([total, updates.at(-1)]).toEqual([size, size]);
+    const trace = openTrace(output);
+    expect(trace.closed).toBe(true);
+    expect(trace.header.sources).toEqual([{ format: 'ftrace-text', producer: 'Linux' }]);
+    expect(trace.header.host).toEqual({ cpus: 2, iommu: 'vtd' });
+    expect(Object.keys(trace.header.fidelity).sort()).toEqual([
+      'attach',
+      'flush',
+      'inv',
+      'lost',
+      'map',
+      'mark',
+      'unmap',
+    ]);
+    expect(trace.notes).toMatchObject({ import: [{ format: 'ftrace-text', lines: 151 }], attribution: {} });
+    expect(JSON.stringify(trace.notes)).not.toMatch(/fixtures|\//);
+    trace.close();
+    expect(readdirSync(folder)).toEqual(['out.iorr']);
+  });
+
+  test('the document of --json', async () => {
+    const { code, out } = await run([HOST], { json: true });
+    expect(code).toBe(0);
+    const document = JSON.parse(out) as Record<string, unknown>;
+    expect(document).toMatchObject({
+      schemaVersion: 1,
+      tool: 'iorr',
+      command: 'import',
+      input: [{ file: HOST, events: 37, bytes: readFileSync(HOST).length, clock: { name: 'realtime' } }],
+      options: { strict: false },
+      health: { malformed: 0, unknown: 1, lost: 0, truncated: 0, ignored: 53 },
+      result: {
+        events: 37,
+        streams: { inv: 5, dma: 31, attach: 1 },
+        inputs: [{ format: 'qemu-log', lines: 124, folded: 33, complete: true }],
+        lines: 124,
+        complete: true,
+        attribution: null,
+        join: null,
+      },
+    });
+  });
+
+  test('two imports give the same bytes, compressed or not, from wherever', async () => {
+    const packs = [(bytes: Uint8Array) => bytes, gzipSync, () => readFileSync(`${HOST}.zst`)];
+    for (const [file, ways] of [
+      [HOST, packs],
+      [GUEST, packs.slice(0, 2)],
+    ] as const) {
+      const results: Buffer[] = [];
+      for (const [i, pack] of ways.entries()) {
+        mkdirSync(join(folder, String(i)), { recursive: true });
+        await run([put(`${i}/capture`, pack(readFileSync(file)))]);
+        results.push(readFileSync(output));
+      }
+      for (const result of results) expect(result.equals(results[0]!)).toBe(true);
+      expect(results[0]!.includes(folder)).toBe(false);
+    }
+  });
+
+  test('--strict: 4 where something was not understood, the output written all the same', async () => {
+    expect((await run([GUEST], { strict: true })).code).toBe(0);
+    const { code, err } = await run([`${FIXTURES}ftrace-7.2-vfio.txt`], { strict: true });
+    expect(code).toBe(4);
+    expect(err).toMatch(/unknown +41 .*sys_ioctl 20 \(first: .*ftrace-7\.2-vfio\.txt:35\)/);
+    expect(eventsOf(output)).toBe(42);
+  });
+
+  test('Ctrl-C: 130, and what was read is a whole trace', async () => {
+    const text = readFileSync(GUEST, 'latin1')
+      .split('\n')
+      .filter((line) => !line.startsWith('#'))
+      .join('\n');
+    const file = put('long.txt', text.repeat(40));
+    const { code, err } = await run([file], {}, 1);
+    expect(code).toBe(130);
+    expect(err).toMatch(/interrupted: the trace holds what was read up to then/);
+    const trace = openTrace(output);
+    expect(trace.closed).toBe(true);
+    expect(trace.eventCount).toBeGreaterThan(0);
+    expect(trace.eventCount).toBeLessThan(40 * 151);
+    expect(trace.notes).toMatchObject({ import: [{ complete: false }] });
+    trace.close();
+  });
+
+  test('an earlier output is replaced, through a symbolic link as well', async () => {
+    const target = put('target.iorr', 'old');
+    symlinkSync(target, output);
+    await run([GUEST]);
+    expect(eventsOf(target)).toBe(151);
+    expect(readFileSync(output).equals(readFileSync(target))).toBe(true);
+  });
+});
+
+describe('joining', () => {
+  test('captures of different runs do not join, and leave no output', async () => {
+    const { code, error } = await run([`${FIXTURES}ftrace-7.2-page-requests.txt`, `${FIXTURES}qemu-iso-no-hits.log`]);
+    expect([code, error?.code]).toEqual([1, 'JOIN_IMPOSSIBLE']);
+    expect(readdirSync(folder)).toEqual([]);
+  });
+
+  test('two of the same side are refused before anything is written', async () => {
+    const { error } = await run([GUEST, `${FIXTURES}ftrace-6.12-lazy.txt`]);
+    expect(error?.code).toBe('JOIN_IMPOSSIBLE');
+    expect(error?.message).toMatch(
+      /one capture of the guest and one of the host expected, found .*\(ftrace-text, guest\)/,
+    );
+    expect(existsSync(output)).toBe(false);
+  });
+
+  test('a guest and a host of one run become one trace', async () => {
+    // The strict fixtures are of one run; what both hold are the first commands.
+    const { code, error, err } = await run([HOST, GUEST]);
+    expect(error).toBeUndefined();
+    expect(code).toBe(0);
+    expect(err).toMatch(/joined on \d+ commands that both captures hold/);
+    const trace = openTrace(output);
+    expect(trace.header.sources.map(({ format }) => format)).toEqual(['ftrace-text', 'qemu-log']);
+    expect(trace.streamCounts).toMatchObject({ dma: 31, mark: 3 });
+    trace.close();
+    expect(readdirSync(folder)).toEqual(['out.iorr']);
+  });
+});
+
+describe('bad input', () => {
+  test.each([
+    ['no such file', () => join(folder, 'nowhere.txt'), 'FILE_UNREADABLE', /no such file/],
+    ['a directory', () => folder, 'FILE_UNREADABLE', /found a directory/],
+    ['an empty file', () => put('empty.txt', ''), 'FORMAT_EMPTY', /a capture expected: it is empty/],
+    ['an empty gzip', () => put('empty.gz', gzipSync('')), 'FORMAT_EMPTY', /it is empty/],
+    [
+      'a cut gzip header',
+      () => put('cut.gz', gzipSync('x').subarray(0, 5)),
+      'FORMAT_EMPTY',
+      /nothing readable \(gzip: unexpected end of file\)/,
+    ],
+    [
+      'binary',
+      () =>
+        put(
+          'binary.txt',
+          Uint8Array.from({ length: 9999 }, (_, i) => (i * 7919) >> 3),
+        ),
+      'FORMAT_UNKNOWN',
+      /not a capture of a known format: it begins with "\\x00\\xdd/,
+    ],
+    ['text', () => put('hello.txt', 'hello "world"\n'), 'FORMAT_UNKNOWN', /begins with "hello \\"world\\"\\n"/],
+    [
+      'trace.dat',
+      () => put('trace.dat', '\x17\x08Dtracing6\0'),
+      'FORMAT_UNKNOWN',
+      /a trace-cmd file, which is not read/,
+    ],
+    ['perf.data', () => put('perf.data', 'PERFILE2xxxx'), 'FORMAT_UNKNOWN', /a perf\.data file/],
+    [
+      'a header without events',
+      () => put('none.txt', '# tracer: nop\n#\n'),
+      'FORMAT_EMPTY',
+      /no event in it that a trace can hold/,
+    ],
+    [
+      'events of others',
+      () => put('other.log', '2026-11-22T05:34:52.214980Z ram_save_page x\n'),
+      'FORMAT_EMPTY',
+      /1 lines\) is unknown: ram_save_page/,
+    ],
+    ['a line of 100 MB', () => put('long.txt', Buffer.alloc(100_000_000, 'a')), 'FORMAT_UNKNOWN', /begins with "aaaa/],
+  ])('%s', async (_name, make, code, message) => {
+    const file = make();
+    const result = await run([file]);
+    expect(result.code).toBe(1);
+    expect(result.error?.code).toBe(code);
+    expect(result.error?.message).toMatch(message);
+    expect(result.error?.place.file).toBe(file);
+    expect(result.error?.hint).not.toBe('');
+    expect(existsSync(output)).toBe(false);
+    rmSync(file, { recursive: true, force: true });
+  });
+
+  test('an unreadable input costs no existing output', async () => {
+    writeFileSync(output, 'precious');
+    await run([join(folder, 'nowhere.txt')]);
+    await run([put('hello.txt', 'hello\n')]);
+    expect(readFileSync(output, 'utf8')).toBe('precious');
+  });
+
+  test('the input is not overwritten, by whatever name', async () => {
+    cpSync(GUEST, output);
+    const link = join(folder, 'link.txt');
+    symlinkSync(output, link);
+    for (const file of [output, link, join(folder, '.', 'out.iorr')]) {
+      const { error } = await run([file]);
+      expect(error?.code).toBe('FILE_UNWRITABLE');
+    }
+    expect(readFileSync(output).equals(readFileSync(GUEST))).toBe(true);
+  });
+
+  test('an output that cannot be made is said before anything is read', async () => {
+    const { error, updates } = await run([GUEST], { output: join(folder, 'no', 'such', 'folder.iorr') });
+    expect([error?.code, error?.exitCode, updates]).toEqual(['FILE_UNWRITABLE', 1, []]);
+  });
+
+  test.each([
+    ['gzip', (plain: Uint8Array) => gzipSync(plain)],
+    ['zstd', () => readFileSync(`${HOST}.zst`)],
+  ])('half a %s: the readable part, counted', async (_name, pack) => {
+    const packed = pack(readFileSync(HOST));
+    const file = put('half', packed.subarray(0, Math.floor(packed.length * 0.7)));
+    const { code, err } = await run([file]);
+    if (code === 0) {
+      expect(err).toMatch(/truncated +[12] cut off: .*compressed data/);
+      expect((await run([file], { strict: true })).code).toBe(4);
+      expect(eventsOf(output)).toBeGreaterThan(0);
+    } else {
+      // A single compressed block: nothing of it is readable without its end.
+      expect((await run([file])).error?.message).toMatch(/holds nothing readable \(zstd: unexpected end/);
+    }
+  });
+
+  test('a line of 100 MB among others is counted, the rest is read', async () => {
+    const text = readFileSync(GUEST, 'latin1');
+    const lines = text.split('\n');
+    const file = put('long.txt', [...lines.slice(0, 40), 'x'.repeat(100_000_000), ...lines.slice(40)].join('\n'));
+    const { code, err } = await run([file]);
+    rmSync(file);
+    expect(code).toBe(0);
+    expect(err).toMatch(/truncated +1 cut off: line of more than 1 MiB \(skipped\) 1 \(first: .*long\.txt:41\)/);
+    expect(eventsOf(output)).toBe(151);
+  });
+
+  test.each([
+    ['no input', [], {}],
+    ['no output', [GUEST], { output: '' }],
+    ['stdin twice', ['-', '-'], {}],
+    ['two things on stdout', [GUEST], { output: '-', json: true }],
+  ])('%s is a usage error', async (_name, args, options) => {
+    const { code, error } = await run(args, options);
+    expect([code, error?.code]).toEqual([2, 'USAGE']);
+    expect(error?.hint).not.toBe('');
+  });
+});
+
+describe('the built command', () => {
+  const iorr = (args: readonly string[], input?: Uint8Array): ReturnType<typeof spawnSync> =>
+    spawnSync(process.execPath, [CLI, ...args], { input, maxBuffer: 1 << 28 });
+
+  test('stdin to stdout gives what file to file does, and nothing else on stdout', async () => {
+    await run([GUEST]);
+    const { status, stdout, stderr } = iorr(['import', '-', '-o', '-'], readFileSync(`${GUEST}.gz`));
+    expect([status, String(stderr)]).toEqual([0, expect.stringMatching(/stdin: ftrace-text, 151 lines/)]);
+    expect(Buffer.from(stdout as Buffer).equals(readFileSync(output))).toBe(true);
+  });
+
+  test('errors say what, where and what to do', () => {
+    const file = put('hello.txt', 'hello\n');
+    const { status, stdout, stderr } = iorr(['import', file, '-o', output]);
+    expect([status, String(stdout)]).toEqual([1, '']);
+    const [what, hint] = String(stderr).split('\n');
+    expect(what).toBe(`iorr: ${file}: not a capture of a known format: it begins with "hello\\n"`);
+    expect(hint).toMatch(
+      /^ {2}try: known formats: ftrace-text \(.*\); qemu-log \(.*\)\. If it is one of them, name it with --format$/,
+    );
+  });
+
+  test('an unknown format name is a usage error', () => {
+    const { status, stderr } = iorr(['import', GUEST, '-o', output, '--format', 'ftrace']);
+    expect(status).toBe(2);
+    expect(String(stderr)).toMatch(/ftrace-text/);
+  });
+
+  test('a device as output is written, not replaced', () => {
+    expect(iorr(['import', GUEST, '-o', '/dev/null']).status).toBe(0);
+    expect(iorr(['import', HOST, '-o', '/dev/null']).status).toBe(0);
+    expect(iorr(['import', put('none.txt', '# tracer: nop\n'), '-o', '/dev/null']).status).toBe(1);
+    expect(existsSync('/dev/null')).toBe(true);
+    expect(readFileSync('/dev/null')).toHaveLength(0);
+  });
+});
