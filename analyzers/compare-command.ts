@@ -120,7 +120,7 @@ export const compareCommand: CommandSpec = {
     const seed = wholeNumber(options, 'seed', 0, Number.MAX_SAFE_INTEGER);
     const jobs = options['jobs'] === undefined ? availableParallelism() : wholeNumber(options, 'jobs', 1, MOST_JOBS);
     const settings = Array.isArray(options['set']) ? options['set'].map(String) : [];
-    const access = options['access'] === undefined ? undefined : String(options['access']);
+    const access = typeof options['access'] === 'string' ? options['access'] : undefined;
     if (options['json'] === true && options['markdown'] === true) {
       throw new IorrError('USAGE', '--json and --markdown both want stdout', { hint: 'give one of them' });
     }

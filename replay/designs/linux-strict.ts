@@ -45,7 +45,7 @@ export class LinuxStrict implements Design {
     if (replacedFirst >= 0) this.flush.range(domain, this.tags.of(domain), replacedFirst, replacedLast, 0);
     if (!this.#cachingMode) return;
     const run = this.#runs.get(cpu);
-    if (run !== undefined && run.domain === domain && run.last + 1 === first) {
+    if (run?.domain === domain && run.last + 1 === first) {
       run.last = last;
       return;
     }

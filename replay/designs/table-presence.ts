@@ -7,7 +7,9 @@ const LARGEST_LEAF = 1;
 /** Blocks looked at one by one before a walk over the held tables is cheaper. */
 const MANY_BLOCKS = 4096;
 /** Blocks of one mapping that are followed one by one; what lies between both ends of a larger one is taken for leaves. */
-const MAX_BLOCKS = 65536;
+const MAX_BLOCKS = 4096;
+/** Tables of one level of a domain that are kept in mind: 2 TiB of 4 KiB pages. */
+const MAX_TABLES = 1 << 20;
 
 /**
  * Which lower tables each domain's page table has: a table is made by the first smaller mapping inside its block and freed
@@ -76,7 +78,7 @@ class Tables {
             this.replacedLast = Math.max(this.replacedLast, (b + 1) * size - 1);
           }
         } else if (this.#underLeaf(level, b, first, last, offset)) held.delete(b);
-        else held.add(b);
+        else if (held.size < MAX_TABLES) held.add(b);
       }
     }
     if (this.#held[0]?.has(block) === true) this.#lastBlock = block;

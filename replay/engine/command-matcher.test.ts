@@ -119,7 +119,7 @@ describe('command matcher', () => {
         });
         const said = run(steps);
         const count = altered.filter(Boolean).length;
-        expect([...said].filter((c) => c === 'd').length).toBe(count);
+        expect(said.replaceAll('a', '')).toBe('d'.repeat(count));
         expect(said.length).toBe(altered.length);
       }),
     );

@@ -1,6 +1,7 @@
 import { MessageChannel } from 'node:worker_threads';
 import type { MessagePort } from 'node:worker_threads';
 import { Piscina } from 'piscina';
+import { IorrError } from '../../traces/errors.ts';
 import type { Segment } from '../../traces/segment.ts';
 import { CompareGroup } from './compare-group.ts';
 import type { GroupRow, GroupSpec } from './compare-group.ts';
@@ -63,7 +64,7 @@ class Lane {
   readonly #port: MessagePort;
   #waiting = 0;
   #wake: (() => void) | undefined;
-  #failed: unknown;
+  #failed: Error | undefined;
 
   constructor(pool: Piscina, spec: GroupSpec) {
     const { port1, port2 } = new MessageChannel();
@@ -76,7 +77,8 @@ class Lane {
     });
     // whoever awaits `rows` or `room` sees the failure; until then it must not end the process
     this.rows.catch(() => undefined);
-    const fail = (error: unknown): void => {
+    const fail = (cause: unknown): void => {
+      const error = cause instanceof Error ? cause : new Error(String(cause));
       this.#failed ??= error;
       this.#wake?.();
       reject(error);
@@ -88,7 +90,10 @@ class Lane {
       } else if ('rows' in reply) {
         port1.close();
         resolve(reply.rows);
-      } else fail(reply.failed);
+      } else {
+        const { code, hint, message } = reply.failed;
+        fail(code === undefined ? new Error(message) : new IorrError(code, message, { hint }));
+      }
     });
     pool.run({ port: port2, spec }, { name: 'runGroup', transferList: [port2] }).catch(fail);
   }
