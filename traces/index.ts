@@ -21,3 +21,7 @@ export * from './tool.ts';
 export * from './envelope.ts';
 export * from './plain-json.ts';
 export * from './event.ts';
+export { DIALECTS, dialectById } from './dialects/dialects.ts';
+export type { CommandDialect, DialectCommand } from './dialects/dialect.ts';
+export { vtdDialect } from './dialects/vtd.ts';
+export type { VtdCommand } from './dialects/vtd.ts';

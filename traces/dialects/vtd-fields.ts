@@ -80,8 +80,3 @@ export function sizeCodeOrder(size: boolean, w1Lo: number, w1Hi: number): number
 function trailingZeros(word: number): number {
   return 31 - Math.clz32(word & -word);
 }
-
-/** Sync commands: a wait tells software that all before it are done. */
-export function vtdIsWait(w0Lo: number): boolean {
-  return vtdType(w0Lo) === VTD_TYPE.wait;
-}

@@ -1,7 +1,7 @@
 import { DIALECT } from '../schema.ts';
 import { formatRequester, highWord, lowWord } from '../units.ts';
 import type { CommandDialect } from './dialect.ts';
-import { VTD_TYPE, VTD_TYPE_NAMES, sizeCodeOrder, vtdType } from './vtd-fields.ts';
+import { VTD_TYPE, sizeCodeOrder, vtdType } from './vtd-fields.ts';
 
 /**
  * Intel VT-d queued invalidation, all descriptor types (VT-d spec 6.5.2; drivers/iommu/intel/iommu.h). Descriptors have two
@@ -430,8 +430,3 @@ export const vtdDialect: CommandDialect<VtdCommand> = {
   decode,
   disassemble,
 };
-
-/** Name of a descriptor's type from the low half of its first word: `iotlb`, `wait`, ... */
-export function vtdTypeName(w0Lo: number): string {
-  return VTD_TYPE_NAMES[vtdType(w0Lo)] ?? 'undefined';
-}
