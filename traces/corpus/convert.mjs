@@ -1,6 +1,9 @@
 // Makes the traces of this folder from the captures named in PROVENANCE.md, and rewrites the table of counts there.
 //
 //     npm run corpus -- FOLDER-OF-CAPTURES [NAME...]
+//     npm run corpus
+//
+// The second form only counts again, after the model has learned to check more of a trace.
 //
 // Long captures are cut: a prefix from boot on, so that the state at every event is in the trace. The guest's log is cut
 // before the first unmap after a mark of the workload at which no unmap waits for its flush; QEMU's log is cut behind the
@@ -151,19 +154,17 @@ function describe({ name, from = name, parts, until }) {
 }
 
 const [captures, ...names] = process.argv.slice(2);
-if (captures === undefined) {
-  console.error('usage: npm run corpus -- FOLDER-OF-CAPTURES [NAME...]');
-  process.exit(2);
-}
-const scratch = mkdtempSync(join(tmpdir(), 'iorr-corpus-'));
-try {
-  for (const trace of TRACES) {
-    if (names.length > 0 && !names.includes(trace.name)) continue;
-    console.error(trace.name);
-    await convert(trace, captures, scratch);
+if (captures !== undefined) {
+  const scratch = mkdtempSync(join(tmpdir(), 'iorr-corpus-'));
+  try {
+    for (const trace of TRACES) {
+      if (names.length > 0 && !names.includes(trace.name)) continue;
+      console.error(trace.name);
+      await convert(trace, captures, scratch);
+    }
+  } finally {
+    rmSync(scratch, { recursive: true });
   }
-} finally {
-  rmSync(scratch, { recursive: true });
 }
 const provenance = join(here, 'PROVENANCE.md');
 const rows = TRACES.filter(({ name }) => existsSync(join(here, `${name}.iorr`)))
