@@ -34,6 +34,10 @@ export class CacheTags {
     if (list.length === 0) this.#lists.delete(tag.domain);
   }
 
+  has(tag: CacheTag): boolean {
+    return find(this.of(tag.domain), tag) !== undefined;
+  }
+
   of(domain: DomainId): readonly HeldTag[] {
     return this.#lists.get(domain) ?? NONE;
   }

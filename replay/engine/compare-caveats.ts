@@ -24,6 +24,10 @@ export function compareCaveats(trace: Trace, grounds: CompareGrounds): string[] 
   } else if (access !== 'recorded') {
     list.push(`hit rate, exposure, stale and wasted rest on the access model '${access}', not on recorded accesses`);
   }
+  const { iommu } = trace.header.host;
+  if (iommu !== undefined && iommu !== 'vtd') {
+    list.push(`the trace is of ${iommu}; the designs send the commands of VT-d for the same maps and unmaps`);
+  }
   if (facts !== null) {
     const unattributed = facts.unattributedMaps + facts.unattributedUnmaps;
     if (unattributed > 0) {

@@ -168,16 +168,19 @@ describe('compare', () => {
     const result = await compare(started.trace);
     expect(row(result, 'linux-strict').commands).toBe(1);
     expect(result.caveats.some((text) => text.startsWith('domains 7 were attached before'))).toBe(true);
+    // going away empties the cache, and then there is nothing to flush
     const gone = new SketchedTrace().tag(7).tag(7, -1, 0, 'unassign').unmap(7, 1);
-    expect(row(await compare(gone.trace), 'linux-strict').commands).toBe(0);
+    for (const design of (await compare(gone.trace)).designs) expect(design).toMatchObject({ unmaps: 1, commands: 1 });
   });
 
   test('domains of user space are flushed at its own syncs, whatever the design', async () => {
-    const sketch = new SketchedTrace().tag(4).attach(0x18).tag(4, -1, 0, 'unassign').tag(5).attach(0x18);
+    const sketch = new SketchedTrace().tag(4).attach(0x18).tag(5).attach(0x18);
     sketch.unmap(5, 0x10).unmap(5, 0x11).flush(5, 0x10, 2).after(1000);
     const result = await compare(sketch.trace);
     for (const design of result.designs) expect(design).toMatchObject({ unmaps: 2, commands: 1 });
     expect(result.caveats.some((text) => text.includes('user space owns'))).toBe(true);
+    const pasid = new SketchedTrace().tag(6, -1, 7).unmap(6, 1).unmap(6, 2).flush(6, 1, 2);
+    for (const design of (await compare(pasid.trace)).designs) expect(design).toMatchObject({ unmaps: 2, commands: 1 });
   });
 
   test('the recorded row replays the commands of the trace on the same hardware', async () => {

@@ -7,9 +7,11 @@ import type { DomainId, Nanoseconds, PageNumber, RequesterId } from '../../trace
 import type { AccessModel } from '../access/access-model.ts';
 import { accessModel } from '../access/access-models.ts';
 import type { Costs } from '../costs/cost-profile.ts';
+import { CacheTags } from '../designs/cache-tags.ts';
 import type { CacheTag, Design, DesignContext } from '../designs/design.ts';
 import { designParameters, findDesign } from '../designs/designs.ts';
 import { submitter } from '../designs/gather.ts';
+import { VtdFlush } from '../designs/vtd-flush.ts';
 import { parameterOf } from '../hardware/profile.ts';
 import type { HardwareProfile } from '../hardware/profile.ts';
 import { MAP_RESULT, UNMAP_RESULT } from '../model/machine.ts';
@@ -96,6 +98,8 @@ export class DesignRun {
   readonly #deviceOf = new Map<DomainId, RequesterId>();
   readonly #row = new Int32Array(32);
   readonly #apply: ApplyCommand;
+  readonly #tags = new CacheTags();
+  readonly #teardown: VtdFlush;
   /** Domains that ever had a cache tag. */
   readonly #tagged = new Set<DomainId>();
   readonly #untagged = new Set<DomainId>();
@@ -120,6 +124,7 @@ export class DesignRun {
     this.#reuse = new AddressReuse(parameterOf(options.hardware, 'page-table.levels'));
     this.#submission = new Submission(options.costs, this.#reuse);
     this.#design = factory.create(this.#submission, options.context, designParameters(factory, options.parameters));
+    this.#teardown = new VtdFlush(this.#submission, options.context);
     this.#unmanaged = new Set(options.unmanaged);
     for (const domain of options.unmanaged) this.#design.setManaged(domain, false);
     this.#apply = (time, w0Lo, w0Hi, w1Lo, w1Hi) => void machine.command(time, w0Lo, w0Hi, w1Lo, w1Hi);
@@ -152,7 +157,7 @@ export class DesignRun {
           this.#unmap(rows.unmap.columns, r, at, cpu[i]!, task[i]!, firstEvent + i);
           break;
         case STREAM_ID.attach:
-          this.#attach(rows.attach.columns, r, submitter(cpu[i]!, task[i]!));
+          this.#attach(rows.attach.columns, r, at, cpu[i]!, task[i]!);
           break;
         case STREAM_ID.flush: {
           const domain = rows.flush.columns.domain[r]!;
@@ -339,7 +344,14 @@ export class DesignRun {
     if (!unmanaged || !this.#options.rangeFlushes) this.#design.sync(domain, cpu, task, time);
   }
 
-  #attach(columns: Segment['rows']['attach']['columns'], r: number, key: number): void {
+  #attach(
+    columns: Segment['rows']['attach']['columns'],
+    r: number,
+    time: Nanoseconds,
+    cpu: number,
+    task: number,
+  ): void {
+    const key = submitter(cpu, task);
     const kind = columns.kind[r];
     const device = columns.device[r]!;
     const domain = columns.domain[r]!;
@@ -356,9 +368,17 @@ export class DesignRun {
     if (kind !== ATTACH.tagAssign && kind !== ATTACH.tagUnassign) return;
     const tag: CacheTag = { domain, unit: columns.unit[r]!, type: columns.type[r]!, device, pasid };
     if (kind === ATTACH.tagUnassign) {
+      this.#tags.unassign(tag);
       this.#design.unassignTag(tag);
+      if (this.#tags.has(tag)) return;
+      // taking a context or PASID entry away empties what it filled, whatever the design (drivers/iommu/intel/pasid.c)
+      this.#submission.from(cpu, time);
+      this.#teardown.all(domain, [{ ...tag, users: 1 }]);
       return;
     }
+    // the DMA API uses requests without PASID only
+    if (pasid > 0 && this.#tags.of(domain).length === 0) this.#setManaged(domain, false);
+    this.#tags.assign(tag);
     this.#tagged.add(domain);
     this.#design.assignTag(tag);
     this.#devices.tagAssigned(key, domain);
