@@ -1,4 +1,5 @@
 import { PADDING, ZstdDamage } from './bits.ts';
+import { ContentChecksum } from './content-checksum.ts';
 import { Literals, MAX_BLOCK_BYTES } from './literals.ts';
 import { OutputWindow } from './output-window.ts';
 import { Sequences } from './sequences.ts';
@@ -6,7 +7,7 @@ import { Sequences } from './sequences.ts';
 /**
  * Streaming Zstandard decompression (RFC 8878) for Nodes without their own. Made for input that nobody vouches for: memory is
  * bounded by what was really decompressed and by a window of 128 MiB, every length is checked, and damage keeps all blocks
- * before it. Content checksums are not verified: 64-bit arithmetic would take as long as the decompression.
+ * before it.
  */
 
 /** As much as the `zstd` command decompresses unless it is told to take more. */
@@ -35,6 +36,7 @@ export class ZstdDecoder {
   #have = 0;
   #need = 4;
   #skip = 0;
+  readonly #sum = new ContentChecksum();
   #checksum = false;
   #lastBlock = false;
   #blockType: number = BLOCK.raw;
@@ -98,6 +100,8 @@ export class ZstdDecoder {
       case 'block':
         return this.#readBlock();
       case 'checksum':
+        if (this.#view.getUint32(PADDING, true) !== this.#sum.digest())
+          throw new ZstdDamage('content checksum is wrong');
         this.#expect('magic', 4);
         return undefined;
       case 'skip':
@@ -152,6 +156,7 @@ export class ZstdDecoder {
       );
     }
     this.#checksum = (descriptor & 4) !== 0;
+    if (this.#checksum) this.#sum.reset();
     this.#literals.reset();
     this.#sequences.reset();
     this.#out.reset(window);
@@ -193,6 +198,8 @@ export class ZstdDecoder {
     if (!this.#lastBlock) this.#expect('block-header', BLOCK_HEADER_BYTES);
     else if (this.#checksum) this.#expect('checksum', 4);
     else this.#expect('magic', 4);
-    return out.block();
+    const content = out.block();
+    if (this.#checksum) this.#sum.update(content);
+    return content;
   }
 }
