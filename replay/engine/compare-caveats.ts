@@ -1,5 +1,5 @@
 import type { Trace } from '../../traces/trace.ts';
-import type { DesignResult } from '../results.ts';
+import type { RecordedResult } from '../results.ts';
 import type { RunFacts } from './design-run.ts';
 import type { InvTraits } from './inv-traits.ts';
 
@@ -7,15 +7,15 @@ import type { InvTraits } from './inv-traits.ts';
 export interface CompareGrounds {
   readonly access: string;
   readonly traits: InvTraits;
-  readonly recorded: DesignResult | null;
+  readonly recorded: RecordedResult | null;
   /** Of each design; all but the moved maps are the same. */
-  readonly facts: readonly (RunFacts | null)[];
+  readonly facts: readonly RunFacts[];
 }
 
 /** What the figures of a comparison rest on, most important first. */
 export function compareCaveats(trace: Trace, grounds: CompareGrounds): string[] {
   const { access, recorded, traits } = grounds;
-  const facts = grounds.facts[0] ?? null;
+  const facts = grounds.facts[0];
   const list: string[] = [];
   if (access === 'none') {
     list.push(
@@ -28,7 +28,7 @@ export function compareCaveats(trace: Trace, grounds: CompareGrounds): string[] 
   if (iommu !== undefined && iommu !== 'vtd') {
     list.push(`the trace is of ${iommu}; the designs send the commands of VT-d for the same maps and unmaps`);
   }
-  if (facts !== null) {
+  if (facts !== undefined) {
     const unattributed = facts.unattributedMaps + facts.unattributedUnmaps;
     if (unattributed > 0) {
       const all = unattributed + facts.maps + facts.unmaps;
@@ -51,7 +51,7 @@ export function compareCaveats(trace: Trace, grounds: CompareGrounds): string[] 
       list.push(`${facts.unbacked} accesses found no mapping at their time although the source translated them`);
     }
   }
-  const moved = grounds.facts.reduce((sum, found) => sum + (found?.movedMaps ?? 0), 0);
+  const moved = grounds.facts.reduce((sum, found) => sum + found.movedMaps, 0);
   if (moved > 0) {
     list.push(
       `${moved} maps reuse addresses that a design still held back; they were moved to free ones, as its allocator would have done`,
@@ -62,8 +62,8 @@ export function compareCaveats(trace: Trace, grounds: CompareGrounds): string[] 
   );
   list.push('times (CPU, stall, when a command takes effect) rest on the cost profile; counts do not');
   if (recorded !== null) {
-    list.push('the recorded row has no CPU or stall time; its commands include those that no unmap asks for');
-    if (recorded.syncs === 0) list.push('the source does not show waits: syncs of the recorded row are unknown');
+    list.push('commands of the recorded row include those that no unmap asks for (interrupts, contexts)');
+    if (recorded.syncs === null) list.push('the source does not show waits: syncs of the recorded row are unknown');
   }
   if (traits.context.cachingMode) list.push('caching mode: each mapping is flushed on its own');
   const { lost } = trace.health;

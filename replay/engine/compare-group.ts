@@ -1,6 +1,6 @@
 import type { Segment } from '../../traces/segment.ts';
 import { accessModel } from '../access/access-models.ts';
-import type { DesignResult } from '../results.ts';
+import type { DesignResult, RecordedResult } from '../results.ts';
 import { DesignRun } from './design-run.ts';
 import type { RunFacts, RunOptions } from './design-run.ts';
 import { RecordedRun } from './recorded-run.ts';
@@ -14,11 +14,10 @@ export interface GroupSpec {
   readonly options: RunOptions;
 }
 
-export interface GroupRow {
-  readonly result: DesignResult;
-  /** Not for the recorded row. */
-  readonly facts: RunFacts | null;
-}
+/** A row of a design, or that of the recording. */
+export type GroupRow =
+  | { readonly result: DesignResult; readonly facts: RunFacts }
+  | { readonly recorded: RecordedResult };
 
 /** Several rows over the same segments, one after the other. */
 export class CompareGroup {
@@ -38,6 +37,6 @@ export class CompareGroup {
 
   /** Rows in the order of the spec's names. */
   finish(): readonly GroupRow[] {
-    return this.#runs.map((run) => (run instanceof RecordedRun ? { result: run.finish(), facts: null } : run.finish()));
+    return this.#runs.map((run) => (run instanceof RecordedRun ? { recorded: run.finish() } : run.finish()));
   }
 }

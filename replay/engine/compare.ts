@@ -76,8 +76,8 @@ export async function compareTrace(trace: Trace, options: CompareOptions): Promi
   const walked = await walk(trace, split(names, run, options.jobs ?? 1), options);
   if (walked === undefined) return undefined;
   const rows = names.map((_, i) => rowOf(walked.rows, i));
-  const recorded = traits.commands > 0 ? (rows[0]?.result ?? null) : null;
-  const designs = rows.slice(recorded === null ? 0 : 1);
+  const recorded = rows.flatMap((row) => ('recorded' in row ? [row.recorded] : []))[0] ?? null;
+  const designs = rows.flatMap((row) => ('recorded' in row ? [] : [row]));
   return {
     hardware: options.hardware.name,
     profile: options.profile.name,
