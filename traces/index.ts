@@ -8,6 +8,7 @@ export * from './header.ts';
 export * from './trace.ts';
 export * from './memory-trace.ts';
 export * from './sg-list.ts';
+export * from './user-memory.ts';
 export * from './command.ts';
 export * from './file.ts';
 export { TraceFile } from './format/reader.ts';

@@ -14,6 +14,13 @@
 export type ColumnKind = 'int' | 'long' | 'ref' | 'bytes';
 
 export const STREAMS = {
+  /**
+   * One ioctl. Its time is when it returned, in the order in which the source saw calls return; it was entered `duration`
+   * earlier. `task` is the thread, `pid` its process. `ret` is what the kernel returned: -errno where it failed, with the
+   * positive `errno` beside it; errno is -1 where the result is not known. `path` names the kind of file that `fd` was
+   *. `before` and `after` are the bytes of the struct that `arg` points to, `SEEN` says what their lack means;
+   * `memory` is what pointers in the struct point to (`traces/user-memory.ts`).
+   */
   ioctl: {
     pid: 'int',
     fd: 'int',
@@ -25,6 +32,8 @@ export const STREAMS = {
     before: 'bytes',
     after: 'bytes',
     memory: 'bytes',
+    arg: 'long',
+    seen: 'int',
   },
   map: {
     origin: 'int',
@@ -111,6 +120,30 @@ export const STREAMS = {
     addr: 'long',
     mask: 'int',
   },
+  /**
+   * Other system calls, and what else happens to a process (`CALL_EVENT`): all that decides which file an fd is and what user
+   * memory is mapped when an ioctl comes. Time, `task`, `pid`, `ret`, `errno` and `path` are as in `ioctl`; `path` is of `fd`,
+   * or what `open` was given. `name` is the call's (`mmap`), not its number, which depends on the architecture. `data` holds
+   * bytes read or written, the two ints of `pipe`, or the mappings of a `maps` event; `memory` is as in `ioctl`.
+   */
+  call: {
+    event: 'int',
+    pid: 'int',
+    name: 'ref',
+    fd: 'int',
+    a0: 'long',
+    a1: 'long',
+    a2: 'long',
+    a3: 'long',
+    a4: 'long',
+    a5: 'long',
+    duration: 'long',
+    ret: 'long',
+    errno: 'int',
+    path: 'ref',
+    data: 'bytes',
+    memory: 'bytes',
+  },
 } as const satisfies Record<string, Record<string, ColumnKind>>;
 
 export type StreamName = keyof typeof STREAMS;
@@ -189,3 +222,20 @@ export const RESET_NAMES = ['', 'translation-enabled', 'translation-disabled', '
  * `inconsistent`: two lines of the source disagree about this translation's output.
  */
 export const OUTCOME = { known: 1, hit: 2, reset: 4, fault: 8, bypass: 16, inconsistent: 32 } as const;
+
+/**
+ * Bits of `seen` of an ioctl. `argument`: `arg` is known. `before`, `after`: these bytes were read. `unreadable`: the source
+ * tried to read the struct and could not: the address is not mapped. With none of the last three the source did not look, or
+ * the argument is a number.
+ */
+export const SEEN = { argument: 1, before: 2, after: 4, unreadable: 8 } as const;
+
+/**
+ * `event` of a call. `syscall`: a system call that returned, or (errno -1) never did. `start`: a recording begins here, and
+ * what came before says nothing about what follows. `fork`: `pid` made the process (or thread) `ret`; comes before anything
+ * that the child does. `exec`: fds with close-on-exec are closed, user memory is gone. `exit`: of `task`, with status `ret`;
+ * the process is gone with its last thread. `signal`: number `ret` was delivered. `maps`: `data` has all user memory of `pid`
+ * (`decodeMappings` of `traces/user-memory.ts`).
+ */
+export const CALL_EVENT = { syscall: 0, start: 1, fork: 2, exec: 3, exit: 4, signal: 5, maps: 6 } as const;
+export const CALL_EVENT_NAMES = ['syscall', 'start', 'fork', 'exec', 'exit', 'signal', 'maps'] as const;

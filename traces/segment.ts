@@ -195,6 +195,7 @@ export const ABSENT_BY_DEFAULT: ReadonlySet<string> = new Set([
   'mask',
   'text',
   'seq',
+  'name',
 ]);
 
 /** Narrowing helper: the stream's number is its position in `STREAM_NAMES`. */

@@ -5,7 +5,10 @@ import { IorrError } from '../errors.ts';
 export type HeaderUpgrade = (header: Readonly<Record<string, unknown>>) => Record<string, unknown>;
 
 /** Upgrades by the version that they start from. A new format version adds one line here and one test. */
-export const HEADER_UPGRADES: Readonly<Record<number, HeaderUpgrade>> = {};
+export const HEADER_UPGRADES: Readonly<Record<number, HeaderUpgrade>> = {
+  // Version 2 brought a stream and columns; the header stayed.
+  1: (header) => ({ ...header }),
+};
 
 /**
  * Brings a header of any known version to the current one. Columns need no upgrade: they are only ever appended, and a reader
