@@ -1,6 +1,6 @@
 /** What a fuzzing process is told, once. */
 export interface FuzzJob {
-  readonly kind: 'trace' | 'log';
+  readonly kind: 'trace' | 'log' | 'replay';
   readonly seed: number;
   /** Mutations `from` to `to - 1`: number i is made by seed + i alone, so that each can be made again. */
   readonly from: number;

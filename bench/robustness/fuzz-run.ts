@@ -20,6 +20,8 @@ async function bundle(folder: string): Promise<string> {
     format: 'esm',
     target: 'node20',
     sourcemap: 'inline',
+    // For packages that are CommonJS inside: they require Node's own modules.
+    banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" },
     logLevel: 'error',
   });
   return outfile;

@@ -2,6 +2,8 @@ import { Random } from '../../traces/random.ts';
 import { watchAllocations } from './allocation-watch.ts';
 import { fuzzLogs } from './fuzz-logs.ts';
 import type { FuzzFinding, FuzzJob, FuzzMessage } from './fuzz-protocol.ts';
+import { fuzzReplays } from './fuzz-replays.ts';
+import type { FuzzTarget } from './fuzz-target.ts';
 import { fuzzTraces } from './fuzz-traces.ts';
 
 /** A process of its own that takes damaged input until it is done, or until it breaks. Started by fuzz-run.ts. */
@@ -15,8 +17,19 @@ function send(message: FuzzMessage): Promise<void> {
   });
 }
 
+function targetOf(job: FuzzJob): FuzzTarget {
+  switch (job.kind) {
+    case 'trace':
+      return fuzzTraces();
+    case 'log':
+      return fuzzLogs(job.logs);
+    case 'replay':
+      return fuzzReplays();
+  }
+}
+
 async function run(job: FuzzJob): Promise<void> {
-  const target = job.kind === 'trace' ? fuzzTraces() : fuzzLogs(job.logs);
+  const target = targetOf(job);
   const watch = watchAllocations();
   const findings: FuzzFinding[] = [];
   const refused: Record<string, number> = {};
@@ -32,7 +45,7 @@ async function run(job: FuzzJob): Promise<void> {
     watch.reset();
     const started = performance.now();
     try {
-      const outcome = target.take(mutation.bytes, random);
+      const outcome = await target.take(mutation.bytes, random);
       events += outcome.events;
       if (outcome.refused === undefined) opened++;
       else refused[outcome.refused] = (refused[outcome.refused] ?? 0) + 1;
