@@ -123,13 +123,15 @@ async function main(argv: readonly string[]): Promise<number> {
   const io = makeIo(interrupt.signal);
   let code = 0;
   const program = new Command(TOOL)
-    .description('Records what a machine\'s IOMMU stack did and replays it against any IOMMU design.')
+    .description("Records what a machine's IOMMU stack did and replays it against any IOMMU design.")
     .version(toolVersion())
     .exitOverride()
     .configureOutput({ writeOut: (text) => writeAll(1, text), writeErr: (text) => writeAll(2, text) })
     .showHelpAfterError(`(${TOOL} --help, or ${TOOL} COMMAND --help, tells more)`);
   const wanted = argv.find((argument) => !argument.startsWith('-'));
-  const needed = COMMANDS.some(({ name }) => name === wanted) ? COMMANDS.filter(({ name }) => name === wanted) : COMMANDS;
+  const needed = COMMANDS.some(({ name }) => name === wanted)
+    ? COMMANDS.filter(({ name }) => name === wanted)
+    : COMMANDS;
   for (const { load } of needed) {
     addCommand(program, await load(), io, (result) => {
       code = result;

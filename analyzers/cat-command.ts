@@ -14,7 +14,8 @@ function planOf(filter: EventFilter): ReadPlan {
   const plan: { -readonly [K in keyof ReadPlan]: ReadPlan[K] } = {};
   if (filter.from !== undefined) plan.from = filter.from;
   if (filter.to !== undefined) plan.to = filter.to;
-  if (filter.streams !== undefined) plan.columns = Object.fromEntries([...filter.streams].map((name) => [name, 'all' as const]));
+  if (filter.streams !== undefined)
+    plan.columns = Object.fromEntries([...filter.streams].map((name) => [name, 'all' as const]));
   return plan;
 }
 
@@ -23,7 +24,12 @@ export const catCommand: CommandSpec = {
   summary: 'prints the events of a trace, one a line',
   args: ['FILE'],
   options: [
-    { flags: '--format <form>', description: 'text for people, ndjson for programs', choices: ['text', 'ndjson'], default: 'text' },
+    {
+      flags: '--format <form>',
+      description: 'text for people, ndjson for programs',
+      choices: ['text', 'ndjson'],
+      default: 'text',
+    },
     { flags: '--json', description: 'the same as --format ndjson' },
     { flags: '--stream <names>', description: `only these streams: ${STREAM_NAMES.join(', ')}`, repeatable: true },
     { flags: '--from <time>', description: 'only events at or after this time of the trace (1.5s, 200ms)' },
@@ -43,7 +49,8 @@ export const catCommand: CommandSpec = {
     if (file === undefined) throw new IorrError('USAGE', 'a trace expected', { hint: 'iorr cat run.iorr' });
     const filter = parseFilter(options);
     const limit = options['limit'] === undefined ? Number.POSITIVE_INFINITY : Number(options['limit']);
-    if (!(limit >= 0)) throw new IorrError('USAGE', `--limit: a number expected, found ${JSON.stringify(options['limit'])}`);
+    if (!(limit >= 0))
+      throw new IorrError('USAGE', `--limit: a number expected, found ${JSON.stringify(options['limit'])}`);
     const show = options['json'] === true || options['format'] === 'ndjson' ? eventJson : eventText;
     const trace = openTrace(file);
     let shown = 0;

@@ -6,7 +6,7 @@ import type { DesignFactory } from '../replay/designs/design.ts';
 import { DESIGNS, findDesign } from '../replay/designs/designs.ts';
 import { compareTrace } from '../replay/engine/compare.ts';
 import { applySettings } from '../replay/engine/compare-settings.ts';
-import { nearest } from '../replay/hardware/nearest.ts';
+import { nearest } from '../traces/nearest.ts';
 import { HARDWARE, hardwareProfile } from '../replay/hardware/profiles.ts';
 import type { CommandInvocation, CommandSpec } from '../traces/command.ts';
 import { describeInput, makeEnvelope } from '../traces/envelope.ts';

@@ -10,7 +10,10 @@ export function parseDuration(text: string, option: string): Nanoseconds {
   const [, number, unit = 's'] = match ?? [];
   const factor = UNITS[unit];
   if (number === undefined || factor === undefined) {
-    throw new IorrError('USAGE', `${option}: a time such as 1.5s, 200ms or 12us expected, found ${JSON.stringify(text)}`);
+    throw new IorrError(
+      'USAGE',
+      `${option}: a time such as 1.5s, 200ms or 12us expected, found ${JSON.stringify(text)}`,
+    );
   }
   return Math.round(Number(number) * factor);
 }

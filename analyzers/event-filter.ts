@@ -1,5 +1,6 @@
 import { IorrError } from '../traces/errors.ts';
 import type { PlainEvent } from '../traces/event.ts';
+import { nearest } from '../traces/nearest.ts';
 import { STREAM_NAMES } from '../traces/schema.ts';
 import type { StreamName } from '../traces/schema.ts';
 import { ABSENT, parseRequester } from '../traces/units.ts';
@@ -16,14 +17,12 @@ export interface EventFilter {
   readonly iova?: { readonly first: bigint; readonly last: bigint };
 }
 
-function nearest(word: string, words: readonly string[]): string {
-  const score = (candidate: string): number => [...candidate].filter((char) => word.includes(char)).length - Math.abs(candidate.length - word.length);
-  return [...words].sort((a, b) => score(b) - score(a))[0] ?? '';
-}
-
 function parseAddress(text: string): bigint {
   if (!/^(0x[0-9a-f]{1,16}|\d{1,20})$/i.test(text)) {
-    throw new IorrError('USAGE', `--iova: an address such as 0xffe38000 or a range 0x1000-0x1fff expected, found ${JSON.stringify(text)}`);
+    throw new IorrError(
+      'USAGE',
+      `--iova: an address such as 0xffe38000 or a range 0x1000-0x1fff expected, found ${JSON.stringify(text)}`,
+    );
   }
   return BigInt.asUintN(64, BigInt(text));
 }
@@ -38,7 +37,9 @@ export function parseFilter(options: { readonly [key: string]: unknown }): Event
       names.map((name) => {
         const known = STREAM_NAMES.find((stream) => stream === name);
         if (known !== undefined) return known;
-        throw new IorrError('USAGE', `--stream: there is no stream ${JSON.stringify(name)}; did you mean ${nearest(name, STREAM_NAMES)}?`, {
+        const meant = nearest(name, STREAM_NAMES);
+        const guess = meant === undefined ? '' : `; did you mean ${meant}?`;
+        throw new IorrError('USAGE', `--stream: there is no stream ${JSON.stringify(name)}${guess}`, {
           hint: `streams are ${STREAM_NAMES.join(', ')}`,
         });
       }),
@@ -49,7 +50,10 @@ export function parseFilter(options: { readonly [key: string]: unknown }): Event
   if (typeof options['device'] === 'string') {
     filter.device = parseRequester(options['device']);
     if (filter.device === ABSENT) {
-      throw new IorrError('USAGE', `--device: a PCI function such as 0000:00:04.0 expected, found ${JSON.stringify(options['device'])}`);
+      throw new IorrError(
+        'USAGE',
+        `--device: a PCI function such as 0000:00:04.0 expected, found ${JSON.stringify(options['device'])}`,
+      );
     }
   }
   if (typeof options['domain'] === 'string') {
@@ -67,7 +71,12 @@ function rangeOf(event: PlainEvent): { first: bigint; last: bigint } | undefined
   const { iova, size, length, start, end } = event.fields;
   if (typeof start === 'bigint' && typeof end === 'bigint') return { first: start, last: end };
   if (typeof iova !== 'bigint') return undefined;
-  const bytes = typeof size === 'bigint' ? size : typeof length === 'bigint' ? length : BigInt(typeof length === 'number' ? length : 1);
+  const bytes =
+    typeof size === 'bigint'
+      ? size
+      : typeof length === 'bigint'
+        ? length
+        : BigInt(typeof length === 'number' ? length : 1);
   return { first: iova, last: bytes > 0n ? iova + bytes - 1n : iova };
 }
 
@@ -75,7 +84,8 @@ export function matches(filter: EventFilter, event: PlainEvent): boolean {
   if (filter.streams !== undefined && !filter.streams.has(event.stream)) return false;
   if (filter.from !== undefined && event.time < filter.from) return false;
   if (filter.to !== undefined && event.time >= filter.to) return false;
-  if (filter.device !== undefined && event.fields['device'] !== filter.device && event.fields['rid'] !== filter.device) return false;
+  if (filter.device !== undefined && event.fields['device'] !== filter.device && event.fields['rid'] !== filter.device)
+    return false;
   if (filter.domain !== undefined && event.fields['domain'] !== filter.domain) return false;
   if (filter.iova !== undefined) {
     const range = rangeOf(event);

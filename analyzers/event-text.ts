@@ -43,7 +43,7 @@ function bytesText(bytes: Uint8Array): string {
 }
 
 /** A field as JSON: addresses and other 64-bit values as hex strings, named numbers by name, absent ones null. */
-function jsonField(event: PlainEvent, column: string, value: FieldValue): unknown {
+function jsonField(event: PlainEvent, column: string, value: FieldValue): string | number | null {
   if (typeof value === 'bigint') return hex(value);
   if (value instanceof Uint8Array) return value.length === 0 ? null : bytesText(value);
   if (typeof value !== 'number') return value;
@@ -88,11 +88,15 @@ function mapText(event: PlainEvent): string {
   const origin = ORIGIN_NAMES[number(fields['origin'])] ?? '?';
   const call = number(fields['call']);
   const kind = call === CALL.iommu ? origin : `${origin} ${CALL_NAMES[call] ?? '?'}`;
-  const list = fields['list'] instanceof Uint8Array && fields['list'].length > 0 ? decodeSgList(fields['list']) : undefined;
+  const list =
+    fields['list'] instanceof Uint8Array && fields['list'].length > 0 ? decodeSgList(fields['list']) : undefined;
   const segments = list === undefined ? '' : ` ${list.phys.length} segments`;
   const to = fields['phys'] === undefined ? '' : ` -> ${address(fields['phys'])}`;
   const { unmapped } = fields;
-  const partly = typeof unmapped === 'bigint' && call === CALL.iommu && unmapped !== fields['size'] ? ` unmapped ${hex(unmapped)}` : '';
+  const partly =
+    typeof unmapped === 'bigint' && call === CALL.iommu && unmapped !== fields['size']
+      ? ` unmapped ${hex(unmapped)}`
+      : '';
   return `${kind}, ${owner(event)}, ${address(fields['iova'])}+${address(fields['size'])}${to}${partly}${segments}`;
 }
 
@@ -103,7 +107,8 @@ function invText(event: PlainEvent): string {
   if (form === INV_FORM.doorbell) return `${unit}doorbell: tail ${String(fields['w0'])}`;
   if (form === INV_FORM.reset) return `${unit}${RESET_NAMES[Number(fields['w0'])] ?? 'reset'}`;
   const words = ['w0', 'w1', 'w2', 'w3'].map((name) => (typeof fields[name] === 'bigint' ? fields[name] : 0n));
-  const lag = typeof fields['lag'] === 'bigint' && fields['lag'] > 0n ? ` (${fields['lag']} ns after it was submitted)` : '';
+  const lag =
+    typeof fields['lag'] === 'bigint' && fields['lag'] > 0n ? ` (${fields['lag']} ns after it was submitted)` : '';
   const dialect = dialectById(number(fields['dialect']));
   return `${unit}${dialect?.disassemble(words) ?? words.map(hex).join(' ')}${lag}`;
 }

@@ -18,7 +18,7 @@ function noteLines(notes: TraceInfo['notes']): string[] {
 
 function healthText(health: HealthReport): string[] {
   const lines = health.entries.map(({ kind, name, count, first }) => {
-    const places = first.length === 0 ? '' : `  first: ${first.map(printable).join(', ')}`;
+    const places = first.length === 0 ? '' : `  first: ${first.map((place) => printable(place)).join(', ')}`;
     return `  ${kind} ${formatCount(count)}  ${printable(name)}${places}`;
   });
   return lines.length === 0 ? ['health: nothing malformed, unknown, lost or truncated'] : ['health', ...lines];

@@ -91,9 +91,20 @@ describe('iorr cat', () => {
 
   test('NDJSON: addresses as hex strings, names for numbers, null for what is absent', async () => {
     const { out } = await runCommand(catCommand, [file], { format: 'ndjson' });
-    const events = out.trimEnd().split('\n').map((line) => JSON.parse(line) as Record<string, unknown>);
+    const events = out
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Record<string, unknown>);
     expect(events).toHaveLength(7);
-    expect(events[1]).toMatchObject({ event: 1, stream: 'map', t: 2_000_000, origin: 'iommu', device: '0000:00:03.0', iova: '0xffe31000', phys: '0x10efd4000' });
+    expect(events[1]).toMatchObject({
+      event: 1,
+      stream: 'map',
+      t: 2_000_000,
+      origin: 'iommu',
+      device: '0000:00:03.0',
+      iova: '0xffe31000',
+      phys: '0x10efd4000',
+    });
     expect(events[4]).toMatchObject({ stream: 'unmap', device: null, unmapped: '0x1000', list: null });
     expect(events[6]).toMatchObject({ stream: 'inv', dialect: 'vtd', w0: '0x400f2', w1: '0xffe30041', unit: 'dmar0' });
   });
@@ -162,10 +173,19 @@ describe('iorr info', () => {
   });
 
   test('a directory, a missing file and another format are refused with the next step', async () => {
-    await expect(runCommand(infoCommand, [folder])).rejects.toMatchObject({ code: 'FILE_UNREADABLE', message: 'a trace expected, found a directory' });
-    await expect(runCommand(infoCommand, [join(folder, 'none')])).rejects.toMatchObject({ code: 'FILE_UNREADABLE', message: 'no such file' });
+    await expect(runCommand(infoCommand, [folder])).rejects.toMatchObject({
+      code: 'FILE_UNREADABLE',
+      message: 'a trace expected, found a directory',
+    });
+    await expect(runCommand(infoCommand, [join(folder, 'none')])).rejects.toMatchObject({
+      code: 'FILE_UNREADABLE',
+      message: 'no such file',
+    });
     const text = join(folder, 'text');
     writeFileSync(text, '# tracer: nop\n');
-    await expect(runCommand(infoCommand, [text])).rejects.toMatchObject({ code: 'FORMAT_UNKNOWN', hint: expect.stringContaining('iorr import') as string });
+    await expect(runCommand(infoCommand, [text])).rejects.toMatchObject({
+      code: 'FORMAT_UNKNOWN',
+      hint: expect.stringContaining('iorr import') as string,
+    });
   });
 });

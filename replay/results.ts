@@ -24,7 +24,12 @@ export interface Exposure {
   /** 4 KiB pages unmapped in all. */
   readonly unmappedPages: number;
   readonly pageSeconds: number;
-  readonly ns: { readonly p50: Nanoseconds; readonly p95: Nanoseconds; readonly p99: Nanoseconds; readonly max: Nanoseconds };
+  readonly ns: {
+    readonly p50: Nanoseconds;
+    readonly p95: Nanoseconds;
+    readonly p99: Nanoseconds;
+    readonly max: Nanoseconds;
+  };
   /** Pages exposed at one instant at most. */
   readonly maxAtOnce: number;
   /** What ended the exposures: a command, replacement, an overflow that emptied the cache, a new map, or nothing (still open). */
@@ -110,6 +115,17 @@ export interface DesignResult {
   readonly series: TimeSeries;
 }
 
+/** What a recording can show of itself: null is what no source of it could see. */
+export interface RecordedResult
+  extends Omit<DesignResult, 'syncs' | 'doorbells' | 'exits' | 'ioctls' | 'cpuNs' | 'stallNs'> {
+  readonly syncs: number | null;
+  readonly doorbells: number | null;
+  readonly exits: number | null;
+  readonly ioctls: number | null;
+  readonly cpuNs: Nanoseconds | null;
+  readonly stallNs: Nanoseconds | null;
+}
+
 export interface CompareResult {
   readonly hardware: string;
   readonly profile: string;
@@ -118,7 +134,7 @@ export interface CompareResult {
   readonly events: number;
   readonly durationNs: Nanoseconds;
   /** What the trace itself shows, replayed as recorded; null where it holds no commands. */
-  readonly recorded: DesignResult | null;
+  readonly recorded: RecordedResult | null;
   readonly designs: readonly DesignResult[];
   /** Phase marks of the workload, for the pictures. */
   readonly marks: readonly { readonly t: Nanoseconds; readonly text: string }[];

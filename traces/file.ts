@@ -49,7 +49,10 @@ function readAt(descriptor: number, name: string, offset: number, length: number
     try {
       got = readSync(descriptor, bytes, at, length - at, offset + at);
     } catch (error) {
-      throw new IorrError('FILE_UNREADABLE', reason(error), { place: { file: name, offset: offset + at }, cause: error });
+      throw new IorrError('FILE_UNREADABLE', reason(error), {
+        place: { file: name, offset: offset + at },
+        cause: error,
+      });
     }
     if (got === 0) break;
     at += got;
@@ -90,7 +93,11 @@ export function openTrace(path: string): OpenTrace {
     descriptor = path === '-' ? spoolStdin() : openSync(path, 'r');
   } catch (error) {
     if (error instanceof IorrError) throw error;
-    throw new IorrError('FILE_UNREADABLE', reason(error), { place: { file: name }, hint: 'check the path', cause: error });
+    throw new IorrError('FILE_UNREADABLE', reason(error), {
+      place: { file: name },
+      hint: 'check the path',
+      cause: error,
+    });
   }
   try {
     const status = fstatSync(descriptor);

@@ -49,7 +49,5 @@ export function parseRequester(text: string): RequesterId {
   const [, segment = '0', bus = '0', device = '0', fn = '0'] = match;
   const slot = Number.parseInt(device, 16);
   if (slot > 31) return ABSENT;
-  return (
-    (Number.parseInt(segment, 16) << 16) | (Number.parseInt(bus, 16) << 8) | (slot << 3) | Number.parseInt(fn, 16)
-  );
+  return (Number.parseInt(segment, 16) << 16) | (Number.parseInt(bus, 16) << 8) | (slot << 3) | Number.parseInt(fn, 16);
 }

@@ -1,15 +1,31 @@
-import type { CompareResult, DesignResult } from '../../replay/results.ts';
+import type { CompareResult, DesignResult, RecordedResult } from '../../replay/results.ts';
 import { printable } from './escape.ts';
 import type { Metric } from './metrics.ts';
 
-/** One line of the comparison: what was recorded, or one design on one path. */
-export interface ComparedRow {
+interface RowPlace {
   /** Unique, printable, not escaped for any output. */
   readonly label: string;
-  readonly recorded: boolean;
   /** Place among the designs, from 0; 0 for what was recorded. */
   readonly number: number;
+}
+
+/** One design on one path. */
+export interface DesignRow extends RowPlace {
+  readonly recorded: false;
   readonly design: DesignResult;
+}
+
+/** What the trace itself shows. */
+export interface RecordedRow extends RowPlace {
+  readonly recorded: true;
+  readonly design: RecordedResult;
+}
+
+/** One line of the comparison. */
+export type ComparedRow = DesignRow | RecordedRow;
+
+export function isDesign(row: ComparedRow): row is DesignRow {
+  return !row.recorded;
 }
 
 /**
@@ -20,37 +36,26 @@ export function comparedRows(result: CompareResult): readonly ComparedRow[] {
   const withPath = new Set(result.designs.map((design) => design.path)).size > 1;
   const taken = new Map<string, number>();
   const rows: ComparedRow[] = [];
-  const add = (wanted: string, recorded: boolean, design: DesignResult): void => {
+  const place = (wanted: string): RowPlace => {
     const seen = (taken.get(wanted) ?? 0) + 1;
     taken.set(wanted, seen);
-    const number = rows.filter((row) => !row.recorded).length;
-    rows.push({ label: seen === 1 ? wanted : `${wanted} (${seen})`, recorded, number, design });
+    return { label: seen === 1 ? wanted : `${wanted} (${seen})`, number: rows.filter(isDesign).length };
   };
-  if (result.recorded !== null) add('recorded', true, result.recorded);
+  if (result.recorded !== null) rows.push({ ...place('recorded'), recorded: true, design: result.recorded });
   for (const design of result.designs) {
     const name = printable(design.name, 60);
-    add(withPath ? `${name} · ${printable(design.path, 40)}` : name, false, design);
+    const label = withPath ? `${name} · ${printable(design.path, 40)}` : name;
+    rows.push({ ...place(label), recorded: false, design });
   }
   return rows;
 }
 
 /** The row that changes are given against: the first design, so that `--designs` decides; null without designs. */
-export function baseRow(rows: readonly ComparedRow[]): ComparedRow | null {
-  return rows.find((row) => !row.recorded) ?? null;
+export function baseRow(rows: readonly ComparedRow[]): DesignRow | null {
+  return rows.find(isDesign) ?? null;
 }
 
-/** What a recording can't show of itself: 0 there means that nothing was seen. */
-const UNSEEN_WHEN_RECORDED: ReadonlySet<string> = new Set([
-  'syncs',
-  'doorbells',
-  'exits',
-  'ioctls',
-  'cpuNs',
-  'stallNs',
-]);
-
-/** The value of a metric in a row; `null` where it is unknown, also for what the recording could not see. */
+/** The value of a metric in a row; `null` where it is unknown. */
 export function valueOf(metric: Metric, row: ComparedRow): number | null {
-  const value = metric.value(row.design);
-  return row.recorded && value === 0 && row.design.commands > 0 && UNSEEN_WHEN_RECORDED.has(metric.key) ? null : value;
+  return metric.value(row.design);
 }

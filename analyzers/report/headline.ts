@@ -1,6 +1,6 @@
 import type { CompareResult } from '../../replay/results.ts';
-import { baseRow, comparedRows } from './comparison.ts';
-import type { ComparedRow } from './comparison.ts';
+import { baseRow, comparedRows, isDesign } from './comparison.ts';
+import type { DesignRow } from './comparison.ts';
 import { printable } from './escape.ts';
 import { formatCount, formatDecimal, formatNs, formatNumberOf } from './format-units.ts';
 
@@ -13,12 +13,12 @@ export interface Headline {
 
 const THIN = '\u202f';
 
-function pageSeconds(row: ComparedRow): number | null {
+function pageSeconds(row: DesignRow): number | null {
   return row.design.exposure?.pageSeconds ?? null;
 }
 
-function smallest(rows: readonly ComparedRow[], value: (row: ComparedRow) => number | null): ComparedRow | null {
-  let best: ComparedRow | null = null;
+function smallest(rows: readonly DesignRow[], value: (row: DesignRow) => number | null): DesignRow | null {
+  let best: DesignRow | null = null;
   for (const row of rows) {
     const candidate = value(row);
     if (candidate === null) continue;
@@ -37,7 +37,7 @@ function compared(value: number, base: number): string {
   return `${size}${THIN}% ${ratio < 1 ? 'less' : 'more'}`;
 }
 
-function costClause(cheap: ComparedRow, dear: ComparedRow): string {
+function costClause(cheap: DesignRow, dear: DesignRow): string {
   const less = cheap.design.cpuNs;
   const more = dear.design.cpuNs;
   if (less === more) return `${cheap.label} takes the same CPU time as ${dear.label}`;
@@ -53,7 +53,7 @@ function exposureClause(mine: number | null, theirs: number | null): string {
   return `${mine > theirs ? 'but' : 'and'} leaves ${compared(mine, theirs)} exposure`;
 }
 
-function exposureOf(row: ComparedRow): string {
+function exposureOf(row: DesignRow): string {
   const { exposure, stale } = row.design;
   if (exposure === null) return 'How long unmapped pages stay reachable is unknown.';
   if (exposure.pages === 0) return 'No unmapped page stayed cached.';
@@ -68,25 +68,25 @@ function exposureOf(row: ComparedRow): string {
   return `${pages}: ${formatDecimal(exposure.pageSeconds)} page-seconds, ${long}.${served}`;
 }
 
-function detailOf(row: ComparedRow): Headline['details'][number] {
+function detailOf(row: DesignRow): Headline['details'][number] {
   const { commands, syncs, cpuNs } = row.design;
   const cost = `${formatNumberOf(commands, 'command')}, ${formatNumberOf(syncs, 'sync')}, ${formatNs(cpuNs)} of CPU time.`;
   return { label: row.label, text: `${cost} ${exposureOf(row)}` };
 }
 
-function oneDesign(row: ComparedRow): Headline {
+function oneDesign(row: DesignRow): Headline {
   const { design } = row;
   const title = `${row.label} sends ${formatNumberOf(design.commands, 'invalidation command')} for ${formatNumberOf(design.unmaps, 'unmap')}`;
   return { title, details: [detailOf(row)] };
 }
 
-function twoDesigns(base: ComparedRow, other: ComparedRow): Headline {
+function twoDesigns(base: DesignRow, other: DesignRow): Headline {
   const [cheap, dear] = other.design.cpuNs <= base.design.cpuNs ? [other, base] : [base, other];
   const title = `${costClause(cheap, dear)}, ${exposureClause(pageSeconds(cheap), pageSeconds(dear))}`;
   return { title, details: [detailOf(cheap), detailOf(dear)] };
 }
 
-function manyDesigns(designs: readonly ComparedRow[], first: ComparedRow): Headline {
+function manyDesigns(designs: readonly DesignRow[], first: DesignRow): Headline {
   const cheapest = smallest(designs, (row) => row.design.cpuNs) ?? first;
   const safest = smallest(designs, pageSeconds);
   if (safest === null) {
@@ -121,7 +121,7 @@ export function headline(result: CompareResult): Headline {
 }
 
 function plainHeadline(result: CompareResult): Headline {
-  const designs = comparedRows(result).filter((row) => !row.recorded);
+  const designs = comparedRows(result).filter(isDesign);
   const base = baseRow(designs);
   if (base === null) return { title: 'No design was compared', details: [] };
   const [, second] = designs;

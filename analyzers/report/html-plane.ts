@@ -1,4 +1,5 @@
-import type { ComparedRow } from './comparison.ts';
+import { isDesign } from './comparison.ts';
+import type { ComparedRow, DesignRow } from './comparison.ts';
 import { formatDecimal, formatNs } from './format-units.ts';
 import { lineStyle } from './line-styles.ts';
 import { html } from './markup.ts';
@@ -38,8 +39,7 @@ function logAxis(values: readonly number[]): Axis {
 
 interface Point {
   /** Gives the colour. */
-  readonly row: ComparedRow;
-  readonly ringed: boolean;
+  readonly row: DesignRow;
   readonly text: string;
   readonly x: number;
   readonly y: number;
@@ -107,8 +107,8 @@ function labelled(points: readonly Point[]): readonly Label[] {
 }
 
 /** Rows that lie on one spot share a point and a label. */
-function spots(rows: readonly ComparedRow[], place: (row: ComparedRow) => readonly [number, number]): readonly Point[] {
-  const found = new Map<string, ComparedRow[]>();
+function spots(rows: readonly DesignRow[], place: (row: DesignRow) => readonly [number, number]): readonly Point[] {
+  const found = new Map<string, DesignRow[]>();
   for (const row of rows) {
     const key = place(row).join(' ');
     const there = found.get(key);
@@ -116,22 +116,20 @@ function spots(rows: readonly ComparedRow[], place: (row: ComparedRow) => readon
     else there.push(row);
   }
   return [...found.values()].flatMap((here) => {
-    const [first] = here;
-    if (first === undefined) return [];
-    const [x, y] = place(first);
-    // A design gives the spot its colour, what was recorded only a ring.
-    const [row = first] = here.filter((one) => !one.recorded);
+    const [row] = here;
+    if (row === undefined) return [];
+    const [x, y] = place(row);
     const labels = here.map((one) => cut(one.label));
     const text = here.length <= 2 ? labels.join(', ') : `${labels[0]} and ${here.length - 1} more`;
-    return [{ row, ringed: here.some((one) => one.recorded), text, x, y }];
+    return [{ row, text, x, y }];
   });
 }
 
 /** Null where there is nothing to weigh: fewer than two rows, or an exposure that is not known. */
 export function exposurePlane(rows: readonly ComparedRow[]): Markup | null {
   // A recording has no CPU time: it has no place here.
-  const known = rows.filter((row) => row.design.exposure !== null && !(row.recorded && row.design.cpuNs === 0));
-  if (known.filter((row) => !row.recorded).length < 2) return null;
+  const known = rows.filter(isDesign).filter((row) => row.design.exposure !== null);
+  if (known.length < 2) return null;
   const cost = logAxis(known.map((row) => row.design.cpuNs));
   const exposure = logAxis(known.map((row) => row.design.exposure?.pageSeconds ?? 0));
   const across = (share: number): number => Math.round((LEFT + share * (WIDTH - LEFT - RIGHT)) * 10) / 10;
@@ -158,7 +156,7 @@ ${labelled(points).map((label) => {
     far
       ? html`<line class="leader" x1="${label.x}" y1="${label.y}" x2="${label.labelX}" y2="${label.labelY - 4}"/>`
       : null
-  }${label.ringed ? html`<circle class="recorded row-recorded" cx="${label.x}" cy="${label.y}" r="8.5"/>` : null}<circle class="design" cx="${label.x}" cy="${label.y}" r="${label.row.recorded ? 0 : 5.5}"/><text class="name" x="${label.labelX}" y="${label.labelY}" text-anchor="${label.anchor}">${label.text}</text></g>`;
+  }<circle class="design" cx="${label.x}" cy="${label.y}" r="5.5"/><text class="name" x="${label.labelX}" y="${label.labelY}" text-anchor="${label.anchor}">${label.text}</text></g>`;
 })}</svg>`;
 }
 

@@ -1,4 +1,4 @@
-import type { DesignResult } from '../../replay/results.ts';
+import type { DesignResult, RecordedResult } from '../../replay/results.ts';
 import { formatCount, formatDecimal, formatNs, formatShare } from './format-units.ts';
 
 export type MetricGroup = 'work' | 'cache' | 'exposure';
@@ -16,7 +16,7 @@ export interface Metric {
   /** One sentence for the reader. */
   readonly means: string;
   /** `null`: unknown. A share is between 0 and 1. */
-  value(design: DesignResult): number | null;
+  value(design: DesignResult | RecordedResult): number | null;
 }
 
 function share(part: number | undefined, whole: number | undefined): number | null {
@@ -191,7 +191,8 @@ export const METRICS: readonly Metric[] = [
     title: 'Exposed pages',
     group: 'exposure',
     unit: 'count',
-    better: 'lower',
+    // Fewer pages exposed for longer are no gain: page-seconds say which is better.
+    better: 'none',
     means: '4 KiB pages unmapped while a translation of them was still cached.',
     value: (d) => d.exposure?.pages ?? null,
   },
@@ -352,7 +353,7 @@ export function formatMetric(metric: Metric, value: number | null): string {
 }
 
 /** The best value of a metric where one is better than another; null where most of the designs have it, or none differs. */
-export function bestValue(metric: Metric, designs: readonly DesignResult[]): number | null {
+export function bestValue(metric: Metric, designs: readonly (DesignResult | RecordedResult)[]): number | null {
   if (metric.better === 'none') return null;
   const known = designs.map((design) => metric.value(design)).filter((value) => value !== null);
   if (known.length < 2 || new Set(known).size < 2) return null;

@@ -1,5 +1,5 @@
 import { IorrError } from '../../traces/errors.ts';
-import { nearest } from '../hardware/nearest.ts';
+import { nearest } from '../../traces/nearest.ts';
 import type { AccessModelFactory } from './access-model.ts';
 import { none } from './none.ts';
 import { ring } from './ring.ts';

@@ -1,6 +1,6 @@
 import { IorrError } from '../../traces/errors.ts';
 import type { TraceHeader } from '../../traces/header.ts';
-import { nearest } from '../hardware/nearest.ts';
+import { nearest } from '../../traces/nearest.ts';
 import type { CostProfile } from './cost-profile.ts';
 import { genericServer } from './generic-server.ts';
 import { qemuTcg } from './qemu-tcg.ts';

@@ -1,7 +1,7 @@
 import { IorrError } from '../../traces/errors.ts';
 import type { CostProfile } from '../costs/cost-profile.ts';
 import type { DesignFactory } from '../designs/design.ts';
-import { nearest } from '../hardware/nearest.ts';
+import { nearest } from '../../traces/nearest.ts';
 import type { HardwareProfile } from '../hardware/profile.ts';
 import { withSettings } from '../hardware/profiles.ts';
 import type { ProfileParameter } from '../results.ts';

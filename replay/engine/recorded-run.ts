@@ -3,7 +3,7 @@ import type { Segment } from '../../traces/segment.ts';
 import type { HardwareProfile } from '../hardware/profile.ts';
 import type { Machine } from '../model/machine.ts';
 import { createMachine } from '../model/vtd-machine.ts';
-import type { DesignResult } from '../results.ts';
+import type { RecordedResult } from '../results.ts';
 import { createPlayer } from './replay.ts';
 import type { ModelledAccesses, Player } from './replay.ts';
 import { SeriesBuilder } from './time-series.ts';
@@ -27,7 +27,7 @@ export class RecordedRun {
   }
 
   /** Call once, last. */
-  finish(): DesignResult {
+  finish(): RecordedResult {
     const totals = this.#player.totals();
     const { counts } = this.#player.controls;
     const found = this.#machine.finish(this.#end);
@@ -43,12 +43,13 @@ export class RecordedRun {
       unmaps: counts.unmaps,
       commands: counts.commands,
       commandsByType,
-      syncs: counts.syncs,
-      doorbells: counts.doorbells,
-      exits: 0,
-      ioctls: 0,
-      cpuNs: 0,
-      stallNs: 0,
+      // A driver's own trace shows its commands, not its waits and tail writes.
+      syncs: counts.syncs === 0 && counts.commands > 0 ? null : counts.syncs,
+      doorbells: counts.doorbells === 0 && counts.commands > 0 ? null : counts.doorbells,
+      exits: null,
+      ioctls: null,
+      cpuNs: null,
+      stallNs: null,
       iotlb: accesses ? found.iotlb : null,
       exposure: truth ? found.exposure : null,
       stale: truth ? found.stale : null,

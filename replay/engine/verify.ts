@@ -1,6 +1,6 @@
 import { IorrError } from '../../traces/errors.ts';
 import type { Trace } from '../../traces/trace.ts';
-import { nearest } from '../hardware/nearest.ts';
+import { nearest } from '../../traces/nearest.ts';
 import type { HardwareProfile } from '../hardware/profile.ts';
 import { hardwareProfile } from '../hardware/profiles.ts';
 import { qemuVtd, qemuVtd72 } from '../hardware/qemu-vtd.ts';

@@ -1,7 +1,7 @@
 import { IorrError } from '../../traces/errors.ts';
 import type { TraceHeader } from '../../traces/header.ts';
 import type { ProfileParameter } from '../results.ts';
-import { nearest } from './nearest.ts';
+import { nearest } from '../../traces/nearest.ts';
 import type { HardwareProfile } from './profile.ts';
 import { qemuVtd, qemuVtd72 } from './qemu-vtd.ts';
 import { vtdServer } from './vtd-server.ts';

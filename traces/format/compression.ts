@@ -48,7 +48,10 @@ export function decompress(bytes: Uint8Array, how: number, length: number): Uint
       result = bytes;
       break;
     case COMPRESSION.deflate:
-      result = zlib.inflateRawSync(bytes, { maxOutputLength: Math.max(1, length), chunkSize: Math.max(64, length + 64) });
+      result = zlib.inflateRawSync(bytes, {
+        maxOutputLength: Math.max(1, length),
+        chunkSize: Math.max(64, length + 64),
+      });
       break;
     case COMPRESSION.zstd:
       result = native

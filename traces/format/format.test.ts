@@ -115,17 +115,22 @@ function flatten(segments: Iterable<Segment>): unknown {
 describe('container', () => {
   test('reads back what was written, whatever the values, the compression and the flushes', () => {
     fc.assert(
-      fc.property(randomEvents, fc.constantFrom<Compression>('none', 'deflate'), fc.constantFrom(0, 1, 7), (events, how, every) => {
-        const memory = new MemoryTrace(HEADER);
-        play(events, memory);
-        const file = new TraceFile(memorySource(written(events, how, every)));
-        expect(flatten(file.segments())).toEqual(flatten(memory.segments()));
-        expect(file.eventCount).toBe(events.length);
-        expect(file.closed).toBe(true);
-        expect(file.notes).toEqual({ hello: 'there' });
-        expect(file.health).toEqual(EMPTY_HEALTH);
-        expect(file.header.clock).toEqual(HEADER.clock);
-      }),
+      fc.property(
+        randomEvents,
+        fc.constantFrom<Compression>('none', 'deflate'),
+        fc.constantFrom(0, 1, 7),
+        (events, how, every) => {
+          const memory = new MemoryTrace(HEADER);
+          play(events, memory);
+          const file = new TraceFile(memorySource(written(events, how, every)));
+          expect(flatten(file.segments())).toEqual(flatten(memory.segments()));
+          expect(file.eventCount).toBe(events.length);
+          expect(file.closed).toBe(true);
+          expect(file.notes).toEqual({ hello: 'there' });
+          expect(file.health).toEqual(EMPTY_HEALTH);
+          expect(file.header.clock).toEqual(HEADER.clock);
+        },
+      ),
       { numRuns: 60, seed: 7 },
     );
   });
@@ -209,7 +214,9 @@ describe('container', () => {
 
   test('says what is wrong with a file that is no trace', () => {
     expect(() => new TraceFile(memorySource(new Uint8Array(0), 'x'))).toThrow(/empty file/);
-    expect(() => new TraceFile(memorySource(Buffer.from('# tracer: nop\n'), 'x'))).toThrow(/not a trace: it begins with 23 20/);
+    expect(() => new TraceFile(memorySource(Buffer.from('# tracer: nop\n'), 'x'))).toThrow(
+      /not a trace: it begins with 23 20/,
+    );
     expect(() => new TraceFile(memorySource(MAGIC, 'x'))).toThrow(/header frame is missing/);
   });
 });

@@ -24,9 +24,13 @@ export function checkHeader(raw: Fields, file: string): TraceHeader {
   const clock = fields(raw['clock']);
   const epoch = text(clock['epochNs'], '0');
   if (!/^-?\d{1,19}$/.test(epoch)) {
-    throw new IorrError('TRACE_DAMAGED', `clock epoch expected as a decimal number of ns, found ${JSON.stringify(epoch)}`, {
-      place: { file },
-    });
+    throw new IorrError(
+      'TRACE_DAMAGED',
+      `clock epoch expected as a decimal number of ns, found ${JSON.stringify(epoch)}`,
+      {
+        place: { file },
+      },
+    );
   }
   const sources = Array.isArray(raw['sources']) ? raw['sources'].slice(0, 256) : [];
   const fidelity: { -readonly [K in keyof TraceHeader['fidelity']]: Fidelity } = {};
@@ -79,7 +83,8 @@ function checkHealth(raw: Fields): HealthReport {
     entries.push({ kind, name: text(entry['name'], '?'), count, first });
   }
   if (entries.length === 0) return EMPTY_HEALTH;
-  const total = (kind: HealthKind): number => entries.reduce((sum, entry) => (entry.kind === kind ? sum + entry.count : sum), 0);
+  const total = (kind: HealthKind): number =>
+    entries.reduce((sum, entry) => (entry.kind === kind ? sum + entry.count : sum), 0);
   return {
     malformed: total('malformed'),
     unknown: total('unknown'),

@@ -43,7 +43,13 @@ export const KIND_COLUMNS: ReadonlySet<string> = new Set(['origin', 'form', 'op'
  * For each row of `stream`, the newest row of `other` before it in trace order; -1 if there is none.
  * `order` holds the stream number of each event.
  */
-export function newestBefore(order: Uint8Array, events: number, rows: number, stream: number, other: number): Int32Array {
+export function newestBefore(
+  order: Uint8Array,
+  events: number,
+  rows: number,
+  stream: number,
+  other: number,
+): Int32Array {
   const newest = new Int32Array(rows);
   let row = 0;
   let seen = -1;

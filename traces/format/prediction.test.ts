@@ -14,7 +14,9 @@ function accessTo(columns: Record<string, Int32Array>, newest: Int32Array): Colu
   };
 }
 
-const rows = fc.array(fc.record({ kind: fc.constantFrom(0, 1, 7), other: fc.integer(), value: fc.integer() }), { maxLength: 200 });
+const rows = fc.array(fc.record({ kind: fc.constantFrom(0, 1, 7), other: fc.integer(), value: fc.integer() }), {
+  maxLength: 200,
+});
 
 describe('predictions', () => {
   test('differences and prediction give back the column', () => {

@@ -1,5 +1,4 @@
-import { ByteReader } from './byte-buffer.ts';
-import type { ByteBuffer } from './byte-buffer.ts';
+import type { ByteBuffer, ByteReader } from './byte-buffer.ts';
 
 /**
  * Columns that follow from others: the flush after an unmap names the unmap's address, the DMA API's unmap repeats the one of
@@ -122,7 +121,12 @@ function kindOrder(column: Int32Array, kinds: readonly KindMode[]): KindOrder {
 }
 
 /** Differences to the prediction, in the order in which they are written. */
-export function residuals(prediction: Prediction, values: Int32Array, stream: number, access: ColumnAccess): Int32Array {
+export function residuals(
+  prediction: Prediction,
+  values: Int32Array,
+  stream: number,
+  access: ColumnAccess,
+): Int32Array {
   const n = values.length;
   const out = new Int32Array(n);
   if (prediction.type === 'kind') {

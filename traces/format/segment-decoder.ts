@@ -73,7 +73,8 @@ function decodeStreams(encoded: unknown, summary: SegmentSummary, allocate: Allo
     union |= id;
   }
   if ((union & ~31) !== 0) throw new RangeError('a stream number is out of range');
-  if (seen.some((rows, id) => rows !== (id < STREAM_NAMES.length ? (summary.rows[id] ?? 0) : 0))) throw new RangeError('streams do not add up');
+  if (seen.some((rows, id) => rows !== (id < STREAM_NAMES.length ? (summary.rows[id] ?? 0) : 0)))
+    throw new RangeError('streams do not add up');
   return stream;
 }
 
@@ -100,7 +101,8 @@ class BlockColumns implements ColumnAccess {
     for (const slot of SLOTS[stream] ?? []) {
       if (wanted !== 'all' && !wanted.includes(slot.column)) continue;
       if (slot.type === 'contents') continue;
-      columns[slot.property] = slot.type === 'lengths' ? this.#bytes(stream, slot, count) : this.column(stream, slot.number);
+      columns[slot.property] =
+        slot.type === 'lengths' ? this.#bytes(stream, slot, count) : this.column(stream, slot.number);
     }
     return { count, columns } as unknown as StreamRows<StreamName>;
   }
@@ -116,7 +118,8 @@ class BlockColumns implements ColumnAccess {
     const array = new Int32Array(this.#allocate((this.#summary.rows[stream] ?? 0) * 4));
     const encoded = this.#blocks.get(stream)?.[property + 1];
     if (encoded === undefined) array.fill(slot.missing);
-    else if (array.length > 0) decodeColumn(checkBytes(encoded, slot.property), array, { stream, property, access: this });
+    else if (array.length > 0)
+      decodeColumn(checkBytes(encoded, slot.property), array, { stream, property, access: this });
     this.#decoded.set(key, array);
     return array;
   }

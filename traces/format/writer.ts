@@ -67,7 +67,9 @@ export class TraceWriter implements EventSink {
   /** Events by stream that were flushed so far; all of them once the trace is finished. */
   get streamCounts(): { readonly [S in StreamName]: number } {
     const sum = (id: number): number => this.#index.reduce((total, entry) => total + (entry[5][id] ?? 0), 0);
-    return Object.fromEntries(STREAM_NAMES.map((name, id) => [name, sum(id)])) as { readonly [S in StreamName]: number };
+    return Object.fromEntries(STREAM_NAMES.map((name, id) => [name, sum(id)])) as {
+      readonly [S in StreamName]: number;
+    };
   }
 
   /** Bytes written so far. */
@@ -129,7 +131,10 @@ export class TraceWriter implements EventSink {
     const bytesByStream = Object.fromEntries(STREAM_NAMES.map((name, id) => [name, this.#segments.bytes[id] ?? 0]));
     const sharedBytes = this.#segments.bytes[STREAM_NAMES.length] ?? 0;
     this.#write(
-      encodeFrame([FRAME.footer, { events: this.#events, index: this.#index, strings: this.#stringFrames, bytesByStream, sharedBytes, summary }]),
+      encodeFrame([
+        FRAME.footer,
+        { events: this.#events, index: this.#index, strings: this.#stringFrames, bytesByStream, sharedBytes, summary },
+      ]),
     );
     this.#write(encodeTrailer(footer));
   }

@@ -45,7 +45,8 @@ export const bitPacked: IntCodec = {
     const n = out.length;
     const { bytes } = reader;
     let at = reader.at;
-    if (bits < 1 || bits > 24 || bytes.length - at < Math.ceil((n * bits) / 8)) throw new RangeError('column ends early');
+    if (bits < 1 || bits > 24 || bytes.length - at < Math.ceil((n * bits) / 8))
+      throw new RangeError('column ends early');
     const mask = (1 << bits) - 1;
     let word = 0;
     let filled = 0;

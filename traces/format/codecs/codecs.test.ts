@@ -21,29 +21,28 @@ describe('integer codecs', () => {
     expect(new Set(INT_CODECS.map((codec) => codec.name)).size).toBe(INT_CODECS.length);
   });
 
-  test.each(INT_CODECS.flatMap((codec) => Array.from({ length: codec.variants }, (_, v) => [codec.name, v, codec] as const)))(
-    '%s.%d gives back every column that it takes',
-    (_name, variant, codec) => {
-      let taken = 0;
-      fc.assert(
-        fc.property(anyColumn, (numbers) => {
-          const values = Int32Array.from(numbers);
-          const out = new ByteBuffer();
-          out.reserve(3);
-          out.length = 3;
-          if (!codec.encode(values, variant, out)) return;
-          taken++;
-          const back = new Int32Array(values.length).fill(77);
-          const reader = new ByteReader(out.take());
-          reader.at = 3;
-          codec.decode(reader, variant, back);
-          expect(back).toEqual(values);
-        }),
-        { numRuns: 200, seed: 11 },
-      );
-      expect(taken).toBeGreaterThan(0);
-    },
-  );
+  test.each(
+    INT_CODECS.flatMap((codec) => Array.from({ length: codec.variants }, (_, v) => [codec.name, v, codec] as const)),
+  )('%s.%d gives back every column that it takes', (_name, variant, codec) => {
+    let taken = 0;
+    fc.assert(
+      fc.property(anyColumn, (numbers) => {
+        const values = Int32Array.from(numbers);
+        const out = new ByteBuffer();
+        out.reserve(3);
+        out.length = 3;
+        if (!codec.encode(values, variant, out)) return;
+        taken++;
+        const back = new Int32Array(values.length).fill(77);
+        const reader = new ByteReader(out.take());
+        reader.at = 3;
+        codec.decode(reader, variant, back);
+        expect(back).toEqual(values);
+      }),
+      { numRuns: 200, seed: 11 },
+    );
+    expect(taken).toBeGreaterThan(0);
+  });
 
   test('damaged columns throw or give some column, and never run away', () => {
     fc.assert(
@@ -76,7 +75,9 @@ describe('choice of codec', () => {
 
   test('rows that alternate between kinds are coded by their own kind', () => {
     const encoder = new ColumnEncoder('none');
-    const alternate = Int32Array.from({ length: 3000 }, (_, i) => (i % 3 === 0 ? i * 64 : i % 3 === 1 ? 0x25 : 7_000_000 + i * 4));
+    const alternate = Int32Array.from({ length: 3000 }, (_, i) =>
+      i % 3 === 0 ? i * 64 : i % 3 === 1 ? 0x25 : 7_000_000 + i * 4,
+    );
     const encoded = encoder.encode('alternate', alternate);
     expect(encoded.length).toBeLessThan(3 * 3000);
     const back = new Int32Array(3000);
