@@ -125,7 +125,7 @@ async function walk(trace: Trace, specs: readonly GroupSpec[], options: CompareO
   let start = 0;
   let end = 0;
   try {
-    for (const segment of trace.segments({ columns: COLUMNS, shared: pooled })) {
+    for (const segment of trace.segments({ columns: COLUMNS, shared: pooled, reuse: !pooled })) {
       if (options.signal?.aborted === true) return undefined;
       if (segment.count === 0) continue;
       if (events === 0) start = segment.time[0] ?? 0;

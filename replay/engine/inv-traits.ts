@@ -40,7 +40,7 @@ export function readInvTraits(trace: Trace): InvTraits {
     inv: ['dialect', 'form', 'w0', 'w1'],
     flush: ['op', 'type', 'domain'],
   } as const;
-  for (const segment of trace.segments({ columns })) {
+  for (const segment of trace.segments({ columns, reuse: true })) {
     const { inv, flush } = segment.rows;
     for (let i = 0; i < flush.count; i++) {
       const op = flush.columns.op[i];

@@ -163,7 +163,7 @@ export function* replaySteps(trace: Trace, options: ReplayOptions = {}): Generat
   let start = 0;
   let end = 0;
   for (let pass = 0; pass < (options.repeat ?? 1); pass++) {
-    for (const segment of trace.segments({ columns: REPLAY_COLUMNS })) {
+    for (const segment of trace.segments({ columns: REPLAY_COLUMNS, reuse: true })) {
       if (segment.count === 0) continue;
       if (events === 0) start = segment.time[0]!;
       player.play(segment, shift);

@@ -31,7 +31,7 @@ const BYPASSED = 'passed through untranslated';
 export function* verifyDma(trace: Trace, hardware: HardwareProfile): Generator<number, VerifyPart | undefined> {
   if (trace.streamCounts.dma === 0) return undefined;
   const check = new DmaCheck(hardware);
-  for (const segment of trace.segments({ columns: COLUMNS })) {
+  for (const segment of trace.segments({ columns: COLUMNS, reuse: true })) {
     check.segment(segment);
     yield segment.firstEvent + segment.count;
   }

@@ -103,7 +103,7 @@ export function verifyInv(trace: Trace, options: VerifyInvOptions = {}): InvOutc
   }
   const report = new InvReport();
   const walk = new InvWalk(traits, report, name);
-  for (const segment of trace.segments({ columns: COLUMNS })) walk.segment(segment);
+  for (const segment of trace.segments({ columns: COLUMNS, reuse: true })) walk.segment(segment);
   walk.finish();
   return report.outcome();
 }

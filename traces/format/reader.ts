@@ -6,6 +6,8 @@ import { STREAM_NAMES } from '../schema.ts';
 import type { StreamName } from '../schema.ts';
 import type { Segment } from '../segment.ts';
 import type { ReadPlan, Trace } from '../trace.ts';
+import { ReusedArrays } from './array-pool.ts';
+import type { ArrayPool } from './array-pool.ts';
 import type { ByteSource } from './bytes-io.ts';
 import { FRAME, MAGIC } from './frame.ts';
 import { checkHeader, checkSummary } from './header-check.ts';
@@ -116,15 +118,17 @@ export class TraceFile implements Trace {
 
   *segments(plan: ReadPlan = {}): Generator<Segment> {
     const { from = Number.NEGATIVE_INFINITY, to = Number.POSITIVE_INFINITY } = plan;
+    const pool = plan.reuse === true && plan.shared !== true ? new ReusedArrays() : undefined;
     for (const [number, entry] of this.#index.segments.entries()) {
       if (entry.tMax < from || entry.tMin >= to) continue;
-      const segment = this.readSegment(number, plan);
+      pool?.reset();
+      const segment = this.readSegment(number, plan, pool);
       if (segment !== undefined) yield segment;
     }
   }
 
   /** One segment, or undefined where it is damaged: then its events are counted as lost, once. */
-  readSegment(number: number, plan: ReadPlan = {}): Segment | undefined {
+  readSegment(number: number, plan: ReadPlan = {}, pool?: ArrayPool): Segment | undefined {
     const entry = this.#index.segments[number];
     if (entry === undefined) return undefined;
     let why = 'checksum or encoding wrong';
@@ -133,7 +137,7 @@ export class TraceFile implements Trace {
       try {
         const summary = readSummary(frame.content);
         if (sameSummary(summary, entry)) {
-          return decodeSegment(frame.content, summary, plan);
+          return decodeSegment(frame.content, summary, plan, pool);
         }
         why = 'footer and segment disagree';
       } catch (error) {

@@ -3,6 +3,8 @@ import type { BytesColumn, StreamName } from '../schema.ts';
 import { SEGMENT_BYTES } from '../segment.ts';
 import type { Segment, StreamRows } from '../segment.ts';
 import type { ReadPlan } from '../trace.ts';
+import { freshArrays } from './array-pool.ts';
+import type { ArrayPool } from './array-pool.ts';
 import { decodeByteString, decodeColumn } from './column.ts';
 import { SLOTS, newestBefore } from './layout.ts';
 import type { Slot } from './layout.ts';
@@ -11,29 +13,31 @@ import { checkBytes, checkInteger } from './segment-frame.ts';
 import type { SegmentContent, SegmentSummary } from './segment-frame.ts';
 import { decodeTimes } from './time-column.ts';
 
-type Allocate = (bytes: number) => ArrayBuffer | SharedArrayBuffer;
 type Block = readonly unknown[];
 
 /**
  * Decodes what a plan asks for, and what that is predicted from. Everything is checked against the summary: consumers may index
  * without looking. Throws `RangeError` (or a zlib error) where the content is damaged.
  */
-export function decodeSegment(content: SegmentContent, summary: SegmentSummary, plan: ReadPlan): Segment {
+export function decodeSegment(
+  content: SegmentContent,
+  summary: SegmentSummary,
+  plan: ReadPlan,
+  pool: ArrayPool = freshArrays(plan.shared === true),
+): Segment {
   const n = summary.count;
-  const allocate: Allocate =
-    plan.shared === true ? (size) => new SharedArrayBuffer(size) : (size) => new ArrayBuffer(size);
   const shared = content[6];
   if (!Array.isArray(shared)) throw new RangeError('shared columns expected');
-  const stream = decodeStreams(shared[0], summary, allocate);
-  const time = new Float64Array(allocate(n * 8));
+  const stream = decodeStreams(shared[0], summary, pool);
+  const time = pool.float64(n);
   decodeTimes(checkInteger(shared[1], 'grouping'), checkBytes(shared[2], 'times'), stream, time);
-  const cpu = new Int32Array(allocate(n * 4));
+  const cpu = pool.int32(n);
   decodeColumn(checkBytes(shared[3], 'cpus'), cpu);
-  const task = new Int32Array(allocate(n * 4));
+  const task = pool.int32(n);
   decodeColumn(checkBytes(shared[4], 'tasks'), task);
-  const sources = new Int32Array(n);
+  const sources = pool.int32(n);
   decodeColumn(checkBytes(shared[5], 'sources'), sources);
-  const source = new Uint8Array(allocate(n));
+  const source = pool.uint8(n);
   source.set(sources);
 
   const blocks = new Map<number, Block>();
@@ -41,7 +45,7 @@ export function decodeSegment(content: SegmentContent, summary: SegmentSummary, 
     if (!Array.isArray(block)) throw new RangeError('a block of a stream expected');
     blocks.set(checkInteger(block[0], 'stream number'), block);
   }
-  const columns = new BlockColumns(blocks, summary, stream, allocate);
+  const columns = new BlockColumns(blocks, summary, stream, pool);
   const rows: Record<string, StreamRows<StreamName>> = {};
   STREAM_NAMES.forEach((name, id) => {
     const wanted = plan.columns === undefined ? 'all' : (plan.columns[name] ?? []);
@@ -59,22 +63,25 @@ export function decodeSegment(content: SegmentContent, summary: SegmentSummary, 
   };
 }
 
-function decodeStreams(encoded: unknown, summary: SegmentSummary, allocate: Allocate): Uint8Array {
+function decodeStreams(encoded: unknown, summary: SegmentSummary, pool: ArrayPool): Uint8Array {
   const n = summary.count;
-  const ids = new Int32Array(n);
+  const ids = pool.int32(n);
   decodeColumn(checkBytes(encoded, 'streams'), ids);
-  const stream = new Uint8Array(allocate(n));
-  const seen = new Int32Array(32);
+  const stream = pool.uint8(n);
+  // Two counters by turns: an increment need not wait for the one before it.
+  const seen = new Int32Array(64);
   let union = 0;
   for (let i = 0; i < n; i++) {
     const id = ids[i]!;
     stream[i] = id;
-    seen[id & 31]!++;
+    seen[(id & 31) | ((i & 1) << 5)]!++;
     union |= id;
   }
   if ((union & ~31) !== 0) throw new RangeError('a stream number is out of range');
-  if (seen.some((rows, id) => rows !== (id < STREAM_NAMES.length ? (summary.rows[id] ?? 0) : 0)))
-    throw new RangeError('streams do not add up');
+  for (let id = 0; id < 32; id++) {
+    const rows = id < STREAM_NAMES.length ? (summary.rows[id] ?? 0) : 0;
+    if (seen[id]! + seen[id + 32]! !== rows) throw new RangeError('streams do not add up');
+  }
   return stream;
 }
 
@@ -83,15 +90,15 @@ class BlockColumns implements ColumnAccess {
   readonly #blocks: ReadonlyMap<number, Block>;
   readonly #summary: SegmentSummary;
   readonly #stream: Uint8Array;
-  readonly #allocate: Allocate;
+  readonly #pool: ArrayPool;
   readonly #decoded = new Map<number, Int32Array>();
   readonly #newest = new Map<number, Int32Array>();
 
-  constructor(blocks: ReadonlyMap<number, Block>, summary: SegmentSummary, stream: Uint8Array, allocate: Allocate) {
+  constructor(blocks: ReadonlyMap<number, Block>, summary: SegmentSummary, stream: Uint8Array, pool: ArrayPool) {
     this.#blocks = blocks;
     this.#summary = summary;
     this.#stream = stream;
-    this.#allocate = allocate;
+    this.#pool = pool;
   }
 
   rows(stream: number, wanted: readonly string[] | 'all'): StreamRows<StreamName> {
@@ -115,7 +122,7 @@ class BlockColumns implements ColumnAccess {
     if (slot === undefined || slot.type === 'lengths' || slot.type === 'contents') {
       throw new RangeError(`stream ${stream} has no integer column ${property}`);
     }
-    const array = new Int32Array(this.#allocate((this.#summary.rows[stream] ?? 0) * 4));
+    const array = this.#pool.int32(this.#summary.rows[stream] ?? 0);
     const encoded = this.#blocks.get(stream)?.[property + 1];
     if (encoded === undefined) array.fill(slot.missing);
     else if (array.length > 0)
@@ -139,8 +146,8 @@ class BlockColumns implements ColumnAccess {
     const block = this.#blocks.get(stream);
     const lengths = block?.[slot.number + 1];
     const contents = block?.[slot.number + 2];
-    const offsets = new Int32Array(this.#allocate((count + 1) * 4));
-    if (lengths === undefined || contents === undefined) return { offsets, data: new Uint8Array(this.#allocate(0)) };
+    const offsets = this.#pool.int32(count + 1).fill(0);
+    if (lengths === undefined || contents === undefined) return { offsets, data: this.#pool.uint8(0) };
     const sizes = new Int32Array(count);
     decodeColumn(checkBytes(lengths, 'lengths'), sizes);
     let end = 0;
@@ -152,7 +159,7 @@ class BlockColumns implements ColumnAccess {
     }
     const raw = decodeByteString(checkBytes(contents, 'contents'), SEGMENT_BYTES);
     if (raw.length !== end) throw new RangeError('byte strings do not add up');
-    const data = new Uint8Array(this.#allocate(end));
+    const data = this.#pool.uint8(end);
     data.set(raw);
     return { offsets, data };
   }

@@ -1,6 +1,7 @@
 import { ByteBuffer, ByteReader } from './byte-buffer.ts';
 import type { ColumnEncoder } from './column.ts';
 import { decodeByteString } from './column.ts';
+import { SEGMENT_EVENTS } from '../segment.ts';
 
 /**
  * Times of a segment: the difference to the event before, in units of the clock's step. How long after the event before an
@@ -25,13 +26,8 @@ function greatestCommonDivisor(a: number, b: number): number {
   return x;
 }
 
-/** Event indexes in the order in which a grouping writes them: a stable counting sort by context. */
-function groupOrder(stream: Uint8Array, count: number, grouping: number): Int32Array {
-  const order = new Int32Array(count);
-  if (grouping === 0) {
-    for (let i = 0; i < count; i++) order[i] = i;
-    return order;
-  }
+/** Where each context's run begins among the differences, which are numbered from 1 as the events are. */
+function groupStarts(stream: Uint8Array, count: number, grouping: number): Int32Array {
   const starts = new Int32Array(MAX_STREAMS * MAX_STREAMS + 1);
   const wide = grouping === 2 ? MAX_STREAMS : 0;
   for (let i = 1, before = stream[0]!; i < count; i++) {
@@ -41,10 +37,22 @@ function groupOrder(stream: Uint8Array, count: number, grouping: number): Int32A
   }
   starts[0] = 1;
   for (let i = 1; i < starts.length; i++) starts[i]! += starts[i - 1]!;
+  return starts;
+}
+
+/** Event indexes in the order in which a grouping writes them: a stable counting sort by context. */
+function groupOrder(stream: Uint8Array, count: number, grouping: number): Int32Array {
+  const order = new Int32Array(count);
+  if (grouping === 0) {
+    for (let i = 0; i < count; i++) order[i] = i;
+    return order;
+  }
+  const next = groupStarts(stream, count, grouping);
+  const wide = grouping === 2 ? MAX_STREAMS : 0;
   for (let i = 1, before = stream[0]!; i < count; i++) {
     const now = stream[i]!;
     const at = before * wide + now;
-    order[starts[at]!++] = i;
+    order[next[at]!++] = i;
     before = now;
   }
   return order;
@@ -98,6 +106,9 @@ function writeGrouped(
   return out.bytes.subarray(0, out.length);
 }
 
+/** Differences as they are written, for all segments that this thread decodes. */
+const written = new Float64Array(SEGMENT_EVENTS);
+
 /** Fills `time` (its length is the number of events). Stream numbers must be below 32 and already checked. */
 export function decodeTimes(grouping: number, bytes: Uint8Array, stream: Uint8Array, time: Float64Array): void {
   const count = time.length;
@@ -108,31 +119,47 @@ export function decodeTimes(grouping: number, bytes: Uint8Array, stream: Uint8Ar
   if (raw.length - reader.at < 8) throw new RangeError('times end early');
   const first = new DataView(raw.buffer, raw.byteOffset, raw.length).getFloat64(reader.at, true);
   if (!Number.isSafeInteger(first)) throw new RangeError('first time is not an integer');
-  let at = reader.at + 8;
-  const order = groupOrder(stream, count, grouping);
+  readDifferences(raw, reader.at + 8, count);
+  if (count === 0) return;
+  // Each context reads its own run of what was written: no scattered writes.
+  const wide = grouping === 2 ? MAX_STREAMS : 0;
+  const next = groupStarts(stream, count, grouping);
+  let now = first;
+  time[0] = now;
+  let before = stream[0]!;
+  if (grouping === 0) for (let i = 1; i < count; i++) time[i] = now += written[i]! * unit;
+  else {
+    for (let i = 1; i < count; i++) {
+      const id = stream[i]!;
+      const context = before * wide + id;
+      const at = next[context]!;
+      next[context] = at + 1;
+      now += written[at]! * unit;
+      time[i] = now;
+      before = id;
+    }
+  }
+  if (!Number.isSafeInteger(now)) throw new RangeError('time exceeds 2^53 ns');
+}
+
+function readDifferences(raw: Uint8Array, from: number, count: number): void {
+  let at = from;
   for (let k = 1; k < count; k++) {
     const byte = raw[at++];
     if (byte === undefined) throw new RangeError('times end early');
     if (byte < 0x80) {
-      time[order[k]!] = (byte >>> 1) ^ -(byte & 1);
+      written[k] = (byte >>> 1) ^ -(byte & 1);
       continue;
     }
     let zigzag = byte & 0x7f;
     let factor = 128;
     for (;;) {
-      const next = raw[at++];
-      if (next === undefined || factor > 2 ** 49) throw new RangeError('times end early');
-      zigzag += (next & 0x7f) * factor;
-      if (next < 0x80) break;
+      const more = raw[at++];
+      if (more === undefined || factor > 2 ** 49) throw new RangeError('times end early');
+      zigzag += (more & 0x7f) * factor;
+      if (more < 0x80) break;
       factor *= 128;
     }
-    time[order[k]!] = zigzag % 2 === 0 ? zigzag / 2 : -(zigzag + 1) / 2;
+    written[k] = zigzag % 2 === 0 ? zigzag / 2 : -(zigzag + 1) / 2;
   }
-  let now = first;
-  if (count > 0) time[0] = now;
-  for (let i = 1; i < count; i++) {
-    now += time[i]! * unit;
-    time[i] = now;
-  }
-  if (!Number.isSafeInteger(now)) throw new RangeError('time exceeds 2^53 ns');
 }

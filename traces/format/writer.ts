@@ -3,6 +3,7 @@ import type { TraceHeader, TraceSummary } from '../header.ts';
 import { STREAM_NAMES } from '../schema.ts';
 import type { BytesColumn, StreamName } from '../schema.ts';
 import { SegmentBuilder } from '../segment.ts';
+import type { Segment } from '../segment.ts';
 import type { EventSink } from '../trace.ts';
 import type { ByteSink } from './bytes-io.ts';
 import { ColumnEncoder } from './column.ts';
@@ -116,10 +117,20 @@ export class TraceWriter implements EventSink {
     }
     if (builder.count === 0) return;
     builder.settle();
-    const { content, summary } = this.#segments.encode(builder);
-    this.#index.push(indexEntry(this.#offset, summary));
-    this.#write(encodeFrame(content));
+    this.#writeSegment(builder);
     builder.clear(this.#events);
+  }
+
+  /**
+   * Writes a whole segment of another trace, with all its columns: much cheaper than event by event. Its `ref` columns must
+   * hold indexes of this writer's string table (intern the other trace's texts in their order first).
+   */
+  append(segment: Segment): void {
+    this.flush();
+    if (segment.count === 0) return;
+    this.#writeSegment({ ...segment, firstEvent: this.#events });
+    this.#events += segment.count;
+    this.#builder.clear(this.#events);
   }
 
   /** Flushes, writes footer and trailer. The trace is whole afterwards. */
@@ -137,6 +148,12 @@ export class TraceWriter implements EventSink {
       ]),
     );
     this.#write(encodeTrailer(footer));
+  }
+
+  #writeSegment(segment: Segment): void {
+    const { content, summary } = this.#segments.encode(segment);
+    this.#index.push(indexEntry(this.#offset, summary));
+    this.#write(encodeFrame(content));
   }
 
   #add(text: string): number {
