@@ -4,8 +4,8 @@ import type { OpenTrace, TraceFileWriter } from '../../traces/file.ts';
 import type { TraceHeader, TraceSummary } from '../../traces/header.ts';
 import type { HealthReport } from '../../traces/health.ts';
 import type { StreamName } from '../../traces/schema.ts';
-import { attributeTrace, writeAttributed } from './join/attribute.ts';
-import type { AttributionReport } from './join/attribution.ts';
+import { attributeTrace } from './join/attribute.ts';
+import type { Attribution, AttributionReport } from './join/attribution.ts';
 import { joinHeaders, joinTraces } from './join/join.ts';
 import type { JoinReport } from './join/join.ts';
 import type { OutputPlace } from './output-path.ts';
@@ -23,6 +23,11 @@ export interface SecondPass {
 /** Streams that a kernel can only be said to have shown if they hold something: their events may not have been enabled. */
 const OPTIONAL_STREAMS: readonly StreamName[] = ['inv', 'flush', 'fault', 'prq'];
 
+interface OwnerColumns {
+  readonly domain: Int32Array;
+  readonly device: Int32Array;
+}
+
 type Notes = TraceSummary['notes'];
 
 export function attributePass(path: string, place: OutputPlace, health: HealthReport, notes: Notes): SecondPass {
@@ -31,13 +36,41 @@ export function attributePass(path: string, place: OutputPlace, health: HealthRe
     const attribution = attributeTrace(trace);
     const { report } = attribution;
     return replaceOutput(place, narrowed(trace), (writer) => {
-      writeAttributed(trace, attribution, writer);
+      copyAttributed(trace, attribution, writer);
       writer.finish({ health, notes: { ...notes, attribution: report } });
       return { writer, attribution: report, join: null };
     });
   } finally {
     trace.close();
   }
+}
+
+/** Copies a trace segment by segment, with the domains and devices that were found in place of the recorded ones. */
+function copyAttributed(trace: OpenTrace, attribution: Attribution, writer: TraceFileWriter): void {
+  const { mapDomain, mapDevice, unmapDomain, unmapDevice } = attribution;
+  // The same numbers as in the trace, so that references need no translation.
+  for (const text of trace.strings) writer.intern(text);
+  let map = 0;
+  let unmap = 0;
+  for (const segment of trace.segments()) {
+    const maps = segment.rows.map;
+    const unmaps = segment.rows.unmap;
+    const rows = {
+      ...segment.rows,
+      map: { count: maps.count, columns: { ...maps.columns, ...part(mapDomain, mapDevice, map, maps.count) } },
+      unmap: {
+        count: unmaps.count,
+        columns: { ...unmaps.columns, ...part(unmapDomain, unmapDevice, unmap, unmaps.count) },
+      },
+    };
+    map += maps.count;
+    unmap += unmaps.count;
+    writer.append({ ...segment, rows });
+  }
+}
+
+function part(domain: Int32Array, device: Int32Array, from: number, count: number): OwnerColumns {
+  return { domain: domain.subarray(from, from + count), device: device.subarray(from, from + count) };
 }
 
 export function joinPass(
