@@ -1,10 +1,12 @@
 /** What a fuzzing process is told, once. */
 export interface FuzzJob {
-  readonly kind: 'trace' | 'log' | 'replay';
+  readonly kind: 'trace' | 'log' | 'replay' | 'compressed';
   readonly seed: number;
   /** Mutations `from` to `to - 1`: number i is made by seed + i alone, so that each can be made again. */
   readonly from: number;
   readonly to: number;
+  /** For `compressed`: where whole files are. */
+  readonly folder?: string;
   /** Lines of real logs to damage beside the generated ones. */
   readonly logs?: readonly (readonly string[])[];
 }

@@ -1,5 +1,6 @@
 import { Random } from '../../traces/random.ts';
 import { watchAllocations } from './allocation-watch.ts';
+import { fuzzCompressed } from './fuzz-compressed.ts';
 import { fuzzLogs } from './fuzz-logs.ts';
 import type { FuzzFinding, FuzzJob, FuzzMessage } from './fuzz-protocol.ts';
 import { fuzzReplays } from './fuzz-replays.ts';
@@ -25,6 +26,8 @@ function targetOf(job: FuzzJob): FuzzTarget {
       return fuzzLogs(job.logs);
     case 'replay':
       return fuzzReplays();
+    case 'compressed':
+      return fuzzCompressed(job.folder ?? '.');
   }
 }
 
