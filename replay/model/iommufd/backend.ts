@@ -1,0 +1,68 @@
+import type { Device } from './device.ts';
+import type { HwptNested, HwptPaging } from './hwpt.ts';
+import type { DriverData, InvalidateRequest, ViommuObject } from './parts.ts';
+
+/** A range of IOVAs, both ends inclusive. */
+export interface IovaRange {
+  readonly start: bigint;
+  readonly last: bigint;
+}
+
+/** What a driver's paging domain tells the core (struct iommu_domain). */
+export interface PagingDomain {
+  readonly aperture: IovaRange;
+  /** Bitmap of page sizes; its lowest bit is the domain's alignment. */
+  readonly pageSizes: bigint;
+  readonly dirtyOps: boolean;
+  /** Dirty state and page sizes of entries, where the driver has dirty ops. */
+  readonly format: 'amdv1-mock' | 'plain';
+  dirtyTracking: boolean;
+}
+
+/** A driver's nested domain. */
+export interface NestedDomain {
+  /** Non-zero: the negative errno with which an attach of `device` fails. */
+  attach(device: Device, pasid: number): number;
+  /** Runs the entries in order; undefined where the driver has no such op (EOPNOTSUPP). */
+  invalidate?(request: InvalidateRequest): { readonly done: number; readonly ret: number };
+  /** The vIOMMU that it was made from. */
+  readonly viommu?: ViommuObject;
+}
+
+/**
+ * The driver under the core: mock, VT-d, AMD, SMMUv3, or as recorded. Pure: it answers by its rules and keeps state only in the
+ * domains that it makes. Every function that returns `number` in a union gives a negative errno there.
+ */
+export interface Backend {
+  readonly name: string;
+  /** flags of HWPT_ALLOC, already checked by the core against its own rules. */
+  allocPaging(device: Device, flags: number, data: DriverData): PagingDomain | number;
+  /** Nested on a paging parent; undefined: the driver has no nested op (EOPNOTSUPP). */
+  allocNested?(device: Device, parent: HwptPaging, flags: number, data: DriverData): NestedDomain | number;
+  /** GET_HW_INFO: type and payload; undefined: no such op (type 0, no bytes). */
+  hwInfo?(device: Device, type: number): { readonly type: number; readonly bytes: Uint8Array } | number;
+  /** Driver's own refusal of an attach or a replace (`pasid` 0: RID); called before anything changes. */
+  attach(device: Device, pasid: number, hwpt: HwptPaging | HwptNested, old: HwptPaging | HwptNested | undefined): number;
+  /** VIOMMU_ALLOC, after the core's checks. `data` may be written back through `write`. */
+  viommu?: ViommuBackend;
+}
+
+/** Driver side of a vIOMMU; types and payloads are the driver's. */
+export interface ViommuBackend {
+  readonly types: readonly number[];
+  readonly eventTypes: readonly number[];
+  readonly queueTypes: readonly number[];
+}
+
+/** What a device's driver says of it. */
+export interface DeviceTraits {
+  readonly dirtyTracking: boolean;
+  /** log2 of the number of PASIDs; 0: none. */
+  readonly pasidBits: number;
+  /** out_capabilities of GET_HW_INFO beyond dirty tracking. */
+  readonly capabilities: number;
+  /** Reserved by RID attach: MSI window, RMRRs. */
+  readonly reserved: readonly IovaRange[];
+  /** Nested RID domains get the faults of PASIDs (user_pasid_table). */
+  readonly userPasidTable: boolean;
+}

@@ -1,0 +1,4 @@
+/** Dirty state of a domain's entries. */
+export interface DirtyBits {
+  readonly entries: Set<bigint>;
+}

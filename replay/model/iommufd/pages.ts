@@ -1,0 +1,168 @@
+import type { AddressSpace, PinnedRun } from './address-space.ts';
+import type { Area } from './area-tree.ts';
+import { PAGE_SIZE } from './backing.ts';
+import type { Backing } from './backing.ts';
+import { ERRNO } from './errno.ts';
+
+/** Where the pages of a MAP come from. `base` and `start` are page-aligned bytes. */
+export type PageSource =
+  | { readonly kind: 'user'; readonly memory: AddressSpace; readonly base: number }
+  | { readonly kind: 'file'; readonly backing: Backing; readonly start: number; readonly pinnable: boolean }
+  | { readonly kind: 'dmabuf'; readonly backing: Backing; readonly start: number; readonly buffer: DmabufState };
+
+/** A dma-buf's exporter can take its memory away and give it back. */
+export interface DmabufState {
+  revoked: boolean;
+}
+
+interface AccessPin {
+  readonly first: number;
+  readonly last: number;
+  users: number;
+}
+
+/**
+ * The pages of one MAP, shared by its copies (struct iopt_pages). A page is pinned once however many domains and accesses use
+ * it; which physical pages they are is found out when the first of them is pinned, and forgotten with the last.
+ */
+export class Pages {
+  readonly source: PageSource;
+  readonly count: number;
+  readonly writable: boolean;
+  /** Areas that map these pages. */
+  users = 0;
+  /** Areas that are filled into domains. */
+  #areas: Area[] | undefined = undefined;
+  #pins: AccessPin[] | undefined = undefined;
+  #runs: PinnedRun[] | undefined = undefined;
+
+  constructor(source: PageSource, count: number, writable: boolean) {
+    this.source = source;
+    this.count = count;
+    this.writable = writable;
+  }
+
+  get memory(): AddressSpace | undefined {
+    return this.source.kind === 'user' ? this.source.memory : undefined;
+  }
+
+  /** Pins the pages of an area for domains: 0 or a negative errno. */
+  fill(area: Area): number {
+    const ret = this.#resolve(area.firstPage, area.lastPage);
+    if (ret !== 0) return ret;
+    this.#areas ??= [];
+    this.#areas.push(area);
+    return 0;
+  }
+
+  unfill(area: Area): void {
+    const at = this.#areas?.indexOf(area) ?? -1;
+    if (at >= 0) this.#areas?.splice(at, 1);
+    this.#settle();
+  }
+
+  /** Pins pages for an access. */
+  pin(first: number, last: number): number {
+    const same = this.#pins?.find((pin) => pin.first === first && pin.last === last);
+    if (same !== undefined) {
+      same.users++;
+      return 0;
+    }
+    const ret = this.#resolve(first, last);
+    if (ret !== 0) return ret;
+    this.#pins ??= [];
+    this.#pins.push({ first, last, users: 1 });
+    return 0;
+  }
+
+  unpin(first: number, last: number): void {
+    const at = this.#pins?.findIndex((pin) => pin.first === first && pin.last === last) ?? -1;
+    const pin = this.#pins?.[at];
+    if (pin === undefined) return;
+    pin.users--;
+    if (pin.users === 0) this.#pins?.splice(at, 1);
+    this.#settle();
+  }
+
+  /** Whether the pages can be pinned now, without keeping them: 0 or a negative errno. */
+  probe(first: number, last: number): number {
+    const ret = this.#resolve(first, last);
+    this.#settle();
+    return ret;
+  }
+
+  /** Whether a page is pinned now. */
+  pinned(page: number): boolean {
+    return (
+      this.#areas?.some((area) => page >= area.firstPage && page <= area.lastPage) === true ||
+      this.#pins?.some((pin) => page >= pin.first && page <= pin.last) === true
+    );
+  }
+
+  get anyPins(): boolean {
+    return (this.#pins?.length ?? 0) > 0;
+  }
+
+  /** The pinned physical page. */
+  physical(page: number): { readonly backing: Backing; readonly page: number } | undefined {
+    for (const run of this.#runs ?? [])
+      if (page >= run.at && page < run.at + run.count) return { backing: run.backing, page: run.page + page - run.at };
+    return undefined;
+  }
+
+  /** How often the physical page is pinned through these pages. */
+  pinsOf(backing: Backing, page: number): number {
+    let pins = 0;
+    for (const run of this.#runs ?? []) {
+      if (run.backing !== backing || page < run.page || page >= run.page + run.count) continue;
+      if (this.pinned(run.at + page - run.page)) pins++;
+    }
+    return pins;
+  }
+
+  #resolve(first: number, last: number): number {
+    const runs = this.#runs ?? [];
+    for (let at = first; at <= last; ) {
+      const found = runs.find((run) => at >= run.at && at < run.at + run.count);
+      if (found !== undefined) {
+        at = found.at + found.count;
+        continue;
+      }
+      let end = last + 1;
+      for (const run of runs) if (run.at > at && run.at < end) end = run.at;
+      const more = this.#lookUp(at, end - at);
+      if (typeof more === 'number') {
+        this.#settle();
+        return more;
+      }
+      this.#runs ??= runs;
+      for (const run of more) {
+        runs.push(run);
+        run.backing.pinners.add(this);
+      }
+      at = end;
+    }
+    return 0;
+  }
+
+  #lookUp(first: number, count: number): PinnedRun[] | number {
+    const { source } = this;
+    if (source.kind === 'user') {
+      const runs = source.memory.pin(source.base + first * PAGE_SIZE, count * PAGE_SIZE, this.writable);
+      return runs === undefined ? -ERRNO.EFAULT : runs.map((run) => ({ ...run, at: run.at + first }));
+    }
+    const page = source.start / PAGE_SIZE + first;
+    if (source.kind === 'file') {
+      if (!source.pinnable) return -ERRNO.EINVAL;
+      const { size } = source.backing;
+      if (size !== undefined && (page + count) * PAGE_SIZE > size) return -ERRNO.EINVAL;
+    }
+    return [{ at: first, count, backing: source.backing, page }];
+  }
+
+  #settle(): void {
+    if ((this.#areas?.length ?? 0) > 0 || (this.#pins?.length ?? 0) > 0) return;
+    for (const run of this.#runs ?? []) run.backing.pinners.delete(this);
+    this.#runs = undefined;
+  }
+}

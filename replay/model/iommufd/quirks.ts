@@ -1,0 +1,33 @@
+/** A kernel defect as a named rule, with the versions that are known to have it. */
+export interface Quirk {
+  readonly name: string;
+  /** First and last kernel version known to have it; the last is open where no mended kernel is known. */
+  readonly since: string;
+  readonly until?: string;
+  readonly what: string;
+}
+
+export const QUIRKS = {
+  'contiguous-dirty-tail': {
+    name: 'contiguous-dirty-tail',
+    since: '7.2',
+    what: 'a dirty contiguous entry that the request covers to its end reports one item too few while all of it is cleared',
+  },
+  'endless-dirty-walk': {
+    name: 'endless-dirty-walk',
+    since: '7.2',
+    what: 'a bitmap request that starts inside the last item of a dirty contiguous entry never returns',
+  },
+  'mock-queue-slot': {
+    name: 'mock-queue-slot',
+    since: '7.2',
+    what: 'the mock driver frees slot 0 whichever hardware queue is destroyed',
+  },
+  'rejected-cookie-zero': {
+    name: 'rejected-cookie-zero',
+    since: '7.2',
+    what: 'after a rejected response with cookie 0 later reads hand out cookie 0',
+  },
+} as const satisfies { readonly [name: string]: Quirk };
+
+export type QuirkName = keyof typeof QUIRKS;

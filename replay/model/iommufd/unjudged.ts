@@ -1,0 +1,13 @@
+/**
+ * Thrown by the model where only something that the recording does not hold decides a call's result: memory behind a pointer,
+ * an object from before the recording began, what real hardware answers. The verifier skips the call and counts `reason`.
+ */
+export class Unjudged extends Error {
+  readonly reason: string;
+
+  constructor(reason: string) {
+    super(reason);
+    this.name = 'Unjudged';
+    this.reason = reason;
+  }
+}
