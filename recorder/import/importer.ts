@@ -33,7 +33,7 @@ export interface ImportTarget {
 export interface ImportFacts {
   /** Lines read, without comments and headers. */
   readonly lines: number;
-  /** Events written. Events that come from a header (entries lost before the first line) are not in `lines`. */
+  /** Lines that became an event. What comes on top (a loss before a line, a mark of the test case) is not counted. */
   readonly events: number;
   /** Lines whose content went into the event of another line. */
   readonly folded: number;

@@ -12,8 +12,8 @@ import type { ImportFacts, Importer } from './importer.ts';
 import { IMPORTERS, SURE_ENOUGH, detectImporter, findImporter } from './importers.ts';
 
 const FOLDER = fileURLToPath(new URL('fixtures/', import.meta.url));
-const FIXTURES = readdirSync(FOLDER).filter((name) => /\.(txt|log|gz|zst)$/.test(name));
-const TEXT_FIXTURES = FIXTURES.filter((name) => /\.(txt|log)$/.test(name));
+const FIXTURES = readdirSync(FOLDER).filter((name) => /\.(txt|log|jsonl|hex|gz|zst)$/.test(name));
+const TEXT_FIXTURES = FIXTURES.filter((name) => /\.(txt|log|jsonl|hex)$/.test(name));
 
 async function readFixture(name: string): Promise<Uint8Array> {
   async function* file(): AsyncGenerator<Uint8Array> {

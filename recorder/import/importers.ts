@@ -1,9 +1,10 @@
 import { ftraceText } from './ftrace-text.ts';
 import type { Importer } from './importer.ts';
+import { ioctlNdjson } from './ioctl-ndjson.ts';
 import { qemuLog } from './qemu-log.ts';
 
 /** Every importer, in the order that help lists them. To add one: a file, a fixture in `fixtures/`, a line here. */
-export const IMPORTERS: readonly Importer[] = [ftraceText, qemuLog];
+export const IMPORTERS: readonly Importer[] = [ftraceText, qemuLog, ioctlNdjson];
 
 /** Least confidence at which an input counts as recognised. */
 export const SURE_ENOUGH = 0.5;
