@@ -348,10 +348,14 @@ describe('the built command', () => {
   const iorr = (args: readonly string[], input?: Uint8Array): ReturnType<typeof spawnSync> =>
     spawnSync(process.execPath, [CLI, ...args], { input, maxBuffer: 1 << 28 });
 
-  test('stdin to stdout gives what file to file does, and nothing else on stdout', async () => {
-    await run([GUEST]);
-    const { status, stdout, stderr } = iorr(['import', '-', '-o', '-'], readFileSync(`${GUEST}.gz`));
-    expect([status, String(stderr)]).toEqual([0, expect.stringMatching(/stdin: ftrace-text, 151 lines/)]);
+  test.each([
+    ['guest', GUEST, /stdin: ftrace-text, 151 lines/],
+    ['host', HOST, /stdin: qemu-log, 124 lines/],
+  ])('stdin to stdout gives what file to file does, and nothing else on stdout: %s', (_side, file, summary) => {
+    const copy = put('stdin', readFileSync(file));
+    expect(iorr(['import', copy, '-o', output]).status).toBe(0);
+    const { status, stdout, stderr } = iorr(['import', '-', '-o', '-'], gzipSync(readFileSync(file)));
+    expect([status, String(stderr)]).toEqual([0, expect.stringMatching(summary)]);
     expect(Buffer.from(stdout as Buffer).equals(readFileSync(output))).toBe(true);
   });
 

@@ -14,10 +14,12 @@ export interface ImportResult {
   /** Events by stream; streams without events are not named. */
   readonly streams: { readonly [S in StreamName]?: number };
   readonly inputs: readonly SourceReport[];
-  /** Lines of all inputs, and how many a second were decompressed, parsed and written; finding owners and joining come on top. */
+  /** Lines of all inputs. */
   readonly lines: number;
+  /** Lines that a core decompresses, parses and writes in a second. Finding owners and joining come on top, in `wallNs`. */
   readonly linesPerSecond: number;
   readonly readNs: number;
+  readonly readCpuNs: number;
   readonly wallNs: number;
   /** False where it was interrupted. */
   readonly complete: boolean;
@@ -105,7 +107,7 @@ export function summaryText(result: ImportResult, health: HealthReport): string 
     ...joinLines(result.join),
     ...ownerLines(result.attribution),
     ...healthLines(health),
-    `  ${count(Math.round(result.linesPerSecond))} lines/s read and written, ${(result.wallNs / 1e9).toFixed(1)} s in all`,
+    `  ${count(Math.round(result.linesPerSecond))} lines/s a core read and written, ${(result.wallNs / 1e9).toFixed(1)} s in all`,
   ];
   if (!result.complete) lines.push('  interrupted: the trace holds what was read up to then');
   return `${lines.join('\n')}\n`;

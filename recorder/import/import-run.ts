@@ -14,7 +14,7 @@ import type { ImportSource } from './import-source.ts';
 import { OutputPlace } from './output-path.ts';
 import { readSource } from './read-source.ts';
 import type { ReadOptions, SourceReport } from './read-source.ts';
-import { attributePass, joinPass } from './second-pass.ts';
+import { attributePass, joinPass, resegmentPass } from './second-pass.ts';
 
 export interface ImportOutcome {
   readonly result: ImportResult;
@@ -22,8 +22,19 @@ export interface ImportOutcome {
   readonly input: readonly ReportInput[];
 }
 
-/** Inputs that are no files may pause; what was read is flushed so often, that a killed import keeps it. */
+/** How often an input that may pause is looked after; what it gave is flushed after a second. */
 const TICK_MS = 250;
+
+/** A moment, by the clock and by what this process has used of all cores. */
+interface Instant {
+  readonly wallNs: number;
+  readonly cpuNs: number;
+}
+
+function now(): Instant {
+  const { user, system } = process.cpuUsage();
+  return { wallNs: Math.round(performance.now() * 1e6), cpuNs: (user + system) * 1000 };
+}
 
 /** What is known once the final trace is closed. */
 interface Written {
@@ -33,7 +44,7 @@ interface Written {
   readonly attribution: ImportResult['attribution'];
   readonly join: ImportResult['join'];
   /** When the last input was read. */
-  readonly readAt: number;
+  readonly readAt: Instant;
 }
 
 /**
@@ -45,7 +56,7 @@ export async function importSources(
   output: string,
   options: ReadOptions,
 ): Promise<ImportOutcome> {
-  const begun = performance.now();
+  const begun = now();
   const pair = pairOf(sources);
   const place = new OutputPlace(output);
   try {
@@ -54,8 +65,9 @@ export async function importSources(
         ? await importSingle(sources[0]!, place, options)
         : await importPair(pair.guest, pair.host, place, options);
     const { writer, reports, health, attribution, join } = written;
-    const wallMs = performance.now() - begun;
-    const readMs = written.readAt - begun;
+    const wallNs = now().wallNs - begun.wallNs;
+    const readNs = written.readAt.wallNs - begun.wallNs;
+    const readCpuNs = written.readAt.cpuNs - begun.cpuNs;
     const lines = reports.reduce((sum, report) => sum + report.lines, 0);
     const { events, bytes } = writer;
     const complete = reports.every((report) => report.complete);
@@ -68,9 +80,10 @@ export async function importSources(
       streams: streamsOf(writer.streamCounts),
       inputs: reports,
       lines,
-      linesPerSecond: readMs > 0 ? (lines / readMs) * 1000 : 0,
-      readNs: Math.round(readMs * 1e6),
-      wallNs: Math.round(wallMs * 1e6),
+      linesPerSecond: readCpuNs > 0 ? (lines / readCpuNs) * 1e9 : 0,
+      readNs,
+      readCpuNs,
+      wallNs,
       complete,
       attribution,
       join,
@@ -93,19 +106,31 @@ function pairOf(sources: readonly ImportSource[]): { guest: ImportSource; host: 
   });
 }
 
-/** A host's capture is final as it is read; a guest's gets a second pass. */
+/**
+ * A host's capture is final as it is read, unless its reading was cut into pieces by the clock; a guest's gets a second pass.
+ */
 async function importSingle(source: ImportSource, place: OutputPlace, options: ReadOptions): Promise<Written> {
   const guest = source.importer.side === 'guest';
-  const path = guest && !place.regular ? place.part('guest') : place.path;
-  const { writer, report } = await importOne(source, path, guest, options);
+  const paused = mayPause(source);
+  const again = guest || paused;
+  const path = again && !place.regular ? place.part('read') : place.path;
+  const { writer, report } = await importOne(source, path, again, options);
   const health = source.health.report();
-  const readAt = performance.now();
-  if (path === place.path && (!guest || !report.complete)) {
-    return { writer, reports: [report], health, attribution: null, join: null, readAt };
+  const readAt = now();
+  const reports = [report];
+  if (path === place.path && (!again || !report.complete)) {
+    return { writer, reports, health, attribution: null, join: null, readAt };
   }
-  const notes = notesOf([report]);
-  const pass = attributePass(path, place, health, notes);
-  return { writer: pass.writer, reports: [report], health, attribution: pass.attribution, join: null, readAt };
+  const notes = notesOf(reports);
+  const pass = guest
+    ? attributePass(path, place, health, notes, paused)
+    : resegmentPass(path, headerOf(source), place, health, notes);
+  return { writer: pass.writer, reports, health, attribution: pass.attribution, join: null, readAt };
+}
+
+/** Inputs that are no files may pause: what was read is then flushed after a second, so that a killed import keeps it. */
+function mayPause(source: ImportSource): boolean {
+  return source.input.size === 0;
 }
 
 async function importPair(
@@ -114,12 +139,12 @@ async function importPair(
   place: OutputPlace,
   options: ReadOptions,
 ): Promise<Written> {
-  const guestPath = place.regular ? place.path : place.part('guest');
+  const guestPath = place.regular ? place.path : place.part('read');
   const hostPath = place.part('host');
   try {
     const first = await importOne(guest, guestPath, true, options);
     const second = await importOne(host, hostPath, true, options);
-    const readAt = performance.now();
+    const readAt = now();
     const reports = [first.report, second.report];
     const health = new Health();
     for (const source of [guest, host]) health.merge(source.health.report());
@@ -145,8 +170,7 @@ async function importOne(
 ): Promise<{ writer: TraceFileWriter; report: SourceReport }> {
   // What is about to be written anew is not worth compressing.
   const writer = createTrace(path, headerOf(source), temporary ? { compression: 'none' } : {});
-  const pausing = source.input.size === 0;
-  const timer = pausing ? setInterval(() => writer.tick(performance.now()), TICK_MS) : undefined;
+  const timer = mayPause(source) ? setInterval(() => writer.tick(performance.now()), TICK_MS) : undefined;
   try {
     const report = await readSource(source, writer, options);
     writer.finish({ health: source.health.report(), notes: notesOf([report]) });

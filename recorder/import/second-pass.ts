@@ -4,8 +4,10 @@ import type { OpenTrace, TraceFileWriter } from '../../traces/file.ts';
 import type { TraceHeader, TraceSummary } from '../../traces/header.ts';
 import type { HealthReport } from '../../traces/health.ts';
 import type { StreamName } from '../../traces/schema.ts';
-import { attributeTrace } from './join/attribute.ts';
+import { attributeTrace, writeAttributed } from './join/attribute.ts';
 import type { Attribution, AttributionReport } from './join/attribution.ts';
+import { createRowCopier } from './join/event-copy.ts';
+import { EventCursor } from './join/event-cursor.ts';
 import { joinHeaders, joinTraces } from './join/join.ts';
 import type { JoinReport } from './join/join.ts';
 import type { OutputPlace } from './output-path.ts';
@@ -16,7 +18,7 @@ import type { OutputPlace } from './output-path.ts';
  */
 export interface SecondPass {
   readonly writer: TraceFileWriter;
-  readonly attribution: AttributionReport;
+  readonly attribution: AttributionReport | null;
   readonly join: Omit<JoinReport, 'attribution'> | null;
 }
 
@@ -30,15 +32,57 @@ interface OwnerColumns {
 
 type Notes = TraceSummary['notes'];
 
-export function attributePass(path: string, place: OutputPlace, health: HealthReport, notes: Notes): SecondPass {
+/**
+ * Finds whose a guest's maps are. `paused` tells that the first pass was flushed when its input paused: then the events are
+ * cut into segments anew, so that the result does not depend on when that was.
+ */
+export function attributePass(
+  path: string,
+  place: OutputPlace,
+  health: HealthReport,
+  notes: Notes,
+  paused: boolean,
+): SecondPass {
   const trace = openTrace(path);
   try {
     const attribution = attributeTrace(trace);
     const { report } = attribution;
     return replaceOutput(place, narrowed(trace), (writer) => {
-      copyAttributed(trace, attribution, writer);
+      if (paused) writeAttributed(trace, attribution, writer);
+      else copyAttributed(trace, attribution, writer);
       writer.finish({ health, notes: { ...notes, attribution: report } });
       return { writer, attribution: report, join: null };
+    });
+  } finally {
+    trace.close();
+  }
+}
+
+/** Only cuts the events of a paused input into segments anew. */
+export function resegmentPass(
+  path: string,
+  header: TraceHeader,
+  place: OutputPlace,
+  health: HealthReport,
+  notes: Notes,
+): SecondPass {
+  const trace = openTrace(path);
+  try {
+    return replaceOutput(place, header, (writer) => {
+      const copy = createRowCopier(trace, writer);
+      const cursor = new EventCursor(trace);
+      while (cursor.next()) {
+        const segment = cursor.segment!;
+        const source = segment.source[cursor.index]!;
+        copy(
+          segment,
+          cursor.stream,
+          cursor.row,
+          writer.begin(cursor.stream, cursor.time, cursor.cpu, cursor.task, source),
+        );
+      }
+      writer.finish({ health, notes });
+      return { writer, attribution: null, join: null };
     });
   } finally {
     trace.close();
