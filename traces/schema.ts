@@ -17,8 +17,8 @@ export const STREAMS = {
   /**
    * One ioctl. Its time is when it returned, in the order in which the source saw calls return; it was entered `duration`
    * earlier. `task` is the thread, `pid` its process. `ret` is what the kernel returned: -errno where it failed, with the
-   * positive `errno` beside it; errno is -1 where the result is not known. `path` names the kind of file that `fd` was
-   *. `before` and `after` are the bytes of the struct that `arg` points to, `SEEN` says what their lack means;
+   * positive `errno` beside it; errno is -1 where the result is not known. `path` names the kind of file that `fd` was;
+   * where the source has no fds, `fd` is -1 and `path` what the request says of it. `before` and `after` are the bytes of the struct that `arg` points to, `SEEN` says what their lack means;
    * `memory` is what pointers in the struct point to (`traces/user-memory.ts`).
    */
   ioctl: {
@@ -124,7 +124,8 @@ export const STREAMS = {
    * Other system calls, and what else happens to a process (`CALL_EVENT`): all that decides which file an fd is and what user
    * memory is mapped when an ioctl comes. Time, `task`, `pid`, `ret`, `errno` and `path` are as in `ioctl`; `path` is of `fd`,
    * or what `open` was given. `name` is the call's (`mmap`), not its number, which depends on the architecture. `data` holds
-   * bytes read or written, the two ints of `pipe`, or the mappings of a `maps` event; `memory` is as in `ioctl`.
+   * bytes read or written (fewer than `ret` where the source cut them), the two ints of `pipe`, or the mappings of a `maps`
+   * event; `memory` is as in `ioctl`.
    */
   call: {
     event: 'int',

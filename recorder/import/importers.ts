@@ -1,10 +1,11 @@
 import { ftraceText } from './ftrace-text.ts';
 import type { Importer } from './importer.ts';
+import { ioctlHex } from './ioctl-hex.ts';
 import { ioctlNdjson } from './ioctl-ndjson.ts';
 import { qemuLog } from './qemu-log.ts';
 
 /** Every importer, in the order that help lists them. To add one: a file, a fixture in `fixtures/`, a line here. */
-export const IMPORTERS: readonly Importer[] = [ftraceText, qemuLog, ioctlNdjson];
+export const IMPORTERS: readonly Importer[] = [ftraceText, qemuLog, ioctlNdjson, ioctlHex];
 
 /** Least confidence at which an input counts as recognised. */
 export const SURE_ENOUGH = 0.5;
