@@ -1,13 +1,23 @@
 import { ByteBuffer, ByteReader } from './byte-buffer.ts';
+import type { IntCodec } from './codecs/codec.ts';
 import { INT_CODECS } from './codecs/codecs.ts';
+import { constant } from './codecs/constant.ts';
+import { deltaPlanes } from './codecs/delta-planes.ts';
+import { deltaVarint } from './codecs/delta-varint.ts';
+import { dictionary } from './codecs/dictionary.ts';
+import { runs } from './codecs/runs.ts';
 import { COMPRESSION, compress, decompress } from './compression.ts';
 import type { Compression } from './compression.ts';
-import { addPrediction, readPrediction, residuals, writePrediction } from './prediction.ts';
+import { addPrediction, magnitudeOf, readPrediction, residuals, writePrediction } from './prediction.ts';
 import type { ColumnAccess, Prediction } from './prediction.ts';
 
 /** Segments after which a column's codec is chosen anew by trying all of them. */
 const TRIAL_PERIOD = 16;
 const SAMPLE_RUN = 3072;
+/** Of all predictions offered, so many are tried with codecs: those whose differences are smallest. */
+const PREDICTIONS_TRIED = 2;
+/** A sample of so few bytes is not worth a prediction. */
+const HOPELESSLY_SMALL = 64;
 /** Compressing fewer bytes than this never pays for its own overhead. */
 const SMALLEST_COMPRESSED = 24;
 /** A prediction costs time when reading; it must save this share of the bytes. */
@@ -15,6 +25,11 @@ const PREDICTION_GAIN = 0.92;
 /** In the place of a codec's id: a prediction, then the column of differences. */
 const PREDICTED = 254;
 const BYTE_STRING = 255;
+
+/** Differences have no lag left to find. */
+const CODECS_OF_DIFFERENCES = [constant, deltaVarint, deltaPlanes, dictionary, runs].map((codec) =>
+  codec.variants > 2 ? { ...codec, variants: 2 } : codec,
+);
 
 interface Choice {
   codec: number;
@@ -51,6 +66,8 @@ export class ColumnEncoder {
   encode(key: string, values: Int32Array, offer?: PredictionOffer): Uint8Array {
     const flat = this.#attempt(0, 0, values);
     if (flat !== undefined) return flat;
+    // Nothing to gain without compression: the quickest codec to write.
+    if (this.#compression === 'none') return this.#attempt(deltaPlanes.id, 0, values) ?? new Uint8Array(0);
     const choice = this.#choices.get(key);
     if (choice !== undefined && choice.age < TRIAL_PERIOD) {
       choice.age++;
@@ -62,21 +79,29 @@ export class ColumnEncoder {
     const encoded = this.#again(fresh, values, offer);
     if (encoded !== undefined) return encoded;
     // The sample fitted a codec that the whole does not.
-    const whole = this.#smallest(values);
+    const whole = this.#smallest(values, INT_CODECS);
     this.#choices.set(key, { ...whole, prediction: undefined, age: 0 });
     return whole.bytes;
   }
 
-  /** Tries everything on a sample of the rows. */
+  /** Tries everything on a sample of the rows; of the predictions, those that leave the smallest differences. */
   #choose(values: Int32Array, offer: PredictionOffer | undefined): Choice {
-    const plain = this.#smallest(sampleOf(values));
-    let best = plain.bytes.length;
+    const sample = sampleOf(values);
+    const plain = this.#smallest(sample, INT_CODECS);
+    let best = plain.bytes.length * PREDICTION_GAIN;
     let kept: Choice = { ...plain, prediction: undefined, age: 0 };
-    for (const prediction of offer?.candidates() ?? []) {
-      if (offer === undefined) break;
-      const inner = this.#smallest(sampleOf(residuals(prediction, values, offer.stream, offer.access)));
-      const limit = kept.prediction === undefined ? best * PREDICTION_GAIN : best;
-      if (inner.bytes.length >= limit) continue;
+    if (offer === undefined || plain.bytes.length < HOPELESSLY_SMALL) return kept;
+    const promising = offer
+      .candidates()
+      .map((prediction) => {
+        const differences = sampleOf(residuals(prediction, values, offer.stream, offer.access));
+        return { prediction, differences, size: magnitude(differences) };
+      })
+      .sort((one, other) => one.size - other.size)
+      .slice(0, PREDICTIONS_TRIED);
+    for (const { prediction, differences } of promising) {
+      const inner = this.#smallest(differences, CODECS_OF_DIFFERENCES);
+      if (inner.bytes.length >= best) continue;
       best = inner.bytes.length;
       kept = { ...inner, prediction, age: 0 };
     }
@@ -104,10 +129,10 @@ export class ColumnEncoder {
     return inner === undefined ? undefined : wrap(prediction, inner);
   }
 
-  #smallest(values: Int32Array): { codec: number; variant: number; bytes: Uint8Array } {
+  #smallest(values: Int32Array, codecs: readonly IntCodec[]): { codec: number; variant: number; bytes: Uint8Array } {
     let best: { codec: number; variant: number; bytes: Uint8Array } | undefined;
     let least = Number.POSITIVE_INFINITY;
-    for (const codec of INT_CODECS) {
+    for (const codec of codecs) {
       for (let variant = 0; variant < codec.variants; variant++) {
         const bytes = this.#attempt(codec.id, variant, values);
         if (bytes === undefined) continue;
@@ -148,6 +173,12 @@ export class ColumnEncoder {
     result.set(body, head.length);
     return result.subarray(0, head.length + body.length);
   }
+}
+
+function magnitude(differences: Int32Array): number {
+  let bits = 0;
+  for (let i = 0; i < differences.length; i++) bits += magnitudeOf(differences[i]!);
+  return bits;
 }
 
 /** Rows of a column that a choice is tried on: two runs, from the first and the last third. */

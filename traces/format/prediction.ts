@@ -193,7 +193,8 @@ export function addPrediction(prediction: Prediction, out: Int32Array, stream: n
   for (let i = 1; i < n; i++) if (isLooking[i] === 1) out[i] = (out[i]! + out[i - 1]!) | 0;
 }
 
-function magnitude(difference: number): number {
+/** Bits of a difference as it is written: what a codec will about need for it. */
+export function magnitudeOf(difference: number): number {
   return 32 - Math.clz32((difference << 1) ^ (difference >> 31));
 }
 
@@ -207,9 +208,9 @@ export function chooseModes(values: Int32Array, kindColumn: Int32Array): readonl
     const kind = kinds.indexOf(kindColumn[i]!);
     const sums = cost[kind]!;
     const value = values[i]!;
-    sums[0]! += magnitude(value);
-    sums[1]! += magnitude((value - (i === 0 ? 0 : values[i - 1]!)) | 0);
-    sums[2]! += magnitude((value - lastOfKind[kind]!) | 0);
+    sums[0]! += magnitudeOf(value);
+    sums[1]! += magnitudeOf((value - (i === 0 ? 0 : values[i - 1]!)) | 0);
+    sums[2]! += magnitudeOf((value - lastOfKind[kind]!) | 0);
     lastOfKind[kind] = value;
   }
   return kinds.map((value, kind) => {

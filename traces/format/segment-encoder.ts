@@ -110,6 +110,7 @@ function offers(
 }
 
 function segmentAccess(segment: Segment): ColumnAccess {
+  const newest = new Map<number, Int32Array>();
   return {
     column(stream, property) {
       const name = STREAM_NAMES[stream]!;
@@ -118,7 +119,15 @@ function segmentAccess(segment: Segment): ColumnAccess {
       if (!(array instanceof Int32Array)) throw new RangeError(`stream ${stream} has no integer column ${property}`);
       return array.subarray(0, segment.rows[name].count);
     },
-    newestBefore: (stream, other) =>
-      newestBefore(segment.stream, segment.count, segment.rows[STREAM_NAMES[stream]!].count, stream, other),
+    newestBefore(stream, other) {
+      const key = stream * 256 + other;
+      let rows = newest.get(key);
+      if (rows === undefined) {
+        const { count } = segment.rows[STREAM_NAMES[stream]!];
+        rows = newestBefore(segment.stream, segment.count, count, stream, other);
+        newest.set(key, rows);
+      }
+      return rows;
+    },
   };
 }
