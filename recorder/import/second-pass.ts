@@ -96,7 +96,7 @@ function copyAttributed(trace: OpenTrace, attribution: Attribution, writer: Trac
   for (const text of trace.strings) writer.intern(text);
   let map = 0;
   let unmap = 0;
-  for (const segment of trace.segments()) {
+  for (const segment of trace.segments({ reuse: true })) {
     const maps = segment.rows.map;
     const unmaps = segment.rows.unmap;
     const rows = {
