@@ -4,7 +4,7 @@ import { likelihood } from './likelihood.ts';
 import type { Contest, Neighbour } from './likelihood.ts';
 import type { IntList } from './int-list.ts';
 import type { LiveMaps } from './live-maps.ts';
-import { EVIDENCE, RELEASED, compatible } from './owner-rows.ts';
+import { EVIDENCE, RELEASED, compatible, same } from './owner-rows.ts';
 import type { OwnerRows } from './owner-rows.ts';
 
 /** How the maps that an unmap closed were found. */
@@ -55,6 +55,8 @@ interface ClosedMap {
 
 /** A contest is decided by circumstances when this much time has brought no proof. */
 const PATIENCE: Nanoseconds = 1_000_000_000;
+/** Contests about one map at most. */
+const CROWDED = 8;
 /** Closings that can still be undone when the unmap's owner turns out to be another. */
 const UNDO = 1024;
 /** Unmaps on one task and CPU within this time are likely one driver's. */
@@ -97,7 +99,13 @@ export class Contests {
   }
 
   unmap(row: number, page: PageNumber, pages: number, time: Nanoseconds, actor: number): void {
-    const found = this.#live.overlapping(page, pages);
+    let found = this.#live.overlapping(page, pages);
+    // Many open questions about one map mean that events are missing; they don't get easier by waiting.
+    for (const slot of found) {
+      while (this.#live.live[slot] === 1 && this.#live.contests[slot]! >= CROWDED)
+        this.#decide(this.#bySlot.get(slot)![0]!);
+    }
+    if (found.some((slot) => this.#live.live[slot] === 0)) found = found.filter((slot) => this.#live.live[slot] === 1);
     if (found.length === 0) {
       this.settled.unmatched++;
       this.#remember({ row, page, pages, time, actor, maps: [] });
@@ -149,9 +157,8 @@ export class Contests {
     const contest = this.#byRow.get(row);
     if (contest !== undefined) {
       this.#unmaps.label(row, domain, device, evidence);
-      if (contest.chains.some((chain) => this.#fits(chain, domain, device))) {
-        this.#keep(contest, 'owner', (chain) => this.#fits(chain, domain, device));
-      } else {
+      if (contest.chains.some((chain) => this.#fits(chain, domain, device))) this.#owned(contest, domain, device);
+      else {
         this.settled.unmatched++;
         this.#end(contest);
       }
@@ -190,16 +197,28 @@ export class Contests {
       const { row } = contest;
       const d = this.#unmaps.domain.get(row);
       const v = this.#unmaps.device.get(row);
-      if (d >= 0 || v >= 0) this.#keep(contest, 'owner', (chain) => this.#fits(chain, d, v));
+      if (d >= 0 || v >= 0) this.#owned(contest, d, v);
     }
-    if (domain >= 0 && live.live[slot] === 1) this.#exclude(slot, domain);
+    if (live.live[slot] === 1) this.#exclude(slot);
   }
 
-  /** A domain holds a page once: older maps of the same domain were closed before this one was made. */
-  #exclude(slot: number, domain: DomainId): void {
+  /** The owner of a contested unmap is known. Of two maps of that owner the newer is live, the older was closed before. */
+  #owned(contest: Contest, domain: DomainId, device: RequesterId): void {
+    let newest: number[] | undefined;
+    for (const chain of contest.chains) {
+      if (!chain.every((slot) => same(this.#live.domain[slot]!, this.#live.device[slot]!, domain, device))) continue;
+      if (newest === undefined || this.#live.row[chain[0]!]! > this.#live.row[newest[0]!]!) newest = chain;
+    }
+    if (newest === undefined) this.#keep(contest, 'owner', (chain) => this.#fits(chain, domain, device));
+    else this.#keep(contest, 'owner', (chain) => chain === newest);
+  }
+
+  /** A domain holds a page once: older maps of the same owner were closed before this one was made. */
+  #exclude(slot: number): void {
     const live = this.#live;
     for (const other of live.overlapping(live.page[slot]!, live.pages[slot]!)) {
-      if (other === slot || live.domain[other] !== domain) continue;
+      if (other === slot) continue;
+      if (!same(live.domain[other]!, live.device[other]!, live.domain[slot]!, live.device[slot]!)) continue;
       if (live.live[slot] !== 1 || live.live[other] !== 1) continue;
       const older = live.row[other]! < live.row[slot]! ? other : slot;
       const newer = older === other ? slot : other;
@@ -375,6 +394,10 @@ export class Contests {
     this.#settle(contest, best, how);
   }
 
+  /**
+   * No maps fill the range exactly. An unmap inside a larger map, or across several: parts of them end. Only where one owner's
+   * maps hold the whole range and nothing else is in doubt about them; drivers that use `dma:*` never do this.
+   */
   #ragged(
     row: number,
     found: readonly number[],
@@ -384,41 +407,21 @@ export class Contests {
     actor: number,
   ): void {
     const live = this.#live;
-    // The domain that has most of the range; what is mapped beyond it stays.
-    const share = new Map<number, number>();
+    const end = page + pages;
+    const first = found[0]!;
+    let at = page;
     for (const slot of found) {
-      const from = Math.max(page, live.page[slot]!);
-      const to = Math.min(page + pages, live.page[slot]! + live.pages[slot]!);
-      share.set(live.domain[slot]!, (share.get(live.domain[slot]!) ?? 0) + to - from);
+      const mine = live.domain[slot] === live.domain[first] && live.contests[slot] === 0;
+      if (!mine || live.evidence[slot] === EVIDENCE.dmaApi || live.page[slot]! > at) break;
+      at = Math.max(at, live.page[slot]! + live.pages[slot]!);
     }
-    const owner = [...share].sort((a, b) => b[1] - a[1])[0]![0];
-    const mine = found.filter((slot) => live.domain[slot] === owner);
+    if (at < end) {
+      this.settled.unmatched++;
+      this.#remember({ row, page, pages, time, actor, maps: [] });
+      return;
+    }
     this.settled.ragged++;
-    const rest: { slot: number; page: PageNumber; pages: number }[] = [];
-    for (const slot of mine) {
-      const start = live.page[slot]!;
-      const end = start + live.pages[slot]!;
-      if (start < page) rest.push({ slot, page: start, pages: page - start });
-      if (end > page + pages) rest.push({ slot, page: page + pages, pages: end - page - pages });
-    }
-    const copies = rest.map((part) => ({
-      ...part,
-      row: live.row[part.slot]!,
-      phys: live.phys[part.slot]! + (part.page - live.page[part.slot]!),
-      domain: live.domain[part.slot]!,
-      device: live.device[part.slot]!,
-      evidence: live.evidence[part.slot]!,
-      actor: live.actor[part.slot]!,
-      time: live.time[part.slot]!,
-    }));
-    this.#close(row, mine, time, actor, page, pages);
-    for (const copy of copies) {
-      const slot = live.add(copy.page, copy.pages, copy.phys, copy.row);
-      live.domain[slot] = copy.domain;
-      live.device[slot] = copy.device;
-      live.evidence[slot] = copy.evidence;
-      live.actor[slot] = copy.actor;
-      live.time[slot] = copy.time;
-    }
+    const inside = found.map((slot) => live.cut(slot, page, end));
+    this.#close(row, inside, time, actor, page, pages);
   }
 }

@@ -88,6 +88,7 @@ function guestFidelity(guest: TraceHeader): TraceHeader['fidelity'] {
  * Throws IorrError JOIN_IMPOSSIBLE if the logs have no commands in common.
  */
 export function joinTraces(guest: Trace, host: Trace, sink: EventSink, options: JoinOptions = {}): JoinReport {
+  checkSides(guest, host);
   const { guestLog, hostLog, match } = matchLogs(guest, host);
   const clock = fitMatched(guestLog, hostLog, match);
   const links = linkCommands(guestLog, hostLog, match);
@@ -102,6 +103,17 @@ export function joinTraces(guest: Trace, host: Trace, sink: EventSink, options: 
   };
 }
 
+function checkSides(guest: Trace, host: Trace): void {
+  const { map, unmap } = host.streamCounts;
+  if (map + unmap === 0 && guest.streamCounts.dma === 0) return;
+  throw new IorrError(
+    'JOIN_IMPOSSIBLE',
+    "expected a guest's trace (maps, no accesses) and its host's (accesses, no maps); " +
+      `the first has ${guest.streamCounts.dma} accesses, the second ${map + unmap} maps and unmaps`,
+    { hint: 'Give one capture of each side of one run: the tracefs text of the guest and the QEMU log of its host.' },
+  );
+}
+
 function matchLogs(guest: Trace, host: Trace): { guestLog: CommandLog; hostLog: CommandLog; match: CommandMatch } {
   let hostLog = readCommands(host);
   const canonical = hostLog.decoded > 0;
@@ -114,7 +126,10 @@ function matchLogs(guest: Trace, host: Trace): { guestLog: CommandLog; hostLog: 
       hint: 'Give captures of one run. Record the guest with intel_iommu:qi_submit and the host with -trace "vtd_inv_*".',
     });
   }
-  if (match.matched < LEAST_SHARE * (match.matched + Math.min(match.guest.between, match.host.between))) {
+  // Of one run, one log may go on where the other has ended or has a hole; both at once means that they tell different stories.
+  const { guest: g, host: h } = match;
+  const disagree = Math.min(g.before, h.before) + Math.min(g.between, h.between) + Math.min(g.after, h.after);
+  if (match.matched < LEAST_SHARE * (match.matched + disagree)) {
     throw new IorrError(
       'JOIN_IMPOSSIBLE',
       `the captures look like two different runs: ${found}, and only ${match.matched} agree in words, order and time`,

@@ -1,3 +1,5 @@
+import type { PageNumber } from '../../../traces/units.ts';
+
 /** Levels of the page index: blocks of 1, 512, 512^2, ... pages, as in a page table. */
 const LEVELS = 5;
 const FANOUT = 512;
@@ -22,9 +24,8 @@ export class LiveMaps {
   actor = new Int32Array(1024);
   task = new Int32Array(1024);
   time = new Float64Array(1024);
-  /** Last access seen, and the last one that the hardware can't have served from a cache. -1: none. */
+  /** Time of the last access seen; -1: none. */
   lastAccess = new Float64Array(1024);
-  provedAlive = new Float64Array(1024);
   /** Unmaps that may have closed it; its life is then in doubt. */
   contests = new Int32Array(1024);
   live = new Uint8Array(1024);
@@ -58,7 +59,6 @@ export class LiveMaps {
     this.task[slot] = -1;
     this.time[slot] = 0;
     this.lastAccess[slot] = -1;
-    this.provedAlive[slot] = -1;
     this.contests[slot] = 0;
     this.live[slot] = 1;
     this.count++;
@@ -72,6 +72,30 @@ export class LiveMaps {
     this.count--;
     this.#forBlocks(this.page[slot]!, this.pages[slot]!, (block, level) => this.#delete(block, level, slot));
     this.#free.push(slot);
+  }
+
+  /** Splits a map at the ends of a range; returns the slot of the part inside. */
+  cut(slot: number, from: PageNumber, to: PageNumber): number {
+    const start = this.page[slot]!;
+    const end = start + this.pages[slot]!;
+    if (start < from) this.#part(slot, start, from - start);
+    if (end > to) this.#part(slot, to, end - to);
+    if (start >= from && end <= to) return slot;
+    const inside = this.#part(slot, Math.max(start, from), Math.min(end, to) - Math.max(start, from));
+    this.remove(slot);
+    return inside;
+  }
+
+  #part(slot: number, page: PageNumber, pages: number): number {
+    const part = this.add(page, pages, this.phys[slot]! + (page - this.page[slot]!), this.row[slot]!);
+    this.domain[part] = this.domain[slot]!;
+    this.device[part] = this.device[slot]!;
+    this.evidence[part] = this.evidence[slot]!;
+    this.actor[part] = this.actor[slot]!;
+    this.task[part] = this.task[slot]!;
+    this.time[part] = this.time[slot]!;
+    this.lastAccess[part] = this.lastAccess[slot]!;
+    return part;
   }
 
   /** All live slots. */
@@ -207,7 +231,6 @@ export class LiveMaps {
     this.task = enlarged(this.task, Int32Array);
     this.time = enlarged(this.time, Float64Array);
     this.lastAccess = enlarged(this.lastAccess, Float64Array);
-    this.provedAlive = enlarged(this.provedAlive, Float64Array);
     this.contests = enlarged(this.contests, Int32Array);
     this.live = enlarged(this.live, Uint8Array);
   }

@@ -159,10 +159,7 @@ export class MapOwners {
     if (owner >= 0 && live.domain[chosen] !== owner) {
       this.labelMap(live.row[chosen]!, chosen, owner, device, EVIDENCE.access);
     }
-    if (walked && live.live[chosen] === 1) {
-      live.provedAlive[chosen] = time;
-      if (live.contests[chosen]! > 0) this.#contests.alive(chosen, time);
-    }
+    if (walked && live.live[chosen] === 1 && live.contests[chosen]! > 0) this.#contests.alive(chosen, time);
     return ACCESS_FOUND.map;
   }
 

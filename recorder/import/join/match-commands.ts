@@ -22,12 +22,18 @@ const RUN = 4;
 const SAMPLES = 2000;
 const PLACES_PER_SAMPLE = 4096;
 const VOTE_BIN = 4_000_000;
-/** A command can't run before its submission; clocks drift, and coarse time stamps round. */
-const EARLIEST = -3_000_000;
+/** A command can't run before its submission; but the offset is known only so well. */
+const EARLIEST = -300_000;
 /** A stalled vCPU delays a command by so much at most; beyond it is another command with the same words. */
 const LATEST = 100_000_000;
-/** Above this delay the match is doubted: are all the next ones late too? */
-const DOUBT = 5_000_000;
+/** Above this delay the match is doubted: is there a later submission of the same words? */
+const DOUBT = 1_000_000;
+/** Fine search of the offset: guest commands, reach and step in ns. */
+const LOCAL = 128;
+const REACH = 20_000_000;
+const LOCAL_BIN = 50_000;
+/** Pairs that must agree on it. */
+const LOCAL_VOTES = 8;
 const LOOKAHEAD = 64;
 /** Guest commands that a first search for the next match skips at most, before a step of a clock is considered. */
 const NEAR_SKIP = 256;
@@ -107,11 +113,14 @@ class Follower {
   }
 
   follow(): CommandMatch {
-    const start = this.#offset;
     const n = this.#guest.key.length;
     const m = this.#host.key.length;
     let i = 0;
     let j = 0;
+    while (i < n && this.#guest.time[i]! + this.#offset < this.#host.time[0]! - REACH) i++;
+    this.#locate(i < n ? i : 0, 0);
+    const start = this.#offset;
+    i = 0;
     while (i < n && j < m) {
       if (this.#accept(i, j)) {
         this.#hostOf[i++] = j++;
@@ -143,7 +152,8 @@ class Follower {
 
   /** Follows the drift of the clocks along the quickest commands. */
   #track(lag: number): void {
-    if (lag < 0) this.#offset += lag;
+    // Few pairs are wrong, and one must not pull it away.
+    if (lag < 0) this.#offset += Math.max(lag, -20_000) / 4;
     else this.#offset += Math.min(lag, 20_000) / 256;
   }
 
@@ -152,7 +162,7 @@ class Follower {
     if (!this.#equal(i, j)) return false;
     const lag = this.#lag(i, j);
     if (lag < EARLIEST || lag > LATEST) return this.#leadsToNear(i, j);
-    if (lag > DOUBT && this.#allLate(i, j) && this.#betterLater(i, j)) return false;
+    if (lag > DOUBT && !this.#onceLate(i, j) && this.#betterLater(i, j)) return false;
     this.#track(lag);
     return true;
   }
@@ -173,10 +183,14 @@ class Follower {
     return true;
   }
 
-  #allLate(i: number, j: number): boolean {
-    const last = Math.min(16, this.#hostOf.length - i, this.#host.key.length - j);
-    for (let k = 1; k < last; k++) if (!this.#equal(i + k, j + k) || this.#lag(i + k, j + k) < DOUBT) return false;
-    return last > 1;
+  /** A stall: the next command is in time again. */
+  #onceLate(i: number, j: number): boolean {
+    return (
+      i + 1 < this.#hostOf.length &&
+      j + 1 < this.#host.key.length &&
+      this.#equal(i + 1, j + 1) &&
+      this.#lag(i + 1, j + 1) < DOUBT
+    );
   }
 
   /** Repeated words after lost host lines: a later guest command with the same words fits in time. */
@@ -191,13 +205,45 @@ class Follower {
 
   /** Where the sequences meet again at or after (i, j). */
   #resume(i: number, j: number): [number, number] | null {
-    const close = this.#search(i, j, NEAR_SKIP);
+    this.#locate(i, j);
+    // Rather a few more unmatched than a late one with the same words.
+    const close = this.#search(i, j, NEAR_SKIP, DOUBT) ?? this.#search(i, j, NEAR_SKIP, LATEST);
     if (close !== null) return close;
     if (this.#stepped(i, j)) return [i, j];
-    return this.#search(i + NEAR_SKIP, j, Number.POSITIVE_INFINITY);
+    return this.#search(i + NEAR_SKIP, j, Number.POSITIVE_INFINITY, DOUBT);
   }
 
-  #search(i: number, j: number, skip: number): [number, number] | null {
+  /**
+   * Finds the offset exactly, near (i, j): the difference on which most equal pairs agree, of which wrong ones scatter. Leaves
+   * it as it is if too few agree.
+   */
+  #locate(i: number, j: number): void {
+    const guest = this.#guest;
+    const host = this.#host;
+    const bins = new Int32Array(Math.ceil((2 * REACH) / LOCAL_BIN) + 1);
+    const end = Math.min(guest.key.length, i + LOCAL);
+    let from = j;
+    for (let a = i; a < end; a++) {
+      const at = guest.time[a]! + this.#offset;
+      while (from < host.time.length && host.time[from]! < at - REACH) from++;
+      for (let b = from; b < host.time.length && host.time[b]! <= at + REACH; b++) {
+        if (this.#equal(a, b)) bins[Math.floor((host.time[b]! - at + REACH) / LOCAL_BIN)]! += 1;
+      }
+    }
+    let best = -1;
+    // In a hole of the host's log, repeated words alone agree on something, but never most of them.
+    let most = Math.max(LOCAL_VOTES - 1, (end - i) / 2);
+    for (let bin = 0; bin + 1 < bins.length; bin++) {
+      const votes = bins[bin]! + bins[bin + 1]!;
+      if (votes > most) {
+        most = votes;
+        best = bin;
+      }
+    }
+    if (best >= 0) this.#offset += best * LOCAL_BIN - REACH;
+  }
+
+  #search(i: number, j: number, skip: number, latest: number): [number, number] | null {
     const { time } = this.#host;
     const end = Math.min(this.#hostOf.length, i + skip);
     let from = j;
@@ -205,7 +251,7 @@ class Follower {
       const at = this.#guest.time[a]! + this.#offset;
       while (from < time.length && time[from]! < at + EARLIEST) from++;
       let best = -1;
-      for (let b = from; b < time.length && b < from + WINDOW && time[b]! <= at + LATEST; b++) {
+      for (let b = from; b < time.length && b < from + WINDOW && time[b]! <= at + latest; b++) {
         if (!this.#equal(a, b) || !this.#confirmed(a, b)) continue;
         if (best < 0 || Math.abs(time[b]! - at) < Math.abs(time[best]! - at)) best = b;
       }

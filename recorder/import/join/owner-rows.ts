@@ -74,6 +74,12 @@ export const RELEASED = -2;
 export function compatible(domain: DomainId, device: RequesterId, domain2: DomainId, device2: RequesterId): boolean {
   if (domain === RELEASED || domain2 === RELEASED) return domain === domain2 || domain === -1 || domain2 === -1;
   if (domain >= 0 && domain2 >= 0) return domain === domain2;
-  if (device >= 0 && device2 >= 0 && domain < 0 && domain2 < 0) return device === device2;
+  if (device >= 0 && device2 >= 0) return device === device2;
   return true;
+}
+
+/** Are two owners known to be the same? */
+export function same(domain: DomainId, device: RequesterId, domain2: DomainId, device2: RequesterId): boolean {
+  if (domain >= 0 && domain2 >= 0) return domain === domain2;
+  return domain !== RELEASED && domain2 !== RELEASED && device >= 0 && device === device2;
 }
