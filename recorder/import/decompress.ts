@@ -1,7 +1,7 @@
 import { Readable, pipeline } from 'node:stream';
 import * as zlib from 'node:zlib';
 import type { Transform } from 'node:stream';
-import { ZstdDecoder } from './zstd/decoder.ts';
+import { ZstdDecoder } from '../../traces/zstd/decoder.ts';
 
 export type Compression = 'gzip' | 'zstd' | 'none';
 

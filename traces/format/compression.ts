@@ -1,5 +1,5 @@
 import * as zlib from 'node:zlib';
-import { decompress as fzstdDecompress } from 'fzstd';
+import { ZstdDecoder } from '../zstd/decoder.ts';
 
 /** Compression of a column's bytes. Numbers are part of the format. */
 export const COMPRESSION = { none: 0, deflate: 1, zstd: 2 } as const;
@@ -11,7 +11,7 @@ interface NativeZstd {
   readonly constants: { readonly ZSTD_c_compressionLevel: number };
 }
 
-/** `node:zlib`'s zstd, which Node has since 22.15; older Nodes read zstd by a library and write deflate. */
+/** `node:zlib`'s zstd, which Node has since 22.15; older Nodes read zstd by `traces/zstd/` and write deflate. */
 const native = 'zstdCompressSync' in zlib ? (zlib as unknown as NativeZstd) : undefined;
 
 export const HAS_NATIVE_ZSTD = native !== undefined;
@@ -56,7 +56,7 @@ export function decompress(bytes: Uint8Array, how: number, length: number): Uint
     case COMPRESSION.zstd:
       result = native
         ? native.zstdDecompressSync(bytes, { maxOutputLength: Math.max(1, length) })
-        : fzstdDecompress(checkZstdFrame(bytes, length), new Uint8Array(length));
+        : decompressZstd(bytes, length);
       break;
     default:
       throw new RangeError(`unknown compression ${how}`);
@@ -65,30 +65,22 @@ export function decompress(bytes: Uint8Array, how: number, length: number): Uint
   return result;
 }
 
-/**
- * Refuses a zstd frame that would make the library allocate more than the column can hold: a window or content size beyond
- * it (RFC 8878, 3.1.1.1). Our own writers state the content size.
- */
-function checkZstdFrame(bytes: Uint8Array, length: number): Uint8Array {
-  const descriptor = bytes[4];
-  if (bytes.length < 6 || descriptor === undefined) throw new RangeError('zstd frame too short');
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  if (view.getUint32(0, true) !== 0xfd2fb528) throw new RangeError('not a zstd frame');
-  const singleSegment = (descriptor & 0x20) !== 0;
-  if (!singleSegment) {
-    const window = bytes[5] ?? 0xff;
-    const base = 2 ** (10 + (window >> 3));
-    if (base + (base / 8) * (window & 7) > 128 * 1024 * 1024) throw new RangeError('zstd window too large');
-  } else {
-    const sizeBytes = [1, 2, 4, 8][descriptor >> 6] ?? 1;
-    const at = 5 + ([0, 1, 2, 4][descriptor & 3] ?? 0);
-    if (at + sizeBytes > bytes.length) throw new RangeError('zstd frame too short');
-    let size: number;
-    if (sizeBytes === 1) size = view.getUint8(at);
-    else if (sizeBytes === 2) size = view.getUint16(at, true) + 256;
-    else if (sizeBytes === 4) size = view.getUint32(at, true);
-    else size = Number(view.getBigUint64(at, true));
-    if (size !== length) throw new RangeError(`zstd content of ${size} bytes, expected ${length}`);
+/** Kept from column to column: its tables and buffers are large. */
+let zstdDecoder: ZstdDecoder | undefined;
+
+/** Content of one zstd frame on a Node without zstd of its own; stops as soon as it exceeds `length`. */
+function decompressZstd(bytes: Uint8Array, length: number): Uint8Array {
+  const decoder = zstdDecoder ?? new ZstdDecoder();
+  zstdDecoder = undefined;
+  const content = new Uint8Array(length);
+  let at = 0;
+  for (const block of decoder.push(bytes)) {
+    if (block.length > length - at) throw new RangeError(`zstd content exceeds ${length} bytes`);
+    content.set(block, at);
+    at += block.length;
   }
-  return bytes;
+  decoder.end();
+  if (decoder.damage !== undefined) throw new RangeError(`zstd: ${decoder.damage}`);
+  zstdDecoder = decoder;
+  return content.subarray(0, at);
 }

@@ -18,3 +18,5 @@ export const MAX_OBJECTS = 1 << 22;
 export const MAX_BINARIES = 1 << 16;
 /** Nesting of arrays and maps. */
 export const MAX_DEPTH = 64;
+/** Segments that a footer lists: 17e9 events in full segments. */
+export const MAX_INDEXED = 1 << 18;

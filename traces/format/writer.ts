@@ -10,7 +10,7 @@ import { ColumnEncoder } from './column.ts';
 import { defaultCompression } from './compression.ts';
 import type { Compression } from './compression.ts';
 import { FRAME, MAGIC, encodeFrame, encodeTrailer } from './frame.ts';
-import { MAX_STRINGS, MAX_STRINGS_LENGTH, MAX_STRING_BYTES } from './limits.ts';
+import { MAX_INDEXED, MAX_STRINGS, MAX_STRINGS_LENGTH, MAX_STRING_BYTES } from './limits.ts';
 import { SegmentEncoder } from './segment-encoder.ts';
 import type { SegmentSummary } from './segment-frame.ts';
 
@@ -144,7 +144,14 @@ export class TraceWriter implements EventSink {
     this.#write(
       encodeFrame([
         FRAME.footer,
-        { events: this.#events, index: this.#index, strings: this.#stringFrames, bytesByStream, sharedBytes, summary },
+        {
+          events: this.#events,
+          // A footer is one frame. Without an index, which a trace of that size does not fit in, readers scan the file.
+          ...(this.#index.length <= MAX_INDEXED ? { index: this.#index, strings: this.#stringFrames } : {}),
+          bytesByStream,
+          sharedBytes,
+          summary,
+        },
       ]),
     );
     this.#write(encodeTrailer(footer));

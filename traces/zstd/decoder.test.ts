@@ -5,8 +5,8 @@ import { decompress as reference } from 'fzstd';
 import { describe, expect, test } from 'vitest';
 import { ZstdDecoder } from './decoder.ts';
 
-const FIXTURE = readFileSync(new URL('../fixtures/qemu-iso-hits.log.zst', import.meta.url));
-const PLAIN = readFileSync(new URL('../fixtures/qemu-iso-hits.log', import.meta.url));
+const FIXTURE = readFileSync(new URL('../../recorder/import/fixtures/qemu-iso-hits.log.zst', import.meta.url));
+const PLAIN = readFileSync(new URL('../../recorder/import/fixtures/qemu-iso-hits.log', import.meta.url));
 
 interface Decoded {
   readonly bytes: Buffer;
