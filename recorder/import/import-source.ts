@@ -35,7 +35,7 @@ export async function openSource(input: InputFile, format: string | undefined): 
     damage = what;
     health.add('truncated', `compressed data: ${what}`, `${basename(input.name)} after ${input.read()} bytes`);
   });
-  const head = await readHead(chunks);
+  const { bytes: head, pending } = await readHead(chunks);
   if (head.length === 0) {
     const hint =
       damage === undefined ? 'was the capture stopped before anything was written?' : 'copy it again from its source';
@@ -46,22 +46,50 @@ export async function openSource(input: InputFile, format: string | undefined): 
   if (importer === undefined) throw unknownFormat(input.name, head);
   async function* whole(): AsyncGenerator<Uint8Array> {
     yield head;
+    if (pending !== undefined) {
+      const step = await pending;
+      if (step.done === true) return;
+      yield step.value;
+    }
     yield* chunks;
   }
   return { input, importer, header: importer.describe(head), chunks: whole(), health };
 }
 
-/** Copies the first chunks, until there are `HEAD_BYTES` or no more. */
-async function readHead(chunks: AsyncGenerator<Uint8Array>): Promise<Uint8Array> {
+/** A pipe that has said something and then pauses is read by what it has said: what comes must not wait in memory. */
+const PATIENCE_MS = 400;
+
+interface Head {
+  readonly bytes: Uint8Array;
+  /** A chunk that was asked for and had not come when patience ran out. */
+  readonly pending: Promise<IteratorResult<Uint8Array>> | undefined;
+}
+
+/** Copies the first chunks, until there are `HEAD_BYTES`, no more, or a pause. */
+async function readHead(chunks: AsyncGenerator<Uint8Array>): Promise<Head> {
   const parts: Uint8Array[] = [];
   let length = 0;
   while (length < HEAD_BYTES) {
-    const step = await chunks.next();
+    const pending = chunks.next();
+    const step = length === 0 ? await pending : await withPatience(pending);
+    if (step === 'pause') return { bytes: Buffer.concat(parts), pending };
     if (step.done === true) break;
     parts.push(Uint8Array.from(step.value));
     length += step.value.length;
   }
-  return Buffer.concat(parts);
+  return { bytes: Buffer.concat(parts), pending: undefined };
+}
+
+async function withPatience<T>(promise: Promise<T>): Promise<T | 'pause'> {
+  let timer: NodeJS.Timeout | undefined;
+  const pause = new Promise<'pause'>((resolve) => {
+    timer = setTimeout(() => resolve('pause'), PATIENCE_MS);
+  });
+  try {
+    return await Promise.race([promise, pause]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 function unknownFormat(file: string, head: Uint8Array): IorrError {
