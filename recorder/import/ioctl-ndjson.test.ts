@@ -206,7 +206,7 @@ test('files keep their kind and lose their name', () => {
     ['/dev/iommu', '/dev/iommu'],
     ['/dev/vfio/devices/vfio0', '/dev/vfio/devices/vfio0'],
     ['/dev/disk/by-id/secret', 'file'],
-    ['/home/me/secret', 'file'],
+    ['/srv/me/secret', 'file'],
     ['anon_inode:[iommufd-pgfault]', 'anon_inode:[iommufd-pgfault]'],
     ['/memfd:secret (deleted)', '/memfd:'],
     ['/dmabuf:secret', '/dmabuf:'],
@@ -214,7 +214,7 @@ test('files keep their kind and lose their name', () => {
     ['/proc/7/pagemap', '/proc/self/pagemap'],
     ['/proc/self/task/12/fail-nth', '/proc/self/fail-nth'],
     ['/proc/8/mem', '/proc/8/mem'],
-    ['/proc/7/root/home/secret', 'file'],
+    ['/proc/7/root/srv/secret', 'file'],
     ['/sys/kernel/debug/fail_iommufd/times', '/sys/kernel/debug/fail_iommufd/times'],
     ['/sys/devices/pci0000:00/secret', '/sys'],
   ];
@@ -223,7 +223,7 @@ test('files keep their kind and lose their name', () => {
   expect(keepsContents(undefined)).toBe(false);
   expect(keepsContents('/memfd:')).toBe(true);
   const event = only(
-    JSON.stringify({ ev: 'sys', pid: 7, t1: 2000, sys: 'write', ret: 2, fd: 1, fdlink: '/home/me/log', data: '6162' }),
+    JSON.stringify({ ev: 'sys', pid: 7, t1: 2000, sys: 'write', ret: 2, fd: 1, fdlink: '/srv/me/log', data: '6162' }),
   );
   expect(event.fields).toMatchObject({ path: 'file', data: new Uint8Array(0) });
 });

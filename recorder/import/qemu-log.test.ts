@@ -51,9 +51,10 @@ function outcomes(lines: readonly string[]): unknown[] {
 
 describe('the device models', () => {
   test('have different prefixes, and none begins like another', () => {
-    for (const model of DEVICE_MODELS) {
-      expect(model.prefix).toMatch(/^[a-z0-9_]+_$/);
-      expect(DEVICE_MODELS.filter(({ prefix }) => prefix.startsWith(model.prefix))).toEqual([model]);
+    const all = DEVICE_MODELS.flatMap(({ prefixes }) => prefixes);
+    for (const prefix of all) {
+      expect(prefix).toMatch(/^[a-z0-9_]+_$/);
+      expect(all.filter((other) => other.startsWith(prefix))).toEqual([prefix]);
     }
   });
 });

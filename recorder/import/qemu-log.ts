@@ -4,19 +4,21 @@ import type { ImportFacts, ImportHeader, ImportRun, ImportTarget, Importer } fro
 import { LineSplitter } from './lines.ts';
 import type { LineReader } from './lines.ts';
 import { LINE } from './qemu/device-model.ts';
-import type { DeviceModel, DeviceModelRun, QemuLine } from './qemu/device-model.ts';
+import type { DeviceModelRun, QemuLine } from './qemu/device-model.ts';
 import { DEVICE_MODELS } from './qemu/device-models.ts';
 import { LinePrefix } from './qemu/line-prefix.ts';
 
-const PREFIXES = DEVICE_MODELS.map((model) => ascii(model.prefix));
+const PREFIXES = DEVICE_MODELS.flatMap(({ prefixes }, model) =>
+  prefixes.map((text) => ({ bytes: ascii(text), model })),
+);
 
 /**
- * QEMU's own log of an emulated IOMMU (`-trace 'vtd_*' -D FILE`), QEMU 7.2 to 11. Lines stand in the order in which things
- * happened; without time stamps an event's time is the number of its line.
+ * QEMU's own log of an emulated IOMMU (`-trace 'vtd_*' -D FILE`), QEMU 7.2 to 11, or of its use of the host's through VFIO.
+ * Lines stand in the order in which things happened; without time stamps an event's time is the number of its line.
  */
 export const qemuLog: Importer = {
   name: 'qemu-log',
-  description: "QEMU's trace log of an emulated IOMMU (vtd_* events), with or without time stamps",
+  description: "QEMU's trace log: an emulated IOMMU (vtd_*), or its use of VFIO (vfio_*, iommufd_*)",
   side: 'host',
   detect,
   describe,
@@ -24,12 +26,12 @@ export const qemuLog: Importer = {
 };
 
 function modelOf(bytes: Uint8Array, start: number, end: number): number {
-  for (let model = 0; model < PREFIXES.length; model++) {
-    const prefix = PREFIXES[model]!;
+  for (let k = 0; k < PREFIXES.length; k++) {
+    const prefix = PREFIXES[k]!.bytes;
     if (end - start < prefix.length) continue;
     let i = 0;
     while (i < prefix.length && bytes[start + i] === prefix[i]) i++;
-    if (i === prefix.length) return model;
+    if (i === prefix.length) return PREFIXES[k]!.model;
   }
   return -1;
 }
@@ -44,17 +46,18 @@ function detect(head: Uint8Array): number {
 function describe(head: Uint8Array): ImportHeader {
   const scout = new Scout();
   new LineSplitter(scout).push(head);
-  const { model } = scout;
+  const models = [...scout.models].toSorted((a, b) => a - b).map((model) => DEVICE_MODELS[model]!);
+  const iommu = models.find((model) => model.iommu !== undefined)?.iommu;
   const seconds = BigInt(scout.seconds);
   return {
     source: { format: 'qemu-log', producer: 'QEMU' },
-    host: { ...(model === undefined ? {} : { iommu: model.iommu }), emulated: true },
+    host: { ...(iommu === undefined ? {} : { iommu }), emulated: models.length === 0 || iommu !== undefined },
     clock: {
       epochNs: scout.stamped > 0 ? `${seconds * 1_000_000_000n + BigInt(scout.nanoseconds)}` : '0',
       name: scout.stamped > 0 ? 'realtime' : 'unknown',
       resolutionNs: scout.stamped > 0 ? 1000 : 0,
     },
-    fidelity: model === undefined ? {} : { dma: 'full', inv: 'full', fault: 'full', attach: 'partial' },
+    fidelity: Object.assign({}, ...models.map((model) => model.fidelity)) as ImportHeader['fidelity'],
   };
 }
 
@@ -66,7 +69,7 @@ class Scout implements LineReader {
   bareOther = 0;
   seconds = 0;
   nanoseconds = 0;
-  model: DeviceModel | undefined;
+  readonly models = new Set<number>();
   readonly #prefix = new LinePrefix();
 
   line(bytes: Uint8Array, start: number, end: number): void {
@@ -76,7 +79,7 @@ class Scout implements LineReader {
     const kind = prefix.parse(bytes, start, end);
     if (kind === 'invalid') return;
     const model = modelOf(bytes, prefix.nameStart, prefix.nameEnd);
-    this.model ??= DEVICE_MODELS[model];
+    if (model >= 0) this.models.add(model);
     if (kind === 'none') {
       if (model < 0) this.bareOther++;
       else this.bareKnown++;

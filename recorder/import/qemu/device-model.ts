@@ -1,5 +1,6 @@
 import type { EventSink } from '../../../traces/trace.ts';
 import type { ByteCursor } from '../byte-cursor.ts';
+import type { ImportHeader } from '../importer.ts';
 
 /** What became of a line: an event, part of another line's event, known but not carried, or not of its shape. */
 export const LINE = { event: 0, folded: 1, ignored: 2, malformed: 3 } as const;
@@ -15,7 +16,7 @@ export interface QemuLine {
   task: number;
 }
 
-/** One emulated IOMMU's state while its log is read. */
+/** Its state while a log is read. */
 export interface DeviceModelRun {
   /** Reads the event whose name is at these bytes; the line's cursor stands at its text. Returns a `LINE` value. */
   parse(line: QemuLine, bytes: Uint8Array, nameStart: number, nameEnd: number): number;
@@ -23,10 +24,12 @@ export interface DeviceModelRun {
   end(): ReadonlyMap<string, number>;
 }
 
-/** One emulated IOMMU: its events all begin with `prefix`. */
+/** A part of QEMU whose events are understood: an emulated IOMMU, or the use of the host's. */
 export interface DeviceModel {
-  readonly prefix: string;
-  /** `TraceHost.iommu`. */
-  readonly iommu: string;
+  /** Its events, and no others, begin with one of these. */
+  readonly prefixes: readonly string[];
+  /** `TraceHost.iommu`; left out where none is emulated. */
+  readonly iommu?: string;
+  readonly fidelity: ImportHeader['fidelity'];
   create(): DeviceModelRun;
 }

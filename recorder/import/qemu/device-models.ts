@@ -1,5 +1,6 @@
 import type { DeviceModel } from './device-model.ts';
+import { vmm } from './vmm.ts';
 import { vtd } from './vtd.ts';
 
-/** Every emulated IOMMU whose events are understood. To add one: a file, a fixture, a line here. */
-export const DEVICE_MODELS: readonly DeviceModel[] = [vtd];
+/** Every part of QEMU whose events are understood. To add one: a file, a fixture, a line here. */
+export const DEVICE_MODELS: readonly DeviceModel[] = [vtd, vmm];

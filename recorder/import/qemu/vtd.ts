@@ -57,8 +57,9 @@ const PARSERS = EVENTS.map(([name, parser]) => {
  * remapping, registers, page walks, address spaces) are known and not carried.
  */
 export const vtd: DeviceModel = {
-  prefix: 'vtd_',
+  prefixes: ['vtd_'],
   iommu: 'vtd',
+  fidelity: { dma: 'full', inv: 'full', fault: 'full', attach: 'partial' },
   create: () => new VtdRun(),
 };
 
