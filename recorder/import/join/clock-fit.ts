@@ -30,8 +30,11 @@ const STEP_WANDER = 50e-6;
 const STEP = 1_000_000;
 /** Pairs on each side that must agree about a step. */
 const STEP_PAIRS = 32;
-/** A step is believed only if at least so many pairs follow it: the last few may all be late. */
-const STEP_AFTER = 8;
+/** Pairs that must be late throughout to be taken for a clock that was set: a stall makes a few late in a row. */
+const STEP_SUPPORT = 16;
+/** A low pair has another one that is nearly as low among so many on either side. */
+const AROUND = 16;
+const SUPPORT = 100_000;
 const WINDOW = 1_000_000_000;
 const MAX_WINDOWS = 20_000;
 /** Both logs print microseconds. */
@@ -52,7 +55,11 @@ export function fitClock(hostTimes: Float64Array, guestTimes: Float64Array): Clo
   const level = new Float64Array(n);
   for (let i = 0; i < n; i++) level[i] = hostTimes[i]! - guestTimes[i]! - drift * (hostTimes[i]! - first);
   const starts = findPieces(hostTimes, level);
-  const knots = starts.flatMap((start, k) => knotsOf(hostTimes, level, start, starts[k + 1] ?? n));
+  const knots = starts.flatMap((start, k) => {
+    const end = starts[k + 1] ?? n;
+    doubtLow(level, start, end);
+    return knotsOf(hostTimes, level, start, end);
+  });
   const map = createMap(hostTimes, knots, drift);
   return {
     map,
@@ -122,9 +129,10 @@ function findPieces(host: Float64Array, level: Float64Array): number[] {
     const after = lowest(host, level, i + 1, Math.min(n, i + 1 + STEP_PAIRS), host[i]!);
     const up = after - before > STEP;
     const down = before - after > STEP;
-    if (up && n - i - 1 >= STEP_AFTER && staysUp(host, level, i, before)) starts.push(i + 1);
+    if (up && n - i - 1 >= STEP_SUPPORT && staysUp(host, level, i, before)) starts.push(i + 1);
     // The drop itself lies at the last pair for which everything before is higher.
-    else if (down && level[i]! - level[i + 1]! > STEP && staysDown(host, level, from, i + 1)) starts.push(i + 1);
+    else if (down && i + 1 - starts[starts.length - 1]! >= STEP_SUPPORT && staysDown(host, level, from, i + 1))
+      starts.push(i + 1);
     i++;
   }
   return starts;
@@ -158,6 +166,23 @@ function staysDown(host: Float64Array, level: Float64Array, from: number, next: 
   return true;
 }
 
+/**
+ * Takes pairs out of consideration that lie lower than every pair around them: nothing makes a command early, so such a pair
+ * joins commands that only look alike. The quickest commands of a run are many.
+ */
+function doubtLow(level: Float64Array, start: number, end: number): void {
+  const doubtful: number[] = [];
+  for (let i = start; i < end; i++) {
+    const from = Math.max(start, i - AROUND);
+    const to = Math.min(end, i + AROUND + 1);
+    if (to - from <= 4) continue;
+    let supported = false;
+    for (let k = from; k < to && !supported; k++) supported = k !== i && level[k]! <= level[i]! + SUPPORT;
+    if (!supported) doubtful.push(i);
+  }
+  for (const i of doubtful) level[i] = Number.POSITIVE_INFINITY;
+}
+
 /** Lowest pair of each window, without those that other windows show to be late. */
 function envelope(host: Float64Array, level: Float64Array, start: number, end: number): number[] {
   const width = Math.max(WINDOW, (host[end - 1]! - host[start]!) / MAX_WINDOWS);
@@ -170,6 +195,7 @@ function envelope(host: Float64Array, level: Float64Array, start: number, end: n
       lows.push(i);
     } else if (level[i]! < level[lows[lows.length - 1]!]!) lows[lows.length - 1] = i;
   }
+  lows = lows.filter((i) => Number.isFinite(level[i]!));
   for (let sweep = 0; sweep < 2; sweep++) {
     const kept: number[] = [];
     for (const i of lows) {

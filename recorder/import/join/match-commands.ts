@@ -19,9 +19,12 @@ export interface UnmatchedCommands {
 
 /** Commands in a row that make a fingerprint of a place in the sequence. */
 const RUN = 4;
-const SAMPLES = 2000;
-const PLACES_PER_SAMPLE = 4096;
-const VOTE_BIN = 4_000_000;
+/** Places in the guest's log, as shares of it, from which runs are taken, and how many at each. */
+const SAMPLED = [0.5, 0.1, 0.9];
+const SAMPLES = 512;
+const VOTE_BIN = 100_000;
+const MOST_BINS = 1 << 21;
+const MOST_VOTES = 20_000_000;
 /** A command can't run before its submission; but the offset is known only so well. */
 const EARLIEST = -300_000;
 /** A stalled vCPU delays a command by so much at most; beyond it is another command with the same words. */
@@ -32,6 +35,8 @@ const DOUBT = 1_000_000;
 const LOCAL = 128;
 const REACH = 20_000_000;
 const LOCAL_BIN = 50_000;
+/** Clocks drift by no more. */
+const DRIFT = 20e-6;
 /** Pairs that must agree on it. */
 const LOCAL_VOTES = 8;
 const LOOKAHEAD = 64;
@@ -56,47 +61,60 @@ function runHash(log: CommandLog, at: number, run: number): number {
   return h;
 }
 
-/** The offset between the clocks on which most samples agree. */
+/** The offset between the clocks on which most runs agree, near the place where they agree best. */
 function voteOffset(guest: CommandLog, host: CommandLog): number | null {
-  const n = guest.key.length;
-  const m = host.key.length;
-  const run = Math.min(n, m) >= 64 ? RUN : 1;
-  if (n < run || m < run) return null;
-  const places = n - run + 1;
-  const step = Math.max(1, places / SAMPLES);
+  const run = Math.min(guest.key.length, host.key.length) >= 64 ? RUN : 1;
+  const places = guest.key.length - run + 1;
+  if (places < 1 || host.key.length < run) return null;
+  let best: { offset: number; share: number } | null = null;
+  for (const share of SAMPLED) {
+    const from = Math.max(0, Math.min(places - SAMPLES, Math.floor(places * share)));
+    const vote = voteAt(guest, host, run, from, Math.min(places, from + SAMPLES));
+    if (vote !== null && (best === null || vote.share > best.share)) best = vote;
+    if (places <= SAMPLES) break;
+  }
+  return best?.offset ?? null;
+}
+
+/** Counts the time differences of all equal runs; wrong ones scatter, right ones pile up. */
+function voteAt(
+  guest: CommandLog,
+  host: CommandLog,
+  run: number,
+  from: number,
+  to: number,
+): { offset: number; share: number } | null {
   const samples = new Map<number, number[]>();
-  for (let s = 0; s < places; s += step) {
-    const at = Math.floor(s);
+  for (let at = from; at < to; at++) {
     const hash = runHash(guest, at, run);
     const list = samples.get(hash);
     if (list === undefined) samples.set(hash, [at]);
-    else if (list.length < 64) list.push(at);
+    else list.push(at);
   }
-  const seen = new Map<number, number>();
-  const votes = new Map<number, number>();
-  for (let j = 0; j + run <= m; j++) {
-    const hash = runHash(host, j, run);
-    const list = samples.get(hash);
+  const least = host.time[0]! - guest.time[to - 1]!;
+  const range = host.time[host.time.length - 1]! - guest.time[from]! - least;
+  const width = Math.max(VOTE_BIN, range / MOST_BINS);
+  const bins = new Int32Array(Math.max(2, Math.ceil(range / width) + 2));
+  let votes = 0;
+  for (let j = 0; j + run <= host.key.length && votes < MOST_VOTES; j++) {
+    const list = samples.get(runHash(host, j, run));
     if (list === undefined) continue;
-    const used = seen.get(hash) ?? 0;
-    if (used >= PLACES_PER_SAMPLE) continue;
-    seen.set(hash, used + 1);
     for (const at of list) {
-      const bin = Math.floor((host.time[j]! - guest.time[at]!) / VOTE_BIN);
-      votes.set(bin, (votes.get(bin) ?? 0) + 1);
+      const bin = Math.floor((host.time[j]! - guest.time[at]! - least) / width);
+      if (bin >= 0 && bin < bins.length) bins[bin]! += 1;
     }
+    votes += list.length;
   }
-  let best: number | null = null;
+  let best = -1;
   let most = 0;
-  for (const [bin, count] of votes) {
-    // True offsets lie at the lower edge: a late command adds to the time difference, nothing takes away from it.
-    const sum = count + (votes.get(bin + 1) ?? 0);
-    if (sum > most || (sum === most && best !== null && bin < best)) {
+  for (let bin = 0; bin + 1 < bins.length; bin++) {
+    const sum = bins[bin]! + bins[bin + 1]!;
+    if (sum > most) {
       most = sum;
       best = bin;
     }
   }
-  return best === null ? null : best * VOTE_BIN;
+  return best < 0 ? null : { offset: least + best * width, share: most / (to - from) };
 }
 
 class Follower {
@@ -118,7 +136,9 @@ class Follower {
     let i = 0;
     let j = 0;
     while (i < n && this.#guest.time[i]! + this.#offset < this.#host.time[0]! - REACH) i++;
-    this.#locate(i < n ? i : 0, 0);
+    // The offset was found somewhere in the log; here it may differ by the drift until there.
+    const span = m > 0 ? this.#host.time[m - 1]! - this.#host.time[0]! : 0;
+    this.#locate(i < n ? i : 0, 0, REACH + span * DRIFT);
     const start = this.#offset;
     i = 0;
     while (i < n && j < m) {
@@ -206,28 +226,28 @@ class Follower {
   /** Where the sequences meet again at or after (i, j). */
   #resume(i: number, j: number): [number, number] | null {
     this.#locate(i, j);
-    // Rather a few more unmatched than a late one with the same words.
-    const close = this.#search(i, j, NEAR_SKIP, DOUBT) ?? this.#search(i, j, NEAR_SKIP, LATEST);
+    const close = this.#search(i, j, NEAR_SKIP, DOUBT);
     if (close !== null) return close;
     if (this.#stepped(i, j)) return [i, j];
-    return this.#search(i + NEAR_SKIP, j, Number.POSITIVE_INFINITY, DOUBT);
+    // Rather some more unmatched than a late one with the same words.
+    return this.#search(i, j, Number.POSITIVE_INFINITY, DOUBT) ?? this.#search(i, j, NEAR_SKIP, LATEST);
   }
 
   /**
    * Finds the offset exactly, near (i, j): the difference on which most equal pairs agree, of which wrong ones scatter. Leaves
    * it as it is if too few agree.
    */
-  #locate(i: number, j: number): void {
+  #locate(i: number, j: number, reach = REACH): void {
     const guest = this.#guest;
     const host = this.#host;
-    const bins = new Int32Array(Math.ceil((2 * REACH) / LOCAL_BIN) + 1);
+    const bins = new Int32Array(Math.ceil((2 * reach) / LOCAL_BIN) + 1);
     const end = Math.min(guest.key.length, i + LOCAL);
     let from = j;
     for (let a = i; a < end; a++) {
       const at = guest.time[a]! + this.#offset;
-      while (from < host.time.length && host.time[from]! < at - REACH) from++;
-      for (let b = from; b < host.time.length && host.time[b]! <= at + REACH; b++) {
-        if (this.#equal(a, b)) bins[Math.floor((host.time[b]! - at + REACH) / LOCAL_BIN)]! += 1;
+      while (from < host.time.length && host.time[from]! < at - reach) from++;
+      for (let b = from; b < host.time.length && host.time[b]! <= at + reach; b++) {
+        if (this.#equal(a, b)) bins[Math.floor((host.time[b]! - at + reach) / LOCAL_BIN)]! += 1;
       }
     }
     let best = -1;
@@ -240,7 +260,7 @@ class Follower {
         best = bin;
       }
     }
-    if (best >= 0) this.#offset += best * LOCAL_BIN - REACH;
+    if (best >= 0) this.#offset += best * LOCAL_BIN - reach;
   }
 
   #search(i: number, j: number, skip: number, latest: number): [number, number] | null {

@@ -28,12 +28,17 @@ export function linkCommands(guest: CommandLog, host: CommandLog, match: Command
   let command = 0;
   let from = 0;
   let last = -1;
-  // A batch: its doorbell, its commands, its wait.
+  // A batch: its doorbell, its commands, its wait. Of several doorbells before the first command only the last is its own.
   const close = (end: number): void => {
-    for (let row = from; row <= end; row++) {
+    let rung = false;
+    for (let row = end; row >= from; row--) {
       const index = guestOf[row]!;
+      const role = host.role[row];
       if (index >= 0) batchEnd[index] = end;
-      else if (last >= 0 && host.role[row] !== ROLE.command && host.role[row] !== ROLE.reset) guestOf[row] = last;
+      else if (last >= 0 && (role === ROLE.wait || (role === ROLE.doorbell && !rung))) {
+        guestOf[row] = last;
+        rung ||= role === ROLE.doorbell;
+      }
     }
     from = end + 1;
     last = -1;
