@@ -10,7 +10,7 @@ export const pageSplit: IntCodec = {
   id: 6,
   name: 'page-split',
   variants: 2,
-  weight: 1.05,
+  weight: 1.12,
   encode(values, variant, out) {
     let offsets = 0;
     for (let i = 0; i < values.length; i++) offsets |= values[i]! & 0xfff;
