@@ -15,6 +15,7 @@ const COMMANDS: readonly { readonly name: string; readonly load: () => Promise<C
   { name: 'verify', load: async () => (await import('./analyzers/verify-command.ts')).verifyCommand },
   { name: 'replay', load: async () => (await import('./analyzers/replay-command.ts')).replayCommand },
   { name: 'compare', load: async () => (await import('./analyzers/compare-command.ts')).compareCommand },
+  { name: 'analyze', load: async () => (await import('./analyzers/analyze-command.ts')).analyzeCommand },
   { name: 'bench', load: async () => (await import('./bench/bench-command.ts')).benchCommand },
 ];
 

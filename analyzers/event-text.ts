@@ -3,6 +3,7 @@ import { dialectById } from '../traces/dialects/dialects.ts';
 import {
   ATTACH_NAMES,
   CALL,
+  CALL_EVENT_NAMES,
   CALL_NAMES,
   DIALECT_NAMES,
   FLUSH_NAMES,
@@ -15,6 +16,7 @@ import {
 } from '../traces/schema.ts';
 import { decodeSgList } from '../traces/sg-list.ts';
 import { formatRequester } from '../traces/units.ts';
+import { callText, ioctlText } from './call-text.ts';
 import { printable } from './report/escape.ts';
 
 /** Columns whose numbers have names; both outputs of `cat` show these. */
@@ -29,6 +31,7 @@ const NAMED: { readonly [column: string]: readonly string[] } = {
   'flush.type': TAG_TYPE_NAMES,
   'inv.dialect': DIALECT_NAMES,
   'inv.form': INV_FORM_NAMES,
+  'call.event': CALL_EVENT_NAMES,
 };
 
 /** Columns that hold a requester id. */
@@ -156,6 +159,12 @@ export function eventText(event: PlainEvent): string {
       break;
     case 'dma':
       text = dmaText(event);
+      break;
+    case 'ioctl':
+      text = ioctlText(event);
+      break;
+    case 'call':
+      text = callText(event);
       break;
     case 'mark':
       text = printable(String(event.fields['text'] ?? ''));

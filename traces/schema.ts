@@ -233,8 +233,8 @@ export const SEEN = { argument: 1, before: 2, after: 4, unreadable: 8 } as const
 
 /**
  * `event` of a call. `syscall`: a system call that returned, or (errno -1) never did. `start`: a recording begins here, and
- * what came before says nothing about what follows. `fork`: `pid` made the process (or thread) `ret`; comes before anything
- * that the child does. `exec`: fds with close-on-exec are closed, user memory is gone. `exit`: of `task`, with status `ret`;
+ * what came before says nothing about what follows. `fork`: `pid` made the process (or thread) `ret`; sources
+ * may learn of it after the child's first calls. `exec`: fds with close-on-exec are closed, user memory is gone. `exit`: of `task`, with status `ret`;
  * the process is gone with its last thread. `signal`: number `ret` was delivered. `maps`: `data` has all user memory of `pid`
  * (`decodeMappings` of `traces/user-memory.ts`).
  */

@@ -1,4 +1,6 @@
-import { ERRNOS, REQUESTS, SIGNALS } from './linux-names.ts';
+import { errnoNumber } from '../../../traces/errno-names.ts';
+import { ioctlNumber } from '../../../traces/ioctl-requests.ts';
+import { SIGNALS } from './linux-names.ts';
 import { parseNumber, splitArguments } from './strace-values.ts';
 import { ZERO, wordsOf } from './words.ts';
 import type { Words } from './words.ts';
@@ -111,7 +113,7 @@ function parseResult(result: string): { ret: Words; errno: number } | undefined 
   if (result.startsWith('?')) return { ret: ZERO, errno: -1 };
   const failed = /^-1 (E[A-Z0-9]{1,20})\b/.exec(result);
   if (failed !== null) {
-    const errno = ERRNOS.get(failed[1] ?? '');
+    const errno = errnoNumber(failed[1] ?? '');
     return errno === undefined ? undefined : { ret: wordsOf(-errno), errno };
   }
   const ret = parseNumber(/^[^ ]*/.exec(result)?.[0] ?? '');
@@ -134,7 +136,7 @@ export function parseRequest(argument: string): number | undefined {
   const number = parseNumber(argument);
   if (number !== undefined) return number.lo;
   for (const name of argument.split(' or ')) {
-    const request = REQUESTS.get(name.trim());
+    const request = ioctlNumber(name.trim());
     if (request !== undefined) return request;
   }
   return undefined;

@@ -1,0 +1,68 @@
+import type { BatchReport, IoctlAnalysis, RequestReport } from './analyze-ioctl.ts';
+import { printable } from './report/escape.ts';
+import { formatBytes, formatCount, formatNs, formatNumberOf, formatShare } from './report/format-units.ts';
+import { layOut } from './report/plain-table.ts';
+
+/** Errnos shown in a row of the table. */
+const SHOWN_ERRNOS = 3;
+
+function errnoText({ errnos }: RequestReport): string {
+  const entries = Object.entries(errnos);
+  const shown = entries.slice(0, SHOWN_ERRNOS).map(([name, count]) => `${name} ${formatCount(count)}`);
+  if (entries.length > SHOWN_ERRNOS) shown.push(`${entries.length - SHOWN_ERRNOS} more`);
+  return shown.join(', ');
+}
+
+function requestTable(requests: readonly RequestReport[]): string {
+  return layOut({
+    head: ['request', 'on', 'errors', 'calls', 'failed', 'p50', 'p95', 'p99', 'max'],
+    left: 3,
+    rows: requests.map((request) => {
+      const { latencyNs } = request;
+      const times = [latencyNs?.p50, latencyNs?.p95, latencyNs?.p99, latencyNs?.max];
+      return [
+        printable(request.name),
+        printable(request.file ?? '?'),
+        errnoText(request),
+        formatCount(request.calls),
+        formatCount(request.failed),
+        ...times.map((ns) => (ns === undefined ? '-' : formatNs(ns))),
+      ];
+    }),
+  });
+}
+
+/** Rows of requests that one thread repeats: the longest. */
+const SHOWN_ROWS = 10;
+
+function shownBatches(batches: readonly BatchReport[]): BatchReport[] {
+  const inRow = batches.filter(({ unit }) => unit === 'calls in a row');
+  const longest = new Set(inRow.toSorted((a, b) => b.size.max - a.size.max).slice(0, SHOWN_ROWS));
+  return batches.filter((batch) => batch.unit !== 'calls in a row' || longest.has(batch));
+}
+
+function batchTable(batches: readonly BatchReport[]): string {
+  return layOut({
+    head: ['one call asks for', 'unit', 'p50', 'p95', 'p99', 'max', 'sum'],
+    left: 2,
+    rows: shownBatches(batches).map(({ name, unit, size }) => {
+      const show = unit === 'bytes' ? formatBytes : formatCount;
+      return [printable(name), unit, ...[size.p50, size.p95, size.p99, size.max, size.sum].map((value) => show(value))];
+    }),
+  });
+}
+
+/** For people. `file` is the trace's name. */
+export function ioctlAnalysisText(file: string, analysis: IoctlAnalysis): string {
+  const { calls, failed, unknown, processes, kernelNs, durationNs } = analysis;
+  const share = kernelNs === null ? 'time in the kernel unknown' : `${formatNs(kernelNs)} in the kernel`;
+  const results = unknown === 0 ? '' : `, ${formatCount(unknown)} of them without a known result`;
+  const lines = [
+    `${printable(file)}: ${formatNumberOf(calls, 'ioctl')}${results} of ${formatNumberOf(processes, 'process', 'processes')} in ${formatNs(durationNs)}`,
+    `${formatNumberOf(failed, 'call')} failed (${formatShare(failed, calls)}); ${share}`,
+    '',
+    requestTable(analysis.requests),
+  ];
+  if (analysis.batches.length > 0) lines.push('', batchTable(analysis.batches));
+  return `${lines.join('\n')}\n`;
+}
