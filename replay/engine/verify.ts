@@ -9,6 +9,7 @@ import { LISTED } from './verification.ts';
 import type { VerifyPart } from './verification.ts';
 import { verifyDma } from './verify-dma.ts';
 import { verifyInv } from './verify-inv.ts';
+import { verifyIoctl } from './verify-ioctl.ts';
 
 export interface VerifyOptions {
   /** Kinds to check; default all that the trace has. */
@@ -48,7 +49,11 @@ export function* verifySteps(trace: Trace, options: VerifyOptions = {}): Generat
   const parts: VerifyPart[] = [];
   const notes: string[] = [];
   const missing: string[] = [];
-  if (wanted.includes('ioctl')) missing.push(missingIoctl(trace));
+  if (wanted.includes('ioctl')) {
+    const part = verifyIoctl(trace);
+    if (part === undefined) missing.push('ioctl: the trace has no ioctl events');
+    else parts.push(part);
+  }
   if (wanted.includes('dma')) {
     const part = yield* checkDma(trace, options);
     if (part === undefined) missing.push('dma: the trace has no dma events (live kernels and guests cannot see DMA)');
@@ -68,12 +73,6 @@ export function* verifySteps(trace: Trace, options: VerifyOptions = {}): Generat
     });
   }
   return result;
-}
-
-function missingIoctl(trace: Trace): string {
-  return trace.streamCounts.ioctl === 0
-    ? 'ioctl: the trace has no ioctl events'
-    : 'ioctl: this version does not replay ioctls';
 }
 
 function missingInv(trace: Trace): string {

@@ -92,11 +92,25 @@ export class Access implements IommufdObject {
     }
   }
 
+  /** The physical pages of a pinned range, in order. */
+  *pinnedPages(iova: bigint, length: bigint): Generator<ReturnType<Area['pages']['physical']>> {
+    const last = iova + length - 1n;
+    let at = iova;
+    for (const area of this.ioas?.contiguous(iova, last) ?? []) {
+      const end = area.last < last ? area.last : last;
+      const to = Math.floor(area.byteAt(end) / PAGE_SIZE);
+      for (let page = Math.floor(area.byteAt(at) / PAGE_SIZE); page <= to; page++) yield area.pages.physical(page);
+      at = end + 1n;
+    }
+  }
+
   #pinArea(area: Area, at: bigint, end: bigint, last: bigint, write: boolean): number {
-    if (area.preventAccess || area.pages.source.kind === 'dmabuf') return -ERRNO.EINVAL;
+    if (area.preventAccess) return -ERRNO.EINVAL;
+    if (!area.allows(write)) return -ERRNO.EPERM;
+    if (area.pages.source.kind === 'dmabuf') return -ERRNO.EINVAL;
     if (area.byteAt(at) % PAGE_SIZE !== 0) return -ERRNO.EINVAL;
     if (last > area.last && area.byteAt(area.last) % PAGE_SIZE !== PAGE_SIZE - 1) return -ERRNO.EINVAL;
-    if (write && !area.pages.writable) return -ERRNO.EPERM;
+    if ((area.prot & (write ? 2 : 1)) === 0) return -ERRNO.EPERM;
     return area.pages.pin(Math.floor(area.byteAt(at) / PAGE_SIZE), Math.floor(area.byteAt(end) / PAGE_SIZE));
   }
 }

@@ -30,6 +30,9 @@ export interface MemoryRegion {
   readonly address: number;
   readonly bytes: Uint8Array | null;
   after: Uint8Array | undefined;
+  /** Of what the call wrote: some is not known, some is what was last seen elsewhere, and may have changed since. */
+  unknown: boolean;
+  recalled?: boolean;
 }
 
 /**
@@ -112,8 +115,68 @@ export class AddressSpace {
     if (length === 0) return true;
     const at = this.#inUser(address, length);
     if (at === undefined) return false;
-    if (!this.accessible(at, length, PROT.write)) return false;
+    if (this.accessible(at, length, PROT.write)) {
+      this.#store(at, bytes);
+      return true;
+    }
+    let done = 0;
+    while (this.accessible(at + done, 1, PROT.write)) done += PAGE_SIZE - ((at + done) % PAGE_SIZE);
+    if (done > 0) this.#store(at, bytes.subarray(0, done));
+    return false;
+  }
+
+  /** The physical page behind an address, as get_user_pages finds it; undefined: EFAULT. */
+  page(address: bigint): { readonly backing: Backing; readonly page: number } | undefined {
+    const at = this.#inUser(address, 1);
+    if (at === undefined) return undefined;
+    return this.pin(at - (at % PAGE_SIZE), PAGE_SIZE, false)?.[0];
+  }
+
+  /** Like `write` of memory's contents as they were last seen, or of `length` bytes that nobody knows. */
+  writeRecalled(address: bigint, length: number, bytes: Uint8Array | undefined): boolean {
+    const at = this.#inUser(address, length);
+    if (at === undefined || !this.accessible(at, length, PROT.write)) return false;
+    for (const region of this.#regions) {
+      if (region.bytes === null || at >= region.address + region.bytes.length || at + length <= region.address)
+        continue;
+      if (bytes === undefined) region.unknown = true;
+      else region.recalled = true;
+    }
+    if (bytes !== undefined) this.#store(at, bytes);
+    return true;
+  }
+
+  /** Nothing that was seen of memory's contents can be relied on any more. */
+  forget(): void {
+    this.#rest.forget();
+    for (const { backing } of this.#vmas) backing.forget();
+  }
+
+  /** The bytes at an address now, as far as they are known: those of the call's regions, or seen before. */
+  peek(at: number, length: number): Uint8Array | undefined {
+    for (const region of this.#regions) {
+      const { bytes } = region;
+      if (bytes === null || at < region.address || at + length > region.address + bytes.length) continue;
+      return (region.after ?? bytes).slice(at - region.address, at - region.address + length);
+    }
+    return this.recall(at, length);
+  }
+
+  /** Writes without a check of rights. */
+  poke(at: number, bytes: Uint8Array): void {
+    const before = this.unrecordedWrites;
     this.#store(at, bytes);
+    this.unrecordedWrites = before;
+    this.remember(at, bytes);
+  }
+
+  /** clear_user: zeroes a range without holding that many bytes; false: EFAULT. */
+  clear(address: bigint, length: number): boolean {
+    const at = this.#inUser(address, length);
+    if (at === undefined || !this.accessible(at, length, PROT.write)) return false;
+    const zeros = new Uint8Array(Math.min(length, 1 << 16));
+    for (let done = 0; done < length; done += zeros.length)
+      this.#store(at + done, zeros.subarray(0, Math.min(zeros.length, length - done)));
     return true;
   }
 
@@ -171,6 +234,7 @@ export class AddressSpace {
         at = next;
         continue;
       }
+      if (vma.backing.deviceMemory) return undefined;
       if ((vma.prot & PROT.read) === 0 && !write) return undefined;
       if (write && (vma.prot & PROT.write) === 0) return undefined;
       const next = Math.min(end, vma.end);

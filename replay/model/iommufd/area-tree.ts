@@ -15,6 +15,8 @@ export class Area {
   accesses = 0;
   /** Held by hardware queues: UNMAP is EBUSY. */
   locks = 0;
+  /** Domains that were filled page by page, because large pages were off then. */
+  smallIn: Set<object> | undefined = undefined;
   /** Being unmapped. */
   preventAccess = false;
 
@@ -39,6 +41,11 @@ export class Area {
 
   get length(): bigint {
     return this.last - this.start + 1n;
+  }
+
+  /** Whether an access may read, or write, by the area's protection. */
+  allows(write: boolean): boolean {
+    return (this.prot & (write ? 2 : 1)) !== 0;
   }
 
   /** Pages of `pages` that the area covers, both inclusive. */

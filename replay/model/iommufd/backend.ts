@@ -1,6 +1,7 @@
 import type { Device } from './device.ts';
 import type { HwptNested, HwptPaging } from './hwpt.ts';
 import type { DriverData, InvalidateRequest, ViommuObject } from './parts.ts';
+import type { ViommuBackend } from './viommu-driver.ts';
 
 /** A range of IOVAs, both ends inclusive. */
 export interface IovaRange {
@@ -17,6 +18,8 @@ export interface PagingDomain {
   /** Dirty state and page sizes of entries, where the driver has dirty ops. */
   readonly format: 'amdv1-mock' | 'plain';
   dirtyTracking: boolean;
+  /** Snooping can't be turned off by a device (enforce_cache_coherency). */
+  readonly enforcedCoherency?: boolean;
 }
 
 /** A driver's nested domain. */
@@ -26,7 +29,7 @@ export interface NestedDomain {
   /** Runs the entries in order; undefined where the driver has no such op (EOPNOTSUPP). */
   invalidate?(request: InvalidateRequest): { readonly done: number; readonly ret: number };
   /** The vIOMMU that it was made from. */
-  readonly viommu?: ViommuObject;
+  readonly viommu?: ViommuObject | undefined;
 }
 
 /**
@@ -42,16 +45,16 @@ export interface Backend {
   /** GET_HW_INFO: type and payload; undefined: no such op (type 0, no bytes). */
   hwInfo?(device: Device, type: number): { readonly type: number; readonly bytes: Uint8Array } | number;
   /** Driver's own refusal of an attach or a replace (`pasid` 0: RID); called before anything changes. */
-  attach(device: Device, pasid: number, hwpt: HwptPaging | HwptNested, old: HwptPaging | HwptNested | undefined): number;
-  /** VIOMMU_ALLOC, after the core's checks. `data` may be written back through `write`. */
-  viommu?: ViommuBackend;
-}
-
-/** Driver side of a vIOMMU; types and payloads are the driver's. */
-export interface ViommuBackend {
-  readonly types: readonly number[];
-  readonly eventTypes: readonly number[];
-  readonly queueTypes: readonly number[];
+  attach(
+    device: Device,
+    pasid: number,
+    hwpt: HwptPaging | HwptNested,
+    old: HwptPaging | HwptNested | undefined,
+  ): number;
+  /** A PASID of the device went back to blocked. */
+  detachPasid?(device: Device, pasid: number): void;
+  /** vIOMMUs; undefined: VIOMMU_ALLOC is EOPNOTSUPP. */
+  readonly viommu?: ViommuBackend;
 }
 
 /** What a device's driver says of it. */
@@ -65,4 +68,6 @@ export interface DeviceTraits {
   readonly reserved: readonly IovaRange[];
   /** Nested RID domains get the faults of PASIDs (user_pasid_table). */
   readonly userPasidTable: boolean;
+  /** The IOMMU instance that the device is behind, where there are several. */
+  readonly iommu?: string;
 }

@@ -20,6 +20,8 @@ export class Backing {
   readonly hugeShift: number;
   /** Bytes of a file; pages beyond can't be pinned. Undefined: no limit. */
   size: number | undefined;
+  /** A device's own memory: it has no pages that could be pinned. */
+  deviceMemory = false;
   /** Whether contents that nothing was written to are zero for certain. */
   zeroed = false;
   /** Page frame numbers by page index, where the recording has them (/proc/PID/pagemap). */
@@ -50,6 +52,10 @@ export class Backing {
       at += count;
     }
     return bytes;
+  }
+
+  forget(): void {
+    this.#pages.clear();
   }
 
   remember(offset: number, bytes: Uint8Array): void {

@@ -2,6 +2,7 @@ import type { Backend } from './backend.ts';
 import type { Ioas } from './ioas.ts';
 import { ObjectTable } from './objects.ts';
 import type { IommufdObject } from './objects.ts';
+import { MmapRegions } from './mmap-regions.ts';
 import type { Machine } from './machine.ts';
 
 /**
@@ -31,8 +32,12 @@ export class Context {
   accountPerProcess: boolean;
   /** The IOAS that the VFIO compat calls use. */
   compatIoas: Ioas | undefined = undefined;
+  /** Drivers' memory that user space may map through the context's fd. */
+  readonly mmapRegions = new MmapRegions();
   /** VFIO_NOIOMMU container: no IOAS behind the compat calls. */
   noIommu = false;
+  /** Opened before the recording began: it may hold objects that nobody saw made. */
+  partial = false;
   /** What keeps the context alive: its open file, event fds. */
   refs = 0;
 

@@ -33,7 +33,7 @@ export class Device implements IommufdObject {
   /** Called by `unbind` before the id goes: tears the vDEVICE down. */
   onUnbind: (() => void) | undefined = undefined;
 
-  constructor(context: Context, traits: DeviceTraits, group = new DeviceGroup(), driverData: unknown = undefined) {
+  constructor(context: Context, traits: DeviceTraits, group = new DeviceGroup(), driverData?: unknown) {
     this.context = context;
     this.traits = traits;
     this.group = group;
@@ -73,8 +73,9 @@ export class Device implements IommufdObject {
     if (attachment === undefined || !attachment.devices.delete(this)) return 0;
     const { hwpt } = attachment;
     if (attachment.devices.size === 0) this.group.attachments.delete(pasid);
-    hwpt.fault?.drop(hwpt, this);
+    hwpt.fault?.drop(hwpt, this, pasid);
     if (pasid === NO_PASID) pagingOf(hwpt).ioas.releaseReserved(this);
+    else this.backend.detachPasid?.(this, pasid);
     putHwpt(hwpt);
     return 0;
   }
@@ -86,7 +87,7 @@ export class Device implements IommufdObject {
   }
 
   destroy(): void {
-    for (const pasid of [...this.group.attachments.keys()]) this.detach(pasid);
+    for (const pasid of this.group.attachments.keys()) this.detach(pasid);
   }
 
   #changeTo(pasid: number, hwpt: Hwpt, how: 'attach' | 'replace'): number {
@@ -140,7 +141,7 @@ export class Device implements IommufdObject {
     const ret = this.#pasidCompat(pasid, hwpt) || this.#driver(pasid, hwpt, old);
     if (ret !== 0) return undo(ret);
     for (const device of attachment.devices) {
-      old.fault?.drop(old, device);
+      old.fault?.drop(old, device, pasid);
       if (pasid === NO_PASID && ioas !== oldIoas) oldIoas.releaseReserved(device);
     }
     this.group.attachments.set(pasid, { hwpt, devices: attachment.devices });
@@ -173,7 +174,7 @@ export class Device implements IommufdObject {
 
   /** iommufd_device_auto_get_domain. */
   #changeToAuto(pasid: number, ioas: Ioas, how: 'attach' | 'replace'): number {
-    for (const hwpt of [...ioas.hwpts]) {
+    for (const hwpt of ioas.hwpts.slice()) {
       if (!hwpt.auto) continue;
       const ret = this.#changeTo(pasid, hwpt, how);
       if (ret === -ERRNO.EINVAL) continue;

@@ -1,6 +1,5 @@
 import type { Access } from './access.ts';
-import { AreaTree, U64_MAX } from './area-tree.ts';
-import { Area } from './area-tree.ts';
+import { Area, AreaTree, U64_MAX } from './area-tree.ts';
 import type { IovaRange, PagingDomain } from './backend.ts';
 import { PAGE_SIZE } from './backing.ts';
 import type { Context } from './context.ts';
@@ -195,6 +194,22 @@ export class Ioas implements IommufdObject {
   removeAccess(access: Access): void {
     this.accesses.delete(access);
     this.recalculateAlignment();
+  }
+
+  /** iopt_disable_large_pages and iopt_enable_large_pages. */
+  setLargePages(on: boolean): number {
+    if (on) {
+      if (this.noLargePages && this.domains.length > 0)
+        for (const area of this.areas.values()) area.smallIn = new Set([...(area.smallIn ?? []), ...this.domains]);
+      this.noLargePages = false;
+      return this.recalculateAlignment();
+    }
+    if (this.noLargePages) return 0;
+    if (this.domains.length > 0 && this.areas.size > 0) return -ERRNO.EINVAL;
+    this.noLargePages = true;
+    const ret = this.recalculateAlignment();
+    if (ret !== 0) this.noLargePages = false;
+    return ret;
   }
 
   /** iopt_calculate_iova_alignment: raising it fails where an area isn't aligned so far. */

@@ -78,12 +78,7 @@ export function runIoctl(
 }
 
 /** copy_struct_from_user: a longer struct is accepted where what is beyond is zero, a shorter one is zero-extended. */
-function copyStruct(
-  memory: Process['memory'],
-  address: bigint,
-  userSize: number,
-  into: Uint8Array,
-): number {
+function copyStruct(memory: Process['memory'], address: bigint, userSize: number, into: Uint8Array): number {
   if (userSize > into.length) {
     const tail = memory.zeroTail(address + BigInt(into.length), userSize - into.length);
     if (tail !== 0) return tail;

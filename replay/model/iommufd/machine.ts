@@ -1,6 +1,8 @@
 import type { Backend } from './backend.ts';
 import type { Process } from './process.ts';
 import type { QuirkName } from './quirks.ts';
+import { UNKNOWN_HARDWARE } from './vfio/hardware.ts';
+import type { RecordedHardware } from './vfio/hardware.ts';
 
 /** What all contexts of a replay share. */
 export class Machine {
@@ -10,6 +12,10 @@ export class Machine {
   readonly #quirks: Map<QuirkName, number>;
   /** CONFIG_IOMMUFD_TEST: IOMMU_TEST_CMD and the flags that only it has. */
   readonly testKernel: boolean;
+  /** CONFIG_VFIO_NOIOMMU, where it is known. */
+  noIommuBuilt: boolean | undefined = undefined;
+  /** What is known of the hardware behind VFIO devices. */
+  hardware: RecordedHardware = UNKNOWN_HARDWARE;
 
   constructor(backend: Backend, quirks: readonly QuirkName[] = [], testKernel = true) {
     this.backend = backend;

@@ -2,7 +2,11 @@ import type { Access } from './access.ts';
 import type { Device } from './device.ts';
 import type { HwptNested, HwptPaging } from './hwpt.ts';
 import type { Ioas } from './ioas.ts';
-import type { FaultQueueObject, VeventqObject, ViommuObject } from './parts.ts';
+import type { FaultQueue } from './fault-queue.ts';
+import type { HwQueue } from './hw-queue.ts';
+import type { Vdevice } from './vdevice.ts';
+import type { Veventq } from './veventq.ts';
+import type { Viommu } from './viommu.ts';
 
 /**
  * An object with an id. `users` starts at 1, the table's own; who depends on the object adds one and takes it back. DESTROY
@@ -23,11 +27,11 @@ export interface ObjectTypes {
   hwptNested: HwptNested;
   device: Device;
   access: Access;
-  fault: FaultQueueObject;
-  viommu: ViommuObject;
-  veventq: VeventqObject;
-  vdevice: IommufdObject;
-  hwQueue: IommufdObject;
+  fault: FaultQueue;
+  viommu: Viommu;
+  veventq: Veventq;
+  vdevice: Vdevice;
+  hwQueue: HwQueue;
   selftest: IommufdObject;
 }
 
@@ -64,7 +68,7 @@ export class ObjectTable {
 
   find<T extends keyof ObjectTypes>(id: number, type: T): ObjectTypes[T] | undefined {
     const object = this.#objects[id];
-    return object !== undefined && object.type === type ? (object as ObjectTypes[T]) : undefined;
+    return object?.type === type ? (object as ObjectTypes[T]) : undefined;
   }
 
   /** Takes the object out and undoes it, whatever its users. */

@@ -8,11 +8,19 @@ import { ERRNO } from './errno.ts';
 export type PageSource =
   | { readonly kind: 'user'; readonly memory: AddressSpace; readonly base: number }
   | { readonly kind: 'file'; readonly backing: Backing; readonly start: number; readonly pinnable: boolean }
-  | { readonly kind: 'dmabuf'; readonly backing: Backing; readonly start: number; readonly buffer: DmabufState };
+  | {
+      readonly kind: 'dmabuf';
+      readonly backing: Backing;
+      readonly start: number;
+      readonly buffer: DmabufState;
+      readonly revocation: number;
+    };
 
 /** A dma-buf's exporter can take its memory away and give it back. */
 export interface DmabufState {
   revoked: boolean;
+  /** How often its importers were told that its memory moved. */
+  revocations: number;
 }
 
 interface AccessPin {
@@ -97,6 +105,12 @@ export class Pages {
       this.#areas?.some((area) => page >= area.firstPage && page <= area.lastPage) === true ||
       this.#pins?.some((pin) => page >= pin.first && page <= pin.last) === true
     );
+  }
+
+  /** Memory of a dma-buf that was revoked since it was mapped: no domain maps it any more. */
+  get gone(): boolean {
+    const { source } = this;
+    return source.kind === 'dmabuf' && source.buffer.revocations !== source.revocation;
   }
 
   get anyPins(): boolean {

@@ -1,13 +1,16 @@
 import type { NestedDomain } from './backend.ts';
 import type { Device } from './device.ts';
+import type { PageRequest } from './fault-queue.ts';
 import type { HwptNested, HwptPaging } from './hwpt.ts';
 import type { IommufdObject } from './objects.ts';
 
 /** What the HWPT and attach code needs of a fault queue (drivers/iommu/iommufd/eventq.c). */
 export interface FaultQueueObject extends IommufdObject {
   readonly type: 'fault';
+  /** A whole group of page requests came by an attachment. */
+  report(device: Device, hwpt: HwptPaging | HwptNested, pasid: number, requests: readonly PageRequest[]): void;
   /** `device` left `hwpt` by `pasid`, or `hwpt` goes: its groups, delivered or not, are answered INVALID and dropped. */
-  drop(hwpt: HwptPaging | HwptNested, device: Device | undefined): void;
+  drop(hwpt: HwptPaging | HwptNested, device?: Device, pasid?: number): void;
 }
 
 /** What HWPT_ALLOC and HWPT_INVALIDATE need of a vIOMMU (drivers/iommu/iommufd/viommu.c). */

@@ -7,10 +7,27 @@ import { Unjudged } from './unjudged.ts';
  * their own interfaces. `release` runs when the last fd of the last process goes.
  */
 export interface OpenFile {
-  readonly kind: 'iommufd' | 'fault' | 'veventq' | 'access' | 'dmabuf' | 'memfd' | 'other';
+  readonly kind:
+    | 'iommufd'
+    | 'fault'
+    | 'veventq'
+    | 'access'
+    | 'dmabuf'
+    | 'memfd'
+    | 'vfioContainer'
+    | 'vfioGroup'
+    | 'vfioDevice'
+    | 'other';
   refs: number;
-  /** Bytes that a read gives, or a negative errno. Undefined: not modelled. */
-  read?(count: number, position: bigint | undefined): Uint8Array | number;
+  /**
+   * Bytes that a read gives, or a negative errno. Undefined: not modelled. `writable`: whether `length` bytes at `offset` of the
+   * caller's buffer can be written; if not given, all can.
+   */
+  read?(
+    count: number,
+    position: bigint | undefined,
+    writable?: (offset: number, length: number) => boolean,
+  ): Uint8Array | number;
   /** What a write returns. Undefined: not modelled. */
   write?(bytes: Uint8Array, position: bigint | undefined): number;
   release(): void;
@@ -29,6 +46,10 @@ export class Process {
   readonly fds = new Map<number, OpenFile>();
   /** False where the recording began after the process opened files: fd numbers can't be predicted then. */
   fdsKnown: boolean;
+  /** Close-on-exec fds. */
+  readonly cloexec = new Set<number>();
+  /** End of the heap, once seen. */
+  brk: number | undefined = undefined;
   /** CAP_IPC_LOCK: no accounting of locked memory. */
   ipcLock = true;
   /** CAP_SYS_RESOURCE, for OPTION RLIMIT_MODE. */
@@ -71,6 +92,6 @@ export class Process {
   }
 
   closeAll(): void {
-    for (const fd of [...this.fds.keys()]) this.close(fd);
+    for (const fd of this.fds.keys()) this.close(fd);
   }
 }

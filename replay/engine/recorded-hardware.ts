@@ -1,0 +1,88 @@
+import type { Trace } from '../../traces/trace.ts';
+import { answerKey, rangesOfInfo } from '../model/iommufd/vfio/hardware.ts';
+import type { DeviceAnswer, RecordedHardware } from '../model/iommufd/vfio/hardware.ts';
+import { VFIO } from '../model/iommufd/vfio/requests.ts';
+import { StructView } from '../model/iommufd/struct-view.ts';
+import { bytesOf, callEvents, memoryOf } from './ioctl-events.ts';
+
+const IOVA_RANGES = 0x3b84;
+const HW_INFO = 0x3b8a;
+
+/** What was found of the hardware, and by which calls. */
+export interface HardwareFinding {
+  readonly hardware: RecordedHardware;
+  /** Events whose results were taken as input: they can't be judged. */
+  readonly events: ReadonlySet<number>;
+}
+
+type Mutable = { -readonly [K in Exclude<keyof RecordedHardware, 'answers'>]: RecordedHardware[K] } & {
+  readonly answers: Map<string, DeviceAnswer>;
+};
+
+/**
+ * Hardware's answers in a recording with VFIO devices, each taken from the first call that shows it: what can be mapped, page
+ * sizes, GET_HW_INFO. Undefined for recordings without such devices.
+ */
+export function findHardware(trace: Trace): HardwareFinding | undefined {
+  const hardware: Mutable = {
+    usable: undefined,
+    pageSizes: undefined,
+    pasidBits: undefined,
+    capabilities: undefined,
+    infoType: undefined,
+    info: undefined,
+    answers: new Map(),
+  };
+  const events = new Set<number>();
+  let devices = false;
+  for (const { index, stream, row, segment } of callEvents(trace)) {
+    if (stream !== 'ioctl') continue;
+    const { columns } = segment.rows.ioctl;
+    const request = (columns.request[row] ?? 0) >>> 0;
+    if (request === VFIO.bindIommufd || request === VFIO.groupSetContainer) devices = true;
+    const errno = columns.errno[row] ?? 0;
+    if (!devices || errno < 0) continue;
+    const after = bytesOf(columns.after, row);
+    if (request >= VFIO.deviceGetInfo && request <= VFIO.deviceGetIrqInfo) {
+      const key = answerKey(request, bytesOf(columns.before, row));
+      if (hardware.answers.has(key)) continue;
+      hardware.answers.set(key, { ret: errno > 0 ? -errno : 0, after });
+      events.add(index);
+      continue;
+    }
+    if (errno > 0) continue;
+    if (learn(hardware, request, after, () => memoryOf(columns.memory, row)[0]?.after ?? undefined)) events.add(index);
+  }
+  return devices ? { hardware, events } : undefined;
+}
+
+/** Whether the result told something new. */
+function learn(hardware: Mutable, request: number, after: Uint8Array, memory: () => Uint8Array | undefined): boolean {
+  const view = new StructView(after);
+  if (request === VFIO.iommuGetInfo && after.length >= 16) {
+    const ranges = hardware.usable === undefined ? rangesOfInfo(after) : undefined;
+    const news = hardware.pageSizes === undefined || ranges !== undefined;
+    hardware.pageSizes ??= view.u64(8);
+    hardware.usable ??= ranges;
+    return news;
+  }
+  if (request === IOVA_RANGES && hardware.usable === undefined) {
+    const bytes = memory();
+    if (bytes === undefined) return false;
+    const ranges = new StructView(bytes);
+    const count = Math.min(view.u32(8), Math.floor(bytes.length / 16));
+    hardware.usable = Array.from({ length: count }, (_, i) => ({
+      start: ranges.u64(i * 16),
+      last: ranges.u64(i * 16 + 8),
+    }));
+    return true;
+  }
+  if (request === HW_INFO && hardware.infoType === undefined) {
+    hardware.infoType = view.u32(24);
+    hardware.pasidBits = after[28] ?? 0;
+    hardware.capabilities = view.u32(32);
+    hardware.info = memory()?.slice(0, view.u32(12));
+    return true;
+  }
+  return false;
+}

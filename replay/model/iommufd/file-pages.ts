@@ -1,0 +1,64 @@
+import { U64_MAX } from './area-tree.ts';
+import { Backing, PAGE_SIZE } from './backing.ts';
+import { ERRNO } from './errno.ts';
+import { Pages } from './pages.ts';
+import type { DmabufState } from './pages.ts';
+import type { OpenFile, Process } from './process.ts';
+import { Unjudged } from './unjudged.ts';
+
+/** Behind files that are no memory: nothing of it can be pinned. */
+const NOT_MEMORY = new Backing(0);
+
+/** An open memfd, or another file: only a memfd's pages can be pinned. */
+export interface MemoryFile extends OpenFile {
+  readonly kind: 'memfd';
+  readonly backing: Backing;
+}
+
+/** An open dma-buf. */
+export interface DmabufFile extends OpenFile {
+  readonly kind: 'dmabuf';
+  readonly backing: Backing;
+  readonly size: number;
+  readonly state: DmabufState;
+  /** Whether its exporter has the physical-vector hook that iommufd needs. */
+  readonly importable: boolean;
+}
+
+/** iopt_map_file_pages: the pages of a file or a dma-buf, or a negative errno. */
+export function filePages(
+  process: Process,
+  fd: number,
+  start: bigint,
+  length: bigint,
+  writable: boolean,
+): Pages | number {
+  const file = process.fds.get(fd);
+  if (file === undefined) {
+    if (!process.fdsKnown && fd >= 0) throw new Unjudged('file descriptors of the process are not known');
+    return -ERRNO.EBADF;
+  }
+  if (start + length > U64_MAX) return -ERRNO.EOVERFLOW;
+  const offset = Number(start & BigInt(PAGE_SIZE - 1));
+  const base = Number(start) - offset;
+  const count = Math.ceil((offset + Number(length)) / PAGE_SIZE);
+  if (file.kind === 'dmabuf') {
+    const { backing, size, state, importable } = file as DmabufFile;
+    if (!importable) return -ERRNO.EOPNOTSUPP;
+    if (length === 0n || Number(start + length) > size) return -ERRNO.EINVAL;
+    if (state.revoked) return -ERRNO.ENODEV;
+    return new Pages(
+      { kind: 'dmabuf', backing, start: base, buffer: state, revocation: state.revocations },
+      count,
+      writable,
+    );
+  }
+  if (length === 0n) return -ERRNO.EINVAL;
+  if (file.kind !== 'memfd')
+    return new Pages({ kind: 'file', backing: NOT_MEMORY, start: base, pinnable: false }, count, writable);
+  return new Pages(
+    { kind: 'file', backing: (file as MemoryFile).backing, start: base, pinnable: true },
+    count,
+    writable,
+  );
+}

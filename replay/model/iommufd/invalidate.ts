@@ -1,0 +1,46 @@
+import { ERRNO } from './errno.ts';
+import type { IoctlCall, IoctlSpec } from './ioctl.ts';
+import type { InvalidateRequest } from './parts.ts';
+
+/** Bounds that HWPT_INVALIDATE sets to its array. */
+const MAX_ENTRY_BYTES = 4096;
+const MAX_ENTRIES = 1 << 19;
+
+/**
+ * struct iommu_hwpt_invalidate: hwpt 4, data_uptr 8, data_type 16, entry_len 20, entry_num 24, reserved 28. The number of
+ * entries that were done is written back whatever comes out.
+ */
+function invalidate(call: IoctlCall): number {
+  const { struct } = call;
+  const { done, ret } = run(call);
+  struct.setU32(24, done);
+  return call.respond() === 0 ? ret : -ERRNO.EFAULT;
+}
+
+function run(call: IoctlCall): { readonly done: number; readonly ret: number } {
+  const { context, process, struct } = call;
+  const refused = (errno: number) => ({ done: 0, ret: -errno });
+  const request: InvalidateRequest = {
+    type: struct.u32(16),
+    address: struct.u64(8),
+    entryLength: struct.u32(20),
+    count: struct.u32(24),
+    readBytes: (address, length) => process.memory.read(address, length),
+  };
+  if (struct.u32(28) !== 0) return refused(ERRNO.EOPNOTSUPP);
+  const { count, address, entryLength } = request;
+  if (count > 0 && (address === 0n || entryLength === 0 || entryLength > MAX_ENTRY_BYTES || count > MAX_ENTRIES)) {
+    return refused(ERRNO.EINVAL);
+  }
+  const id = struct.u32(4);
+  const nested = context.objects.find(id, 'hwptNested');
+  if (nested !== undefined) return nested.domain.invalidate?.(request) ?? refused(ERRNO.EOPNOTSUPP);
+  const viommu = context.objects.find(id, 'viommu');
+  if (viommu !== undefined) return viommu.invalidate(request);
+  return refused(context.objects.get(id) === undefined ? ERRNO.ENOENT : ERRNO.EINVAL);
+}
+
+/** IOMMU_HWPT_INVALIDATE. */
+export const invalidateIoctls: readonly IoctlSpec[] = [
+  { request: 0x3b8d, name: 'IOMMU_HWPT_INVALIDATE', minSize: 32, size: 32, handle: invalidate },
+];

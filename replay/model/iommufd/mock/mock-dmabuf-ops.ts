@@ -1,0 +1,40 @@
+import { Backing, PAGE_SIZE } from '../backing.ts';
+import { ERRNO } from '../errno.ts';
+import type { DmabufFile } from '../file-pages.ts';
+import type { IoctlCall } from '../ioctl.ts';
+import type { MockOp } from './mock-op.ts';
+
+const MAX_PAGES = 512;
+
+function get({ struct, process }: IoctlCall): number {
+  const size = Math.ceil(struct.u32(16) / PAGE_SIZE) * PAGE_SIZE;
+  if (size === 0 || size > MAX_PAGES * PAGE_SIZE) return -ERRNO.EINVAL;
+  const file: DmabufFile = {
+    kind: 'dmabuf',
+    refs: 0,
+    backing: new Backing(size),
+    size,
+    state: { revoked: false, revocations: 0 },
+    importable: true,
+    release: () => undefined,
+  };
+  return process.install(file);
+}
+
+function revoke({ struct, process }: IoctlCall): number {
+  const file = process.fds.get(struct.i32(16));
+  if (file === undefined) return -ERRNO.EBADF;
+  if (file.kind !== 'dmabuf') return -ERRNO.EINVAL;
+  const buffer = file as DmabufFile;
+  if (!buffer.importable) return -ERRNO.EOPNOTSUPP;
+  const revoked = struct.u32(20) !== 0;
+  // Every notice takes the mappings of today's importers down, even that the memory is back: nothing maps it for them again.
+  buffer.state.revocations++;
+  buffer.state.revoked = revoked;
+  return 0;
+}
+
+export const mockDmabufOps: readonly MockOp[] = [
+  { op: 22, name: 'DMABUF_GET', handle: get },
+  { op: 23, name: 'DMABUF_REVOKE', handle: revoke },
+];

@@ -1,0 +1,75 @@
+import { ERRNO } from '../errno.ts';
+import { Unjudged } from '../unjudged.ts';
+import { EXTENSION, VFIO } from './requests.ts';
+import { Type1 } from './type1.ts';
+import type { VfioCall, VfioFile } from './vfio-file.ts';
+
+/** /dev/vfio/vfio without iommufd behind it (drivers/vfio/container.c). */
+export class VfioContainer implements VfioFile {
+  readonly kind = 'vfioContainer';
+  refs = 0;
+  /** Groups that were put into it; with the last the mappings go. */
+  #groups = 0;
+  #type1: Type1 | undefined = undefined;
+
+  addGroup(): void {
+    this.#groups++;
+  }
+
+  removeGroup(): void {
+    this.#groups--;
+    if (this.#groups === 0) this.#type1 = undefined;
+  }
+
+  ioctl(call: VfioCall): number {
+    switch (call.request) {
+      case VFIO.getApiVersion:
+        return 0;
+      case VFIO.checkExtension:
+        return this.#extension(call);
+      case VFIO.setIommu:
+        return this.#setIommu(call);
+      case VFIO.iommuGetInfo:
+        return this.#type1?.getInfo(call) ?? -ERRNO.EINVAL;
+      case VFIO.iommuMapDma:
+        return this.#type1?.map(call) ?? -ERRNO.EINVAL;
+      case VFIO.iommuUnmapDma:
+        return this.#type1?.unmap(call) ?? -ERRNO.EINVAL;
+      case VFIO.iommuDirtyPages:
+        return this.#type1?.dirtyPages(call) ?? -ERRNO.EINVAL;
+      default:
+        return this.#type1 === undefined ? -ERRNO.EINVAL : -ERRNO.ENOTTY;
+    }
+  }
+
+  release(): void {
+    this.#type1 = undefined;
+  }
+
+  #extension({ machine, argument }: VfioCall): number {
+    switch (Number(argument)) {
+      case EXTENSION.type1:
+      case EXTENSION.type1v2:
+      case EXTENSION.unmapAll:
+        return 1;
+      case EXTENSION.updateVaddr:
+        return this.#type1 === undefined ? 0 : 1;
+      case EXTENSION.dmaCc:
+        if (this.#type1 === undefined) return 0;
+        throw new Unjudged('whether the IOMMU enforces coherency is not known');
+      case EXTENSION.noIommu:
+        if (machine.noIommuBuilt === undefined) throw new Unjudged('a build option of the kernel is not known');
+        return machine.noIommuBuilt ? 1 : 0;
+      default:
+        return 0;
+    }
+  }
+
+  #setIommu({ machine, argument }: VfioCall): number {
+    const type = Number(argument);
+    if (this.#groups === 0 || this.#type1 !== undefined) return -ERRNO.EINVAL;
+    if (type !== EXTENSION.type1 && type !== EXTENSION.type1v2) return -ERRNO.ENODEV;
+    this.#type1 = new Type1(type, machine.hardware);
+    return 0;
+  }
+}

@@ -1,0 +1,165 @@
+import type { Context } from '../context.ts';
+import { Device, NO_PASID } from '../device.ts';
+import { ERRNO } from '../errno.ts';
+import { openIommufd } from '../iommufd-file.ts';
+import type { Machine } from '../machine.ts';
+import type { IommufdFile, OpenFile, Process } from '../process.ts';
+import { StructView } from '../struct-view.ts';
+import { Unjudged } from '../unjudged.ts';
+import { answerKey, recordedTraits } from './hardware.ts';
+import { VFIO } from './requests.ts';
+import { readArgsz, writeWord } from './user-struct.ts';
+import { unnumberedFd } from './vfio-file.ts';
+import type { VfioCall, VfioFile } from './vfio-file.ts';
+
+/** struct vfio_device_bind_iommufd: up to out_devid, and whole. */
+const BIND_MINIMUM = 16;
+const BIND_BYTES = 24;
+/** Bit 0 of the flags: BIND has a token, ATTACH and DETACH have a PASID. */
+const EXTENDED = 1;
+
+/** A device's fd: /dev/vfio/devices/vfioN, or what a group gave. Most of what it answers only the device knows. */
+export class VfioDevice implements VfioFile {
+  readonly kind = 'vfioDevice';
+  refs = 0;
+  readonly #closed: () => void;
+  /** Opened through a group: it is not bound by a call. */
+  #byGroup = false;
+  #device: Device | undefined = undefined;
+  #file: IommufdFile | undefined = undefined;
+
+  constructor(closed: () => void = () => undefined) {
+    this.#closed = closed;
+  }
+
+  /** Through a group: bound and attached to the compat IOAS where the container is an iommufd. */
+  openByGroup(context: Context | undefined, machine: Machine): number {
+    this.#byGroup = true;
+    if (context === undefined) return 0;
+    const device = this.#bindTo(context, machine);
+    const ioas = context.compatIoas;
+    const ret = ioas === undefined ? -ERRNO.ENODEV : device.change(NO_PASID, ioas.id, 'attach');
+    if (ret < 0) this.#unbind();
+    return ret;
+  }
+
+  ioctl(call: VfioCall): number {
+    if (call.request === VFIO.bindIommufd) return this.#bind(call);
+    if (this.#device === undefined && !this.#byGroup) return -ERRNO.EINVAL;
+    switch (call.request) {
+      case VFIO.attachIommufdPt:
+        return this.#attach(call);
+      case VFIO.detachIommufdPt:
+        return this.#detach(call);
+      default:
+        return recordedAnswer(call);
+    }
+  }
+
+  release(): void {
+    this.#unbind();
+    this.#closed();
+  }
+
+  /** {0 argsz, 4 flags, 8 iommufd, 12 out_devid, 16 token_uuid_ptr}. */
+  #bind({ machine, process, argument }: VfioCall): number {
+    const bind = readExtensible(process, argument, BIND_MINIMUM, BIND_BYTES);
+    if (typeof bind === 'number') return bind;
+    if ((bind.u32(4) & ~EXTENDED) !== 0 || bind.i32(8) < 0) return -ERRNO.EINVAL;
+    if (this.#byGroup || this.#device !== undefined) return -ERRNO.EINVAL;
+    const file = iommufdOf(machine, process, bind.i32(8));
+    if (file === undefined) return -ERRNO.EBADF;
+    if (file.kind !== 'iommufd') return -ERRNO.EBADFD;
+    const device = this.#bindTo((file as IommufdFile).context, machine);
+    this.#file = file as IommufdFile;
+    file.refs++;
+    if (writeWord(process, argument + 12n, device.id)) return 0;
+    this.#unbind();
+    return -ERRNO.EFAULT;
+  }
+
+  /** {0 argsz, 4 flags, 8 pt_id, 12 pasid}: attaches, or replaces what is attached. */
+  #attach({ process, argument }: VfioCall): number {
+    const attach = readExtensible(process, argument, 12, 16);
+    if (typeof attach === 'number') return attach;
+    const pasid = pasidOf(attach, 16, 12);
+    if (pasid < 0) return pasid;
+    const device = this.#device;
+    if (device === undefined) return -ERRNO.ENOTTY;
+    if (pasid !== NO_PASID && device.traits.pasidBits === 0) return -ERRNO.EOPNOTSUPP;
+    const how = device.attached(pasid) === undefined ? 'attach' : 'replace';
+    const hwpt = device.change(pasid, attach.u32(8), how);
+    if (hwpt < 0) return hwpt;
+    if (writeWord(process, argument + 8n, hwpt)) return 0;
+    device.detach(pasid);
+    return -ERRNO.EFAULT;
+  }
+
+  /** {0 argsz, 4 flags, 8 pasid}: also where nothing is attached. */
+  #detach({ process, argument }: VfioCall): number {
+    const detach = readExtensible(process, argument, 8, 12);
+    if (typeof detach === 'number') return detach;
+    const pasid = pasidOf(detach, 12, 8);
+    if (pasid < 0) return pasid;
+    return this.#device?.detach(pasid) ?? -ERRNO.ENOTTY;
+  }
+
+  #bindTo(context: Context, machine: Machine): Device {
+    const device = context.objects.add(new Device(context, recordedTraits(machine.hardware)));
+    this.#device = device;
+    return device;
+  }
+
+  #unbind(): void {
+    this.#device?.unbind();
+    this.#device = undefined;
+    const file = this.#file;
+    this.#file = undefined;
+    if (file === undefined) return;
+    file.refs--;
+    if (file.refs === 0) file.release();
+  }
+}
+
+/** GET_INFO, GET_REGION_INFO and GET_IRQ_INFO give the same each time; nothing but the device knows the rest. */
+function recordedAnswer({ machine, process, request, argument }: VfioCall): number {
+  const head = process.memory.read(argument, 4);
+  const question = head === undefined ? undefined : process.memory.read(argument, new StructView(head).u32(0));
+  const answer = question === undefined ? undefined : machine.hardware.answers.get(answerKey(request, question));
+  if (answer === undefined) throw new Unjudged('only the device can answer');
+  if (answer.ret < 0) return answer.ret;
+  return process.memory.write(argument, answer.after) ? answer.ret : -ERRNO.EFAULT;
+}
+
+/** The PASID at `offset` where the flags say so, which takes `bytes`; 0 for the RID; a negative errno for other flags. */
+function pasidOf(view: StructView, bytes: number, offset: number): number {
+  const flags = view.u32(4);
+  if ((flags & ~EXTENDED) !== 0) return -ERRNO.EINVAL;
+  if ((flags & EXTENDED) === 0) return NO_PASID;
+  return view.u32(0) < bytes ? -ERRNO.EINVAL : view.u32(offset);
+}
+
+/** A struct that grew: `minimum` bytes at least, at most `size` of use; a longer one must end in zeros (E2BIG). */
+function readExtensible(process: Process, argument: bigint, minimum: number, size: number): StructView | number {
+  const head = readArgsz(process, argument, minimum);
+  if (typeof head === 'number') return head;
+  const given = head.u32(0);
+  if (given > size) {
+    const tail = process.memory.zeroTail(argument + BigInt(size), given - size);
+    if (tail !== 0) return tail;
+  }
+  const bytes = process.memory.read(argument, Math.min(given, size));
+  if (bytes === undefined) return -ERRNO.EFAULT;
+  const whole = new Uint8Array(size);
+  whole.set(bytes);
+  return new StructView(whole);
+}
+
+/** The file behind a number; of a source that has no numbers, the one iommufd that there is, or a new one. */
+function iommufdOf(machine: Machine, process: Process, fd: number): OpenFile | undefined {
+  const file = process.fds.get(fd) ?? process.fds.get(unnumberedFd('iommufd'));
+  if (file !== undefined || process.fdsKnown) return file;
+  const opened = openIommufd(machine);
+  process.installAt(unnumberedFd('iommufd'), opened);
+  return opened;
+}
