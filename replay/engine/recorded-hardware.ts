@@ -1,4 +1,6 @@
 import type { Trace } from '../../traces/trace.ts';
+import { ERRNO } from '../model/iommufd/errno.ts';
+import { HWPT_FLAG } from '../model/iommufd/hwpt.ts';
 import { answerKey, rangesOfInfo } from '../model/iommufd/vfio/hardware.ts';
 import type { DeviceAnswer, RecordedHardware } from '../model/iommufd/vfio/hardware.ts';
 import { VFIO } from '../model/iommufd/vfio/requests.ts';
@@ -7,6 +9,7 @@ import { bytesOf, callEvents, memoryOf } from './ioctl-events.ts';
 
 const IOVA_RANGES = 0x3b84;
 const HW_INFO = 0x3b8a;
+const HWPT_ALLOC = 0x3b89;
 
 /** What was found of the hardware, and by which calls. */
 export interface HardwareFinding {
@@ -31,9 +34,12 @@ export function findHardware(trace: Trace): HardwareFinding | undefined {
     capabilities: undefined,
     infoType: undefined,
     info: undefined,
+    nests: undefined,
+    pageRequests: undefined,
     answers: new Map(),
   };
   const events = new Set<number>();
+  const capabilities = new CapabilityFinder(hardware);
   let devices = false;
   for (const { index, stream, row, segment } of callEvents(trace)) {
     if (stream !== 'ioctl') continue;
@@ -50,6 +56,7 @@ export function findHardware(trace: Trace): HardwareFinding | undefined {
       events.add(index);
       continue;
     }
+    if (capabilities.learn(request, after, errno)) events.add(index);
     if (errno > 0) continue;
     if (learn(hardware, request, after, () => memoryOf(columns.memory, row)[0]?.after ?? undefined)) events.add(index);
   }
@@ -85,4 +92,32 @@ function learn(hardware: Mutable, request: number, after: Uint8Array, memory: ()
     return true;
   }
   return false;
+}
+
+/** What the kernel does only where hardware can: known from the first call that tries. */
+class CapabilityFinder {
+  readonly #hardware: Mutable;
+  /** Ids of fault-capable HWPTs. */
+  readonly #faultCapable = new Set<number>();
+
+  constructor(hardware: Mutable) {
+    this.#hardware = hardware;
+  }
+
+  learn(request: number, after: Uint8Array, errno: number): boolean {
+    const view = new StructView(after);
+    const hardware = this.#hardware;
+    if (request === HWPT_ALLOC) {
+      const flags = view.u32(4);
+      if (errno === 0 && (flags & HWPT_FLAG.fault) !== 0) this.#faultCapable.add(view.u32(16));
+      if ((flags & HWPT_FLAG.nestParent) === 0 || hardware.nests !== undefined) return false;
+      if (errno !== 0 && errno !== ERRNO.EOPNOTSUPP) return false;
+      hardware.nests = errno === 0;
+      return true;
+    }
+    if (request !== VFIO.attachIommufdPt || hardware.pageRequests !== undefined) return false;
+    if (!this.#faultCapable.has(view.u32(8)) || (errno !== 0 && errno !== ERRNO.ENODEV)) return false;
+    hardware.pageRequests = errno === 0;
+    return true;
+  }
 }

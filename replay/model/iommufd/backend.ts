@@ -68,6 +68,8 @@ export interface DeviceTraits {
   readonly reserved: readonly IovaRange[];
   /** Nested RID domains get the faults of PASIDs (user_pasid_table). */
   readonly userPasidTable: boolean;
+  /** False: there may be reserved regions that nobody knows of. */
+  readonly reservedKnown?: boolean;
   /** The IOMMU instance that the device is behind, where there are several. */
   readonly iommu?: string;
 }

@@ -7,6 +7,7 @@ import type { IoctlCall, IoctlSpec } from './ioctl.ts';
 import { filePages } from './file-pages.ts';
 import { Pages } from './pages.ts';
 import { StructView } from './struct-view.ts';
+import { Unjudged } from './unjudged.ts';
 
 /** Flags of MAP, MAP_FILE and COPY (enum iommufd_ioas_map_flags). */
 const MAP_FLAG = { fixed: 1, write: 2, read: 4, syz: 0x1_0000 } as const;
@@ -57,6 +58,7 @@ function iovaRanges(call: IoctlCall): number {
   const ioas = context.objects.find(struct.u32(4), 'ioas');
   if (ioas === undefined) return -ERRNO.ENOENT;
   const room = struct.u32(8);
+  if (!ioas.reservedKnown) throw new Unjudged('reserved regions of the device are not known');
   const holes = ioas.reserved.holes();
   const element = new StructView(new Uint8Array(16));
   for (const [i, { start, last }] of holes.slice(0, room).entries()) {

@@ -36,6 +36,8 @@ export class Ioas implements IommufdObject {
   readonly accesses = new Set<Access>();
   alignment = 1n;
   noLargePages = false;
+  /** False once a device was attached whose reserved regions are not known. */
+  reservedKnown = true;
 
   constructor(context: Context) {
     this.context = context;
@@ -170,6 +172,7 @@ export class Ioas implements IommufdObject {
 
   /** Reserved regions of a device that is attached by RID; they stay until `releaseReserved`. */
   reserveFor(device: Device): number {
+    if (device.traits.reservedKnown === false) this.reservedKnown = false;
     for (const { start, last } of device.traits.reserved) {
       const ret = this.reserve(start, last, device);
       if (ret === 0) continue;

@@ -13,6 +13,10 @@ export interface RecordedHardware {
   readonly capabilities: number | undefined;
   readonly infoType: number | undefined;
   readonly info: Uint8Array | undefined;
+  /** Whether HWPT_ALLOC takes NEST_PARENT. */
+  readonly nests: boolean | undefined;
+  /** Whether the device can send page requests: without, a fault-capable HWPT can't be attached (ENODEV on VT-d). */
+  readonly pageRequests: boolean | undefined;
   /** What devices answer about themselves, by `answerKey`. */
   readonly answers: ReadonlyMap<string, DeviceAnswer>;
 }
@@ -35,6 +39,8 @@ export const UNKNOWN_HARDWARE: RecordedHardware = {
   capabilities: undefined,
   infoType: undefined,
   info: undefined,
+  nests: undefined,
+  pageRequests: undefined,
   answers: new Map(),
 };
 
@@ -61,6 +67,7 @@ export function recordedTraits(hardware: RecordedHardware): DeviceTraits {
     capabilities: (hardware.capabilities ?? 0) & ~1,
     reserved: reserved.filter((range) => range.last !== U64_MAX),
     userPasidTable: false,
+    reservedKnown: hardware.usable !== undefined,
   };
 }
 
@@ -70,7 +77,7 @@ export function recordedBackend(hardware: RecordedHardware): Backend {
   return {
     name: 'as recorded',
     allocPaging: (_device, flags, data) =>
-      data.length > 0
+      data.length > 0 || ((flags & HWPT_FLAG.nestParent) !== 0 && hardware.nests === false)
         ? -ERRNO.EOPNOTSUPP
         : {
             aperture: { start: 0n, last },
@@ -84,7 +91,8 @@ export function recordedBackend(hardware: RecordedHardware): Backend {
       if (info === undefined || infoType === undefined) return { type: 0, bytes: new Uint8Array(0) };
       return type !== 0 && type !== infoType ? -ERRNO.EOPNOTSUPP : { type: infoType, bytes: info };
     },
-    attach: () => 0,
+    attach: (_device, _pasid, hwpt) =>
+      hwpt.fault !== undefined && hardware.pageRequests === false ? -ERRNO.ENODEV : 0,
   };
 }
 
