@@ -173,8 +173,8 @@ type ColumnProperties<C extends Record<string, ColumnKind>> = {
 export type Columns<S extends StreamName> = ColumnProperties<(typeof STREAMS)[S]>;
 
 /** Where a map or unmap was seen. */
-export const ORIGIN = { iommu: 0, dmaApi: 1, vfio: 2, iommufd: 3, virtio: 4 } as const;
-export const ORIGIN_NAMES = ['iommu', 'dma-api', 'vfio', 'iommufd', 'virtio-iommu'] as const;
+export const ORIGIN = { iommu: 0, dmaApi: 1, vfio: 2, iommufd: 3, virtio: 4, vdpa: 5 } as const;
+export const ORIGIN_NAMES = ['iommu', 'dma-api', 'vfio', 'iommufd', 'virtio-iommu', 'vdpa'] as const;
 
 /**
  * `call` of a map or unmap of origin `dma-api`: which kernel call it was. For `sg`, `iova`, `phys` and `size` are the first

@@ -5,7 +5,7 @@ import { plainEvents } from '../../traces/event.ts';
 import type { PlainEvent } from '../../traces/event.ts';
 import { Health } from '../../traces/health.ts';
 import { MemoryTrace } from '../../traces/memory-trace.ts';
-import { CALL_EVENT, SEEN } from '../../traces/schema.ts';
+import { CALL_EVENT, ORIGIN, SEEN } from '../../traces/schema.ts';
 import { MAPPING, decodeMappings, decodeUserMemory } from '../../traces/user-memory.ts';
 import { fileKind, keepsContents } from './calls/file-kind.ts';
 import { parseProcMapsLine } from './calls/proc-maps.ts';
@@ -197,6 +197,47 @@ describe('a recording', () => {
       expect(run.end()).toMatchObject({ lines: 1, events, skipped: 1 - events });
       expect(health.report().truncated).toBe(1 - events);
     }
+  });
+});
+
+describe('messages to a vDPA device', () => {
+  /** struct vhost_msg_v2, or vhost_msg. */
+  function message(version: number, type: number, addressSpace = 3): string {
+    const bytes = Buffer.alloc(72);
+    bytes.writeUInt32LE(version, 0);
+    bytes.writeUInt32LE(addressSpace, 4);
+    bytes.writeBigUInt64LE(0x1_0000_2000n, 8);
+    bytes.writeBigUInt64LE(0x3000n, 16);
+    bytes.writeBigUInt64LE(0x7f00_0000_0000n, 24);
+    bytes[32] = 2;
+    bytes[33] = type;
+    return bytes.toString('hex');
+  }
+  function write(data: string, fields: object = {}): string {
+    const call = { ev: 'sys', pid: 7, t1: 2000, sys: 'write', fd: 9, fdlink: '/dev/vhost-vdpa-0', ret: 72, data };
+    return JSON.stringify({ ...call, ...fields });
+  }
+
+  test('are maps and unmaps of an address space', () => {
+    const { events, facts } = read([START, write(message(2, 2)), write(message(2, 3)), write(message(1, 2))]);
+    expect(events.map(({ stream }) => stream)).toEqual(['call', 'call', 'map', 'call', 'unmap', 'call', 'map']);
+    const what = { origin: ORIGIN.vdpa, iova: 0x1_0000_2000n, size: 0x3000n };
+    expect(events[2]?.fields).toMatchObject({ ...what, domain: 3, prot: 2 });
+    expect(events[4]?.fields).toMatchObject({ ...what, domain: 3 });
+    expect(events[6]?.fields).toMatchObject({ ...what, domain: 0 });
+    expect(facts.events).toBe(4);
+  });
+
+  test('that failed, were cut, or say something else map nothing', () => {
+    const lines = [
+      write(message(2, 5)),
+      write(message(3, 2)),
+      write(message(2, 2).slice(0, 64)),
+      write(message(2, 2), { ret: -22 }),
+      write(message(2, 2), { fdlink: '/dev/vhost-net' }),
+      write(message(2, 2), { sys: 'read' }),
+    ];
+    expect(read([START, ...lines]).events.filter(({ stream }) => stream !== 'call')).toEqual([]);
   });
 });
 

@@ -52,7 +52,7 @@ function describe(head: Uint8Array): ImportHeader {
       ...(typeof iommu === 'string' && /^\w{1,16}$/.test(iommu) ? { iommu } : {}),
     },
     clock: { epochNs: String(scout.epoch), name: 'mono', resolutionNs: 1 },
-    fidelity: { ioctl: 'full', call: 'full', mark: 'full' },
+    fidelity: { ioctl: 'full', call: 'full', mark: 'full', map: 'partial', unmap: 'partial' },
   };
 }
 

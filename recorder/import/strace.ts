@@ -91,7 +91,7 @@ function describe(head: Uint8Array): ImportHeader {
     source: { format: 'strace', producer: 'strace' },
     host: {},
     clock,
-    fidelity: { ioctl: 'partial', call: 'partial' },
+    fidelity: { ioctl: 'partial', call: 'partial', map: 'partial', unmap: 'partial' },
   };
 }
 

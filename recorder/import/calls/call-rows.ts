@@ -3,6 +3,7 @@ import type { EventSink } from '../../../traces/trace.ts';
 import { ABSENT } from '../../../traces/units.ts';
 import { encodeUserMemory } from '../../../traces/user-memory.ts';
 import type { UserMemory } from '../../../traces/user-memory.ts';
+import { VHOST_VDPA, writeVhostMessage } from './vhost-messages.ts';
 import { ZERO, wordsOf } from './words.ts';
 import type { Words } from './words.ts';
 
@@ -77,6 +78,7 @@ export function writeIoctl(sink: EventSink, source: number, record: IoctlRecord)
   if (record.memory.length > 0) sink.setBytes(columns.memory, row, encodeUserMemory(record.memory));
 }
 
+/** Writes the call, and behind it the map or unmap that it asked of a vDPA device. */
 export function writeCall(sink: EventSink, source: number, record: CallRecord): void {
   const row = sink.begin(STREAM_ID.call, record.time, ABSENT, record.tid, source);
   const { columns } = sink.rows.call;
@@ -106,6 +108,12 @@ export function writeCall(sink: EventSink, source: number, record: CallRecord): 
   columns.path[row] = record.kind === undefined ? ABSENT : sink.intern(record.kind);
   if (record.data !== undefined) sink.setBytes(columns.data, row, record.data);
   if (record.memory.length > 0) sink.setBytes(columns.memory, row, encodeUserMemory(record.memory));
+  if (isVhostMessage(record)) writeVhostMessage(sink, source, record.time, record.tid, record.data);
+}
+
+function isVhostMessage(record: CallRecord): record is CallRecord & { readonly data: Uint8Array } {
+  const { name, errno, kind, data } = record;
+  return errno === 0 && data !== undefined && name === 'write' && kind?.startsWith(VHOST_VDPA) === true;
 }
 
 /** A note, of a test case for example. */
