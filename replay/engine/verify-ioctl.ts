@@ -3,9 +3,7 @@ import type { Columns } from '../../traces/schema.ts';
 import type { Trace } from '../../traces/trace.ts';
 import { joinWords } from '../../traces/units.ts';
 import { decodeMappings } from '../../traces/user-memory.ts';
-import type { UserMemory } from '../../traces/user-memory.ts';
 import { AddressSpace } from '../model/iommufd/address-space.ts';
-import type { MemoryRegion } from '../model/iommufd/address-space.ts';
 import { Backing } from '../model/iommufd/backing.ts';
 import { vfioCompat } from '../model/iommufd/vfio/compat.ts';
 import { recordedBackend } from '../model/iommufd/vfio/hardware.ts';
@@ -17,40 +15,26 @@ import { runIoctl } from '../model/iommufd/ioctl.ts';
 import { Machine } from '../model/iommufd/machine.ts';
 import { mockBackend } from '../model/iommufd/mock/mock-backend.ts';
 import type { IommufdFile, Process } from '../model/iommufd/process.ts';
-import { QUIRKS } from '../model/iommufd/quirks.ts';
+import { QUIRKS, quirksOf } from '../model/iommufd/quirks.ts';
 import type { QuirkName } from '../model/iommufd/quirks.ts';
-import { ioctlName, structField } from '../model/iommufd/struct-fields.ts';
+import { ioctlName } from '../model/iommufd/struct-fields.ts';
 import { applySystemCall, exec, exit, fork, processOf } from '../model/iommufd/system-calls.ts';
 import type { SystemCall } from '../model/iommufd/system-calls.ts';
 import { Unjudged } from '../model/iommufd/unjudged.ts';
 import { Births, bytesOf, callEvents, memoryOf, signed, unsigned } from './ioctl-events.ts';
+import { transferEvents } from './event-fds.ts';
+import { differences, regionOf, unsignedWords } from './ioctl-comparison.ts';
+import type { CallRegion, Recorded } from './ioctl-comparison.ts';
 import { fileOf } from './ioctl-files.ts';
 import { findHardware } from './recorded-hardware.ts';
 import type { HardwareFinding } from './recorded-hardware.ts';
 import { DivergenceList, countsOf } from './verification.ts';
 import type { Tally, VerifyPart } from './verification.ts';
 
-/** Recorded results of one ioctl. */
-interface Recorded {
-  readonly event: number;
-  /** Where the kind of file decides it. */
-  readonly name: string | undefined;
-  readonly request: number;
-  /** Return value of the system call: negative for an errno. */
-  readonly ret: number;
-  readonly after: Uint8Array | undefined;
-  readonly memory: readonly UserMemory[];
-}
-
-/** Where a region of a call's memory came from. */
-interface CallRegion extends MemoryRegion {
-  readonly field: string;
-}
-
 /** Every ioctl of a trace against the model; undefined where the trace has none. */
 export function verifyIoctl(trace: Trace): VerifyPart | undefined {
   if (trace.streamCounts.ioctl === 0) return undefined;
-  const run = new IoctlVerification(new Births(trace), findHardware(trace));
+  const run = new IoctlVerification(new Births(trace), findHardware(trace), trace.header.host.kernel);
   for (const { index, stream, row, segment } of callEvents(trace)) {
     if (stream === 'ioctl') run.ioctl(index, segment.rows.ioctl.columns, row, trace.strings);
     else if (stream === 'call') run.call(index, segment.rows.call.columns, row, trace.strings);
@@ -59,20 +43,41 @@ export function verifyIoctl(trace: Trace): VerifyPart | undefined {
   return run.result();
 }
 
+/** The model after all calls that returned at or before `time`, ns since the trace's epoch. */
+export function machineAt(trace: Trace, time: number): Machine {
+  const run = new IoctlVerification(new Births(trace), findHardware(trace), trace.header.host.kernel);
+  for (const { index, stream, row, segment } of callEvents(trace)) {
+    if ((segment.time[index - segment.firstEvent] ?? 0) > time) break;
+    if (stream === 'ioctl') run.ioctl(index, segment.rows.ioctl.columns, row, trace.strings);
+    else if (stream === 'call') run.call(index, segment.rows.call.columns, row, trace.strings);
+    else run.lost();
+  }
+  return run.machine;
+}
+
 class IoctlVerification {
   #machine: Machine;
   readonly #hardware: HardwareFinding | undefined;
   readonly #births: Births;
+  readonly #kernel: string | undefined;
   readonly #tallies = new Map<string, Tally>();
   readonly #skipped: Record<string, number> = {};
   readonly #divergences = new DivergenceList();
   readonly #quirks = new Map<QuirkName, number>();
   readonly #total: Tally = { agreed: 0, diverged: 0 };
+  readonly #reads = { predicted: 0, all: 0 };
+  /** Processes that have a failure injected. */
+  readonly #armed = new Set<number>();
 
-  constructor(births: Births, hardware: HardwareFinding | undefined) {
+  constructor(births: Births, hardware: HardwareFinding | undefined, kernel: string | undefined) {
+    this.#kernel = kernel;
     this.#births = births;
     this.#hardware = hardware;
-    this.#machine = newMachine(hardware);
+    this.#machine = newMachine(hardware, kernel);
+  }
+
+  get machine(): Machine {
+    return this.#machine;
   }
 
   ioctl(event: number, columns: Columns<'ioctl'>, row: number, strings: readonly string[]): void {
@@ -88,6 +93,11 @@ class IoctlVerification {
     const errno = columns.errno[row] ?? 0;
     const value = signed(columns.retLo, columns.retHi, row);
     const ret = errno > 0 ? -errno : value;
+    if (ret < 0 && this.#armed.has(process.pid)) {
+      // The kernel undid what the call had done: all is as before it.
+      this.#skip(`failure injected (fail-nth): ${errnoName(-ret)}`);
+      return;
+    }
     const seen = columns.seen[row] ?? 0;
     const before = (seen & SEEN.before) === 0 ? undefined : bytesOf(columns.before, row);
     const after = (seen & SEEN.after) === 0 ? undefined : bytesOf(columns.after, row);
@@ -111,6 +121,7 @@ class IoctlVerification {
       if (!(error instanceof Unjudged)) throw error;
       this.#skip(error.reason);
     }
+    this.#takeQuirks();
     process.memory.end();
     for (const { field, addressLo, addressHi, before: was, after: is } of memory) {
       const bytes = is ?? was;
@@ -125,8 +136,8 @@ class IoctlVerification {
     if (columns.event[row] !== CALL_EVENT.start) this.#process(pid, event);
     switch (columns.event[row]) {
       case CALL_EVENT.start:
-        this.#takeQuirks();
-        this.#machine = newMachine(this.#hardware);
+        this.#machine = newMachine(this.#hardware, this.#kernel);
+        this.#armed.clear();
         break;
       case CALL_EVENT.fork:
         if (!this.#machine.processes.has(ret)) fork(this.#machine, pid, ret);
@@ -141,7 +152,6 @@ class IoctlVerification {
         processOf(this.#machine, pid).memory = mappedMemory(bytesOf(columns.data, row));
         break;
       case CALL_EVENT.syscall: {
-        if (errno !== 0) break;
         const memory = memoryOf(columns.memory, row);
         const data = bytesOf(columns.data, row);
         const item = memory[0]?.before;
@@ -150,10 +160,12 @@ class IoctlVerification {
           pid,
           fd: columns.fd[row] ?? -1,
           args: argumentsOf(columns, row),
-          ret,
+          ret: errno > 0 ? -errno : ret,
           path: strings[columns.path[row] ?? -1],
           data: data.length > 0 ? data : (item ?? undefined),
         };
+        this.#transfer(event, call);
+        this.#arm(call);
         applySystemCall(this.#machine, call);
         break;
       }
@@ -161,16 +173,59 @@ class IoctlVerification {
     }
   }
 
-  /** What was lost may have written any memory. */
+  /** What was lost may have written any memory, and made or removed objects. */
   lost(): void {
-    for (const process of this.#machine.processes.values()) process.memory.forget();
+    for (const process of this.#machine.processes.values()) {
+      process.memory.forget();
+      for (const file of process.fds.values())
+        if (file.kind === 'iommufd') (file as IommufdFile).context.partial = true;
+    }
+  }
+
+  /** Reads and writes of event fds: they are no ioctls, so they count as a part of their own. */
+  #transfer(event: number, call: SystemCall): void {
+    const found = transferEvents(processOf(this.#machine, call.pid), call);
+    if (found === undefined) return;
+    this.#takeQuirks();
+    if (typeof found === 'string') {
+      this.#skip(found);
+      return;
+    }
+    const { name, recorded, model } = found;
+    const tally = this.#tally('events');
+    if (recorded === model) {
+      tally.agreed++;
+      return;
+    }
+    tally.diverged++;
+    this.#total.diverged++;
+    this.#divergences.add({ event, kind: 'ioctl', what: name, recorded, model });
+  }
+
+  /** A write of N to a task's fail-nth file makes its N-th allocation from there fail; 0 ends that. */
+  #arm(call: SystemCall): void {
+    if (call.path?.endsWith('/fail-nth') !== true || call.ret <= 0 || call.data === undefined) return;
+    if (call.name !== 'write' && call.name !== 'pwrite64') return;
+    const armed = Number.parseInt(new TextDecoder().decode(call.data), 10) > 0;
+    if (armed) this.#armed.add(call.pid);
+    else this.#armed.delete(call.pid);
+  }
+
+  #tally(name: string): Tally {
+    let tally = this.#tallies.get(name);
+    if (tally === undefined) {
+      tally = { agreed: 0, diverged: 0 };
+      this.#tallies.set(name, tally);
+    }
+    return tally;
   }
 
   result(): VerifyPart {
-    this.#takeQuirks();
     const parts = Object.fromEntries([...this.#tallies].map(([name, tally]) => [`ioctl.${name}`, countsOf(tally)]));
-    const notes = [...this.#quirks].map(
-      ([name, count]) => `${count} calls needed the quirk ${name}: ${QUIRKS[name].what}`,
+    const { predicted, all } = this.#reads;
+    const notes = all === 0 ? [] : [`contents of ${predicted} of ${all} data reads (ACCESS_RW) were predicted`];
+    notes.push(
+      ...[...this.#quirks].map(([name, count]) => `${count} calls needed the quirk ${name}: ${QUIRKS[name].what}`),
     );
     return {
       kind: 'ioctl',
@@ -194,9 +249,9 @@ class IoctlVerification {
     return processOf(this.#machine, pid);
   }
 
+  /** Quirks that the call at hand needed. */
   #takeQuirks(): void {
-    for (const [name, count] of this.#machine.quirksNeeded)
-      this.#quirks.set(name, (this.#quirks.get(name) ?? 0) + count);
+    for (const name of this.#machine.takeNeeded()) this.#quirks.set(name, (this.#quirks.get(name) ?? 0) + 1);
   }
 
   #skip(reason: string): void {
@@ -211,6 +266,10 @@ class IoctlVerification {
     partial: boolean,
   ): void {
     const found = differences(recorded, regions, model, process);
+    if (regions.some((region) => region.unknown || region.recalled)) {
+      this.#reads.all++;
+      if (typeof found !== 'string') this.#reads.predicted++;
+    }
     if (typeof found === 'string') {
       this.#skip(found);
       return;
@@ -220,8 +279,7 @@ class IoctlVerification {
       return;
     }
     const name = recorded.name ?? ioctlName(recorded.request, regions[0]?.bytes ?? undefined);
-    let tally = this.#tallies.get(name);
-    if (tally === undefined) this.#tallies.set(name, (tally = { agreed: 0, diverged: 0 }));
+    const tally = this.#tally(name);
     const outcome = found.length > 0 ? 'diverged' : 'agreed';
     tally[outcome]++;
     this.#total[outcome]++;
@@ -234,89 +292,6 @@ class IoctlVerification {
         model: is,
       });
   }
-}
-
-interface Difference {
-  readonly field: string;
-  readonly recorded: string;
-  readonly model: string;
-}
-
-/** What differs, or why the call can't be judged whole. */
-function differences(
-  recorded: Recorded,
-  regions: readonly CallRegion[],
-  model: number,
-  process: Process,
-): Difference[] | string {
-  const found: Difference[] = [];
-  if (recorded.ret !== model) found.push({ field: 'ret', recorded: retText(recorded.ret), model: retText(model) });
-  let unseen: string | undefined;
-  for (const region of regions) {
-    const { bytes } = region;
-    if (bytes === null) continue;
-    const after = region.field === '' ? recorded.after : afterOf(recorded.memory, region);
-    const expected = region.after ?? bytes;
-    if (region.unknown) {
-      unseen = 'data read from memory whose contents were not recorded';
-      continue;
-    }
-    if (after === undefined || after === null) {
-      if (region.after !== undefined) unseen = 'result not recorded';
-      continue;
-    }
-    const at = firstDifference(after, expected);
-    if (at < 0) continue;
-    if (region.recalled) {
-      unseen = 'data read is not what was last seen there: the program may have written meanwhile';
-      continue;
-    }
-    const field =
-      region.field === ''
-        ? structField(recorded.request, bytes, at)
-        : { name: region.field, offset: at & ~7, length: 8 };
-    found.push({
-      field: region.field === '' ? field.name : `${field.name}+${field.offset}`,
-      recorded: hex(after, field.offset, field.length),
-      model: hex(expected, field.offset, field.length),
-    });
-  }
-  if (found.length > 0) return found;
-  if (process.memory.unrecordedWrites > 0) return 'memory that the call wrote was not recorded';
-  return unseen ?? found;
-}
-
-function afterOf(memory: readonly UserMemory[], region: CallRegion): Uint8Array | null | undefined {
-  return memory.find(
-    (item) => item.field === region.field && unsignedWords(item.addressLo, item.addressHi) === region.address,
-  )?.after;
-}
-
-function firstDifference(a: Uint8Array, b: Uint8Array): number {
-  const length = Math.min(a.length, b.length);
-  for (let i = 0; i < length; i++) if (a[i] !== b[i]) return i;
-  return -1;
-}
-
-function hex(bytes: Uint8Array, offset: number, length: number): string {
-  const part = bytes.slice(offset, offset + length).reverse();
-  return `0x${[...part]
-    .map((byte) => byte.toString(16).padStart(2, '0'))
-    .join('')
-    .replace(/^0+(?=.)/, '')}`;
-}
-
-function retText(ret: number): string {
-  return ret < 0 ? errnoName(-ret) : String(ret);
-}
-
-function regionOf(item: UserMemory): CallRegion {
-  const address = unsignedWords(item.addressLo, item.addressHi);
-  return { field: item.field, address, bytes: item.before, after: undefined, unknown: false };
-}
-
-function unsignedWords(lo: number, hi: number): number {
-  return (hi >>> 0) * 2 ** 32 + (lo >>> 0);
 }
 
 function argumentsOf(columns: Columns<'call'>, row: number): number[] {
@@ -345,9 +320,9 @@ function mappedMemory(data: Uint8Array): AddressSpace {
   return memory;
 }
 
-function newMachine(finding: HardwareFinding | undefined): Machine {
+function newMachine(finding: HardwareFinding | undefined, kernel: string | undefined): Machine {
   const backend = finding === undefined ? mockBackend : recordedBackend(finding.hardware);
-  const machine = new Machine(backend, Object.keys(QUIRKS) as QuirkName[]);
+  const machine = new Machine(backend, quirksOf(kernel));
   if (finding !== undefined) machine.hardware = finding.hardware;
   return machine;
 }

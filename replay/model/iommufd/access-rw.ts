@@ -88,7 +88,7 @@ function check(pages: Pages, process: Process, start: number, length: number, pr
   if (source.kind !== 'user') return pages.probe(first, last);
   if (source.memory === process.memory && !slow)
     return source.memory.accessible(source.base + start, length, prot) ? 0 : -ERRNO.EFAULT;
-  if (first === last) {
+  if (first === last && !source.memory.gone) {
     const runs = source.memory.pin(source.base + first * PAGE_SIZE, PAGE_SIZE, prot === PROT.write);
     return runs === undefined ? -ERRNO.EFAULT : 0;
   }

@@ -49,6 +49,8 @@ export class AddressSpace {
   readonly complete: boolean;
   /** Whether remembered contents are the truth (nobody else writes): a simulated process. */
   readonly trusted: boolean;
+  /** Its last process is gone: what is not pinned yet can't be. */
+  gone = false;
   /** Memory of unknown mappings, by address. */
   readonly #rest = new Backing();
   /** Writes of the model outside every recorded region since `begin`. */
@@ -223,7 +225,7 @@ export class AddressSpace {
   pin(address: number, length: number, write: boolean): PinnedRun[] | undefined {
     const runs: PinnedRun[] = [];
     const end = address + length;
-    if (address < 0 || end > TASK_SIZE) return undefined;
+    if (this.gone || address < 0 || end > TASK_SIZE) return undefined;
     for (let at = address; at < end; ) {
       const vma = this.find(at);
       const offset = (at - address) / PAGE_SIZE;

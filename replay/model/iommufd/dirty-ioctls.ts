@@ -69,7 +69,10 @@ function readArea(call: IoctlCall, bits: DirtyBits, area: Area, request: Request
     if (entry.last < from || entry.start > to) continue;
     const at = Math.max(entry.start, from);
     const length = reportedLength(call, entry, at, to);
-    setBits(call, request, area.start + BigInt(at), length);
+    const first = area.start + BigInt(at);
+    setBits(call, request, first, length);
+    if (entry.last <= to && bitAt(request, first, length) !== bitAt(request, first, entry.last - at + 1))
+      call.context.machine.needed('contiguous-dirty-tail');
     if (request.clear) bits.clear(area, start);
   }
 }
@@ -92,15 +95,18 @@ function reportedLength(call: IoctlCall, entry: ReturnType<DirtyBits['entry']>, 
     machine.needed('endless-dirty-walk');
     throw new Unjudged('the kernel would never return (quirk endless-dirty-walk)');
   }
-  machine.needed('contiguous-dirty-tail');
   return (items - 1 - first) * entry.itemBytes - skipped;
+}
+
+/** The bit of the last of `length` bytes from an address. */
+function bitAt(request: Request, at: bigint, length: number): number {
+  return Number((at + BigInt(length) - 1n - request.iova) >> BigInt(request.shift));
 }
 
 /** iova_bitmap_set: bit 0 stands for the request's start. What can't be written is lost. */
 function setBits({ process }: IoctlCall, request: Request, at: bigint, length: number): void {
-  const shift = BigInt(request.shift);
-  const first = Number((at - request.iova) >> shift);
-  const last = Number((at + BigInt(length) - 1n - request.iova) >> shift);
+  const first = bitAt(request, at, 1);
+  const last = bitAt(request, at, length);
   for (let bit = first; bit <= last; ) {
     const byte = Math.floor(bit / 8);
     let mask = 0;

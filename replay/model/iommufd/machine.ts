@@ -8,8 +8,10 @@ import type { RecordedHardware } from './vfio/hardware.ts';
 export class Machine {
   readonly backend: Backend;
   readonly processes = new Map<number, Process>();
-  /** Quirks that are on, with how often a call needed each. */
-  readonly #quirks: Map<QuirkName, number>;
+  /** Quirks that are on. */
+  readonly #quirks: ReadonlySet<QuirkName>;
+  /** Those that the call at hand needed. */
+  readonly #needed = new Set<QuirkName>();
   /** CONFIG_IOMMUFD_TEST: IOMMU_TEST_CMD and the flags that only it has. */
   readonly testKernel: boolean;
   /** CONFIG_VFIO_NOIOMMU, where it is known. */
@@ -19,7 +21,7 @@ export class Machine {
 
   constructor(backend: Backend, quirks: readonly QuirkName[] = [], testKernel = true) {
     this.backend = backend;
-    this.#quirks = new Map(quirks.map((name) => [name, 0]));
+    this.#quirks = new Set(quirks);
     this.testKernel = testKernel;
   }
 
@@ -28,13 +30,16 @@ export class Machine {
     return this.#quirks.has(name);
   }
 
-  /** Counts that a call's result differs from the documented behaviour by this quirk. */
+  /** Notes that a call's result differs from the documented behaviour by this quirk. */
   needed(name: QuirkName): void {
-    this.#quirks.set(name, (this.#quirks.get(name) ?? 0) + 1);
+    this.#needed.add(name);
   }
 
-  /** Quirks that calls needed, with counts. */
-  get quirksNeeded(): ReadonlyMap<QuirkName, number> {
-    return new Map([...this.#quirks].filter(([, count]) => count > 0));
+  /** Quirks that were needed since the last call of this. */
+  takeNeeded(): QuirkName[] {
+    if (this.#needed.size === 0) return [];
+    const names = [...this.#needed];
+    this.#needed.clear();
+    return names;
   }
 }

@@ -31,3 +31,20 @@ export const QUIRKS = {
 } as const satisfies { readonly [name: string]: Quirk };
 
 export type QuirkName = keyof typeof QUIRKS;
+
+/** Quirks of a kernel version (`7.2.13`); of one that isn't known, all of them. */
+export function quirksOf(kernel: string | undefined): QuirkName[] {
+  const version = numberOf(kernel);
+  return (Object.keys(QUIRKS) as QuirkName[]).filter((name) => {
+    const quirk: Quirk = QUIRKS[name];
+    if (version === undefined) return true;
+    const until = numberOf(quirk.until);
+    return version >= (numberOf(quirk.since) ?? 0) && (until === undefined || version <= until);
+  });
+}
+
+/** 7002 for `7.2.13`. */
+function numberOf(version: string | undefined): number | undefined {
+  const match = version === undefined ? null : /^(\d+)\.(\d+)/.exec(version);
+  return match === null ? undefined : Number(match[1]) * 1000 + Number(match[2]);
+}

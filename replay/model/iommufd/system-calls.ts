@@ -88,14 +88,25 @@ export function exec(machine: Machine, pid: number): void {
   const process = processOf(machine, pid);
   for (const fd of process.cloexec) process.close(fd);
   process.cloexec.clear();
+  const old = process.memory;
   process.memory = new AddressSpace();
+  leaveMemory(machine, old);
   process.brk = undefined;
 }
 
 /** The process is gone with its last thread. */
 export function exit(machine: Machine, pid: number): void {
-  machine.processes.get(pid)?.closeAll();
+  const process = machine.processes.get(pid);
+  if (process === undefined) return;
+  process.closeAll();
   machine.processes.delete(pid);
+  leaveMemory(machine, process.memory);
+}
+
+/** User memory goes with the last process that has it. */
+function leaveMemory(machine: Machine, memory: AddressSpace): void {
+  for (const process of machine.processes.values()) if (process.memory === memory) return;
+  memory.gone = true;
 }
 
 /** What a call other than ioctl does to the fds and the memory of its process. Failed calls do nothing. */
