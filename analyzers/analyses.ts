@@ -1,7 +1,11 @@
 import type { OpenTrace } from '../traces/file.ts';
 import { IorrError } from '../traces/errors.ts';
+import type { Nanoseconds } from '../traces/units.ts';
+import { machineAt } from '../replay/engine/verify-ioctl.ts';
+import { objectTrees } from '../replay/model/iommufd/object-tree.ts';
 import { analyzeIoctl } from './analyze-ioctl.ts';
 import { ioctlAnalysisText } from './analyze-ioctl-text.ts';
+import { objectTreeText } from './object-tree-text.ts';
 
 /** What an analysis made of a trace: plain data, and the same for people. */
 export interface AnalysisOutcome {
@@ -9,24 +13,35 @@ export interface AnalysisOutcome {
   readonly text: string;
 }
 
+export interface AnalysisQuestion {
+  /** The trace's name. */
+  readonly file: string;
+  /** State at this time instead of, or beside, the whole: ns since the trace's epoch. */
+  readonly at: Nanoseconds | undefined;
+}
+
 /** One question about a trace, asked as `iorr analyze NAME F`. */
 export interface Analysis {
   readonly name: string;
   /** One line for the help. */
   readonly summary: string;
-  /** Throws `IorrError` STREAM_MISSING where the trace can't answer. `file` is the trace's name. */
-  run(trace: OpenTrace, file: string): AnalysisOutcome;
+  /** Throws `IorrError` STREAM_MISSING where the trace can't answer. */
+  run(trace: OpenTrace, question: AnalysisQuestion): AnalysisOutcome;
 }
 
 const ioctl: Analysis = {
   name: 'ioctl',
-  summary: 'ioctls by request: calls, errors, latency, and how much one call asks for',
-  run(trace, file) {
+  summary: 'ioctls by request: calls, errors, latency, how much one call asks for; with --at the objects of that time',
+  run(trace, { file, at }) {
     if (trace.streamCounts.ioctl === 0) {
       throw new IorrError('STREAM_MISSING', 'the trace has no ioctls', {
         place: { file },
         hint: 'import a capture of system calls: ioctl-ndjson, ioctl-hex, strace',
       });
+    }
+    if (at !== undefined) {
+      const contexts = objectTrees(machineAt(trace, at));
+      return { result: { at, contexts }, text: objectTreeText(file, at, contexts) };
     }
     const result = analyzeIoctl(trace);
     return { result, text: ioctlAnalysisText(file, result) };

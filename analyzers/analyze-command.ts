@@ -5,6 +5,7 @@ import { openTrace } from '../traces/file.ts';
 import { toJson } from '../traces/plain-json.ts';
 import { toolVersion } from '../traces/tool.ts';
 import { ANALYSES } from './analyses.ts';
+import { parseDuration } from './duration.ts';
 
 const NAMES = ANALYSES.map(({ name }) => name).join(', ');
 
@@ -12,11 +13,14 @@ export const analyzeCommand: CommandSpec = {
   name: 'analyze',
   summary: `asks one question of a trace: ${NAMES}`,
   args: ['NAME', 'FILE'],
-  options: [{ flags: '--json', description: 'one JSON document on stdout' }],
+  options: [
+    { flags: '--at <time>', description: 'the state at a time since the beginning of the trace: 1.5s, 200ms' },
+    { flags: '--json', description: 'one JSON document on stdout' },
+  ],
   examples: [
     { command: 'iorr analyze ioctl s.iorr', does: 'calls, errors and latency by request, batch sizes' },
     { command: 'iorr analyze ioctl s.iorr --json | jq .result.requests[0]', does: 'the most frequent request' },
-    { command: "iorr analyze ioctl s.iorr --json | jq '.result.batches'", does: 'how much one call asks for' },
+    { command: 'iorr analyze ioctl s.iorr --at 21.4s', does: 'every open /dev/iommu and its objects at that time' },
   ],
   async run({ args, options, io }) {
     const [name, file] = args;
@@ -28,12 +32,13 @@ export const analyzeCommand: CommandSpec = {
     if (file === undefined) {
       throw new IorrError('USAGE', 'a trace expected', { hint: `iorr analyze ${analysis.name} s.iorr` });
     }
+    const at = typeof options['at'] === 'string' ? parseDuration(options['at'], '--at') : undefined;
     const trace = openTrace(file);
     try {
-      const { result, text } = analysis.run(trace, file);
+      const { result, text } = analysis.run(trace, { file, at });
       if (options['json'] === true) {
         const input = [describeInput(file, trace, trace.bytes)];
-        const parts = { version: toolVersion(), input, health: trace.health, result };
+        const parts = { version: toolVersion(), input, options: { at: at ?? null }, health: trace.health, result };
         io.out(toJson(makeEnvelope(`analyze ${analysis.name}`, parts)));
       } else io.out(text);
       return 0;

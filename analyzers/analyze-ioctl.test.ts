@@ -18,6 +18,8 @@ import { analyzeCommand } from './analyze-command.ts';
 import { analyzeIoctl } from './analyze-ioctl.ts';
 import { ioctlAnalysisText } from './analyze-ioctl-text.ts';
 import { ANALYSES } from './analyses.ts';
+import { objectTreeText } from './object-tree-text.ts';
+import type { ObjectNode } from '../replay/model/iommufd/object-tree.ts';
 import { eventJson, eventText } from './event-text.ts';
 import { Sample } from './sample.ts';
 
@@ -143,6 +145,31 @@ describe('ioctls by request', () => {
   });
 });
 
+test('objects stand below what they are made on', () => {
+  const node = (id: number, type: ObjectNode['type'], uses: readonly number[]): ObjectNode => ({
+    id,
+    type,
+    heldBy: id === 1 ? 2 : 0,
+    uses,
+    facts: id === 1 ? { areas: 3, compat: true } : {},
+  });
+  const objects = [node(1, 'ioas', []), node(2, 'hwptPaging', [1, 3]), node(3, 'fault', []), node(4, 'device', [2])];
+  const fds = [
+    { pid: 7, fd: 3 },
+    { pid: -1, fd: -1 },
+  ];
+  const text = objectTreeText('s.iorr', 0, [{ fds, whole: false, objects }]);
+  expect(text.split('\n').slice(1)).toEqual([
+    '/dev/iommu, fd 3 of process 7, fd not recorded: 4 objects, opened before the recording: there may be more',
+    '  1 IOAS, areas 3, compat, held by 2',
+    '    2 HWPT (paging)',
+    '      4 device',
+    '  3 fault queue',
+    '    2 HWPT (paging) (above)',
+    '',
+  ]);
+});
+
 test('names of requests, operations and errnos', () => {
   expect(ioctlName(0x3b85, '/dev/iommu')).toBe('IOMMU_IOAS_MAP');
   expect(ioctlName(0x3b76, '/dev/iommu')).toBe('VFIO_DEVICE_BIND_IOMMUFD');
@@ -209,6 +236,13 @@ describe('the command', () => {
     out = '';
     await analyzeCommand.run({ args: ['ioctl', path], options: { json: true }, io });
     expect(JSON.parse(out)).toMatchObject({ command: 'analyze ioctl', schemaVersion: 1, result: { calls: 7 } });
+  });
+
+  test('with a time: the objects of that time', async () => {
+    out = '';
+    await analyzeCommand.run({ args: ['ioctl', path], options: { at: '150ns' }, io });
+    expect(out).toContain('1 open IOMMUFD context, by the model');
+    await expect(analyzeCommand.run({ args: ['ioctl', path], options: { at: 'noon' }, io })).rejects.toThrow(/--at/);
   });
 
   test('says what it expects', async () => {
