@@ -220,6 +220,18 @@ export interface ColumnPlace {
   readonly access: ColumnAccess;
 }
 
+/** The value of a column whose rows are all alike; undefined for any other, and for a damaged one. */
+export function constantOf(bytes: Uint8Array): number | undefined {
+  if (bytes[0] !== constant.id || bytes[2] !== COMPRESSION.none || bytes.length > 16) return undefined;
+  const one = new Int32Array(1);
+  try {
+    decodeColumn(bytes, one);
+  } catch {
+    return undefined;
+  }
+  return one[0];
+}
+
 /** Fills `out` from an encoded column. Throws `RangeError` or a zlib error where the bytes are damaged. */
 export function decodeColumn(bytes: Uint8Array, out: Int32Array, place?: ColumnPlace): void {
   if (bytes[0] === PREDICTED && place !== undefined) {

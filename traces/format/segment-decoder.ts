@@ -5,7 +5,7 @@ import type { Segment, StreamRows } from '../segment.ts';
 import type { ReadPlan } from '../trace.ts';
 import { freshArrays } from './array-pool.ts';
 import type { ArrayPool } from './array-pool.ts';
-import { decodeByteString, decodeColumn } from './column.ts';
+import { constantOf, decodeByteString, decodeColumn } from './column.ts';
 import { SLOTS, newestBefore } from './layout.ts';
 import type { Slot } from './layout.ts';
 import type { ColumnAccess } from './prediction.ts';
@@ -31,12 +31,9 @@ export function decodeSegment(
   const stream = decodeStreams(shared[0], summary, pool);
   const time = pool.float64(n);
   decodeTimes(checkInteger(shared[1], 'grouping'), checkBytes(shared[2], 'times'), stream, time);
-  const cpu = pool.int32(n);
-  decodeColumn(checkBytes(shared[3], 'cpus'), cpu);
-  const task = pool.int32(n);
-  decodeColumn(checkBytes(shared[4], 'tasks'), task);
-  const sources = pool.int32(n);
-  decodeColumn(checkBytes(shared[5], 'sources'), sources);
+  const cpu = decodeShared(checkBytes(shared[3], 'cpus'), n, pool);
+  const task = decodeShared(checkBytes(shared[4], 'tasks'), n, pool);
+  const sources = decodeShared(checkBytes(shared[5], 'sources'), n, pool);
   const source = pool.uint8(n);
   source.set(sources);
 
@@ -61,6 +58,14 @@ export function decodeSegment(
     source,
     rows: rows as unknown as Segment['rows'],
   };
+}
+
+function decodeShared(encoded: Uint8Array, rows: number, pool: ArrayPool): Int32Array {
+  const value = constantOf(encoded);
+  if (value !== undefined) return pool.constant(value, rows);
+  const array = pool.int32(rows);
+  decodeColumn(encoded, array);
+  return array;
 }
 
 function decodeStreams(encoded: unknown, summary: SegmentSummary, pool: ArrayPool): Uint8Array {
@@ -122,11 +127,17 @@ class BlockColumns implements ColumnAccess {
     if (slot === undefined || slot.type === 'lengths' || slot.type === 'contents') {
       throw new RangeError(`stream ${stream} has no integer column ${property}`);
     }
-    const array = this.#pool.int32(this.#summary.rows[stream] ?? 0);
+    const rows = this.#summary.rows[stream] ?? 0;
     const encoded = this.#blocks.get(stream)?.[property + 1];
-    if (encoded === undefined) array.fill(slot.missing);
-    else if (array.length > 0)
+    const value =
+      encoded instanceof Uint8Array ? constantOf(encoded) : encoded === undefined ? slot.missing : undefined;
+    let array: Int32Array;
+    if (rows === 0) array = this.#pool.int32(0);
+    else if (value !== undefined) array = this.#pool.constant(value, rows);
+    else {
+      array = this.#pool.int32(rows);
       decodeColumn(checkBytes(encoded, slot.property), array, { stream, property, access: this });
+    }
     this.#decoded.set(key, array);
     return array;
   }
