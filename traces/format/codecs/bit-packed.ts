@@ -5,7 +5,7 @@ export const bitPacked: IntCodec = {
   id: 5,
   name: 'bit-packed',
   variants: 1,
-  weight: 1.6,
+  weight: 3,
   encode(values, _variant, out) {
     const n = values.length;
     let min = values[0] ?? 0;
