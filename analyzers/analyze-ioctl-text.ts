@@ -1,4 +1,5 @@
 import type { BatchReport, IoctlAnalysis, RequestReport } from './analyze-ioctl.ts';
+import type { ContainerComparison } from '../replay/engine/container-differences.ts';
 import { printable } from './report/escape.ts';
 import { formatBytes, formatCount, formatNs, formatNumberOf, formatShare } from './report/format-units.ts';
 import { layOut } from './report/plain-table.ts';
@@ -52,6 +53,26 @@ function batchTable(batches: readonly BatchReport[]): string {
   });
 }
 
+/** Where TYPE1 and iommufd in its place answer differently. */
+function containerText({ calls, differences }: ContainerComparison): string {
+  const compared = `${formatNumberOf(calls, 'container call')} asked of TYPE1 and of iommufd`;
+  if (differences.length === 0) return `${compared}: no answer differs`;
+  return [
+    `${compared}: answers that differ`,
+    layOut({
+      head: ['request', 'TYPE1', 'iommufd', 'calls', 'first event'],
+      left: 3,
+      rows: differences.map(({ name, native, compat, calls: count, firstEvent }) => [
+        name,
+        native,
+        compat,
+        formatCount(count),
+        String(firstEvent),
+      ]),
+    }),
+  ].join('\n');
+}
+
 /** For people. `file` is the trace's name. */
 export function ioctlAnalysisText(file: string, analysis: IoctlAnalysis): string {
   const { calls, failed, unknown, processes, kernelNs, durationNs } = analysis;
@@ -64,5 +85,6 @@ export function ioctlAnalysisText(file: string, analysis: IoctlAnalysis): string
     requestTable(analysis.requests),
   ];
   if (analysis.batches.length > 0) lines.push('', batchTable(analysis.batches));
+  if (analysis.containers !== null) lines.push('', containerText(analysis.containers));
   return `${lines.join('\n')}\n`;
 }

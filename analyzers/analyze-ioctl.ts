@@ -1,3 +1,5 @@
+import { compareContainers } from '../replay/engine/container-differences.ts';
+import type { ContainerComparison } from '../replay/engine/container-differences.ts';
 import { errnoName } from '../traces/errno-names.ts';
 import { SEEN, STREAM_ID } from '../traces/schema.ts';
 import type { BytesColumn, Columns } from '../traces/schema.ts';
@@ -39,6 +41,8 @@ export interface IoctlAnalysis {
   readonly kernelNs: number | null;
   readonly requests: readonly RequestReport[];
   readonly batches: readonly BatchReport[];
+  /** Container calls as TYPE1 and as iommufd would answer them; null where the recording has no VFIO devices. */
+  readonly containers: ContainerComparison | null;
 }
 
 /** Where a struct says how much it asks for (include/uapi/linux/iommufd.h, vfio.h). */
@@ -78,7 +82,7 @@ export function analyzeIoctl(trace: Trace): IoctlAnalysis {
       else if (stream === STREAM_ID.call) run.call(segment.rows.call.columns, call++);
     }
   }
-  return run.result();
+  return { ...run.result(), containers: compareContainers(trace) ?? null };
 }
 
 interface RequestTally {
@@ -143,7 +147,7 @@ class IoctlTally {
     else if (name === 'write' && bytes > 0) this.#responses.add(Math.floor(bytes / RESPONSE_BYTES));
   }
 
-  result(): IoctlAnalysis {
+  result(): Omit<IoctlAnalysis, 'containers'> {
     for (const run of this.#runs.values()) run.tally.rows.add(run.length);
     const tallies = [...this.#requests.values()].sort((a, b) => b.calls - a.calls || a.request - b.request);
     const sum = (of: (tally: RequestTally) => number): number => tallies.reduce((total, tally) => total + of(tally), 0);

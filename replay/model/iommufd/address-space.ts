@@ -193,7 +193,8 @@ export class AddressSpace {
       region.after[at - region.address] = (region.after[at - region.address] ?? 0) | bits;
       return true;
     }
-    this.unrecordedWrites++;
+    if (this.trusted) this.remember(at, Uint8Array.of((this.recall(at, 1)?.[0] ?? 0) | bits));
+    else this.unrecordedWrites++;
     return true;
   }
 
