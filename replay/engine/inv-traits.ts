@@ -1,9 +1,12 @@
 import { VTD_TYPE, vtdGranularity, vtdType } from '../../traces/dialects/vtd-fields.ts';
-import { DIALECT, FLUSH, INV_FORM } from '../../traces/schema.ts';
+import { ATTACH, DIALECT, FLUSH, INV_FORM } from '../../traces/schema.ts';
+import type { Segment } from '../../traces/segment.ts';
 import type { Trace } from '../../traces/trace.ts';
+import { ABSENT } from '../../traces/units.ts';
 import type { DomainId, RequesterId } from '../../traces/units.ts';
+import { CacheTags } from '../designs/cache-tags.ts';
 import { DEFAULT_CONTEXT } from '../designs/design.ts';
-import type { DesignContext } from '../designs/design.ts';
+import type { CacheTag, DesignContext } from '../designs/design.ts';
 
 /** What a trace tells about the system that made it, beside the commands that are to be predicted. */
 export interface InvTraits {
@@ -19,6 +22,8 @@ export interface InvTraits {
   /** Wait commands are there: the trace saw the queue itself. */
   readonly waits: boolean;
   readonly commands: number;
+  /** Tags of domains that were attached before the trace began, in the order in which their flushes name them. */
+  readonly tagsBefore: readonly CacheTag[];
 }
 
 /** One pass over the command, flush and attach streams. */
@@ -38,10 +43,13 @@ export function readInvTraits(trace: Trace): InvTraits {
   let afterContext = false;
   const columns = {
     inv: ['dialect', 'form', 'w0', 'w1'],
-    flush: ['op', 'type', 'domain'],
+    flush: ['op', 'unit', 'device', 'type', 'domain', 'pasid'],
+    attach: ['kind', 'domain'],
   } as const;
+  const before = new TagsBefore();
   for (const segment of trace.segments({ columns, reuse: true })) {
     const { inv, flush } = segment.rows;
+    before.segment(segment);
     for (let i = 0; i < flush.count; i++) {
       const op = flush.columns.op[i];
       if (op === FLUSH.all) alls++;
@@ -101,5 +109,39 @@ export function readInvTraits(trace: Trace): InvTraits {
     rangeFlushes: ranges > 0,
     waits,
     commands,
+    tagsBefore: before.tags(),
   };
+}
+
+/** Tags that flushes name of domains that no event of the trace assigns a tag to. */
+class TagsBefore {
+  readonly #assigned = new Set<DomainId>();
+  readonly #flushed = new CacheTags();
+  readonly #order: CacheTag[] = [];
+
+  segment({ rows }: Segment): void {
+    const { attach, flush } = rows;
+    for (let i = 0; i < attach.count; i++) {
+      if (attach.columns.kind[i] === ATTACH.tagAssign) this.#assigned.add(attach.columns.domain[i] ?? ABSENT);
+    }
+    const { unit, device, type, domain, pasid } = flush.columns;
+    for (let i = 0; i < flush.count; i++) {
+      const id = domain[i] ?? ABSENT;
+      if (id === ABSENT || this.#assigned.has(id)) continue;
+      const tag: CacheTag = {
+        domain: id,
+        unit: unit[i] ?? ABSENT,
+        type: type[i] ?? 0,
+        device: device[i] ?? ABSENT,
+        pasid: Math.max(0, pasid[i] ?? 0),
+      };
+      if (this.#flushed.has(tag)) continue;
+      this.#flushed.assign(tag);
+      this.#order.push(tag);
+    }
+  }
+
+  tags(): readonly CacheTag[] {
+    return this.#order.filter((tag) => !this.#assigned.has(tag.domain));
+  }
 }

@@ -29,6 +29,24 @@ describe('verify inv, strict', () => {
     expect(outcome?.notes[0]).toBe('checked against linux-strict');
   });
 
+  test('a trace that begins in the middle: the tags of its domains are learned from their flushes', () => {
+    const sketch = new SketchedTrace();
+    sketch
+      .unmap(4, 0x10)
+      .flush(4, 0x10)
+      .inv(...page(0x10));
+    // A wrong address is found all the same.
+    sketch
+      .unmap(4, 0x20)
+      .flush(4, 0x20)
+      .inv(...page(0x21));
+    const outcome = verifyInv(sketch.trace);
+    expect(flushes(outcome)).toEqual({ checked: 2, agreed: 1, diverged: 1 });
+    expect(outcome?.notes).toContain(
+      'domains attached before the trace began, their cache tags learned from flushes: 4',
+    );
+  });
+
   test('each word counts', () => {
     const sketch = new SketchedTrace().tag(4);
     sketch.unmap(4, 0x10).flush(4, 0x10).inv(0x400f2n, 0x10040n, 0n, 1n);

@@ -133,6 +133,18 @@ class InvWalk {
     report.note(`checked against ${design}`);
     const { firstStage, drainBits } = traits.context;
     report.note(`drain bits of IOTLB commands, 0x${drainBits.toString(16)}, learned from the first one`);
+    for (const tag of traits.tagsBefore) {
+      this.#known.add(tag.domain);
+      if (tag.device !== ABSENT) this.#known.add(-2 - tag.device);
+      this.#tags.assign(tag);
+      this.#verifier.assignTag(tag);
+    }
+    if (traits.tagsBefore.length > 0) {
+      const domains = [...new Set(traits.tagsBefore.map((tag) => tag.domain))].sort((a, b) => a - b);
+      report.note(
+        `domains attached before the trace began, their cache tags learned from flushes: ${domains.join(', ')}`,
+      );
+    }
     if (firstStage.size > 0) {
       report.note(
         `first-stage domains, learned from their command type: ${[...firstStage].sort((a, b) => a - b).join(', ')}`,
