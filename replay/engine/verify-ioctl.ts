@@ -5,6 +5,7 @@ import { joinWords } from '../../traces/units.ts';
 import { decodeMappings } from '../../traces/user-memory.ts';
 import { AddressSpace } from '../model/iommufd/address-space.ts';
 import { Backing } from '../model/iommufd/backing.ts';
+import type { Context } from '../model/iommufd/context.ts';
 import { vfioCompat } from '../model/iommufd/vfio/compat.ts';
 import { recordedBackend } from '../model/iommufd/vfio/hardware.ts';
 import { vfioCallName } from '../model/iommufd/vfio/requests.ts';
@@ -14,7 +15,7 @@ import { iommufdIoctls } from '../model/iommufd/families.ts';
 import { runIoctl } from '../model/iommufd/ioctl.ts';
 import { Machine } from '../model/iommufd/machine.ts';
 import { mockBackend } from '../model/iommufd/mock/mock-backend.ts';
-import type { IommufdFile, Process } from '../model/iommufd/process.ts';
+import type { IommufdFile, OpenFile, Process } from '../model/iommufd/process.ts';
 import { QUIRKS, quirksOf } from '../model/iommufd/quirks.ts';
 import type { QuirkName } from '../model/iommufd/quirks.ts';
 import { ioctlName } from '../model/iommufd/struct-fields.ts';
@@ -68,6 +69,8 @@ class IoctlVerification {
   readonly #reads = { predicted: 0, all: 0 };
   /** Processes that have a failure injected. */
   readonly #armed = new Set<number>();
+  /** Processes of which a call's effect is not known: what differs afterwards may follow from it. */
+  readonly #doubted = new Set<number>();
 
   constructor(births: Births, hardware: HardwareFinding | undefined, kernel: string | undefined) {
     this.#kernel = kernel;
@@ -98,7 +101,18 @@ class IoctlVerification {
       this.#skip(`failure injected (fail-nth): ${errnoName(-ret)}`);
       return;
     }
+    if (errno < 0) {
+      // A call that failed for whatever reason changes nothing; one that never returned may have.
+      if (value >= 0) this.#doubted.add(process.pid);
+      this.#skip('result not recorded');
+      return;
+    }
     const seen = columns.seen[row] ?? 0;
+    if ((seen & (SEEN.before | SEEN.unreadable)) === 0 && takesStruct(request, file.kind)) {
+      if (ret >= 0) this.#doubted.add(process.pid);
+      this.#skip('contents of the struct not recorded');
+      return;
+    }
     const before = (seen & SEEN.before) === 0 ? undefined : bytesOf(columns.before, row);
     const after = (seen & SEEN.after) === 0 ? undefined : bytesOf(columns.after, row);
     const memory = memoryOf(columns.memory, row);
@@ -116,7 +130,7 @@ class IoctlVerification {
         ? file.ioctl({ machine: this.#machine, process, request, argument })
         : runIoctl(iommufdIoctls, vfioCompat, (file as IommufdFile).context, process, request, argument);
       if (this.#hardware?.events.has(event) === true) this.#skip("hardware's answer, taken as input");
-      else this.#compare(recorded, regions, model, process, context?.partial === true);
+      else this.#compare(recorded, regions, model, process, this.#excuse(process, context));
     } catch (error) {
       if (!(error instanceof Unjudged)) throw error;
       this.#skip(error.reason);
@@ -138,6 +152,7 @@ class IoctlVerification {
       case CALL_EVENT.start:
         this.#machine = newMachine(this.#hardware, this.#kernel);
         this.#armed.clear();
+        this.#doubted.clear();
         break;
       case CALL_EVENT.fork:
         if (!this.#machine.processes.has(ret)) fork(this.#machine, pid, ret);
@@ -174,6 +189,12 @@ class IoctlVerification {
   }
 
   /** What was lost may have written any memory, and made or removed objects. */
+  /** Why a difference of a call would say nothing about the model. */
+  #excuse(process: Process, context: Context | undefined): string | undefined {
+    if (context?.partial === true) return 'objects from before the recording';
+    return this.#doubted.has(process.pid) ? 'follows a call whose effect is not known' : undefined;
+  }
+
   lost(): void {
     for (const process of this.#machine.processes.values()) {
       process.memory.forget();
@@ -263,7 +284,7 @@ class IoctlVerification {
     regions: readonly CallRegion[],
     model: number,
     process: Process,
-    partial: boolean,
+    excuse: string | undefined,
   ): void {
     const found = differences(recorded, regions, model, process);
     if (regions.some((region) => region.unknown || region.recalled)) {
@@ -274,8 +295,8 @@ class IoctlVerification {
       this.#skip(found);
       return;
     }
-    if (found.length > 0 && partial) {
-      this.#skip('objects from before the recording');
+    if (found.length > 0 && excuse !== undefined) {
+      this.#skip(excuse);
       return;
     }
     const name = recorded.name ?? ioctlName(recorded.request, regions[0]?.bytes ?? undefined);
@@ -325,4 +346,13 @@ function newMachine(finding: HardwareFinding | undefined, kernel: string | undef
   const machine = new Machine(backend, quirksOf(kernel));
   if (finding !== undefined) machine.hardware = finding.hardware;
   return machine;
+}
+
+/** Whether the argument is the address of a struct; of few calls of VFIO it is a number or a name. */
+function takesStruct(request: number, file: OpenFile['kind']): boolean {
+  if (file === 'iommufd' && (request & 0xff) >= 0x80) return true;
+  if (request >>> 8 !== 0x3b) return false;
+  if (file === 'vfioDevice') return request !== 0x3b6f;
+  if (request === 0x3b73 || request === 0x3b74) return false;
+  return request === 0x3b67 || request === 0x3b68 || request >= 0x3b70;
 }
