@@ -44,6 +44,19 @@ export function ioctlTable(families: readonly (readonly IoctlSpec[])[]): Readonl
   return table;
 }
 
+/** The kernel's copy of a struct lives as long as the call, and calls don't nest: one zeroed copy for each size. */
+const SCRATCH = new Map<number, StructView>();
+
+function scratch(size: number): StructView {
+  let struct = SCRATCH.get(size);
+  if (struct === undefined) {
+    struct = new StructView(new Uint8Array(size));
+    SCRATCH.set(size, struct);
+  }
+  struct.bytes.fill(0);
+  return struct;
+}
+
 /** iommufd_fops_ioctl: copies the struct in, checks its size, calls the handler. */
 export function runIoctl(
   table: ReadonlyMap<number, IoctlSpec>,
@@ -61,14 +74,14 @@ export function runIoctl(
   }
   const head = memory.read(argument, 4);
   if (head === undefined) return -ERRNO.EFAULT;
-  const userSize = new StructView(head).u32(0);
+  const userSize = ((head[0] ?? 0) | ((head[1] ?? 0) << 8) | ((head[2] ?? 0) << 16) | ((head[3] ?? 0) << 24)) >>> 0;
   const spec = table.get(request);
   if (spec === undefined) return -ERRNO.ENOTTY;
   if (userSize < spec.minSize) return -ERRNO.EINVAL;
-  const bytes = new Uint8Array(spec.size);
+  const struct = scratch(spec.size);
+  const { bytes } = struct;
   const ret = copyStruct(memory, argument, userSize, bytes);
   if (ret !== 0) return ret;
-  const struct = new StructView(bytes);
   const respond = (undo?: () => void): number => {
     if (memory.write(argument, bytes.subarray(0, Math.min(userSize, spec.size)))) return 0;
     undo?.();

@@ -89,6 +89,11 @@ export class ObjectTable {
     object.destroy();
   }
 
+  /** Whether an id was given up for good. */
+  entombed(id: number): boolean {
+    return this.#tombstones.has(id);
+  }
+
   *values(): Generator<IommufdObject> {
     for (const object of this.#objects) if (object !== undefined) yield object;
   }
