@@ -80,6 +80,7 @@ describe('ioctl-hex', () => {
     ['no colon', '1.000000100 E cmd=0x3b81'],
     ['a request of 64 bits', ENTER.replace('0x3b81', '0x1000003b81')],
     ['an errno that is none', RETURN.replace('errno=0', 'errno=5000')],
+    ['a time beyond 2^53 ns', ENTER.replace('1.', '999999999.')],
     ['another text', 'hello'],
   ])('malformed: %s', (_what, line) => {
     const { health, facts } = read([line, ENTER, RETURN]);

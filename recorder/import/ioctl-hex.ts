@@ -101,9 +101,11 @@ function parseCall([, seconds = '', nanoseconds = '', direction, rest = '']: Reg
   const ret = Number(fields.get('ret') ?? 0);
   const errno = Number(fields.get('errno') ?? 0);
   if (request?.hi !== 0 || bytes?.length !== length) return undefined;
+  const time = Number(seconds) * 1e9 + Number(nanoseconds);
+  if (!Number.isSafeInteger(time)) return undefined;
   if (!Number.isSafeInteger(ret) || !Number.isInteger(errno) || errno < 0 || errno > 4095) return undefined;
   return {
-    time: Number(seconds) * 1e9 + Number(nanoseconds),
+    time,
     entered: direction === 'E',
     request: request.lo,
     argument,

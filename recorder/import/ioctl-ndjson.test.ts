@@ -177,6 +177,15 @@ describe('a recording', () => {
     expect(facts.notes).toEqual({ runs: 2, timesBehindThePreviousLine: 1 });
   });
 
+  test('times that are beyond 2^53 once the recordings stand behind each other are no times', () => {
+    const first = { seq: 0, ev: 'start', root: 1, mono: 5 };
+    const late = { ev: 'exit', pid: 1, t1: Number.MAX_SAFE_INTEGER };
+    const second = { ...first, mono: -Number.MAX_SAFE_INTEGER + 10 };
+    const { health, events } = read([first, late, second, late].map((line) => JSON.stringify(line)));
+    expect(health.report()).toMatchObject({ malformed: 1 });
+    expect(events.every(({ time }) => Number.isSafeInteger(time) && time >= 0)).toBe(true);
+  });
+
   test('without a start line it says that it begins in the middle', () => {
     const { facts, events } = read([ioctl({})]);
     expect(facts.notes).toMatchObject({ begins: expect.stringContaining('middle') as unknown });

@@ -193,8 +193,10 @@ class IoctlNdjsonRun implements ImportRun, LineReader {
     const pid = fields.integerOr('root', -1) | 0;
     const raw = fields.integerOr('mono', this.#base + this.#time);
     // The clock of another run (another boot) may be behind; a trace's time does not go back.
-    if (raw - this.#base < this.#time) this.#base = raw - this.#time - 1;
-    this.#time = raw - this.#base;
+    const base = raw - this.#base < this.#time ? raw - this.#time - 1 : this.#base;
+    if (!Number.isSafeInteger(raw - base)) throw new BadField('mono');
+    this.#base = base;
+    this.#time = raw - base;
     this.#sequence = fields.integerOr('seq', -1);
     this.#test = '';
     this.#runs++;
@@ -207,6 +209,7 @@ class IoctlNdjsonRun implements ImportRun, LineReader {
     const raw = lineTime(fields);
     if (raw === undefined) return this.#time;
     const time = raw - this.#base;
+    if (!Number.isSafeInteger(time)) throw new BadField('t1');
     if (time >= this.#time) return time;
     this.#reordered++;
     return this.#time;

@@ -132,6 +132,16 @@ describe('times', () => {
     expect(times(['brk(0) = 0', 'brk(0) = 0'])).toEqual([1, 2]);
   });
 
+  test('beyond 2^53 ns are not believed', () => {
+    expect(
+      times([
+        '1 1795326136.0 brk(0) = 0',
+        '1 999999999999.0 brk(0) = 0',
+        '1 1795326137.0 brk(0) = 0 <999999999.000000>',
+      ]),
+    ).toEqual([0, 0, 1e9]);
+  });
+
   test('say what clock they are of', () => {
     const clock = (line: string): unknown => strace.describe(Buffer.from(`${line}\n`)).clock;
     expect(clock('1 1795326136.000001 brk(0) = 0')).toEqual({

@@ -233,7 +233,9 @@ class StraceRun implements ImportRun, LineReader {
       this.#target.health.add('ignored', 'ioctl of another driver, printed by name', this.#place(number));
       return true;
     }
-    const duration = call.duration ?? 0;
+    const told = call.duration ?? 0;
+    // A time beyond 2^53 ns is no time.
+    const duration = Number.isSafeInteger(entered + told) ? told : 0;
     this.#time = Math.max(this.#time, entered + duration);
     const result: CallResult = {
       time: this.#time,

@@ -40,8 +40,10 @@ export class StraceClock {
     if (time === undefined) return now + 1;
     const { seconds, nanoseconds, form } = time;
     if (form === 'seconds' && this.#name === 'unknown') {
-      this.#relative += seconds * 1e9 + nanoseconds;
-      return this.#relative <= Number.MAX_SAFE_INTEGER ? this.#relative : now;
+      const next = this.#relative + seconds * 1e9 + nanoseconds;
+      if (!Number.isSafeInteger(next)) return now;
+      this.#relative = next;
+      return next;
     }
     if (form === 'clock') {
       // Threads print in any order; only half a day back is another day.
