@@ -17,6 +17,8 @@ const DIRTY_FLAG = { start: 1, stop: 2, get: 4 } as const;
 /** Module parameter dma_entry_limit, and the most bytes of a dirty bitmap. */
 const ENTRY_LIMIT = 65_535;
 const MAX_BITMAP = 256 << 20;
+/** A longer bitmap (512 KiB) is in no recording. */
+const MAX_JUDGED_PAGES = 1n << 22n;
 const INFO_BYTES = 24;
 
 /** A mapping (struct vfio_dma). */
@@ -171,6 +173,7 @@ export class Type1 {
     if (!this.#dirtyTracking || size === 0n || pgsize !== page) return -ERRNO.EINVAL;
     if (((iova | size) & (page - 1n)) !== 0n) return -ERRNO.EINVAL;
     const pages = size / page;
+    if (pages > MAX_JUDGED_PAGES) throw new Unjudged('a dirty bitmap longer than recordings hold');
     if (bytes === 0n || bytes > MAX_BITMAP || bytes < ((pages + 63n) / 64n) * 8n) return -ERRNO.EINVAL;
     const last = iova + size - 1n;
     const found = this.#overlapping(iova, last);
