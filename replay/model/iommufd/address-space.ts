@@ -130,8 +130,7 @@ export class AddressSpace {
   /** The physical page behind an address, as get_user_pages finds it; undefined: EFAULT. */
   page(address: bigint): { readonly backing: Backing; readonly page: number } | undefined {
     const at = this.#inUser(address, 1);
-    if (at === undefined) return undefined;
-    return this.pin(at - (at % PAGE_SIZE), PAGE_SIZE, false)?.[0];
+    return at === undefined ? undefined : this.pin(at - (at % PAGE_SIZE), PAGE_SIZE, false)?.[0];
   }
 
   /** Like `write` of memory's contents as they were last seen, or of `length` bytes that nobody knows. */
@@ -175,10 +174,14 @@ export class AddressSpace {
   /** clear_user: zeroes a range without holding that many bytes; false: EFAULT. */
   clear(address: bigint, length: number): boolean {
     const at = this.#inUser(address, length);
-    if (at === undefined || !this.accessible(at, length, PROT.write)) return false;
-    const zeros = new Uint8Array(Math.min(length, 1 << 16));
-    for (let done = 0; done < length; done += zeros.length)
-      this.#store(at + done, zeros.subarray(0, Math.min(zeros.length, length - done)));
+    if (at === undefined) return false;
+    const zeros = new Uint8Array(Math.min(length, PAGE_SIZE));
+    for (let done = 0; done < length; ) {
+      if (!this.accessible(at + done, 1, PROT.write)) return false;
+      const count = Math.min(length - done, PAGE_SIZE - ((at + done) % PAGE_SIZE));
+      this.#store(at + done, zeros.subarray(0, count));
+      done += count;
+    }
     return true;
   }
 

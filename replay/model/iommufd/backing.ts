@@ -55,7 +55,7 @@ export class Backing {
   }
 
   forget(): void {
-    this.#pages.clear();
+    if (this.#pages.size > 0) this.#pages.clear();
   }
 
   remember(offset: number, bytes: Uint8Array): void {

@@ -104,11 +104,19 @@ function contiguous(area: Area, at: number, size: number): boolean {
   const frame = frameOf(first.backing, first.page);
   if (frame === undefined || (frame * PAGE_SIZE) % size !== 0) return false;
   const pages = size / PAGE_SIZE;
-  for (let i = 1; i < pages; i++) {
+  for (let i = pagesToHead(first); i < pages; ) {
     const next = area.pages.physical(byte / PAGE_SIZE + i);
     if (next === undefined || frameOf(next.backing, next.page) !== frame + i) return false;
+    i += pagesToHead(next);
   }
   return true;
+}
+
+/** Pages from one to the end of its huge page: those are contiguous without a look at each. */
+function pagesToHead({ backing, page }: { readonly backing: Backing; readonly page: number }): number {
+  if (backing.hugeShift === 0) return 1;
+  const pages = 2 ** backing.hugeShift / PAGE_SIZE;
+  return pages - (page % pages);
 }
 
 /** Physical frame of a page, where it is known; inside a huge page the distance is certain even where the frame isn't. */

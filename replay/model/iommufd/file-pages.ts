@@ -33,19 +33,21 @@ export function filePages(
   length: bigint,
   writable: boolean,
 ): Pages | number {
+  if (length === 0n) return -ERRNO.EINVAL;
+  if (start + length - 1n > U64_MAX) return -ERRNO.EOVERFLOW;
   const file = process.fds.get(fd);
   if (file === undefined) {
     if (!process.fdsKnown && fd >= 0) throw new Unjudged('file descriptors of the process are not known');
     return -ERRNO.EBADF;
   }
-  if (start + length > U64_MAX) return -ERRNO.EOVERFLOW;
+  if (length > U64_MAX - BigInt(PAGE_SIZE)) return -ERRNO.EINVAL;
   const offset = Number(start & BigInt(PAGE_SIZE - 1));
   const base = Number(start) - offset;
   const count = Math.ceil((offset + Number(length)) / PAGE_SIZE);
   if (file.kind === 'dmabuf') {
     const { backing, size, state, importable } = file as DmabufFile;
     if (!importable) return -ERRNO.EOPNOTSUPP;
-    if (length === 0n || Number(start + length) > size) return -ERRNO.EINVAL;
+    if (Number(start + length) > size) return -ERRNO.EINVAL;
     if (state.revoked) return -ERRNO.ENODEV;
     return new Pages(
       { kind: 'dmabuf', backing, start: base, buffer: state, revocation: state.revocations },
@@ -53,7 +55,6 @@ export function filePages(
       writable,
     );
   }
-  if (length === 0n) return -ERRNO.EINVAL;
   if (file.kind !== 'memfd')
     return new Pages({ kind: 'file', backing: NOT_MEMORY, start: base, pinnable: false }, count, writable);
   return new Pages(

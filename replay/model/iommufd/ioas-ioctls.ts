@@ -35,8 +35,16 @@ function loadRanges(call: IoctlCall, address: bigint, count: number): IovaRange[
     const start = view.u64(0);
     const last = view.u64(8);
     if (start >= last) return -ERRNO.EINVAL;
-    if (ranges.some((range) => range.start <= last && range.last >= start)) return -ERRNO.EINVAL;
-    ranges.push({ start, last });
+    let at = ranges.length;
+    for (let low = 0; low < at; ) {
+      const middle = (low + at) >>> 1;
+      if ((ranges[middle] as IovaRange).start < start) low = middle + 1;
+      else at = middle;
+    }
+    const [before, after] = [ranges[at - 1], ranges[at]];
+    if ((before !== undefined && before.last >= start) || (after !== undefined && after.start <= last))
+      return -ERRNO.EINVAL;
+    ranges.splice(at, 0, { start, last });
   }
   return ranges;
 }

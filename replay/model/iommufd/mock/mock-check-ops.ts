@@ -2,6 +2,7 @@ import { U64_MAX } from '../area-tree.ts';
 import { PAGE_SIZE } from '../backing.ts';
 import { ERRNO } from '../errno.ts';
 import type { IoctlCall } from '../ioctl.ts';
+import { Unjudged } from '../unjudged.ts';
 import { MockNestedDomain } from './mock-nested.ts';
 import type { MockDevice } from './mock-nested.ts';
 import { idOf } from './mock-op.ts';
@@ -9,6 +10,8 @@ import type { MockOp } from './mock-op.ts';
 
 const PAGE = BigInt(PAGE_SIZE);
 const LOWEST_LIMIT = 12;
+/** Pages are looked at one by one up to here. */
+const MOST_BYTES = 1n << 34n;
 
 function addReserved(call: IoctlCall): number {
   const { struct } = call;
@@ -32,6 +35,7 @@ function checkMap(call: IoctlCall): number {
   const { pageSizes } = hwpt.domain;
   const step = pageSizes & -pageSizes;
   if (((iova | length | address) & (step - 1n)) !== 0n || address + length > U64_MAX) return -ERRNO.EINVAL;
+  if (length > MOST_BYTES) throw new Unjudged('range too long to look at page by page');
   for (let done = 0n; done < length; ) {
     const user = process.memory.page(address + done);
     if (user === undefined) return -ERRNO.EFAULT;
@@ -55,6 +59,7 @@ function checkRefs({ struct, process }: IoctlCall): number {
   const length = struct.u64(16);
   const address = struct.u64(24);
   if (length % PAGE !== 0n || address % PAGE !== 0n || address + length > U64_MAX) return -ERRNO.EINVAL;
+  if (length > MOST_BYTES) throw new Unjudged('range too long to look at page by page');
   for (let done = 0n; done < length; done += PAGE) {
     const user = process.memory.page(address + done);
     if (user === undefined) return -ERRNO.EFAULT;
