@@ -112,6 +112,7 @@ describe('a call', () => {
     'ioctl(3, 0x3b81, "abc) = 0',
     'brk(NULL) = -1 EWHAT (?)',
     'brk((((1) = 0',
+    'ioctl(3, 0x3b85 /* IOMMU_IOAS_UNMAP */, 0x10) = 0',
     '7 <... read resumed>"", 4) = 0',
   ])('malformed: %s', (line) => {
     const { facts, health } = read([MAP, line, MAP]);

@@ -4,7 +4,7 @@ import { eventRecord, writeCall, writeIoctl } from './calls/call-rows.ts';
 import type { CallResult } from './calls/call-rows.ts';
 import { PLAIN_FILE, fileKind, keepsContents } from './calls/file-kind.ts';
 import { OpenFiles } from './calls/open-files.ts';
-import { parseRequest, parseStraceCall, parseStraceLine } from './calls/strace-line.ts';
+import { namesAnotherRequest, parseRequest, parseStraceCall, parseStraceLine } from './calls/strace-line.ts';
 import type { StraceCall, StraceContent, StraceLine } from './calls/strace-line.ts';
 import { annotatedPath, parseNumber, parseString } from './calls/strace-values.ts';
 import { VFIO_FILES, isContainerOnly, vfioFile } from './calls/vfio-files.ts';
@@ -233,6 +233,7 @@ class StraceRun implements ImportRun, LineReader {
       this.#target.health.add('ignored', 'ioctl of another driver, printed by name', this.#place(number));
       return true;
     }
+    if (request !== undefined && namesAnotherRequest(args[1] ?? '', request)) return false;
     const told = call.duration ?? 0;
     // A time beyond 2^53 ns is no time.
     const duration = Number.isSafeInteger(entered + told) ? told : 0;

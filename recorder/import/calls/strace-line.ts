@@ -141,3 +141,10 @@ export function parseRequest(argument: string): number | undefined {
   }
   return undefined;
 }
+
+/** Whether `0x3b85 /* IOMMU_IOAS_MAP *\/` names another request than its number; names that are not known say nothing. */
+export function namesAnotherRequest(argument: string, request: number): boolean {
+  const comment = /\/\* ([A-Z_][A-Z0-9_ or]*) \*\//.exec(argument)?.[1];
+  const numbers = (comment ?? '').split(' or ').map((name) => ioctlNumber(name.trim()));
+  return numbers.some((number) => number !== undefined) && !numbers.includes(request);
+}
