@@ -18,8 +18,6 @@ interface Attachment {
 /** Devices that can't be told apart share one: they all attach to the same HWPT (struct iommufd_group). */
 export class DeviceGroup {
   readonly attachments = new Map<number, Attachment>();
-  /** PASIDs that translate by a process's page tables (`sva.ts`). */
-  readonly sva = new Set<number>();
 }
 
 /** A device bound to a context. Its driver owns one extra user, so that DESTROY is EBUSY while it is bound. */
@@ -167,7 +165,6 @@ export class Device implements IommufdObject {
 
   #driver(pasid: number, hwpt: Hwpt, old: Hwpt | undefined): number {
     if (pasid !== NO_PASID && pasid >= 2 ** this.traits.pasidBits) return -ERRNO.EINVAL;
-    if (this.group.sva.has(pasid)) return -ERRNO.EBUSY;
     if (hwpt.type === 'hwptNested') {
       const ret = hwpt.domain.attach(this, pasid);
       if (ret !== 0) return ret;

@@ -8,7 +8,6 @@ const PASID_VALID = 1;
 /** The attachment that takes a device's page requests: by PASID, or for a guest's own PASID table by RID. */
 function handler(device: Device, request: PageRequest): { readonly hwpt: Hwpt; readonly pasid: number } | undefined {
   if ((request.flags & PASID_VALID) !== 0) {
-    if (device.group.sva.has(request.pasid)) return undefined;
     const hwpt = device.attached(request.pasid);
     if (hwpt !== undefined) return { hwpt, pasid: request.pasid };
     const rid = device.attached(NO_PASID);
@@ -20,7 +19,7 @@ function handler(device: Device, request: PageRequest): { readonly hwpt: Hwpt; r
 
 /**
  * A whole group of page requests of a device, the last one with its LAST flag (iommu_report_device_fault). False where nobody
- * of iommufd takes it: it is answered INVALID at once, or (SVA) by the process's memory.
+ * takes it: it is answered INVALID at once.
  */
 export function reportPageRequests(device: Device, group: readonly PageRequest[]): boolean {
   const last = group.at(-1);
