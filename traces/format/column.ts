@@ -7,7 +7,7 @@ import { deltaVarint } from './codecs/delta-varint.ts';
 import { dictionary } from './codecs/dictionary.ts';
 import { runs } from './codecs/runs.ts';
 import { COMPRESSION, compress, decompress } from './compression.ts';
-import type { Compression } from './compression.ts';
+import type { Compression, Effort } from './compression.ts';
 import { addPrediction, magnitudeOf, readPrediction, residuals, writePrediction } from './prediction.ts';
 import type { ColumnAccess, Prediction } from './prediction.ts';
 
@@ -79,7 +79,7 @@ export class ColumnEncoder {
     const encoded = this.#again(fresh, values, offer);
     if (encoded !== undefined) return encoded;
     // The sample fitted a codec that the whole does not.
-    const whole = this.#smallest(values, INT_CODECS);
+    const whole = this.#smallest(values, INT_CODECS, 'write');
     this.#choices.set(key, { ...whole, prediction: undefined, age: 0 });
     return whole.bytes;
   }
@@ -87,7 +87,7 @@ export class ColumnEncoder {
   /** Tries everything on a sample of the rows; of the predictions, those that leave the smallest differences. */
   #choose(values: Int32Array, offer: PredictionOffer | undefined): Choice {
     const sample = sampleOf(values);
-    const plain = this.#smallest(sample, INT_CODECS);
+    const plain = this.#smallest(sample, INT_CODECS, 'compare');
     let best = plain.bytes.length * PREDICTION_GAIN;
     let kept: Choice = { ...plain, prediction: undefined, age: 0 };
     if (offer === undefined || plain.bytes.length < HOPELESSLY_SMALL) return kept;
@@ -100,7 +100,7 @@ export class ColumnEncoder {
       .sort((one, other) => one.size - other.size)
       .slice(0, PREDICTIONS_TRIED);
     for (const { prediction, differences } of promising) {
-      const inner = this.#smallest(differences, CODECS_OF_DIFFERENCES);
+      const inner = this.#smallest(differences, CODECS_OF_DIFFERENCES, 'compare');
       if (inner.bytes.length >= best) continue;
       best = inner.bytes.length;
       kept = { ...inner, prediction, age: 0 };
@@ -129,12 +129,16 @@ export class ColumnEncoder {
     return inner === undefined ? undefined : wrap(prediction, inner);
   }
 
-  #smallest(values: Int32Array, codecs: readonly IntCodec[]): { codec: number; variant: number; bytes: Uint8Array } {
+  #smallest(
+    values: Int32Array,
+    codecs: readonly IntCodec[],
+    effort: Effort,
+  ): { codec: number; variant: number; bytes: Uint8Array } {
     let best: { codec: number; variant: number; bytes: Uint8Array } | undefined;
     let least = Number.POSITIVE_INFINITY;
     for (const codec of codecs) {
       for (let variant = 0; variant < codec.variants; variant++) {
-        const bytes = this.#attempt(codec.id, variant, values);
+        const bytes = this.#attempt(codec.id, variant, values, effort);
         if (bytes === undefined) continue;
         const weight = bytes.length * codec.weight;
         if (weight >= least) continue;
@@ -146,18 +150,18 @@ export class ColumnEncoder {
     return best;
   }
 
-  #attempt(codec: number, variant: number, values: Int32Array): Uint8Array | undefined {
+  #attempt(codec: number, variant: number, values: Int32Array, effort: Effort = 'write'): Uint8Array | undefined {
     const scratch = this.#scratch;
     scratch.clear();
     if (INT_CODECS[codec]?.encode(values, variant, scratch) !== true) return undefined;
-    return this.#pack(codec, variant, scratch.bytes.subarray(0, scratch.length));
+    return this.#pack(codec, variant, scratch.bytes.subarray(0, scratch.length), effort);
   }
 
-  #pack(codec: number, variant: number, raw: Uint8Array): Uint8Array {
+  #pack(codec: number, variant: number, raw: Uint8Array, effort: Effort = 'write'): Uint8Array {
     let how: Compression = 'none';
     let body = raw;
     if (this.#compression !== 'none' && raw.length >= SMALLEST_COMPRESSED) {
-      const smaller = compress(raw, this.#compression);
+      const smaller = compress(raw, this.#compression, effort);
       if (smaller.length < raw.length) {
         how = this.#compression;
         body = smaller;
@@ -211,6 +215,19 @@ function unpack(bytes: Uint8Array, limit: number): { codec: number; variant: num
   const length = reader.varint();
   if (length > limit) throw new RangeError(`column of ${length} bytes exceeds the limit of ${limit}`);
   return { codec, variant, raw: decompress(reader.rest(), how, length) };
+}
+
+/** The column that an encoded one is predicted from by a reference, if it is; `stream` and `property` say which it is itself. */
+export function predictedFrom(
+  bytes: Uint8Array,
+  stream: number,
+  property: number,
+): { readonly stream: number; readonly property: number } | undefined {
+  if (bytes[0] !== PREDICTED) return undefined;
+  const reader = new ByteReader(bytes);
+  reader.at = 1;
+  const prediction = readPrediction(reader, stream, property);
+  return { stream: prediction.type === 'last' ? prediction.stream : stream, property: prediction.property };
 }
 
 /** Where a column stands, for those that are predicted from others. */

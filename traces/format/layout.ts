@@ -1,6 +1,7 @@
 import { STREAMS, STREAM_NAMES } from '../schema.ts';
 import type { ColumnKind, StreamName } from '../schema.ts';
 import { ABSENT_BY_DEFAULT } from '../segment.ts';
+import type { ReadPlan } from '../trace.ts';
 import { ABSENT } from '../units.ts';
 
 /** One encoded column of a stream's block, at its number plus one in the frame (the stream's number stands first). */
@@ -38,6 +39,22 @@ export const SLOTS: readonly (readonly Slot[])[] = STREAM_NAMES.map(slotsOf);
 
 /** Small columns whose value says of what kind a row is. */
 export const KIND_COLUMNS: ReadonlySet<string> = new Set(['origin', 'form', 'op', 'kind']);
+
+/**
+ * Columns that a later pass over a written trace may change, segment by segment, without touching the others: who owns a map
+ * is only known at the end. Of all columns, `offers` (segment-encoder.ts) predicts only those of these same names from them.
+ */
+export const RENEWABLE: ReadonlySet<string> = new Set(['domain', 'device']);
+
+/** What such a pass needs of a segment: these columns, and the kinds that they are predicted by. */
+export const RENEWABLE_PLAN: ReadPlan = {
+  columns: Object.fromEntries(
+    STREAM_NAMES.map((name) => [
+      name,
+      Object.keys(STREAMS[name]).filter((column) => RENEWABLE.has(column) || KIND_COLUMNS.has(column)),
+    ]),
+  ),
+};
 
 /**
  * For each row of `stream`, the newest row of `other` before it in trace order; -1 if there is none.

@@ -16,8 +16,14 @@ import type { FileIndex } from './index-scan.ts';
 import { MAX_STRINGS, MAX_STRINGS_LENGTH } from './limits.ts';
 import { decodeSegment } from './segment-decoder.ts';
 import { readSummary } from './segment-frame.ts';
-import type { SegmentSummary } from './segment-frame.ts';
+import type { SegmentContent, SegmentSummary } from './segment-frame.ts';
 import { upgradeHeader } from './upgrade.ts';
+
+/** A segment, decoded by a plan, and all of it as it is encoded. */
+export interface FramedSegment {
+  readonly content: SegmentContent;
+  readonly segment: Segment;
+}
 
 /** A trace in the container format, read by plan: only the index is in memory, segments are decoded one by one. */
 export class TraceFile implements Trace {
@@ -129,6 +135,23 @@ export class TraceFile implements Trace {
 
   /** One segment, or undefined where it is damaged: then its events are counted as lost, once. */
   readSegment(number: number, plan: ReadPlan = {}, pool?: ArrayPool): Segment | undefined {
+    return this.#readFramed(number, plan, pool)?.segment;
+  }
+
+  /**
+   * Segments with their frames as they stand in the file, for `TraceWriter.appendRenewed`. A segment's arrays hold until the
+   * next one is asked for.
+   */
+  *framedSegments(plan: ReadPlan): Generator<FramedSegment> {
+    const pool = new ReusedArrays();
+    for (const number of this.#index.segments.keys()) {
+      pool.reset();
+      const framed = this.#readFramed(number, plan, pool);
+      if (framed !== undefined) yield framed;
+    }
+  }
+
+  #readFramed(number: number, plan: ReadPlan, pool: ArrayPool | undefined): FramedSegment | undefined {
     const entry = this.#index.segments[number];
     if (entry === undefined) return undefined;
     let why = 'checksum or encoding wrong';
@@ -137,7 +160,7 @@ export class TraceFile implements Trace {
       try {
         const summary = readSummary(frame.content);
         if (sameSummary(summary, entry)) {
-          return decodeSegment(frame.content, summary, plan, pool);
+          return { content: frame.content, segment: decodeSegment(frame.content, summary, plan, pool) };
         }
         why = 'footer and segment disagree';
       } catch (error) {

@@ -1,12 +1,14 @@
 import { STREAM_NAMES } from '../schema.ts';
 import type { BytesColumn } from '../schema.ts';
 import type { Segment } from '../segment.ts';
+import { predictedFrom } from './column.ts';
 import type { ColumnEncoder } from './column.ts';
 import { FRAME } from './frame.ts';
-import { KIND_COLUMNS, SLOTS, newestBefore } from './layout.ts';
+import { KIND_COLUMNS, RENEWABLE, SLOTS, newestBefore } from './layout.ts';
 import type { Slot } from './layout.ts';
 import { chooseModes } from './prediction.ts';
 import type { ColumnAccess, Prediction } from './prediction.ts';
+import { checkBytes, checkInteger, readSummary } from './segment-frame.ts';
 import type { SegmentContent, SegmentSummary } from './segment-frame.ts';
 import { TimeEncoder } from './time-column.ts';
 
@@ -35,12 +37,12 @@ export class SegmentEncoder {
     }
     const times = this.#times.encode(segment.time, segment.stream, n, columns);
     const shared = [
-      columns.encode('stream', Int32Array.from(segment.stream.subarray(0, n))),
+      columns.encode('stream', new Int32Array(segment.stream.subarray(0, n))),
       times.grouping,
       times.bytes,
       columns.encode('cpu', segment.cpu.subarray(0, n)),
       columns.encode('task', segment.task.subarray(0, n)),
-      columns.encode('source', Int32Array.from(segment.source.subarray(0, n))),
+      columns.encode('source', new Int32Array(segment.source.subarray(0, n))),
     ];
     this.#count(STREAM_NAMES.length, shared);
     const access = segmentAccess(segment);
@@ -57,23 +59,54 @@ export class SegmentEncoder {
   }
 
   #encodeRows(stream: number, segment: Segment, access: ColumnAccess): Uint8Array[] {
+    return (SLOTS[stream] ?? []).map((slot) => this.#encodeSlot(stream, slot, segment, access));
+  }
+
+  #encodeSlot(stream: number, slot: Slot, segment: Segment, access: ColumnAccess): Uint8Array {
     const name = STREAM_NAMES[stream]!;
     const { count, columns } = segment.rows[name];
-    const arrays = columns as unknown as Arrays;
-    return (SLOTS[stream] ?? []).map((slot) => {
-      const array = arrays[slot.property];
-      if (array === undefined) throw new TypeError(`column ${name}.${slot.property} is not there`);
-      const key = `${name}.${slot.property}.${slot.type}`;
-      if (array instanceof Int32Array) {
-        const values = array.subarray(0, count);
-        const candidates = (): readonly Prediction[] => offers(slot, stream, values, segment, access);
-        return this.#columns.encode(key, values, { stream, access, candidates });
-      }
-      if (slot.type === 'contents') return this.#columns.encodeBytes(array.data.subarray(0, array.offsets[count] ?? 0));
-      const lengths = new Int32Array(count);
-      for (let i = 0; i < count; i++) lengths[i] = array.offsets[i + 1]! - array.offsets[i]!;
-      return this.#columns.encode(key, lengths);
+    const array = (columns as unknown as Arrays)[slot.property];
+    if (array === undefined) throw new TypeError(`column ${name}.${slot.property} is not there`);
+    const key = `${name}.${slot.property}.${slot.type}`;
+    if (array instanceof Int32Array) {
+      const values = array.subarray(0, count);
+      const candidates = (): readonly Prediction[] => offers(slot, stream, values, segment, access);
+      return this.#columns.encode(key, values, { stream, access, candidates });
+    }
+    if (slot.type === 'contents') return this.#columns.encodeBytes(array.data.subarray(0, array.offsets[count] ?? 0));
+    const lengths = new Int32Array(count);
+    for (let i = 0; i < count; i++) lengths[i] = array.offsets[i + 1]! - array.offsets[i]!;
+    return this.#columns.encode(key, lengths);
+  }
+
+  /**
+   * A segment frame again, with the columns of `renewed` taken from `segment` and all others as they stand in `content`: for
+   * a pass that only changes few columns. `segment` must hold the renewed columns and those that they are predicted from
+   * (`RENEWABLE_PLAN`). Throws `RangeError` where another column is predicted from a renewed one.
+   */
+  renew(content: SegmentContent, segment: Segment): { content: SegmentContent; summary: SegmentSummary } {
+    const summary = { ...readSummary(content), firstEvent: segment.firstEvent };
+    const shared = content[6];
+    if (!Array.isArray(shared)) throw new RangeError('shared columns expected');
+    this.#count(STREAM_NAMES.length, shared);
+    const access = segmentAccess(segment);
+    const blocks = content.slice(7).map((block) => {
+      if (!Array.isArray(block)) throw new RangeError('a block of a stream expected');
+      const id = checkInteger(block[0], 'stream number');
+      const encoded = (SLOTS[id] ?? []).map((slot) => {
+        if (RENEWABLE.has(slot.column)) return this.#encodeSlot(id, slot, segment, access);
+        const bytes = checkBytes(block[slot.number + 1], slot.property);
+        const used = predictedFrom(bytes, id, slot.number);
+        if (used !== undefined && RENEWABLE.has(SLOTS[used.stream]?.[used.property]?.column ?? '')) {
+          throw new RangeError(`column ${slot.property} is predicted from one that is renewed`);
+        }
+        return bytes;
+      });
+      this.#count(id, encoded);
+      return [id, ...encoded];
     });
+    const { firstEvent, count, tMin, tMax, rows } = summary;
+    return { content: [FRAME.segment, firstEvent, count, tMin, tMax, rows, shared, ...blocks], summary };
   }
 
   #count(id: number, encoded: readonly unknown[]): void {

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { ContentChecksum } from './content-checksum.ts';
+import { MIX_BYTES, wideStripes } from './wide-stripes.ts';
 
 const M = 2n ** 64n - 1n;
 const P1 = 0x9e3779b185ebca87n;
@@ -49,16 +50,39 @@ describe('XXH64', () => {
     expect(specified(Buffer.from('abc'))).toBe(0x44bc2cf5ad770999n);
   });
 
-  test('the low half, whatever the pieces', () => {
-    const pieces = fc.array(fc.uint8Array({ maxLength: 100 }), { maxLength: 8 });
-    const sum = new ContentChecksum();
+  test.each([
+    ['in words', null],
+    ['in 64-bit arithmetic', wideStripes()],
+  ])('the low half, whatever the pieces, %s', (_how, wide) => {
+    const pieces = fc.array(
+      fc.oneof(fc.uint8Array({ maxLength: 100 }), fc.uint8Array({ minLength: 250, maxLength: 700 })),
+      {
+        maxLength: 8,
+      },
+    );
+    const sum = new ContentChecksum(wide);
     fc.assert(
       fc.property(pieces, (parts) => {
         sum.reset();
         for (const part of parts) sum.update(part);
         expect(BigInt(sum.digest())).toBe(specified(Buffer.concat(parts)) & 0xffffffffn);
       }),
-      { numRuns: 500 },
+      { numRuns: 300 },
     );
+  });
+
+  test('two sums by turns, and pieces that are taken in several steps', () => {
+    const bytes = Buffer.from(Uint8Array.from({ length: 2 * MIX_BYTES + 77 }, (_, i) => (i * i) >>> 3));
+    const one = new ContentChecksum();
+    const other = new ContentChecksum();
+    one.update(bytes.subarray(0, 1000));
+    other.update(bytes.subarray(1));
+    one.update(bytes.subarray(1000));
+    expect(BigInt(one.digest())).toBe(specified(bytes) & 0xffffffffn);
+    expect(BigInt(other.digest())).toBe(specified(bytes.subarray(1)) & 0xffffffffn);
+  });
+
+  test('this runtime has 64-bit arithmetic', () => {
+    expect(wideStripes()).not.toBeNull();
   });
 });

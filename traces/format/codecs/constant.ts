@@ -1,5 +1,28 @@
 import type { IntCodec } from './codec.ts';
 
+/** Compares this many values without a jump. */
+const STEP = 8;
+
+function allAre(values: Int32Array, value: number): boolean {
+  const n = values.length;
+  const whole = n - (n % STEP);
+  let i = 0;
+  for (; i < whole; i += STEP) {
+    const some =
+      (values[i]! ^ value) |
+      (values[i + 1]! ^ value) |
+      (values[i + 2]! ^ value) |
+      (values[i + 3]! ^ value) |
+      (values[i + 4]! ^ value) |
+      (values[i + 5]! ^ value) |
+      (values[i + 6]! ^ value) |
+      (values[i + 7]! ^ value);
+    if (some !== 0) return false;
+  }
+  for (; i < n; i++) if (values[i] !== value) return false;
+  return true;
+}
+
 /** All values alike. */
 export const constant: IntCodec = {
   id: 0,
@@ -8,7 +31,7 @@ export const constant: IntCodec = {
   weight: 1,
   encode(values, _variant, out) {
     const first = values[0] ?? 0;
-    for (let i = 1; i < values.length; i++) if (values[i] !== first) return false;
+    if (!allAre(values, first)) return false;
     out.reserve(8);
     out.varint(((first << 1) ^ (first >> 31)) >>> 0);
     return true;
