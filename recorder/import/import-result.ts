@@ -16,10 +16,14 @@ export interface ImportResult {
   readonly inputs: readonly SourceReport[];
   /** Lines of all inputs. */
   readonly lines: number;
-  /** Lines that a core decompresses, parses and writes in a second. Finding owners and joining come on top, in `wallNs`. */
+  /** Lines by CPU seconds of the whole import: decompression, parsing, owners, joining, writing. Without process start. */
   readonly linesPerSecond: number;
+  /** Lines by CPU seconds until the last input was read and written once. */
+  readonly readLinesPerSecond: number;
   readonly readNs: number;
   readonly readCpuNs: number;
+  /** CPU time and elapsed time of the whole import, from the first byte on: the start of the process is not in them. */
+  readonly cpuNs: number;
   readonly wallNs: number;
   /** False where it was interrupted. */
   readonly complete: boolean;
@@ -107,7 +111,7 @@ export function summaryText(result: ImportResult, health: HealthReport): string 
     ...joinLines(result.join),
     ...ownerLines(result.attribution),
     ...healthLines(health),
-    `  ${count(Math.round(result.linesPerSecond))} lines/s a core read and written, ${(result.wallNs / 1e9).toFixed(1)} s in all`,
+    `  ${count(Math.round(result.linesPerSecond))} lines/s a core in all, without process start (${count(Math.round(result.readLinesPerSecond))} until all was read); ${(result.wallNs / 1e9).toFixed(1)} s`,
   ];
   if (!result.complete) lines.push('  interrupted: the trace holds what was read up to then');
   return `${lines.join('\n')}\n`;

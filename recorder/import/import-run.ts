@@ -5,12 +5,15 @@ import { createTrace } from '../../traces/file.ts';
 import type { TraceFileWriter } from '../../traces/file.ts';
 import { FORMAT_VERSION } from '../../traces/header.ts';
 import type { TraceHeader } from '../../traces/header.ts';
+import type { WriterOptions } from '../../traces/format/writer.ts';
 import { Health } from '../../traces/health.ts';
 import type { HealthReport } from '../../traces/health.ts';
+import type { Segment } from '../../traces/segment.ts';
 import { TOOL, toolVersion } from '../../traces/tool.ts';
 import type { ImportResult } from './import-result.ts';
 import { streamsOf } from './import-result.ts';
 import type { ImportSource } from './import-source.ts';
+import { OwnerSearch } from './join/attribute.ts';
 import { OutputPlace } from './output-path.ts';
 import { readSource } from './read-source.ts';
 import type { ReadOptions, SourceReport } from './read-source.ts';
@@ -65,7 +68,9 @@ export async function importSources(
         ? await importSingle(sources[0]!, place, options)
         : await importPair(pair.guest, pair.host, place, options);
     const { writer, reports, health, attribution, join } = written;
-    const wallNs = now().wallNs - begun.wallNs;
+    const ended = now();
+    const wallNs = ended.wallNs - begun.wallNs;
+    const cpuNs = ended.cpuNs - begun.cpuNs;
     const readNs = written.readAt.wallNs - begun.wallNs;
     const readCpuNs = written.readAt.cpuNs - begun.cpuNs;
     const lines = reports.reduce((sum, report) => sum + report.lines, 0);
@@ -80,9 +85,11 @@ export async function importSources(
       streams: streamsOf(writer.streamCounts),
       inputs: reports,
       lines,
-      linesPerSecond: readCpuNs > 0 ? (lines / readCpuNs) * 1e9 : 0,
+      linesPerSecond: cpuNs > 0 ? (lines / cpuNs) * 1e9 : 0,
+      readLinesPerSecond: readCpuNs > 0 ? (lines / readCpuNs) * 1e9 : 0,
       readNs,
       readCpuNs,
+      cpuNs,
       wallNs,
       complete,
       attribution,
@@ -114,7 +121,13 @@ async function importSingle(source: ImportSource, place: OutputPlace, options: R
   const paused = mayPause(source);
   const again = guest || paused;
   const path = again && !place.regular ? place.part('read') : place.path;
-  const { writer, report } = await importOne(source, path, again, options);
+  const search = guest ? new OwnerSearch() : undefined;
+  // A guest's segments are final but for the owners of maps, unless they are cut anew.
+  const writing = {
+    ...(paused ? { compression: 'none' as const } : {}),
+    ...(search === undefined ? {} : { onSegment: (segment: Segment) => search.add(segment) }),
+  };
+  const { writer, report } = await importOne(source, path, again, writing, options);
   const health = source.health.report();
   const readAt = now();
   const reports = [report];
@@ -122,9 +135,10 @@ async function importSingle(source: ImportSource, place: OutputPlace, options: R
     return { writer, reports, health, attribution: null, join: null, readAt };
   }
   const notes = notesOf(reports);
-  const pass = guest
-    ? attributePass(path, place, health, notes, paused)
-    : resegmentPass(path, headerOf(source), place, health, notes);
+  const pass =
+    search !== undefined
+      ? attributePass(path, search, place, health, notes, paused)
+      : resegmentPass(path, headerOf(source), place, health, notes);
   return { writer: pass.writer, reports, health, attribution: pass.attribution, join: null, readAt };
 }
 
@@ -142,8 +156,8 @@ async function importPair(
   const guestPath = place.regular ? place.path : place.part('read');
   const hostPath = place.part('host');
   try {
-    const first = await importOne(guest, guestPath, true, options);
-    const second = await importOne(host, hostPath, true, options);
+    const first = await importOne(guest, guestPath, true, TEMPORARY, options);
+    const second = await importOne(host, hostPath, true, TEMPORARY, options);
     const readAt = now();
     const reports = [first.report, second.report];
     const health = new Health();
@@ -161,15 +175,18 @@ async function importPair(
   }
 }
 
+/** What is about to be written anew is not worth compressing. */
+const TEMPORARY: WriterOptions = { compression: 'none' };
+
 /** Reads one input into a trace and closes it. What was flushed is readable at any time, also if the process is killed. */
 async function importOne(
   source: ImportSource,
   path: string,
   temporary: boolean,
+  writing: WriterOptions,
   options: ReadOptions,
 ): Promise<{ writer: TraceFileWriter; report: SourceReport }> {
-  // What is about to be written anew is not worth compressing.
-  const writer = createTrace(path, headerOf(source), temporary ? { compression: 'none' } : {});
+  const writer = createTrace(path, headerOf(source), writing);
   const timer = mayPause(source) ? setInterval(() => writer.tick(performance.now()), TICK_MS) : undefined;
   try {
     const report = await readSource(source, writer, options);

@@ -1,10 +1,13 @@
 import { renameSync } from 'node:fs';
+import { IorrError } from '../../traces/errors.ts';
 import { createTrace, openTrace } from '../../traces/file.ts';
 import type { OpenTrace, TraceFileWriter } from '../../traces/file.ts';
+import { RENEWABLE_PLAN } from '../../traces/format/layout.ts';
 import type { TraceHeader, TraceSummary } from '../../traces/header.ts';
 import type { HealthReport } from '../../traces/health.ts';
 import type { StreamName } from '../../traces/schema.ts';
-import { attributeTrace, writeAttributed } from './join/attribute.ts';
+import { writeAttributed } from './join/attribute.ts';
+import type { OwnerSearch } from './join/attribute.ts';
 import type { Attribution, AttributionReport } from './join/attribution.ts';
 import { createRowCopier } from './join/event-copy.ts';
 import { EventCursor } from './join/event-cursor.ts';
@@ -33,11 +36,12 @@ interface OwnerColumns {
 type Notes = TraceSummary['notes'];
 
 /**
- * Finds whose a guest's maps are. `paused` tells that the first pass was flushed when its input paused: then the events are
- * cut into segments anew, so that the result does not depend on when that was.
+ * Writes whose a guest's maps are. `search` has seen what the first pass wrote. `paused` tells that the first pass was flushed
+ * when its input paused: then the events are cut into segments anew, so that the result does not depend on when that was.
  */
 export function attributePass(
   path: string,
+  search: OwnerSearch,
   place: OutputPlace,
   health: HealthReport,
   notes: Notes,
@@ -45,11 +49,17 @@ export function attributePass(
 ): SecondPass {
   const trace = openTrace(path);
   try {
-    const attribution = attributeTrace(trace);
+    const attribution = search.conclude(trace);
     const { report } = attribution;
     return replaceOutput(place, narrowed(trace), (writer) => {
       if (paused) writeAttributed(trace, attribution, writer);
-      else copyAttributed(trace, attribution, writer);
+      else renewOwners(trace, attribution, writer);
+      if (writer.events !== trace.eventCount) {
+        throw new IorrError('TRACE_DAMAGED', `${trace.eventCount} events expected, read ${writer.events} again`, {
+          place: { file: path },
+          hint: 'the file changed, or its medium fails: import again',
+        });
+      }
       writer.finish({ health, notes: { ...notes, attribution: report } });
       return { writer, attribution: report, join: null };
     });
@@ -89,14 +99,17 @@ export function resegmentPass(
   }
 }
 
-/** Copies a trace segment by segment, with the domains and devices that were found in place of the recorded ones. */
-function copyAttributed(trace: OpenTrace, attribution: Attribution, writer: TraceFileWriter): void {
+/**
+ * Copies a trace segment by segment, with the domains and devices that were found in place of the recorded ones. All other
+ * columns are copied as they are encoded: that takes a fifth of the time of decoding and encoding them.
+ */
+function renewOwners(trace: OpenTrace, attribution: Attribution, writer: TraceFileWriter): void {
   const { mapDomain, mapDevice, unmapDomain, unmapDevice } = attribution;
   // The same numbers as in the trace, so that references need no translation.
   for (const text of trace.strings) writer.intern(text);
   let map = 0;
   let unmap = 0;
-  for (const segment of trace.segments({ reuse: true })) {
+  for (const { content, segment } of trace.framedSegments(RENEWABLE_PLAN)) {
     const maps = segment.rows.map;
     const unmaps = segment.rows.unmap;
     const rows = {
@@ -109,7 +122,7 @@ function copyAttributed(trace: OpenTrace, attribution: Attribution, writer: Trac
     };
     map += maps.count;
     unmap += unmaps.count;
-    writer.append({ ...segment, rows });
+    writer.appendRenewed(content, { ...segment, rows });
   }
 }
 

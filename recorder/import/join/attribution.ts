@@ -177,7 +177,7 @@ function eliminate(evidence: GuestEvidence): void {
 }
 
 function count(rows: OwnerRows): AttributedRows {
-  const byEvidence: Record<string, number> = {};
+  const found = EVIDENCE_NAMES.map(() => 0);
   let all = 0;
   let attributed = 0;
   for (let row = 0; row < rows.domain.length; row++) {
@@ -185,8 +185,11 @@ function count(rows: OwnerRows): AttributedRows {
     all++;
     if (rows.domain.get(row) < 0) continue;
     attributed++;
-    const name = EVIDENCE_NAMES[rows.evidence.get(row)] ?? 'none';
-    byEvidence[name] = (byEvidence[name] ?? 0) + 1;
+    found[rows.evidence.get(row)]!++;
   }
+  const byEvidence: Record<string, number> = {};
+  EVIDENCE_NAMES.forEach((name, evidence) => {
+    if (found[evidence]! > 0) byEvidence[name] = found[evidence]!;
+  });
   return { rows: all, attributed, unattributed: all - attributed, byEvidence };
 }

@@ -27,6 +27,8 @@ export function assembleChains(
   device: RequesterId,
 ): Chains {
   const end = page + pages;
+  const alike = wholeChains(live, found, page, pages, domain, device);
+  if (alike !== null) return alike;
   const byStart = new Map<PageNumber, number[]>();
   for (const slot of found) {
     const start = live.page[slot]!;
@@ -46,6 +48,23 @@ export function assembleChains(
     if (chains.length >= MOST) break;
   }
   return { chains, leftOver: used.size < found.length };
+}
+
+/** Where every map fills the range alone, as nearly always: each is a chain. Null where it is not that simple. */
+function wholeChains(
+  live: LiveMaps,
+  found: readonly number[],
+  page: PageNumber,
+  pages: number,
+  domain: DomainId,
+  device: RequesterId,
+): Chains | null {
+  if (found.length > MOST) return null;
+  for (const slot of found) {
+    if (live.page[slot] !== page || live.pages[slot] !== pages) return null;
+    if (!compatible(live.domain[slot]!, live.device[slot]!, domain, device)) return null;
+  }
+  return { chains: found.map((slot) => [slot]), leftOver: false };
 }
 
 function grow(

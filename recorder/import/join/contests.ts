@@ -111,6 +111,12 @@ export class Contests {
       this.#remember({ row, page, pages, time, actor, maps: [] });
       return;
     }
+    const only = found[0]!;
+    if (found.length === 1 && this.#live.page[only] === page && this.#live.pages[only] === pages) {
+      this.settled.only++;
+      this.#close(row, found, time, actor, page, pages);
+      return;
+    }
     const { chains, leftOver } = assembleChains(this.#live, found, page, pages, -1, -1);
     if (chains.length === 1) {
       this.settled[leftOver ? 'tiling' : 'only']++;
@@ -154,7 +160,7 @@ export class Contests {
   }
 
   labelUnmap(row: number, domain: DomainId, device: RequesterId, evidence: number): void {
-    const contest = this.#byRow.get(row);
+    const contest = this.#byRow.size === 0 ? undefined : this.#byRow.get(row);
     if (contest !== undefined) {
       this.#unmaps.label(row, domain, device, evidence);
       if (contest.chains.some((chain) => this.#fits(chain, domain, device))) this.#owned(contest, domain, device);
@@ -174,7 +180,7 @@ export class Contests {
   }
 
   flushed(row: number, domain: DomainId): void {
-    const contest = this.#byRow.get(row);
+    const contest = this.#byRow.size === 0 ? undefined : this.#byRow.get(row);
     if (contest !== undefined) contest.flush = domain;
   }
 
@@ -193,7 +199,8 @@ export class Contests {
     if (domain >= 0) live.domain[slot] = domain;
     if (device >= 0) live.device[slot] = device;
     live.evidence[slot] = evidence;
-    for (const contest of this.#bySlot.get(slot) ?? []) {
+    const contests = live.contests[slot] === 0 ? undefined : this.#bySlot.get(slot);
+    for (const contest of contests ?? []) {
       const { row } = contest;
       const d = this.#unmaps.domain.get(row);
       const v = this.#unmaps.device.get(row);
@@ -326,6 +333,11 @@ export class Contests {
 
   /** Takes maps out of the table and out of every contest. */
   #drop(slots: readonly number[]): void {
+    const live = this.#live;
+    if (slots.every((slot) => live.contests[slot] === 0)) {
+      for (const slot of slots) live.remove(slot);
+      return;
+    }
     const touched = new Set<Contest>();
     for (const slot of slots) {
       for (const contest of this.#bySlot.get(slot) ?? []) touched.add(contest);

@@ -16,45 +16,50 @@ class Unclaimed {
   readonly #time: number[] = [];
   readonly #row: number[] = [];
   readonly #slot: number[] = [];
+  /** Elements in use: the arrays never shrink, so that nothing is allocated for a row that is soon claimed. */
+  #count = 0;
 
   push(page: PageNumber, pages: number, time: Nanoseconds, row: number, slot: number): void {
-    if (this.#row.length >= WAITING || (this.#row.length >= 64 && time - this.#time[0]! > CLAIM_WINDOW))
-      this.#expire(time);
-    this.#page.push(page);
-    this.#pages.push(pages);
-    this.#time.push(time);
-    this.#row.push(row);
-    this.#slot.push(slot);
+    if (this.#count >= WAITING || (this.#count >= 64 && time - this.#time[0]! > CLAIM_WINDOW)) this.#expire(time);
+    const at = this.#count++;
+    this.#page[at] = page;
+    this.#pages[at] = pages;
+    this.#time[at] = time;
+    this.#row[at] = row;
+    this.#slot[at] = slot;
   }
 
-  /** Claims, latest first, what lies in or covers the range until all of it is covered. Calls `claimed(row, slot)`. */
-  claim(page: PageNumber, pages: number, time: Nanoseconds, claimed: (row: number, slot: number) => void): boolean {
+  /** Claims, latest first, what lies in or covers the range until all of it is covered. */
+  claim(page: PageNumber, pages: number, time: Nanoseconds, device: RequesterId, claimed: Claim): boolean {
     let left = pages;
-    for (let k = this.#row.length - 1; k >= 0 && left > 0; k--) {
+    for (let k = this.#count - 1; k >= 0 && left > 0; k--) {
       if (time - this.#time[k]! > CLAIM_WINDOW) break;
       const start = this.#page[k]!;
       const end = start + this.#pages[k]!;
       const shared = Math.min(end, page + pages) - Math.max(start, page);
       if (shared <= 0) continue;
       left -= shared;
-      claimed(this.#row[k]!, this.#slot[k]!);
+      claimed(this.#row[k]!, this.#slot[k]!, device);
       this.#remove(k, 1);
     }
     return left < pages;
   }
 
   #expire(time: Nanoseconds): void {
-    let old = this.#row.length >= WAITING ? WAITING / 2 : 0;
-    while (old < this.#row.length && time - this.#time[old]! > CLAIM_WINDOW) old++;
+    let old = this.#count >= WAITING ? WAITING / 2 : 0;
+    while (old < this.#count && time - this.#time[old]! > CLAIM_WINDOW) old++;
     this.#remove(0, old);
   }
 
   #remove(at: number, count: number): void {
-    this.#page.splice(at, count);
-    this.#pages.splice(at, count);
-    this.#time.splice(at, count);
-    this.#row.splice(at, count);
-    this.#slot.splice(at, count);
+    this.#count -= count;
+    for (let k = at; k < this.#count; k++) {
+      this.#page[k] = this.#page[k + count]!;
+      this.#pages[k] = this.#pages[k + count]!;
+      this.#time[k] = this.#time[k + count]!;
+      this.#row[k] = this.#row[k + count]!;
+      this.#slot[k] = this.#slot[k + count]!;
+    }
   }
 }
 
@@ -65,9 +70,12 @@ interface Actor {
   freed: { page: PageNumber; pages: number; device: RequesterId; time: Nanoseconds } | undefined;
 }
 
+/** A map or unmap was made by a `dma:*` event of `device`. `slot` is -1 for an unmap. */
+export type Claim = (row: number, slot: number, device: RequesterId) => void;
+
 export interface DmaClaims {
-  map(row: number, slot: number, device: RequesterId): void;
-  unmap(row: number, device: RequesterId): void;
+  readonly map: Claim;
+  readonly unmap: Claim;
 }
 
 /**
@@ -104,7 +112,7 @@ export class DmaApi {
     const { freed } = mine;
     if (freed?.page === page && freed.pages === pages && time - freed.time <= CLAIM_WINDOW) {
       mine.freed = undefined;
-      this.#claims.unmap(row, freed.device);
+      this.#claims.unmap(row, -1, freed.device);
       return;
     }
     mine.unmaps.push(page, pages, time, row, -1);
@@ -129,13 +137,14 @@ export class DmaApi {
       if (known !== undefined) known.push({ page, pages });
       else if (this.#lists.size < LISTS) this.#lists.set(key, [{ page, pages }]);
     }
+    const { maps } = this.#actor(actor);
     const ranges = call === CALL.sg ? dmaRanges(list) : null;
     let found = false;
-    for (const range of ranges ?? [{ page, pages }]) {
-      const hit = this.#actor(actor).maps.claim(range.page, range.pages, time, (row, slot) => {
-        this.#claims.map(row, slot, device);
-      });
-      found ||= hit;
+    if (ranges === null) found = maps.claim(page, pages, time, device, this.#claims.map);
+    else {
+      for (const range of ranges) {
+        if (maps.claim(range.page, range.pages, time, device, this.#claims.map)) found = true;
+      }
     }
     if (!found) this.unclaimed++;
   }
@@ -165,10 +174,7 @@ export class DmaApi {
       ({ page, pages } = range);
     }
     const mine = this.#actor(actor);
-    const found = mine.unmaps.claim(page, pages, time, (row) => {
-      this.#claims.unmap(row, device);
-    });
-    if (found) return;
+    if (mine.unmaps.claim(page, pages, time, device, this.#claims.unmap)) return;
     if (call === CALL.alloc) mine.freed = { page, pages, device, time };
     else this.unclaimed++;
   }

@@ -10,21 +10,41 @@ import { EVIDENCE } from './owner-rows.ts';
 /** Direct (identity) maps are made just before their device is attached. */
 const DIRECT_WINDOW: Nanoseconds = 10_000_000_000;
 
-interface Waiting {
+interface DirectMap {
   readonly row: number;
   readonly slot: number;
-  readonly page: PageNumber;
-  readonly pages: number;
   readonly time: Nanoseconds;
 }
 
+/** Rows since the last flush at most. */
+const SINCE_FLUSH = 4096;
+
+/** Maps or unmaps of one task on one CPU since its last flush. Its arrays stay when it is emptied. */
+class SinceFlush {
+  readonly row: number[] = [];
+  readonly page: number[] = [];
+  readonly pages: number[] = [];
+  readonly time: number[] = [];
+  count = 0;
+
+  push(row: number, page: PageNumber, pages: number, time: Nanoseconds): void {
+    const at = this.count++;
+    this.row[at] = row;
+    this.page[at] = page;
+    this.pages[at] = pages;
+    this.time[at] = time;
+  }
+}
+
 interface Actor {
-  /** Unmaps, and maps, since the last flush of this task on this CPU. */
-  unmaps: Waiting[];
-  maps: Waiting[];
+  readonly unmaps: SinceFlush;
+  readonly maps: SinceFlush;
   /** The last event was a flush: the next map or unmap starts anew. */
   flushed: boolean;
 }
+
+/** CPUs whose last task is remembered. */
+const KNOWN_CPUS = 1024;
 
 /** Reads the guest's events, in order, for who owns which map. */
 export class GuestEvidence {
@@ -34,11 +54,15 @@ export class GuestEvidence {
   readonly #actors = new Map<number, number>();
   readonly #waiting: Actor[] = [];
   /** Identity maps by task, until the task attaches a device. */
-  readonly #direct = new Map<number, Waiting[]>();
+  readonly #direct = new Map<number, DirectMap[]>();
   /** Domains that the flush events and invalidations of this trace name. */
   readonly flushedDomains = new Set<DomainId>();
-  readonly #votes = new Map<string, { device: number; domain: DomainId; count: number }>();
-  #lastFlush: { actor: number; domain: DomainId; time: Nanoseconds } | undefined;
+  /** By device, then by domain. */
+  readonly #votes = new Map<number, Map<DomainId, number>>();
+  #flushActor = -1;
+  #flushTime: Nanoseconds = 0;
+  readonly #taskOnCpu = new Float64Array(KNOWN_CPUS).fill(Number.NaN);
+  readonly #actorOnCpu = new Int32Array(KNOWN_CPUS);
 
   readonly #useFlushes: boolean;
 
@@ -49,7 +73,7 @@ export class GuestEvidence {
       map: (row, slot, device) => {
         this.owners.labelMap(row, slot, this.#domain(device), device, EVIDENCE.dmaApi);
       },
-      unmap: (row, device) => {
+      unmap: (row, _slot, device) => {
         this.#vote(device, this.owners.unmaps.flushed.get(row));
         this.owners.labelUnmap(row, this.#domain(device), device, EVIDENCE.dmaApi);
       },
@@ -63,10 +87,12 @@ export class GuestEvidence {
 
   #vote(device: number, domain: DomainId): void {
     if (device < 0 || domain < 0) return;
-    const key = `${device} ${domain}`;
-    const vote = this.#votes.get(key);
-    if (vote === undefined) this.#votes.set(key, { device, domain, count: 1 });
-    else vote.count++;
+    let votes = this.#votes.get(device);
+    if (votes === undefined) {
+      votes = new Map();
+      this.#votes.set(device, votes);
+    }
+    votes.set(domain, (votes.get(domain) ?? 0) + 1);
   }
 
   /** The domain that nearly all flushes after a device's unmaps name; for devices whose attachment was not recorded. */
@@ -74,12 +100,11 @@ export class GuestEvidence {
     let best = -1;
     let most = 0;
     let all = 0;
-    for (const vote of this.#votes.values()) {
-      if (vote.device !== device) continue;
-      all += vote.count;
-      if (vote.count > most) {
-        most = vote.count;
-        best = vote.domain;
+    for (const [domain, count] of this.#votes.get(device) ?? []) {
+      all += count;
+      if (count > most) {
+        most = count;
+        best = domain;
       }
     }
     return most * 10 >= all * 9 ? best : -1;
@@ -87,12 +112,24 @@ export class GuestEvidence {
 
   /** Number of a (cpu, task): an interrupt handler counts as the task that it interrupts; task 0 runs on every CPU. */
   actorOf(cpu: number, task: number): number {
+    // Mostly the task that was on this CPU before.
+    const near = cpu >= 0 && cpu < KNOWN_CPUS;
+    if (near && this.#taskOnCpu[cpu] === task) return this.#actorOnCpu[cpu]!;
+    const actor = this.#actor(cpu, task);
+    if (near) {
+      this.#taskOnCpu[cpu] = task;
+      this.#actorOnCpu[cpu] = actor;
+    }
+    return actor;
+  }
+
+  #actor(cpu: number, task: number): number {
     const key = (cpu + 1) * 0x1000000 + task;
     let actor = this.#actors.get(key);
     if (actor === undefined) {
       actor = this.#waiting.length;
       this.#actors.set(key, actor);
-      this.#waiting.push({ unmaps: [], maps: [], flushed: false });
+      this.#waiting.push({ unmaps: new SinceFlush(), maps: new SinceFlush(), flushed: false });
     }
     return actor;
   }
@@ -139,15 +176,15 @@ export class GuestEvidence {
     const slot = this.owners.map(page, pages, phys, time, actor, task);
     const mapRow = this.owners.live.row[slot]!;
     this.dmaApi.mapped(actor, page, pages, time, mapRow, slot);
-    const waiting: Waiting = { row: mapRow, slot, page, pages, time };
     if (page === phys) {
+      const map = { row: mapRow, slot, time };
       const list = this.#direct.get(task);
-      if (list === undefined) this.#direct.set(task, [waiting]);
-      else if (list.length < 4096) list.push(waiting);
+      if (list === undefined) this.#direct.set(task, [map]);
+      else if (list.length < 4096) list.push(map);
     }
     const mine = this.#waiting[actor]!;
-    if (mine.flushed || mine.maps.length >= 4096) this.#startAnew(mine);
-    mine.maps.push(waiting);
+    if (mine.flushed || mine.maps.count >= SINCE_FLUSH) this.#startAnew(mine);
+    mine.maps.push(mapRow, page, pages, time);
   }
 
   #unmap(segment: Segment, row: number, time: Nanoseconds, cpu: number, task: number): void {
@@ -171,13 +208,13 @@ export class GuestEvidence {
     const unmapRow = this.owners.unmap(page, pages, time, actor, task);
     this.dmaApi.unmapped(actor, page, pages, time, unmapRow);
     const mine = this.#waiting[actor]!;
-    if (mine.flushed || mine.unmaps.length >= 4096) this.#startAnew(mine);
-    mine.unmaps.push({ row: unmapRow, slot: -1, page, pages, time });
+    if (mine.flushed || mine.unmaps.count >= SINCE_FLUSH) this.#startAnew(mine);
+    mine.unmaps.push(unmapRow, page, pages, time);
   }
 
   #startAnew(actor: Actor): void {
-    actor.unmaps = [];
-    actor.maps = [];
+    actor.unmaps.count = 0;
+    actor.maps.count = 0;
     actor.flushed = false;
   }
 
@@ -212,7 +249,8 @@ export class GuestEvidence {
     if (domain < 0) return;
     this.flushedDomains.add(domain);
     const actor = this.actorOf(cpu, task);
-    this.#lastFlush = { actor, domain, time };
+    this.#flushActor = actor;
+    this.#flushTime = time;
     const start = pageNumber(columns.startLo[row]!, columns.startHi[row]!);
     const end = pageNumber(columns.endLo[row]!, columns.endHi[row]!);
     // A flush of everything names no page: it is not that of one unmap.
@@ -232,8 +270,7 @@ export class GuestEvidence {
     this.flushedDomains.add(domain);
     if (((w0 >>> 4) & 3) !== 3) return;
     const actor = this.actorOf(cpu, task);
-    const before = this.#lastFlush;
-    if (before?.actor === actor && time - before.time <= 1_000_000) return;
+    if (this.#flushActor === actor && time - this.#flushTime <= 1_000_000) return;
     const w1 = columns.w1Lo[row]!;
     const pages = 2 ** Math.min(52, w1 & 0x3f);
     const page = Math.floor(pageNumber(w1, columns.w1Hi[row]!) / pages) * pages;
@@ -243,10 +280,12 @@ export class GuestEvidence {
   #flushed(actor: number, domain: DomainId, page: number, pages: number, time: Nanoseconds, maps: boolean): void {
     const mine = this.#waiting[actor]!;
     mine.flushed = true;
-    for (const unmap of maps ? mine.maps : mine.unmaps) {
-      if (time - unmap.time > CLAIM_WINDOW || unmap.page < page || unmap.page + unmap.pages > page + pages) continue;
-      if (maps) this.owners.flushedMap(unmap.row, domain);
-      else this.owners.flushedUnmap(unmap.row, domain, this.#useFlushes);
+    const rows = maps ? mine.maps : mine.unmaps;
+    for (let k = 0; k < rows.count; k++) {
+      const start = rows.page[k]!;
+      if (time - rows.time[k]! > CLAIM_WINDOW || start < page || start + rows.pages[k]! > page + pages) continue;
+      if (maps) this.owners.flushedMap(rows.row[k]!, domain);
+      else this.owners.flushedUnmap(rows.row[k]!, domain, this.#useFlushes);
     }
   }
 }

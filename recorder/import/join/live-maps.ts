@@ -31,6 +31,10 @@ export class LiveMaps {
   live = new Uint8Array(1024);
   count = 0;
   #slots = 0;
+  /** The search that met a slot last. */
+  #seen = new Float64Array(1024);
+  #rounds = 0;
+  readonly #here: number[] = [];
   readonly #free: number[] = [];
 
   // Hash of (block number, level) to a chain of nodes, one per (block, slot).
@@ -62,7 +66,9 @@ export class LiveMaps {
     this.contests[slot] = 0;
     this.live[slot] = 1;
     this.count++;
-    this.#forBlocks(page, pages, (block, level) => this.#insert(block, level, slot));
+    // Most maps have one page.
+    if (pages === 1) this.#insert(page, 0, slot);
+    else this.#forBlocks(page, pages, (block, level) => this.#insert(block, level, slot));
     return slot;
   }
 
@@ -70,7 +76,10 @@ export class LiveMaps {
     if (this.live[slot] !== 1) return;
     this.live[slot] = 0;
     this.count--;
-    this.#forBlocks(this.page[slot]!, this.pages[slot]!, (block, level) => this.#delete(block, level, slot));
+    const page = this.page[slot]!;
+    const pages = this.pages[slot]!;
+    if (pages === 1) this.#delete(page, 0, slot);
+    else this.#forBlocks(page, pages, (block, level) => this.#delete(block, level, slot));
     this.#free.push(slot);
   }
 
@@ -126,14 +135,19 @@ export class LiveMaps {
     } else if (pages === 1) {
       this.find(page, found);
     } else {
-      const seen = new Set<number>();
-      const here: number[] = [];
+      const round = ++this.#rounds;
+      const here = this.#here;
       for (let p = page; p < page + pages; p++) {
         const n = this.find(p, here);
-        for (let k = 0; k < n; k++) seen.add(here[k]!);
+        for (let k = 0; k < n; k++) {
+          const slot = here[k]!;
+          if (this.#seen[slot] === round) continue;
+          this.#seen[slot] = round;
+          found.push(slot);
+        }
       }
-      found.push(...seen);
     }
+    if (found.length < 2) return found;
     return found.sort((a, b) => this.page[a]! - this.page[b]! || this.row[a]! - this.row[b]!);
   }
 
@@ -233,6 +247,7 @@ export class LiveMaps {
     this.lastAccess = enlarged(this.lastAccess, Float64Array);
     this.contests = enlarged(this.contests, Int32Array);
     this.live = enlarged(this.live, Uint8Array);
+    this.#seen = enlarged(this.#seen, Float64Array);
   }
 }
 
