@@ -11,7 +11,8 @@ import { unnumberedFd } from '../model/iommufd/vfio/vfio-file.ts';
 export function fileOf(machine: Machine, process: Process, fd: number, path: string | undefined): OpenFile | undefined {
   if (fd >= 0) {
     const known = process.fds.get(fd);
-    if (known !== undefined || path !== '/dev/iommu') return known;
+    if (known !== undefined && known.kind !== 'other') return known;
+    if (path !== '/dev/iommu') return known;
     const file = openIommufd(machine);
     file.context.partial = true;
     process.installAt(fd, file);

@@ -10,7 +10,7 @@ import { vfioCompat } from '../model/iommufd/vfio/compat.ts';
 import { recordedBackend } from '../model/iommufd/vfio/hardware.ts';
 import { vfioCallName } from '../model/iommufd/vfio/requests.ts';
 import { isVfioFile } from '../model/iommufd/vfio/vfio-file.ts';
-import { errnoName } from '../model/iommufd/errno.ts';
+import { ERRNO, errnoName } from '../model/iommufd/errno.ts';
 import { iommufdIoctls } from '../model/iommufd/families.ts';
 import { runIoctl } from '../model/iommufd/ioctl.ts';
 import { Machine } from '../model/iommufd/machine.ts';
@@ -22,6 +22,10 @@ import { ioctlName } from '../model/iommufd/struct-fields.ts';
 import { applySystemCall, exec, exit, fork, processOf } from '../model/iommufd/system-calls.ts';
 import type { SystemCall } from '../model/iommufd/system-calls.ts';
 import { Unjudged } from '../model/iommufd/unjudged.ts';
+import { beyondModel } from './beyond-model.ts';
+import { FailNth } from './fail-nth.ts';
+import type { FailWindow } from './fail-nth.ts';
+import { Doubts, UNKNOWN_EFFECT } from './ioctl-doubts.ts';
 import { Births, bytesOf, callEvents, memoryOf, signed, unsigned } from './ioctl-events.ts';
 import { transferEvents } from './event-fds.ts';
 import { differences, regionOf, unsignedWords } from './ioctl-comparison.ts';
@@ -35,48 +39,81 @@ import type { Tally, VerifyPart } from './verification.ts';
 /** Every ioctl of a trace against the model; undefined where the trace has none. */
 export function verifyIoctl(trace: Trace): VerifyPart | undefined {
   if (trace.streamCounts.ioctl === 0) return undefined;
-  const run = new IoctlVerification(new Births(trace), findHardware(trace), trace.header.host.kernel);
-  for (const { index, stream, row, segment } of callEvents(trace)) {
-    if (stream === 'ioctl') run.ioctl(index, segment.rows.ioctl.columns, row, trace.strings);
-    else if (stream === 'call') run.call(index, segment.rows.call.columns, row, trace.strings);
-    else run.lost();
-  }
+  const run = new IoctlVerification(traceFacts(trace));
+  play(trace, run);
   return run.result();
 }
 
 /** The model after all calls that returned at or before `time`, ns since the trace's epoch. */
 export function machineAt(trace: Trace, time: number): Machine {
-  const run = new IoctlVerification(new Births(trace), findHardware(trace), trace.header.host.kernel);
+  const run = new IoctlVerification(traceFacts(trace));
+  play(trace, run, time);
+  return run.machine;
+}
+
+function play(trace: Trace, run: IoctlVerification, until = Number.POSITIVE_INFINITY): void {
   for (const { index, stream, row, segment } of callEvents(trace)) {
-    if ((segment.time[index - segment.firstEvent] ?? 0) > time) break;
+    if ((segment.time[index - segment.firstEvent] ?? 0) > until) break;
     if (stream === 'ioctl') run.ioctl(index, segment.rows.ioctl.columns, row, trace.strings);
     else if (stream === 'call') run.call(index, segment.rows.call.columns, row, trace.strings);
     else run.lost();
   }
-  return run.machine;
 }
 
-class IoctlVerification {
+/** What is known of a trace before its calls are run. */
+export interface TraceFacts {
+  readonly births: Births;
+  readonly hardware: HardwareFinding | undefined;
+  readonly kernel: string | undefined;
+  readonly failures: FailNth;
+  /** Events of calls that were found to have failed by injection. */
+  readonly injected: Set<number>;
+  /** Whether the source tells of other calls than ioctls. */
+  readonly told: boolean;
+}
+
+/** Runs that tell which calls failed by injection: each finds those that a run before couldn't see behind another. */
+const MAX_RUNS = 16;
+
+/**
+ * Reads a trace for what decides how its calls are judged. The model does a call to see that it would not fail by itself, and
+ * can't take back what it changed by that: where failures were injected, runs go before that find out which calls to leave out.
+ */
+export function traceFacts(trace: Trace): TraceFacts {
+  const facts: TraceFacts = {
+    births: new Births(trace),
+    hardware: findHardware(trace),
+    kernel: trace.header.host.kernel,
+    failures: new FailNth(trace),
+    injected: new Set(),
+    told: trace.streamCounts.call > 0,
+  };
+  if (!facts.failures.any) return facts;
+  for (let runs = 0, before = -1; runs < MAX_RUNS && facts.injected.size > before; runs++) {
+    before = facts.injected.size;
+    play(trace, new IoctlVerification(facts));
+  }
+  return facts;
+}
+
+/** Plays the calls of a trace through the model, one by one in trace order, and compares as it goes. */
+export class IoctlVerification {
   #machine: Machine;
-  readonly #hardware: HardwareFinding | undefined;
-  readonly #births: Births;
-  readonly #kernel: string | undefined;
+  readonly #facts: TraceFacts;
   readonly #tallies = new Map<string, Tally>();
   readonly #skipped: Record<string, number> = {};
   readonly #divergences = new DivergenceList();
   readonly #quirks = new Map<QuirkName, number>();
   readonly #total: Tally = { agreed: 0, diverged: 0 };
   readonly #reads = { predicted: 0, all: 0 };
-  /** Processes that have a failure injected. */
-  readonly #armed = new Set<number>();
-  /** Processes of which a call's effect is not known: what differs afterwards may follow from it. */
-  readonly #doubted = new Set<number>();
+  readonly #doubts: Doubts;
+  /** Windows of fault injection whose failure has come. */
+  readonly #spent = new Set<FailWindow>();
 
-  constructor(births: Births, hardware: HardwareFinding | undefined, kernel: string | undefined) {
-    this.#kernel = kernel;
-    this.#births = births;
-    this.#hardware = hardware;
-    this.#machine = newMachine(hardware, kernel);
+  constructor(facts: TraceFacts) {
+    this.#facts = facts;
+    this.#doubts = new Doubts(facts.told);
+    this.#machine = newMachine(facts);
   }
 
   get machine(): Machine {
@@ -96,20 +133,23 @@ class IoctlVerification {
     const errno = columns.errno[row] ?? 0;
     const value = signed(columns.retLo, columns.retHi, row);
     const ret = errno > 0 ? -errno : value;
-    if (ret < 0 && this.#armed.has(process.pid)) {
-      // The kernel undid what the call had done: all is as before it.
-      this.#skip(`failure injected (fail-nth): ${errnoName(-ret)}`);
+    const context = isVfioFile(file) ? undefined : (file as IommufdFile).context;
+    if (this.#facts.injected.has(event)) {
+      this.#injected(event, process.pid, -ret);
+      if (context !== undefined && mayStayDone(request, -ret)) {
+        this.#doubts.context(context, 'follows a call that failed by injection when it was done');
+      }
       return;
     }
     if (errno < 0) {
       // A call that failed for whatever reason changes nothing; one that never returned may have.
-      if (value >= 0) this.#doubted.add(process.pid);
+      if (value >= 0) this.#doubts.process(process.pid, UNKNOWN_EFFECT);
       this.#skip('result not recorded');
       return;
     }
     const seen = columns.seen[row] ?? 0;
     if ((seen & (SEEN.before | SEEN.unreadable)) === 0 && takesStruct(request, file.kind)) {
-      if (ret >= 0) this.#doubted.add(process.pid);
+      if (ret >= 0) this.#doubts.process(process.pid, UNKNOWN_EFFECT);
       this.#skip('contents of the struct not recorded');
       return;
     }
@@ -125,15 +165,15 @@ class IoctlVerification {
     const name = isVfioFile(file) ? vfioCallName(file.kind === 'vfioDevice', request) : undefined;
     const recorded: Recorded = { event, name, request, ret, after, memory };
     try {
-      const context = isVfioFile(file) ? undefined : (file as IommufdFile).context;
       const model = isVfioFile(file)
         ? file.ioctl({ machine: this.#machine, process, request, argument })
         : runIoctl(iommufdIoctls, vfioCompat, (file as IommufdFile).context, process, request, argument);
-      if (this.#hardware?.events.has(event) === true) this.#skip("hardware's answer, taken as input");
-      else this.#compare(recorded, regions, model, process, this.#excuse(process, context));
+      if (this.#facts.hardware?.events.has(event) === true) this.#skip("hardware's answer, taken as input");
+      else this.#compare(recorded, regions, model, process, context);
     } catch (error) {
       if (!(error instanceof Unjudged)) throw error;
       this.#skip(error.reason);
+      if (ret >= 0) error.effect?.();
     }
     this.#takeQuirks();
     process.memory.end();
@@ -147,15 +187,16 @@ class IoctlVerification {
     const pid = columns.pid[row] ?? 0;
     const ret = signed(columns.retLo, columns.retHi, row);
     const errno = columns.errno[row] ?? 0;
-    if (columns.event[row] !== CALL_EVENT.start) this.#process(pid, event);
+    const name = strings[columns.name[row] ?? -1] ?? '';
+    const execs = columns.event[row] === CALL_EVENT.exec || name === 'execve';
+    if (columns.event[row] !== CALL_EVENT.start) this.#process(pid, event, execs);
     switch (columns.event[row]) {
       case CALL_EVENT.start:
-        this.#machine = newMachine(this.#hardware, this.#kernel);
-        this.#armed.clear();
-        this.#doubted.clear();
+        this.#machine = newMachine(this.#facts);
+        this.#doubts.start(pid);
         break;
       case CALL_EVENT.fork:
-        if (!this.#machine.processes.has(ret)) fork(this.#machine, pid, ret);
+        if (!this.#machine.processes.has(ret)) this.#fork(pid, ret);
         break;
       case CALL_EVENT.exec:
         exec(this.#machine, pid);
@@ -171,7 +212,7 @@ class IoctlVerification {
         const data = bytesOf(columns.data, row);
         const item = memory[0]?.before;
         const call: SystemCall = {
-          name: strings[columns.name[row] ?? -1] ?? '',
+          name,
           pid,
           fd: columns.fd[row] ?? -1,
           args: argumentsOf(columns, row),
@@ -180,7 +221,6 @@ class IoctlVerification {
           data: data.length > 0 ? data : (item ?? undefined),
         };
         this.#transfer(event, call);
-        this.#arm(call);
         applySystemCall(this.#machine, call);
         break;
       }
@@ -189,22 +229,17 @@ class IoctlVerification {
   }
 
   /** What was lost may have written any memory, and made or removed objects. */
-  /** Why a difference of a call would say nothing about the model. */
-  #excuse(process: Process, context: Context | undefined): string | undefined {
-    if (context?.partial === true) return 'objects from before the recording';
-    return this.#doubted.has(process.pid) ? 'follows a call whose effect is not known' : undefined;
-  }
-
   lost(): void {
-    for (const process of this.#machine.processes.values()) {
-      process.memory.forget();
-      for (const file of process.fds.values())
-        if (file.kind === 'iommufd') (file as IommufdFile).context.partial = true;
-    }
+    for (const process of this.#machine.processes.values()) process.memory.forget();
+    this.#doubts.lost(this.#machine.processes.keys());
   }
 
   /** Reads and writes of event fds: they are no ioctls, so they count as a part of their own. */
   #transfer(event: number, call: SystemCall): void {
+    if (this.#facts.injected.has(event)) {
+      this.#injected(event, call.pid, -call.ret);
+      return;
+    }
     const found = transferEvents(processOf(this.#machine, call.pid), call);
     if (found === undefined) return;
     this.#takeQuirks();
@@ -218,18 +253,35 @@ class IoctlVerification {
       tally.agreed++;
       return;
     }
+    if (this.#failed(event, call.pid, call.ret, true)) return;
+    const excuse = this.#doubts.excuse(call.pid, undefined, false);
+    if (excuse !== undefined) {
+      this.#skip(excuse);
+      return;
+    }
     tally.diverged++;
     this.#total.diverged++;
     this.#divergences.add({ event, kind: 'ioctl', what: name, recorded, model });
   }
 
-  /** A write of N to a task's fail-nth file makes its N-th allocation from there fail; 0 ends that. */
-  #arm(call: SystemCall): void {
-    if (call.path?.endsWith('/fail-nth') !== true || call.ret <= 0 || call.data === undefined) return;
-    if (call.name !== 'write' && call.name !== 'pwrite64') return;
-    const armed = Number.parseInt(new TextDecoder().decode(call.data), 10) > 0;
-    if (armed) this.#armed.add(call.pid);
-    else this.#armed.delete(call.pid);
+  /**
+   * Whether a call differs from the model because a failure was injected into it. `done`: the model has carried it out, so that
+   * another run must leave it out.
+   */
+  #failed(event: number, pid: number, ret: number, done: boolean): boolean {
+    const window = this.#facts.failures.at(pid, event);
+    if (window === undefined || window.fired === false || this.#spent.has(window)) return false;
+    this.#injected(event, pid, -ret);
+    if (ret < 0 && done) this.#facts.injected.add(event);
+    // What the call left undone may differ in more than its result.
+    if (ret >= 0 || done) this.#doubts.process(pid, UNKNOWN_EFFECT);
+    return true;
+  }
+
+  #injected(event: number, pid: number, errno: number): void {
+    const window = this.#facts.failures.at(pid, event);
+    if (window !== undefined) this.#spent.add(window);
+    this.#skip(errno > 0 ? `failure injected: ${errnoName(errno)}` : 'failure injected, result differs');
   }
 
   #tally(name: string): Tally {
@@ -259,15 +311,20 @@ class IoctlVerification {
   }
 
   /** The process of an event; made from its parent where its first calls came before the note of its birth. */
-  #process(pid: number, event: number): Process {
+  #process(pid: number, event: number, execs = false): Process {
     if (!this.#machine.processes.has(pid)) {
-      const parent = this.#births.parent(pid, event);
+      const parent = this.#facts.births.parent(pid, event);
       if (parent !== undefined && parent !== pid) {
         this.#process(parent, event);
-        fork(this.#machine, parent, pid);
-      }
+        this.#fork(parent, pid);
+      } else this.#doubts.appeared(pid, execs);
     }
     return processOf(this.#machine, pid);
+  }
+
+  #fork(parent: number, child: number): void {
+    fork(this.#machine, parent, child);
+    this.#doubts.forked(parent, child);
   }
 
   /** Quirks that the call at hand needed. */
@@ -284,7 +341,7 @@ class IoctlVerification {
     regions: readonly CallRegion[],
     model: number,
     process: Process,
-    excuse: string | undefined,
+    context: Context | undefined,
   ): void {
     const found = differences(recorded, regions, model, process);
     if (regions.some((region) => region.unknown || region.recalled)) {
@@ -295,11 +352,22 @@ class IoctlVerification {
       this.#skip(found);
       return;
     }
-    if (found.length > 0 && excuse !== undefined) {
-      this.#skip(excuse);
-      return;
+    const struct = regions[0]?.bytes ?? undefined;
+    if (found.length > 0) {
+      const beyond = beyondModel(recorded.request, struct, model, recorded.ret);
+      if (beyond !== undefined) {
+        this.#skip(beyond);
+        if (recorded.ret >= 0) this.#doubts.process(process.pid, UNKNOWN_EFFECT);
+        return;
+      }
+      if (this.#failed(recorded.event, process.pid, recorded.ret, model >= 0)) return;
+      const excuse = this.#doubts.excuse(process.pid, context, countsPins(recorded.request, struct));
+      if (excuse !== undefined) {
+        this.#skip(excuse);
+        return;
+      }
     }
-    const name = recorded.name ?? ioctlName(recorded.request, regions[0]?.bytes ?? undefined);
+    const name = recorded.name ?? ioctlName(recorded.request, struct);
     const tally = this.#tally(name);
     const outcome = found.length > 0 ? 'diverged' : 'agreed';
     tally[outcome]++;
@@ -341,11 +409,21 @@ function mappedMemory(data: Uint8Array): AddressSpace {
   return memory;
 }
 
-function newMachine(finding: HardwareFinding | undefined, kernel: string | undefined): Machine {
+function newMachine({ hardware: finding, kernel }: TraceFacts): Machine {
   const backend = finding === undefined ? mockBackend : recordedBackend(finding.hardware);
   const machine = new Machine(backend, quirksOf(kernel));
   if (finding !== undefined) machine.hardware = finding.hardware;
   return machine;
+}
+
+/** MD_CHECK_REFS of the mock driver: its result depends on what all processes have pinned. */
+function countsPins(request: number, struct: Uint8Array | undefined): boolean {
+  return request === 0x3ba0 && struct?.[4] === 4;
+}
+
+/** Calls that an injected failure may leave done: where it hits the copy of the result (EFAULT), or half-way (UNMAP). */
+function mayStayDone(request: number, errno: number): boolean {
+  return errno === ERRNO.EFAULT || request === 0x3b86 || request === 0x3b72;
 }
 
 /** Whether the argument is the address of a struct; of few calls of VFIO it is a number or a name. */

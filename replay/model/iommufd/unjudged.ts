@@ -4,10 +4,13 @@
  */
 export class Unjudged extends Error {
   readonly reason: string;
+  /** What the call did, if the recording says that it succeeded. */
+  readonly effect: (() => void) | undefined;
 
-  constructor(reason: string) {
+  constructor(reason: string, effect?: () => void) {
     super(reason);
     this.name = 'Unjudged';
     this.reason = reason;
+    this.effect = effect;
   }
 }

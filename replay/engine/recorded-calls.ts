@@ -1,0 +1,97 @@
+import { FORMAT_VERSION } from '../../traces/header.ts';
+import { MemoryTrace } from '../../traces/memory-trace.ts';
+import { CALL_EVENT, SEEN, STREAM_ID } from '../../traces/schema.ts';
+
+const PID = 7;
+const IOMMUFD = 3;
+
+/** An ioctl on fd 3, a /dev/iommu: u32 words of its struct before and after. */
+interface RecordedIoctl {
+  readonly request: number;
+  readonly errno?: number;
+  readonly before: readonly number[];
+  readonly after?: readonly number[];
+}
+
+/** A recording made call by call, of one process from its beginning. For tests. */
+export class RecordedCalls {
+  readonly trace = new MemoryTrace({
+    formatVersion: FORMAT_VERSION,
+    tool: 'iorr',
+    toolVersion: '0',
+    sources: [{ format: 'test', producer: 'test' }],
+    host: {},
+    clock: { epochNs: '0', name: 'mono', resolutionNs: 1 },
+    fidelity: { ioctl: 'full', call: 'full' },
+  });
+  #time = 0;
+
+  /** `whole`: with the note that the recording begins here. */
+  constructor(whole = true) {
+    if (!whole) return;
+    const row = this.trace.begin(STREAM_ID.call, this.#time++, -1, PID);
+    this.trace.rows.call.columns.event[row] = CALL_EVENT.start;
+    this.trace.rows.call.columns.pid[row] = PID;
+  }
+
+  open(): this {
+    return this.call('openat', { path: '/dev/iommu', fd: -1, ret: IOMMUFD });
+  }
+
+  close(): this {
+    return this.call('close', { path: '/dev/iommu', fd: IOMMUFD, ret: 0 });
+  }
+
+  /** A system call; `ret` negative for an errno. */
+  call(
+    name: string,
+    {
+      path,
+      fd,
+      ret,
+      text,
+    }: { readonly path?: string; readonly fd: number; readonly ret: number; readonly text?: string },
+  ): this {
+    const { trace } = this;
+    const row = trace.begin(STREAM_ID.call, this.#time++, -1, PID);
+    const { columns } = trace.rows.call;
+    columns.event[row] = CALL_EVENT.syscall;
+    columns.pid[row] = PID;
+    columns.name[row] = trace.intern(name);
+    columns.path[row] = path === undefined ? -1 : trace.intern(path);
+    columns.fd[row] = fd;
+    columns.retLo[row] = ret;
+    columns.retHi[row] = ret < 0 ? -1 : 0;
+    columns.errno[row] = ret < 0 ? -ret : 0;
+    if (text !== undefined) trace.setBytes(columns.data, row, new TextEncoder().encode(text));
+    return this;
+  }
+
+  ioctl({ request, errno = 0, before, after }: RecordedIoctl): this {
+    const { trace } = this;
+    const row = trace.begin(STREAM_ID.ioctl, this.#time++, -1, PID);
+    const { columns } = trace.rows.ioctl;
+    columns.pid[row] = PID;
+    columns.fd[row] = IOMMUFD;
+    columns.request[row] = request;
+    columns.errno[row] = errno;
+    columns.retLo[row] = -errno;
+    columns.retHi[row] = errno === 0 ? 0 : -1;
+    columns.path[row] = trace.intern('/dev/iommu');
+    columns.argLo[row] = 0x1000;
+    columns.seen[row] = SEEN.argument | SEEN.before | SEEN.after;
+    trace.setBytes(columns.before, row, words(before));
+    trace.setBytes(columns.after, row, words(after ?? before));
+    return this;
+  }
+
+  lost(count: number): this {
+    const row = this.trace.begin(STREAM_ID.lost, this.#time++, -1, PID);
+    this.trace.rows.lost.columns.countLo[row] = count;
+    return this;
+  }
+}
+
+function words(values: readonly number[]): Uint8Array {
+  return new Uint8Array(Uint32Array.from(values).buffer);
+}
