@@ -41,6 +41,15 @@ export class DirtyBits {
     set.add(entry.start);
   }
 
+  /** The area is cut between entries; the table stays as it is. */
+  split(area: Area, parts: readonly Area[]): void {
+    for (const start of this.starts(area)) {
+      const iova = area.start + BigInt(start);
+      const part = parts.find((candidate) => candidate.start <= iova && candidate.last >= iova);
+      if (part !== undefined) this.set(part, iova);
+    }
+  }
+
   any(area: Area): boolean {
     return (this.#current(area)?.size ?? 0) > 0;
   }

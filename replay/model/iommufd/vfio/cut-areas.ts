@@ -29,6 +29,8 @@ function cut(ioas: Ioas, area: Area, edge: bigint): number {
     new Area(area.start, edge, pages, area.startByte, area.prot),
     new Area(edge + 1n, area.last, pages, area.byteAt(edge + 1n), area.prot),
   ];
+  for (const part of parts) if (area.smallIn !== undefined) part.smallIn = new Set(area.smallIn);
+  for (const { dirty } of ioas.hwpts) dirty?.split(area, parts);
   const filled = ioas.domains.length > 0;
   if (filled) for (const part of parts) pages.fill(part);
   ioas.areas.remove(area);
