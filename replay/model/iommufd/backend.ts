@@ -18,6 +18,8 @@ export interface PagingDomain {
   /** Dirty state and page sizes of entries, where the driver has dirty ops. */
   readonly format: 'amdv1-mock' | 'plain';
   dirtyTracking: boolean;
+  /** Which stage of translation the table is, where hardware has both; undefined: second. */
+  readonly stage?: 1 | 2;
   /** Snooping can't be turned off by a device (enforce_cache_coherency). */
   readonly enforcedCoherency?: boolean;
 }
@@ -53,6 +55,8 @@ export interface Backend {
   ): number;
   /** A PASID of the device went back to blocked. */
   detachPasid?(device: Device, pasid: number): void;
+  /** Told after each change of what a device's DMA by `pasid` goes through; undefined: nothing, it is blocked. */
+  changed?(device: Device, pasid: number, hwpt: HwptPaging | HwptNested | undefined): void;
   /** vIOMMUs; undefined: VIOMMU_ALLOC is EOPNOTSUPP. */
   readonly viommu?: ViommuBackend;
 }
