@@ -11,7 +11,9 @@ export function cutAreas(ioas: Ioas, iova: bigint, size: bigint): number {
   if (iova !== 0n) edges.push(iova - 1n);
   for (const edge of edges) {
     const area = ioas.areas.first(edge, edge);
-    const ret = area === undefined || area.last === edge ? 0 : cut(ioas, area, edge);
+    // An edge that is the first or the last byte of an area cuts nothing.
+    const whole = area === undefined || area.start === edge || area.last === edge;
+    const ret = whole ? 0 : cut(ioas, area, edge);
     if (ret !== 0) return ret;
   }
   return 0;
