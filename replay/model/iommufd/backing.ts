@@ -2,8 +2,12 @@ import type { Pages } from './pages.ts';
 
 export const PAGE_SIZE = 4096;
 
-/** 4 KiB of remembered contents: `known` has one bit a byte. */
-interface PageBytes {
+/** Contents are remembered in pieces of this many bytes; of the oldest beyond `MOST_PIECES` nothing is known any more. */
+const PIECE = 256;
+const MOST_PIECES = 1 << 18;
+
+/** A piece of remembered contents: `known` has one bit a byte. */
+interface Piece {
   readonly data: Uint8Array;
   readonly known: Uint8Array;
 }
@@ -22,13 +26,13 @@ export class Backing {
   size: number | undefined;
   /** A device's own memory: it has no pages that could be pinned. */
   deviceMemory = false;
-  /** Whether contents that nothing was written to are zero for certain. */
+  /** Fresh memory: what nobody was seen to write is zero. */
   zeroed = false;
   /** Page frame numbers by page index, where the recording has them (/proc/PID/pagemap). */
   frames: Map<number, number> | undefined = undefined;
   /** Pinned through an IOAS now. */
   readonly pinners = new Set<Pages>();
-  readonly #pages = new Map<number, PageBytes>();
+  readonly #pieces = new Map<number, Piece>();
 
   constructor(size?: number, hugeShift = 0) {
     this.size = size;
@@ -39,15 +43,15 @@ export class Backing {
   recall(offset: number, length: number): Uint8Array | undefined {
     const bytes = new Uint8Array(length);
     for (let at = 0; at < length; ) {
-      const index = Math.floor((offset + at) / PAGE_SIZE);
-      const start = (offset + at) % PAGE_SIZE;
-      const count = Math.min(PAGE_SIZE - start, length - at);
-      const page = this.#pages.get(index);
-      if (page === undefined) {
+      const index = Math.floor((offset + at) / PIECE);
+      const start = (offset + at) % PIECE;
+      const count = Math.min(PIECE - start, length - at);
+      const piece = this.#pieces.get(index);
+      if (piece === undefined) {
         if (!this.zeroed) return undefined;
       } else {
-        if (!this.zeroed && !allKnown(page.known, start, count)) return undefined;
-        bytes.set(page.data.subarray(start, start + count), at);
+        if (!this.zeroed && !allKnown(piece.known, start, count)) return undefined;
+        bytes.set(piece.data.subarray(start, start + count), at);
       }
       at += count;
     }
@@ -55,26 +59,35 @@ export class Backing {
   }
 
   forget(): void {
-    if (this.#pages.size > 0) this.#pages.clear();
+    this.zeroed = false;
+    if (this.#pieces.size > 0) this.#pieces.clear();
   }
 
   remember(offset: number, bytes: Uint8Array): void {
     for (let at = 0; at < bytes.length; ) {
-      const index = Math.floor((offset + at) / PAGE_SIZE);
-      const start = (offset + at) % PAGE_SIZE;
-      const count = Math.min(PAGE_SIZE - start, bytes.length - at);
-      let page = this.#pages.get(index);
-      if (page === undefined) {
-        page = { data: new Uint8Array(PAGE_SIZE), known: new Uint8Array(PAGE_SIZE / 8) };
-        this.#pages.set(index, page);
+      const index = Math.floor((offset + at) / PIECE);
+      const start = (offset + at) % PIECE;
+      const count = Math.min(PIECE - start, bytes.length - at);
+      let piece = this.#pieces.get(index);
+      if (piece === undefined) {
+        piece = { data: new Uint8Array(PIECE), known: new Uint8Array(PIECE / 8) };
+        this.#pieces.set(index, piece);
+        this.#bound();
       }
-      page.data.set(bytes.subarray(at, at + count), start);
+      piece.data.set(bytes.subarray(at, at + count), start);
       for (let i = start; i < start + count; i++) {
         const byte = i >> 3;
-        page.known[byte] = (page.known[byte] ?? 0) | (1 << (i & 7));
+        piece.known[byte] = (piece.known[byte] ?? 0) | (1 << (i & 7));
       }
       at += count;
     }
+  }
+
+  #bound(): void {
+    if (this.#pieces.size <= MOST_PIECES) return;
+    const [oldest] = this.#pieces.keys();
+    if (oldest !== undefined) this.#pieces.delete(oldest);
+    this.zeroed = false;
   }
 }
 

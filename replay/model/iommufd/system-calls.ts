@@ -149,6 +149,7 @@ const memfd: Effect = (_machine, process, call) => {
   const flags = arg(call, 1);
   const huge = (flags & MFD_HUGETLB) === 0 ? 0 : flags >>> HUGE_SHIFT || DEFAULT_HUGE_PAGE;
   const backing = new Backing(0, huge);
+  backing.zeroed = true;
   const file: MemoryFile = { kind: 'memfd', refs: 0, backing, release: () => undefined };
   installNew(process, call.ret, file, (flags & MFD_CLOEXEC) !== 0);
 };
@@ -170,6 +171,7 @@ const mmap: Effect = (_machine, process, call) => {
   } else {
     const huge = anonymous && (flags & MAP.hugetlb) !== 0 ? flags >>> HUGE_SHIFT || DEFAULT_HUGE_PAGE : 0;
     backing = new Backing(undefined, huge);
+    backing.zeroed = anonymous;
     if (file?.kind === 'vfioDevice') backing.deviceMemory = true;
   }
   const size =
