@@ -72,7 +72,10 @@ export class Device implements IommufdObject {
     const attachment = this.group.attachments.get(pasid);
     if (attachment === undefined || !attachment.devices.delete(this)) return 0;
     const { hwpt } = attachment;
-    if (attachment.devices.size === 0) this.group.attachments.delete(pasid);
+    if (attachment.devices.size === 0) {
+      this.group.attachments.delete(pasid);
+      this.backend.changed?.(this, pasid, undefined);
+    }
     hwpt.fault?.drop(hwpt, this, pasid);
     if (pasid === NO_PASID) pagingOf(hwpt).ioas.releaseReserved(this);
     else this.backend.detachPasid?.(this, pasid);
@@ -111,6 +114,7 @@ export class Device implements IommufdObject {
         return ret;
       }
       attachments.set(pasid, { hwpt, devices: new Set([this]) });
+      this.backend.changed?.(this, pasid, hwpt);
     } else {
       old.devices.add(this);
     }
@@ -145,6 +149,7 @@ export class Device implements IommufdObject {
       if (pasid === NO_PASID && ioas !== oldIoas) oldIoas.releaseReserved(device);
     }
     this.group.attachments.set(pasid, { hwpt, devices: attachment.devices });
+    this.backend.changed?.(this, pasid, hwpt);
     hwpt.users += attachment.devices.size;
     for (let i = attachment.devices.size; i > 0; i--) putHwpt(old);
     return 0;
