@@ -15,6 +15,9 @@ const LAYOUTS: { readonly [request: number]: readonly [name: string, fields: str
   0x3b70: ['VFIO_IOMMU_GET_INFO', '0:4 argsz, 4:4 flags, 8:8 iova_pgsizes, 16:4 cap_offset, 20:4 pad'],
   0x3b71: ['VFIO_IOMMU_MAP_DMA', '0:4 argsz, 4:4 flags, 8:8 vaddr, 16:8 iova, 24:8 size'],
   0x3b72: ['VFIO_IOMMU_UNMAP_DMA', '0:4 argsz, 4:4 flags, 8:8 iova, 16:8 size'],
+  0x3b73: ['VFIO_IOMMU_ENABLE', ''],
+  0x3b74: ['VFIO_IOMMU_DISABLE', ''],
+  0x3b75: ['VFIO_IOMMU_DIRTY_PAGES', '0:4 argsz, 4:4 flags'],
   0x3b80: ['IOMMU_DESTROY', '4:4 id'],
   0x3b81: ['IOMMU_IOAS_ALLOC', '4:4 flags, 8:4 out_ioas_id'],
   0x3b82: ['IOMMU_IOAS_ALLOW_IOVAS', '4:4 ioas_id, 8:4 num_iovas, 16:8 allowed_iovas'],
@@ -54,51 +57,49 @@ const LAYOUTS: { readonly [request: number]: readonly [name: string, fields: str
     'IOMMU_HW_QUEUE_ALLOC',
     '4:4 flags, 8:4 viommu_id, 12:4 type, 16:4 index, 20:4 out_hw_queue_id, 24:8 nesting_parent_iova, 32:8 length',
   ],
-  0x3ba0: [
-    'IOMMU_TEST_CMD',
-    '4:4 op, 8:4 id, 16:4 u16, 20:4 u20, 24:4 u24, 28:4 u28, 32:8 u32, 40:8 u40, 48:8 u48, 56:8 u56',
-  ],
+  0x3ba0: ['IOMMU_TEST_CMD', '4:4 op, 8:4 id'],
 };
 
-/** Operations of IOMMU_TEST_CMD by number. */
-const OPS = [
-  '',
-  'ADD_RESERVED',
-  'MOCK_DOMAIN',
-  'MD_CHECK_MAP',
-  'MD_CHECK_REFS',
-  'CREATE_ACCESS',
-  'DESTROY_ACCESS_PAGES',
-  'ACCESS_PAGES',
-  'ACCESS_RW',
-  'SET_TEMP_MEMORY_LIMIT',
-  'MOCK_DOMAIN_REPLACE',
-  'ACCESS_REPLACE_IOAS',
-  'MOCK_DOMAIN_FLAGS',
-  'DIRTY',
-  'MD_CHECK_IOTLB',
-  'TRIGGER_IOPF',
-  'DEV_CHECK_CACHE',
-  'TRIGGER_VEVENT',
-  'PASID_ATTACH',
-  'PASID_REPLACE',
-  'PASID_DETACH',
-  'PASID_CHECK_HWPT',
-  'DMABUF_GET',
-  'DMABUF_REVOKE',
-];
+/** Operations of IOMMU_TEST_CMD by number: name, and the fields of its part of the union. */
+const OPS: { readonly [op: number]: readonly [name: string, fields: string] } = {
+  1: ['ADD_RESERVED', '16:8 start, 24:8 length'],
+  2: ['MOCK_DOMAIN', '16:4 out_stdev_id, 20:4 out_hwpt_id, 24:4 out_idev_id'],
+  3: ['MD_CHECK_MAP', '16:8 iova, 24:8 length, 32:8 uptr'],
+  4: ['MD_CHECK_REFS', '16:8 length, 24:8 uptr, 32:4 refs'],
+  5: ['CREATE_ACCESS', '16:4 out_access_fd, 20:4 flags'],
+  6: ['DESTROY_ACCESS_PAGES', '16:4 access_pages_id'],
+  7: ['ACCESS_PAGES', '16:4 flags, 20:4 out_access_pages_id, 24:8 iova, 32:8 length, 40:8 uptr'],
+  8: ['ACCESS_RW', '16:8 iova, 24:8 length, 32:8 uptr, 40:4 flags'],
+  9: ['SET_TEMP_MEMORY_LIMIT', '16:4 limit'],
+  10: ['MOCK_DOMAIN_REPLACE', '16:4 pt_id'],
+  11: ['ACCESS_REPLACE_IOAS', '16:4 ioas_id'],
+  12: ['MOCK_DOMAIN_FLAGS', '16:4 out_stdev_id, 20:4 out_hwpt_id, 24:4 out_idev_id, 28:4 dev_flags'],
+  13: ['DIRTY', '16:4 flags, 24:8 iova, 32:8 length, 40:8 page_size, 48:8 uptr, 56:8 out_nr_dirty'],
+  14: ['MD_CHECK_IOTLB', '16:4 id, 20:4 iotlb'],
+  15: ['TRIGGER_IOPF', '16:4 dev_id, 20:4 pasid, 24:4 grpid, 28:4 perm, 32:8 addr'],
+  16: ['DEV_CHECK_CACHE', '16:4 id, 20:4 cache'],
+  17: ['TRIGGER_VEVENT', '16:4 dev_id'],
+  18: ['PASID_ATTACH', '16:4 pasid, 20:4 pt_id'],
+  19: ['PASID_REPLACE', '16:4 pasid, 20:4 pt_id'],
+  20: ['PASID_DETACH', '16:4 pasid'],
+  21: ['PASID_CHECK_HWPT', '16:4 pasid, 20:4 hwpt_id'],
+  22: ['DMABUF_GET', '16:4 length, 20:4 open_flags'],
+  23: ['DMABUF_REVOKE', '16:4 dmabuf_fd, 20:4 revoked'],
+};
 
 /** `IOMMU_IOAS_MAP`; for the mock driver's command `IOMMU_TEST_CMD ACCESS_RW`; `0x3b99` for a request that nobody knows. */
 export function ioctlName(request: number, struct?: Uint8Array): string {
   const name = LAYOUTS[request]?.[0] ?? `0x${request.toString(16)}`;
   if (request !== 0x3ba0 || struct === undefined) return name;
   const op = new StructView(struct).u32(4);
-  return `${name} ${OPS[op] ?? op}`;
+  return `${name} ${OPS[op]?.[0] ?? op}`;
 }
 
 /** The field at a byte of a call's struct. */
-export function structField(request: number, _struct: Uint8Array, at: number): StructField {
-  for (const text of (LAYOUTS[request]?.[1] ?? '').split(', ')) {
+export function structField(request: number, struct: Uint8Array, at: number): StructField {
+  const fields = [LAYOUTS[request]?.[1] ?? ''];
+  if (request === 0x3ba0) fields.push(OPS[new StructView(struct).u32(4)]?.[1] ?? '');
+  for (const text of fields.join(', ').split(', ')) {
     const match = /^(\d+):(\d+) (\w+)$/.exec(text);
     if (match === null) continue;
     const offset = Number(match[1]);
