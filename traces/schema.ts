@@ -190,6 +190,16 @@ export const ACCESS = { read: 1, write: 2, execute: 4, privileged: 8, last: 16 }
 export const ATTACH = { groupAdd: 0, groupRemove: 1, attach: 2, detach: 3, tagAssign: 4, tagUnassign: 5 } as const;
 export const ATTACH_NAMES = ['group-add', 'group-remove', 'attach', 'detach', 'tag-assign', 'tag-unassign'] as const;
 
+/**
+ * `type` of an attach or detach that a model of the calls derived: what kind of domain it is. `device` is then a number of the
+ * model's own, from `DERIVED_DEVICE` on: calls don't name requesters.
+ */
+export const DOMAIN_KIND = { paging: 0, nested: 1 } as const;
+export const DERIVED_DEVICE = 0x2000_0000;
+
+/** `op` of a dirty event: tracking off, tracking on, one harvest. */
+export const DIRTY_OP = { stop: 0, start: 1, harvest: 2 } as const;
+
 /** `type` of a VT-d cache tag (drivers/iommu/intel/iommu.h, enum cache_tag_type). */
 export const TAG_TYPE_NAMES = ['iotlb', 'devtlb', 'nesting_iotlb', 'nesting_devtlb'] as const;
 

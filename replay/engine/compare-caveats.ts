@@ -38,7 +38,7 @@ export function compareCaveats(trace: Trace, grounds: CompareGrounds): string[] 
     }
     if (facts.untagged.length > 0) {
       list.push(
-        `domains ${facts.untagged.slice(0, 8).join(', ')} were attached before the trace began: one IOTLB each, no device TLB, is assumed`,
+        `domains ${facts.untagged.slice(0, 8).join(', ')} have no cache tags in the trace: one IOTLB each, no device TLB, is assumed`,
       );
     }
     if (facts.unmanagedUnmaps > 0) {

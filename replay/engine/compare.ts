@@ -2,7 +2,7 @@ import { IorrError } from '../../traces/errors.ts';
 import { STREAM_ID } from '../../traces/schema.ts';
 import type { Segment } from '../../traces/segment.ts';
 import type { Trace } from '../../traces/trace.ts';
-import type { Nanoseconds } from '../../traces/units.ts';
+import type { DomainId, Nanoseconds } from '../../traces/units.ts';
 import { costsOf } from '../costs/cost-profile.ts';
 import type { CostProfile } from '../costs/cost-profile.ts';
 import { designParameterTable } from '../designs/designs.ts';
@@ -13,6 +13,8 @@ import { compareCaveats } from './compare-caveats.ts';
 import { RECORDED } from './compare-group.ts';
 import type { GroupRow, GroupSpec } from './compare-group.ts';
 import { inlineFeeder, pooledFeeder } from './compare-pool.ts';
+import { derivationCaveats, deriveIntents } from './derived-trace.ts';
+import type { DerivedTrace } from './derived-trace.ts';
 import { COMPARE_COLUMNS } from './design-run.ts';
 import type { RunOptions } from './design-run.ts';
 import { readInvTraits } from './inv-traits.ts';
@@ -48,7 +50,9 @@ const COLUMNS = {
  * Lets every design handle the intents of a trace (maps, unmaps, attachments, accesses) on the same hardware and tells what each
  * would cost and leave exposed. Returns undefined if it was aborted.
  */
-export async function compareTrace(trace: Trace, options: CompareOptions): Promise<CompareResult | undefined> {
+export async function compareTrace(recording: Trace, options: CompareOptions): Promise<CompareResult | undefined> {
+  const derived = deriveIntents(recording);
+  const trace = derived ?? recording;
   const counts = trace.streamCounts;
   if (counts.map + counts.unmap === 0) {
     throw new IorrError('STREAM_MISSING', 'a comparison needs maps and unmaps; this trace has none', {
@@ -68,7 +72,7 @@ export async function compareTrace(trace: Trace, options: CompareOptions): Promi
     access,
     seed: options.seed ?? 1,
     context: { ...traits.context, maxAddressMask: parameterOf(options.hardware, 'command.max-mask') },
-    unmanaged: traits.unmanaged,
+    unmanaged: derived === undefined ? traits.unmanaged : allDomains(derived),
     rangeFlushes: traits.rangeFlushes,
     parameters: options.parameters ?? new Map(),
   };
@@ -92,8 +96,16 @@ export async function compareTrace(trace: Trace, options: CompareOptions): Promi
       ...options.profile.parameters,
       ...designParameterTable(options.designs, run.parameters),
     ],
-    caveats: compareCaveats(trace, { access, traits, recorded, facts: designs.map((row) => row.facts) }),
+    caveats: [
+      ...(derived === undefined ? [] : derivationCaveats(derived)),
+      ...compareCaveats(trace, { access, traits, recorded, facts: designs.map((row) => row.facts) }),
+    ],
   };
+}
+
+/** User space owns every domain that its calls made. */
+function allDomains({ derivation }: DerivedTrace): ReadonlySet<DomainId> {
+  return new Set(Array.from({ length: derivation.domains }, (_, i) => i + 1));
 }
 
 /** Deals the rows out to as many groups as there are jobs. */

@@ -1,9 +1,10 @@
 import { VTD_TYPE, VTD_TYPE_NAMES, vtdType } from '../../traces/dialects/vtd-fields.ts';
-import { ATTACH, DIALECT, INV_FORM, ORIGIN, RESET } from '../../traces/schema.ts';
+import { ATTACH, DIALECT, INV_FORM, RESET } from '../../traces/schema.ts';
 import type { Columns } from '../../traces/schema.ts';
 import { ABSENT, pageNumber } from '../../traces/units.ts';
 import type { AccessModel } from '../access/access-model.ts';
 import type { Machine } from '../model/machine.ts';
+import { changesTables } from './table-changes.ts';
 
 /** What was counted while control events drove a machine. */
 export interface ControlCounts {
@@ -46,14 +47,6 @@ export const CONTROL_COLUMNS = {
   inv: ['dialect', 'form', 'w0', 'w1'],
 } as const;
 
-/**
- * Maps and unmaps that write page tables. The DMA API, VFIO and IOMMUFD make theirs through the IOMMU core, which the trace
- * has as events of its own.
- */
-function changesTables(origin: number): boolean {
-  return origin === ORIGIN.iommu || origin === ORIGIN.virtio;
-}
-
 /** Requester of a domain's accesses where a model makes them and the trace names no device: beyond any real one. */
 function standIn(device: number, domain: number): number {
   return device === ABSENT ? 0x1_0000 + domain : device;
@@ -85,7 +78,7 @@ export function createControls(machine: Machine, accesses?: AccessModel): Contro
     attached,
 
     map(columns, row) {
-      if (!changesTables(columns.origin[row]!)) return;
+      if (!changesTables(columns.origin[row]!, columns.domain[row]!)) return;
       counts.maps++;
       const device = columns.device[row]!;
       const domain = domainOf(columns.domain[row]!, device);
@@ -107,7 +100,7 @@ export function createControls(machine: Machine, accesses?: AccessModel): Contro
     },
 
     unmap(columns, row, event) {
-      if (!changesTables(columns.origin[row]!)) return;
+      if (!changesTables(columns.origin[row]!, columns.domain[row]!)) return;
       counts.unmaps++;
       const device = columns.device[row]!;
       const domain = domainOf(columns.domain[row]!, device);

@@ -22,6 +22,7 @@ import { AddressReuse } from './address-reuse.ts';
 import { DeviceDomains } from './device-domains.ts';
 import { Submission } from './submission.ts';
 import type { ApplyCommand } from './submission.ts';
+import { changesTables } from './table-changes.ts';
 import { SeriesBuilder } from './time-series.ts';
 
 /** What a comparison reads: intents, accesses, and where the recorded system flushed ranges (the callers' syncs). */
@@ -63,11 +64,6 @@ export interface RunFacts {
   readonly movedMaps: number;
   /** Domains without a cache tag in the trace. */
   readonly untagged: readonly DomainId[];
-}
-
-/** The IOMMU core's own events: those of the DMA API, VFIO and IOMMUFD are about the same changes. */
-function changesTables(origin: number): boolean {
-  return origin === ORIGIN.iommu || origin === ORIGIN.virtio;
 }
 
 /** Low int32 word of the address of a page, or of a number of pages in bytes. */
@@ -262,7 +258,7 @@ export class DesignRun {
 
   #map(columns: Segment['rows']['map']['columns'], r: number, time: Nanoseconds, cpu: number, task: number): void {
     const domain = this.#domain(columns.domain[r]!, columns.device[r]!);
-    if (!changesTables(columns.origin[r]!)) {
+    if (!changesTables(columns.origin[r]!, columns.domain[r]!)) {
       this.#byDmaApi(columns.origin[r]!, domain);
       return;
     }
@@ -306,7 +302,7 @@ export class DesignRun {
     event: number,
   ): void {
     const domain = this.#domain(columns.domain[r]!, columns.device[r]!);
-    if (!changesTables(columns.origin[r]!)) {
+    if (!changesTables(columns.origin[r]!, columns.domain[r]!)) {
       this.#byDmaApi(columns.origin[r]!, domain);
       return;
     }
@@ -356,6 +352,11 @@ export class DesignRun {
     const device = columns.device[r]!;
     const domain = columns.domain[r]!;
     const pasid = Math.max(0, columns.pasid[r]!);
+    if (kind === ATTACH.attach && pasid > 0) {
+      // the DMA API uses requests without PASID only
+      if (domain !== ABSENT) this.#machine.attach(device, pasid, domain);
+      return;
+    }
     if (kind === ATTACH.attach) {
       const now = this.#devices.attached(key, device, domain);
       if (now === ABSENT) return;

@@ -13,6 +13,7 @@ import { createMachine } from '../model/vtd-machine.ts';
 import type { ReplayResult } from '../results.ts';
 import { CONTROL_COLUMNS, createControls } from './controls.ts';
 import type { Controls } from './controls.ts';
+import { derivationCaveats, deriveIntents } from './derived-trace.ts';
 import { SeriesBuilder } from './time-series.ts';
 import type { SeriesTotals } from './time-series.ts';
 
@@ -165,7 +166,9 @@ export function replayTrace(trace: Trace, options: ReplayOptions = {}): ReplayRe
 }
 
 /** The same in steps of a segment, for a caller that has more to do meanwhile: yields the number of events done. */
-export function* replaySteps(trace: Trace, options: ReplayOptions = {}): Generator<number, ReplayResult> {
+export function* replaySteps(recording: Trace, options: ReplayOptions = {}): Generator<number, ReplayResult> {
+  const derived = deriveIntents(recording);
+  const trace = derived ?? recording;
   const profile = options.hardware ?? hardwareProfile('auto', trace.header);
   const machine = createMachine(profile, { unmappedAccess: options.accesses === undefined ? 'fill' : 'fault' });
   const series = new SeriesBuilder();
@@ -197,7 +200,7 @@ export function* replaySteps(trace: Trace, options: ReplayOptions = {}): Generat
     durationNs: Math.max(0, end - start),
     series: series.finish(totals),
     parameters: profile.parameters,
-    caveats: caveats(trace, player, counts, options),
+    caveats: [...(derived === undefined ? [] : derivationCaveats(derived)), ...caveats(trace, player, counts, options)],
     wallNs,
     eventsPerSecond: wallNs > 0 ? Math.round((events / wallNs) * 1e9) : 0,
   };

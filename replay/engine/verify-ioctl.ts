@@ -16,6 +16,7 @@ import { runIoctl } from '../model/iommufd/ioctl.ts';
 import { Machine } from '../model/iommufd/machine.ts';
 import { mockBackend } from '../model/iommufd/mock/mock-backend.ts';
 import type { IommufdFile, OpenFile, Process } from '../model/iommufd/process.ts';
+import type { IntentListener } from '../model/iommufd/intents.ts';
 import { QUIRKS, quirksOf } from '../model/iommufd/quirks.ts';
 import type { QuirkName } from '../model/iommufd/quirks.ts';
 import { ioctlName } from '../model/iommufd/struct-fields.ts';
@@ -100,6 +101,7 @@ export function traceFacts(trace: Trace): TraceFacts {
 export class IoctlVerification {
   #machine: Machine;
   readonly #facts: TraceFacts;
+  readonly #intents: IntentListener | undefined;
   readonly #tallies = new Map<string, Tally>();
   readonly #skipped: Record<string, number> = {};
   readonly #divergences = new DivergenceList();
@@ -110,10 +112,12 @@ export class IoctlVerification {
   /** Windows of fault injection whose failure has come. */
   readonly #spent = new Set<FailWindow>();
 
-  constructor(facts: TraceFacts) {
+  /** `intents` is told what the calls do to I/O page tables. */
+  constructor(facts: TraceFacts, intents?: IntentListener) {
     this.#facts = facts;
+    this.#intents = intents;
     this.#doubts = new Doubts(facts.told);
-    this.#machine = newMachine(facts);
+    this.#machine = newMachine(facts, intents);
   }
 
   get machine(): Machine {
@@ -192,7 +196,7 @@ export class IoctlVerification {
     if (columns.event[row] !== CALL_EVENT.start) this.#process(pid, event, execs);
     switch (columns.event[row]) {
       case CALL_EVENT.start:
-        this.#machine = newMachine(this.#facts);
+        this.#machine = newMachine(this.#facts, this.#intents);
         this.#doubts.start(pid);
         break;
       case CALL_EVENT.fork:
@@ -409,10 +413,11 @@ function mappedMemory(data: Uint8Array): AddressSpace {
   return memory;
 }
 
-function newMachine({ hardware: finding, kernel }: TraceFacts): Machine {
+function newMachine({ hardware: finding, kernel }: TraceFacts, intents: IntentListener | undefined): Machine {
   const backend = finding === undefined ? mockBackend : recordedBackend(finding.hardware);
   const machine = new Machine(backend, quirksOf(kernel));
   if (finding !== undefined) machine.hardware = finding.hardware;
+  machine.intents = intents;
   return machine;
 }
 

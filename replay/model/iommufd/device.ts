@@ -72,6 +72,7 @@ export class Device implements IommufdObject {
     const attachment = this.group.attachments.get(pasid);
     if (attachment === undefined || !attachment.devices.delete(this)) return 0;
     const { hwpt } = attachment;
+    this.context.machine.intents?.detached(this, pasid, hwpt.domain);
     if (attachment.devices.size === 0) {
       this.group.attachments.delete(pasid);
       this.backend.changed?.(this, pasid, undefined);
@@ -119,6 +120,7 @@ export class Device implements IommufdObject {
       old.devices.add(this);
     }
     hwpt.users++;
+    this.#tellAttached(pasid, hwpt);
     return 0;
   }
 
@@ -149,10 +151,16 @@ export class Device implements IommufdObject {
       if (pasid === NO_PASID && ioas !== oldIoas) oldIoas.releaseReserved(device);
     }
     this.group.attachments.set(pasid, { hwpt, devices: attachment.devices });
+    for (const device of attachment.devices) device.#tellAttached(pasid, hwpt);
     this.backend.changed?.(this, pasid, hwpt);
     hwpt.users += attachment.devices.size;
     for (let i = attachment.devices.size; i > 0; i--) putHwpt(old);
     return 0;
+  }
+
+  #tellAttached(pasid: number, hwpt: Hwpt): void {
+    const kind = hwpt.type === 'hwptNested' ? 'nested' : 'paging';
+    this.context.machine.intents?.attached(this, pasid, hwpt.domain, kind);
   }
 
   /** iommufd_hwpt_pasid_compat: RID and PASIDs together need domains that were allocated for it. */

@@ -7,6 +7,8 @@ import type { IoctlCall, IoctlSpec } from './ioctl.ts';
 import { Unjudged } from './unjudged.ts';
 
 const NO_CLEAR = 1;
+/** Larger bitmaps are not told of. */
+const MOST_BITMAP_BYTES = 1 << 20;
 
 /** The dirty entries of a domain. */
 export function dirtyBitsOf(hwpt: HwptPaging): DirtyBits {
@@ -22,6 +24,7 @@ function setTracking({ context, struct }: IoctlCall): number {
   if (!hwpt.domain.dirtyOps) return -ERRNO.EOPNOTSUPP;
   if ((flags & 1) !== 0) hwpt.dirty?.clearAll();
   hwpt.domain.dirtyTracking = (flags & 1) !== 0;
+  context.machine.intents?.tracking(hwpt.domain, hwpt.domain.dirtyTracking);
   return 0;
 }
 
@@ -56,7 +59,25 @@ function getBitmap(call: IoctlCall): number {
   const request: Request = { iova, last, shift, data: struct.u64(40), clear: (flags & NO_CLEAR) === 0 };
   const bits = dirtyBitsOf(hwpt);
   for (const area of hwpt.ioas.contiguous(iova, last)) readArea(call, bits, area, request);
+  const { intents } = context.machine;
+  if (intents !== undefined) {
+    const bitmap = bitmapOf(call, request);
+    intents.harvested(hwpt.domain, { iova, length, pageSize, flags, bitmap });
+  }
   return 0;
+}
+
+/** The caller's bitmap after the call; undefined where it was not recorded. */
+function bitmapOf({ process }: IoctlCall, { iova, last, shift, data }: Request): Uint8Array | undefined {
+  const bits = (last - iova + 1n) >> BigInt(shift);
+  const bytes = Number((bits + 7n) / 8n);
+  if (bytes > MOST_BITMAP_BYTES) return undefined;
+  try {
+    return process.memory.read(data, bytes);
+  } catch (error) {
+    if (error instanceof Unjudged) return undefined;
+    throw error;
+  }
 }
 
 /** What a request covers of an area, in bytes from the area's start, both ends inclusive. */

@@ -13,8 +13,21 @@ const MAX_ENTRIES = 1 << 19;
 function invalidate(call: IoctlCall): number {
   const { struct } = call;
   const { done, ret } = run(call);
+  if (done > 0) tell(call, done);
   struct.setU32(24, done);
   return call.respond() === 0 ? ret : -ERRNO.EFAULT;
+}
+
+function tell({ context, process, struct }: IoctlCall, done: number): void {
+  const { intents } = context.machine;
+  if (intents === undefined) return;
+  const nested = context.objects.find(struct.u32(4), 'hwptNested');
+  const target = nested?.domain ?? context.objects.find(struct.u32(4), 'viommu');
+  const bytes = struct.u32(20);
+  const all = process.memory.read(struct.u64(8), done * bytes);
+  if (target === undefined || all === undefined) return;
+  const entries = Array.from({ length: done }, (_, i) => all.slice(i * bytes, (i + 1) * bytes));
+  intents.invalidated(target, { type: struct.u32(16), viommu: nested === undefined, entries });
 }
 
 function run(call: IoctlCall): { readonly done: number; readonly ret: number } {

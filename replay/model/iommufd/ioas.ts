@@ -7,6 +7,7 @@ import type { Device } from './device.ts';
 import { ERRNO } from './errno.ts';
 import type { HwptPaging } from './hwpt.ts';
 import { allocIova } from './iova-allocation.ts';
+import { mappedPieces } from './mapped-pieces.ts';
 import type { IommufdObject } from './objects.ts';
 import type { Pages } from './pages.ts';
 import { RangeSet } from './range-set.ts';
@@ -85,6 +86,7 @@ export class Ioas implements IommufdObject {
         }
         filled.push(area);
       }
+      for (const area of added) for (const domain of this.domains) this.#tellMapped(domain, area);
     }
     return iova;
   }
@@ -127,6 +129,7 @@ export class Ioas implements IommufdObject {
         for (const access of this.accesses) access.onUnmap(area.start, area.last);
         if (area.accesses > 0) return { bytes, ret: -ERRNO.EDEADLK };
       }
+      for (const domain of this.domains) this.#tellUnmapped(domain, area);
       if (this.domains.length > 0) area.pages.unfill(area);
       this.#drop(area);
       bytes += area.length;
@@ -150,6 +153,9 @@ export class Ioas implements IommufdObject {
     }
     this.alignment = alignment;
     this.domains.push(domain);
+    if (this.context.machine.intents !== undefined) {
+      for (const area of this.areas.values()) this.#tellMapped(domain, area);
+    }
     return 0;
   }
 
@@ -157,6 +163,9 @@ export class Ioas implements IommufdObject {
     const at = this.domains.indexOf(domain);
     if (at < 0) return;
     this.domains.splice(at, 1);
+    if (this.context.machine.intents !== undefined) {
+      for (const area of this.areas.values()) this.#tellUnmapped(domain, area);
+    }
     if (this.domains.length === 0) for (const area of this.areas.values()) area.pages.unfill(area);
     this.reserved.removeOwner(domain);
     this.recalculateAlignment();
@@ -265,6 +274,17 @@ export class Ioas implements IommufdObject {
       filled.push(area);
     }
     return 0;
+  }
+
+  #tellMapped(domain: PagingDomain, area: Area): void {
+    const { intents } = this.context.machine;
+    if (intents === undefined || area.pages.gone) return;
+    for (const piece of mappedPieces(area, this.noLargePages)) intents.mapped(domain, piece, 'iommufd');
+  }
+
+  /** A dma-buf that was revoked counts as mapped until its area goes. */
+  #tellUnmapped(domain: PagingDomain, area: Area): void {
+    this.context.machine.intents?.unmapped(domain, area.start, area.last, 'iommufd');
   }
 
   #drop(area: Area): void {

@@ -1,4 +1,5 @@
 import type { Backend } from './backend.ts';
+import type { IntentListener } from './intents.ts';
 import type { Process } from './process.ts';
 import type { QuirkName } from './quirks.ts';
 import { UNKNOWN_HARDWARE } from './vfio/hardware.ts';
@@ -18,6 +19,8 @@ export class Machine {
   noIommuBuilt: boolean | undefined = undefined;
   /** What is known of the hardware behind VFIO devices. */
   hardware: RecordedHardware = UNKNOWN_HARDWARE;
+  /** Told of what calls do to I/O page tables. */
+  intents: IntentListener | undefined = undefined;
 
   constructor(backend: Backend, quirks: readonly QuirkName[] = [], testKernel = true) {
     this.backend = backend;

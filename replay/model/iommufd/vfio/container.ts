@@ -18,7 +18,7 @@ export class VfioContainer implements VfioFile {
 
   removeGroup(): void {
     this.#groups--;
-    if (this.#groups === 0) this.#type1 = undefined;
+    if (this.#groups === 0) this.release();
   }
 
   ioctl(call: VfioCall): number {
@@ -43,6 +43,7 @@ export class VfioContainer implements VfioFile {
   }
 
   release(): void {
+    this.#type1?.release();
     this.#type1 = undefined;
   }
 
@@ -69,7 +70,7 @@ export class VfioContainer implements VfioFile {
     const type = Number(argument);
     if (this.#groups === 0 || this.#type1 !== undefined) return -ERRNO.EINVAL;
     if (type !== EXTENSION.type1 && type !== EXTENSION.type1v2) return -ERRNO.ENODEV;
-    this.#type1 = new Type1(type, machine.hardware);
+    this.#type1 = new Type1(type, machine.hardware, machine.intents);
     return 0;
   }
 }

@@ -68,7 +68,9 @@ export class VfioGroup implements VfioFile {
 
   #unsetContainer({ process }: VfioCall): number {
     if (this.#container === undefined) return -ERRNO.EINVAL;
-    if (this.#openDevices > 0 && !process.fdsKnown) throw new Unjudged('file descriptors of the process are not known');
+    if (this.#openDevices > 0 && !process.fdsKnown) {
+      throw new Unjudged('file descriptors of the process are not known', () => this.#leave());
+    }
     if (this.#openDevices > 0) return -ERRNO.EBUSY;
     this.#leave();
     return 0;

@@ -1,6 +1,7 @@
 import { U64_MAX } from '../area-tree.ts';
 import { PAGE_SIZE } from '../backing.ts';
 import { ERRNO } from '../errno.ts';
+import type { IntentListener } from '../intents.ts';
 import type { Process } from '../process.ts';
 import { StructView } from '../struct-view.ts';
 import { Unjudged } from '../unjudged.ts';
@@ -36,10 +37,21 @@ export class Type1 {
   /** By address; not overlapping. */
   #mappings: Dma[] = [];
   #dirtyTracking = false;
+  readonly #intents: IntentListener | undefined;
 
-  constructor(type: number, hardware: RecordedHardware) {
+  /** The container's devices are attached to a domain of its own as long as it lives. */
+  constructor(type: number, hardware: RecordedHardware, intents?: IntentListener) {
     this.v2 = type === EXTENSION.type1v2;
     this.#hardware = hardware;
+    this.#intents = intents;
+    intents?.attached(undefined, 0, this, 'paging');
+  }
+
+  /** All mappings go, then the domain (vfio_iommu_type1_detach_group of the last group). */
+  release(): void {
+    this.#tellUnmapped(this.#mappings);
+    this.#mappings = [];
+    this.#intents?.detached(undefined, 0, this);
   }
 
   /** Smallest IOMMU page; what is smaller than a page of the CPU counts as one. */
@@ -74,6 +86,7 @@ export class Type1 {
     if (!this.#usable(iova, iova + size - 1n)) return -ERRNO.EINVAL;
     if (!pinnable(process, vaddr, size, (prot & MAP_FLAG.write) !== 0)) return -ERRNO.EFAULT;
     this.#mappings.splice(this.#index(iova), 0, { iova, size, vaddrValid: true });
+    this.#intents?.mapped(this, { start: iova, last: iova + size - 1n, prot, physical: vaddr }, 'vfio');
     return 0;
   }
 
@@ -156,8 +169,13 @@ export class Type1 {
       for (const dma of taken) dma.vaddrValid = false;
     } else {
       this.#mappings = this.#mappings.filter((dma) => !taken.includes(dma));
+      this.#tellUnmapped(taken);
     }
     return taken.reduce((sum, dma) => sum + dma.size, 0n);
+  }
+
+  #tellUnmapped(taken: readonly Dma[]): void {
+    for (const { iova, size } of taken) this.#intents?.unmapped(this, iova, iova + size - 1n, 'vfio');
   }
 
   /** Every page of a mapping counts as dirty each time: no driver says which it pinned (iova_dirty_bitmap). */

@@ -1,0 +1,208 @@
+import type { TraceHeader } from '../../traces/header.ts';
+import type { HealthReport } from '../../traces/health.ts';
+import { snapshot } from '../../traces/memory-trace.ts';
+import { ORIGIN, STREAM_ID, STREAM_NAMES } from '../../traces/schema.ts';
+import type { BytesColumn, StreamName } from '../../traces/schema.ts';
+import { SegmentBuilder } from '../../traces/segment.ts';
+import type { Segment } from '../../traces/segment.ts';
+import type { EventSink, ReadPlan, Trace } from '../../traces/trace.ts';
+import { IntentWriter } from './ioctl-intents.ts';
+import { IoctlVerification, traceFacts } from './verify-ioctl.ts';
+import type { TraceFacts } from './verify-ioctl.ts';
+
+/** Streams that the model writes anew, or that only it reads. */
+const REPLACED: ReadonlySet<StreamName> = new Set(['ioctl', 'call', 'map', 'unmap', 'attach', 'dirty']);
+
+/** What became of the calls that intents were derived from. */
+export interface Derivation {
+  readonly ioctls: number;
+  /** Whose recorded result the model does not give: what is derived may differ from what happened. */
+  readonly diverged: number;
+  /** Whose effect can't be told. */
+  readonly skipped: number;
+  /** Domains are numbered 1 to this. All belong to user space. */
+  readonly domains: number;
+}
+
+/**
+ * A trace with what its ioctls did to I/O page tables: events of a model of IOMMUFD and VFIO (`IntentWriter`) in the place of
+ * the calls. Every reading of the segments plays the model again, so nothing is held but a segment.
+ */
+export class DerivedTrace implements Trace {
+  readonly header: TraceHeader;
+  readonly streamCounts: { readonly [S in StreamName]: number };
+  readonly eventCount: number;
+  readonly derivation: Derivation;
+  readonly #source: Trace;
+  readonly #facts: TraceFacts;
+
+  constructor(source: Trace) {
+    this.#source = source;
+    this.#facts = traceFacts(source);
+    const { fidelity } = source.header;
+    const derived = fidelity.ioctl ?? 'partial';
+    this.header = {
+      ...source.header,
+      fidelity: { ...fidelity, map: derived, unmap: derived, attach: derived, dirty: derived },
+    };
+    const counts = Object.fromEntries(STREAM_NAMES.map((name) => [name, 0])) as Record<StreamName, number>;
+    const play = this.#play({ columns: {} });
+    let step = play.next();
+    for (; step.done !== true; step = play.next()) {
+      for (const name of STREAM_NAMES) counts[name] += step.value.rows[name].count;
+    }
+    this.derivation = step.value;
+    this.streamCounts = counts;
+    this.eventCount = Object.values(counts).reduce((sum, count) => sum + count, 0);
+  }
+
+  get strings(): readonly string[] {
+    return this.#source.strings;
+  }
+
+  get health(): HealthReport {
+    return this.#source.health;
+  }
+
+  get notes(): Trace['notes'] {
+    return this.#source.notes;
+  }
+
+  /** `from` and `to` are not looked at: a model needs all that came before. */
+  *segments(plan: ReadPlan = {}): Generator<Segment> {
+    yield* this.#play(plan);
+  }
+
+  *#play({ columns }: ReadPlan): Generator<Segment, Derivation> {
+    const sink = new SegmentQueue(this.#source);
+    const writer = new IntentWriter(sink);
+    const model = new IoctlVerification(this.#facts, writer);
+    const wanted = columns && { ...columns, ioctl: 'all' as const, call: 'all' as const, lost: 'all' as const };
+    for (const segment of this.#source.segments(wanted === undefined ? {} : { columns: wanted })) {
+      playSegment(segment, model, writer, sink, this.#source.strings);
+      yield* sink.take(false);
+    }
+    yield* sink.take(true);
+    const { counts, skipped } = model.result();
+    return {
+      ioctls: this.#source.streamCounts.ioctl,
+      diverged: counts.diverged,
+      skipped: Object.values(skipped).reduce((sum, count) => sum + count, 0),
+      domains: writer.domains,
+    };
+  }
+}
+
+/**
+ * A trace whose ioctls are its only source of maps, with what they imply; undefined for all others. VFIO's own maps in a VMM's
+ * log are requests, which its ioctls carry out.
+ */
+export function deriveIntents(trace: Trace): DerivedTrace | undefined {
+  const { ioctl, map, unmap } = trace.streamCounts;
+  if (ioctl === 0) return undefined;
+  if (map + unmap > 0) {
+    for (const { rows } of trace.segments({ columns: { map: ['origin'], unmap: ['origin'] }, reuse: true })) {
+      for (const { columns, count } of [rows.map, rows.unmap]) {
+        for (let i = 0; i < count; i++) if (columns.origin[i] !== ORIGIN.vfio) return undefined;
+      }
+    }
+  }
+  const derived = new DerivedTrace(trace);
+  return derived.streamCounts.map + derived.streamCounts.unmap > 0 ? derived : undefined;
+}
+
+/** What results say about derived intents. */
+export function derivationCaveats({ derivation }: DerivedTrace): string[] {
+  const { ioctls, diverged, skipped } = derivation;
+  const list = [
+    `maps, unmaps and attachments are derived from ${ioctls} ioctls by the model of IOMMUFD and VFIO; where the recording has no page frames, memory counts as contiguous and user addresses stand in for physical ones`,
+  ];
+  if (diverged > 0) list.push(`${diverged} ioctls returned other than the model: iorr verify --only ioctl lists them`);
+  if (skipped > 0) list.push(`${skipped} calls could not be compared with the model, and may have done otherwise`);
+  return list;
+}
+
+function playSegment(
+  segment: Segment,
+  model: IoctlVerification,
+  writer: IntentWriter,
+  sink: EventSink,
+  strings: readonly string[],
+): void {
+  const cursor = new Int32Array(STREAM_NAMES.length);
+  const { stream, time, cpu, task, source, rows, firstEvent } = segment;
+  for (let i = 0; i < segment.count; i++) {
+    const id = stream[i] ?? 0;
+    const row = cursor[id] ?? 0;
+    cursor[id] = row + 1;
+    const moment = { time: time[i] ?? 0, cpu: cpu[i] ?? 0, task: task[i] ?? 0, source: source[i] ?? 0 };
+    if (id === STREAM_ID.ioctl || id === STREAM_ID.call) {
+      writer.now = moment;
+      if (id === STREAM_ID.ioctl) model.ioctl(firstEvent + i, rows.ioctl.columns, row, strings);
+      else model.call(firstEvent + i, rows.call.columns, row, strings);
+      continue;
+    }
+    if (id === STREAM_ID.lost) model.lost();
+    const name = STREAM_NAMES[id];
+    if (name === undefined || REPLACED.has(name)) continue;
+    copyRow(segment, name, row, sink, sink.begin(id, moment.time, moment.cpu, moment.task, moment.source));
+  }
+}
+
+/** Columns that the segment was not decoded with stay as `begin` put them. */
+function copyRow(segment: Segment, name: StreamName, from: number, sink: EventSink, to: number): void {
+  const target = sink.rows[name].columns as unknown as Record<string, Int32Array | BytesColumn | undefined>;
+  for (const [property, column] of Object.entries(
+    segment.rows[name].columns as Record<string, Int32Array | BytesColumn>,
+  )) {
+    const into = target[property];
+    if (into === undefined) continue;
+    if (!(column instanceof Int32Array)) {
+      const bytes = column.data.subarray(column.offsets[from] ?? 0, column.offsets[from + 1] ?? 0);
+      if (bytes.length > 0) sink.setBytes(into as BytesColumn, to, bytes);
+    } else if (into instanceof Int32Array && from < column.length) into[to] = column[from] ?? 0;
+  }
+}
+
+/** Collects events into segments that are handed out while others are made. Texts are those of the trace that is read. */
+class SegmentQueue implements EventSink {
+  readonly #builder = new SegmentBuilder();
+  readonly #source: Trace;
+  #done: Segment[] = [];
+  #events = 0;
+
+  constructor(source: Trace) {
+    this.#source = source;
+  }
+
+  get rows(): EventSink['rows'] {
+    return this.#builder.rows;
+  }
+
+  begin(streamId: number, time: number, cpu: number, task: number, source = 0): number {
+    if (this.#builder.full) this.#seal();
+    this.#events++;
+    return this.#builder.begin(streamId, time, cpu, task, source);
+  }
+
+  setBytes(column: BytesColumn, row: number, value: Uint8Array): void {
+    this.#builder.setBytes(column, row, value);
+  }
+
+  intern(text: string): number {
+    return this.#source.strings.indexOf(text);
+  }
+
+  /** Full segments; `all`: also what was begun. */
+  take(all: boolean): Segment[] {
+    if (all && this.#builder.count > 0) this.#seal();
+    const taken = this.#done;
+    this.#done = [];
+    return taken;
+  }
+
+  #seal(): void {
+    this.#done.push(snapshot(this.#builder));
+    this.#builder.clear(this.#events);
+  }
+}
