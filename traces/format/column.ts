@@ -109,8 +109,8 @@ export class ColumnEncoder {
   }
 
   /** A byte string as it is, compressed if that is smaller. Same layout, codec 255. */
-  encodeBytes(bytes: Uint8Array): Uint8Array {
-    return this.#pack(BYTE_STRING, 0, bytes);
+  encodeBytes(bytes: Uint8Array, effort: Effort = 'write'): Uint8Array {
+    return this.#pack(BYTE_STRING, 0, bytes, effort);
   }
 
   #again(choice: Choice, values: Int32Array, offer: PredictionOffer | undefined): Uint8Array | undefined {

@@ -76,7 +76,7 @@ export class TimeEncoder {
     let best: { grouping: number; bytes: Uint8Array } | undefined;
     for (let grouping = 0; grouping < GROUPINGS; grouping++) {
       if (!trial && grouping !== this.#grouping) continue;
-      const bytes = encoder.encodeBytes(writeGrouped(time, stream, count, grouping, unit));
+      const bytes = encoder.encodeBytes(writeGrouped(time, stream, count, grouping, unit), 'times');
       if (best === undefined || bytes.length < best.bytes.length) best = { grouping, bytes };
     }
     if (best === undefined) throw new RangeError('no grouping of times');

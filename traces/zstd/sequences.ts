@@ -157,16 +157,25 @@ export class Sequences {
       if (offsetCode > 16) value += bits.read(offsetCode - 16) * 65536 + bits.read(16);
       else value += bits.read(offsetCode);
       const matchCode = matchTable.symbol[matchState]!;
-      const match = MATCH_BASE[matchCode]! + bits.read(MATCH_BITS[matchCode]!);
       const literalCode = literalTable.symbol[literalState]!;
-      const length = LITERAL_BASE[literalCode]! + bits.read(LITERAL_BITS[literalCode]!);
+      let match = MATCH_BASE[matchCode]!;
+      let length = LITERAL_BASE[literalCode]!;
+      const matchBits = MATCH_BITS[matchCode]!;
+      const literalBits = LITERAL_BITS[literalCode]!;
+      // Short lengths, which most are, need no more bits.
+      if (matchBits > 0) match += bits.read(matchBits);
+      if (literalBits > 0) length += bits.read(literalBits);
       if (used + length > literals.count) throw new ZstdDamage('more literals used than sent');
       out.literals(literals.bytes, used, used + length);
       used += length;
       out.match(this.#offset(value, length), match);
       if (--left === 0) break;
-      literalState = literalTable.base[literalState]! + bits.read(literalTable.bits[literalState]!);
-      matchState = matchTable.base[matchState]! + bits.read(matchTable.bits[matchState]!);
+      // The three states' bits in two reads: together they may have 26, one more than a read gives.
+      const literalMore = literalTable.bits[literalState]!;
+      const matchMore = matchTable.bits[matchState]!;
+      const both = bits.read(literalMore + matchMore);
+      literalState = literalTable.base[literalState]! + (both >>> matchMore);
+      matchState = matchTable.base[matchState]! + (both & ((1 << matchMore) - 1));
       offsetState = offsetTable.base[offsetState]! + bits.read(offsetTable.bits[offsetState]!);
     }
     if (!bits.finished) throw new ZstdDamage('sequences have the wrong length');
