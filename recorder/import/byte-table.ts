@@ -7,6 +7,7 @@ export class ByteTable {
   #slots = new Int32Array(64).fill(-1);
   #hashes = new Int32Array(64);
   readonly #keys: Uint8Array[] = [];
+  #newest = -1;
 
   /** At most `limit` different keys are kept, so that hostile input can't fill memory. */
   constructor(limit = 65536) {
@@ -32,6 +33,15 @@ export class ByteTable {
 
   /** Number of a key, added if it is new; -1 if the table is full. */
   add(bytes: Uint8Array, start: number, end: number): number {
+    // Units and devices mostly repeat from line to line.
+    const newest = this.#newest;
+    if (newest >= 0 && sameBytes(this.#keys[newest]!, bytes, start, end)) return newest;
+    const id = this.#addAny(bytes, start, end);
+    if (id >= 0) this.#newest = id;
+    return id;
+  }
+
+  #addAny(bytes: Uint8Array, start: number, end: number): number {
     const found = this.find(bytes, start, end);
     if (found >= 0) return found;
     const id = this.#keys.length;

@@ -88,6 +88,7 @@ export class Contests {
   readonly #bySlot = new Map<number, Contest[]>();
   readonly #closed: (Closed | undefined)[] = Array.from({ length: UNDO }, () => undefined);
   #closings = 0;
+  readonly #here: number[] = [];
   /** The last closing by actor. */
   readonly #last: (Neighbour | undefined)[] = [];
 
@@ -223,6 +224,7 @@ export class Contests {
   /** A domain holds a page once: older maps of the same owner were closed before this one was made. */
   #exclude(slot: number): void {
     const live = this.#live;
+    if (live.pages[slot] === 1 && live.find(live.page[slot]!, this.#here) < 2) return;
     for (const other of live.overlapping(live.page[slot]!, live.pages[slot]!)) {
       if (other === slot) continue;
       if (!same(live.domain[other]!, live.device[other]!, live.domain[slot]!, live.device[slot]!)) continue;
