@@ -3,6 +3,8 @@ import { ERRNO } from '../model/iommufd/errno.ts';
 import { StructView } from '../model/iommufd/struct-view.ts';
 
 const TEST_CMD = 0x3ba0;
+/** Operations are numbered from 1 on without gaps: none will be here or beyond. */
+const MAX_OP = 1024;
 
 /** Numbers that no kernel known here gives a meaning: those between the tables of VFIO and IOMMUFD, and behind IOMMUFD's. */
 function unassigned(request: number): boolean {
@@ -25,5 +27,6 @@ export function beyondModel(
   if (model === -ERRNO.E2BIG) return 'struct is longer than known';
   if (request !== TEST_CMD || model !== -ERRNO.EOPNOTSUPP || !struct) return undefined;
   const op = new StructView(struct).u32(4);
-  return testOpName(op) === String(op) ? `operation ${op} of IOMMU_TEST_CMD is not known` : undefined;
+  const unknown = op > 0 && op < MAX_OP && testOpName(op) === String(op);
+  return unknown ? `operation ${op} of IOMMU_TEST_CMD is not known` : undefined;
 }

@@ -1,4 +1,5 @@
 import type { Context } from '../model/iommufd/context.ts';
+import type { IommufdFile, Process } from '../model/iommufd/process.ts';
 
 const BEFORE = 'process from before the recording';
 /** Something that the model can't follow was done. */
@@ -36,15 +37,21 @@ export class Doubts {
     else if (this.#told && pid !== this.#root && !execs) this.#processes.set(pid, BEFORE);
   }
 
+  /** What was lost of a parent earlier shows in a child, if at all, by descriptors that don't fit (`descriptor`). */
   forked(parent: number, child: number): void {
     const doubt = this.#processes.get(parent);
-    if (doubt !== undefined) this.#processes.set(child, doubt);
+    if (doubt !== undefined && doubt !== LOST) this.#processes.set(child, doubt);
+  }
+
+  /** A call gave a new descriptor: the lowest free one, if all that were opened and closed before are known. */
+  descriptor(pid: number, fd: number, lowest: number): void {
+    if (this.#lost && fd !== lowest) this.process(pid, LOST);
   }
 
   /** Events are missing here: they may have made, changed or ended anything of these processes. */
   lost(processes: Iterable<number>): void {
     this.#lost = true;
-    for (const pid of processes) this.#processes.set(pid, LOST);
+    for (const pid of processes) this.process(pid, LOST);
   }
 
   process(pid: number, why: string): void {
@@ -55,13 +62,27 @@ export class Doubts {
     if (!this.#contexts.has(context)) this.#contexts.set(context, why);
   }
 
-  /** Why a difference of a call would say nothing. `pins`: its result counts what all processes have pinned. */
-  excuse(pid: number, context: Context | undefined, pins: boolean): string | undefined {
+  /** Why a difference of a call would say nothing. */
+  excuse(pid: number, context: Context | undefined): string | undefined {
     const doubt = this.#processes.get(pid) ?? (context === undefined ? undefined : this.#contexts.get(context));
     if (doubt !== undefined) return doubt;
-    if (context?.partial === true) return 'objects from before the recording';
-    if (!pins) return undefined;
-    if (this.#lost) return LOST;
-    return this.#contexts.values().next().value ?? this.#processes.values().next().value;
+    return context?.partial === true ? 'objects from before the recording' : undefined;
+  }
+
+  /**
+   * The same for a call whose result depends on what all processes have pinned: an end of which may be lost, or a beginning.
+   * `fewer`: the kernel counted less than the model.
+   */
+  pins(fewer: boolean, processes: Iterable<Process>): string | undefined {
+    if (this.#lost && fewer) return LOST;
+    for (const { pid, fds } of processes) {
+      const doubt = this.#processes.get(pid);
+      for (const file of fds.values()) {
+        if (file.kind !== 'iommufd') continue;
+        const why = doubt ?? this.excuse(pid, (file as IommufdFile).context);
+        if (why !== undefined) return why;
+      }
+    }
+    return undefined;
   }
 }

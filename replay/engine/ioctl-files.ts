@@ -11,8 +11,7 @@ import { unnumberedFd } from '../model/iommufd/vfio/vfio-file.ts';
 export function fileOf(machine: Machine, process: Process, fd: number, path: string | undefined): OpenFile | undefined {
   if (fd >= 0) {
     const known = process.fds.get(fd);
-    if (known !== undefined && known.kind !== 'other') return known;
-    if (path !== '/dev/iommu') return known;
+    if (known?.kind === 'iommufd' || path !== '/dev/iommu') return known;
     const file = openIommufd(machine);
     file.context.partial = true;
     process.installAt(fd, file);

@@ -225,6 +225,7 @@ export class IoctlVerification {
           data: data.length > 0 ? data : (item ?? undefined),
         };
         this.#transfer(event, call);
+        if (OPENS.has(name) && ret >= 0) this.#doubts.descriptor(pid, ret, lowestFree(processOf(this.#machine, pid)));
         applySystemCall(this.#machine, call);
         break;
       }
@@ -258,7 +259,7 @@ export class IoctlVerification {
       return;
     }
     if (this.#failed(event, call.pid, call.ret, true)) return;
-    const excuse = this.#doubts.excuse(call.pid, undefined, false);
+    const excuse = this.#doubts.excuse(call.pid, undefined);
     if (excuse !== undefined) {
       this.#skip(excuse);
       return;
@@ -365,7 +366,10 @@ export class IoctlVerification {
         return;
       }
       if (this.#failed(recorded.event, process.pid, recorded.ret, model >= 0)) return;
-      const excuse = this.#doubts.excuse(process.pid, context, countsPins(recorded.request, struct));
+      const pins = countsPins(recorded.request, struct);
+      const excuse =
+        this.#doubts.excuse(process.pid, context) ??
+        (pins ? this.#doubts.pins(recorded.ret === 0, this.#machine.processes.values()) : undefined);
       if (excuse !== undefined) {
         this.#skip(excuse);
         return;
@@ -385,6 +389,15 @@ export class IoctlVerification {
         model: is,
       });
   }
+}
+
+/** Calls that give the lowest free descriptor. */
+const OPENS = new Set(['open', 'openat', 'memfd_create', 'eventfd2', 'socket', 'pidfd_open', 'dup', 'timerfd_create']);
+
+function lowestFree({ fds }: Process): number {
+  let fd = 0;
+  while (fds.has(fd)) fd++;
+  return fd;
 }
 
 function argumentsOf(columns: Columns<'call'>, row: number): number[] {
