@@ -23,13 +23,20 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { Readable } from 'node:stream';
+import { createGunzip } from 'node:zlib';
 import { Decompress } from 'fzstd';
 import { openTrace } from '../../dist/traces/file.js';
 
 const here = import.meta.dirname;
 const cli = join(here, '../../dist/cli.js');
 
-/** `until`: the mark of the workload behind which the capture is cut; none: the whole capture. */
+/** Ioctls of a test case from which on it says nothing new, over and over. */
+const LONG_CASE = 100;
+
+/**
+ * `until`: the mark of the workload behind which the capture is cut; none: the whole capture. `keep`: lines that are kept of a
+ * recording of system calls, by what stands in it; `excerpt` says which these are.
+ */
 const TRACES = [
   { name: 'vtd-strict-6.12', parts: ['trace.txt', 'qemu_trace.log'], until: 'lab: fio-nvme-seq128k' },
   { name: 'vtd-lazy-ats-6.12', parts: ['trace.txt', 'qemu_trace.log'], until: 'lab: fio-nvme-seq128k' },
@@ -44,13 +51,53 @@ const TRACES = [
     parts: ['trace.txt'],
     until: 'lab: fio-virtio-blk-randrw4k',
   },
+  {
+    name: 'iommufd-selftest',
+    parts: ['iommufd.even.jsonl'],
+    keep: shortCases,
+    excerpt: `cases of up to ${LONG_CASE} ioctls`,
+  },
+  { name: 'iommufd-random', parts: ['sample.jsonl'], keep: oddRuns, excerpt: 'its first and third run' },
+  { name: 'vtd-vfio-7.2-ioctl', from: 'vtd-vfio-7.2', parts: ['ioctl_iommufd.hex'] },
+  { name: 'vtd-vfio-7.2-ioctl-type1', from: 'vtd-vfio-7.2', parts: ['ioctl_legacy1.hex'] },
 ];
 
 const never = () => false;
 
-/** Lines of a zstd file, without their ends; 39 MB may unpack to half a GB, so they are streamed. */
+/** The test case of a line of system calls. */
+const caseOf = (line) => /"test":"([^"]*)"/.exec(line)?.[1] ?? '';
+
+/** Lines of test cases that are not long, and those of none. */
+async function shortCases(path) {
+  const ioctls = new Map();
+  for await (const line of linesOf(path)) {
+    if (line.includes('"sys":"ioctl"')) ioctls.set(caseOf(line), (ioctls.get(caseOf(line)) ?? 0) + 1);
+  }
+  return (line) => (ioctls.get(caseOf(line)) ?? 0) <= LONG_CASE;
+}
+
+/** Every second of several recordings in one file. */
+function oddRuns() {
+  let run = 0;
+  return (line) => {
+    if (line.includes('"ev":"start"')) run++;
+    return run % 2 === 1;
+  };
+}
+
+/** Where a part of a capture is: packed, one way or the other. */
+function packed(folder, part) {
+  const path = join(folder, `${part}.gz`);
+  return existsSync(path) ? path : join(folder, `${part}.zst`);
+}
+
+/** Lines of a packed file, without their ends; 39 MB may unpack to half a GB, so they are streamed. */
 async function* linesOf(path) {
   async function* chunks() {
+    if (path.endsWith('.gz')) {
+      yield* createReadStream(path).pipe(createGunzip());
+      return;
+    }
     let ready = [];
     const decompress = new Decompress((chunk) => ready.push(Buffer.from(chunk)));
     for await (const chunk of createReadStream(path)) {
@@ -72,6 +119,15 @@ async function copy(from, to, stops) {
     if (stops(line)) break;
     if (stops !== never && line.startsWith('# entries-in-buffer')) continue;
     if (!out.write(`${line}\n`)) await new Promise((resolve) => out.once('drain', resolve));
+  }
+  await new Promise((resolve) => out.end(resolve));
+}
+
+/** Copies the lines that `keeps(line)` takes. */
+async function pick(from, to, keeps) {
+  const out = createWriteStream(to);
+  for await (const line of linesOf(from)) {
+    if (keeps(line) && !out.write(`${line}\n`)) await new Promise((resolve) => out.once('drain', resolve));
   }
   await new Promise((resolve) => out.end(resolve));
 }
@@ -121,13 +177,14 @@ function run(cwd, ...args) {
   return { status, stdout };
 }
 
-async function convert({ name, from = name, parts, until }, captures, scratch) {
+async function convert({ name, from = name, parts, until, keep }, captures, scratch) {
   const cut = [];
   let commands;
   for (const part of parts) {
-    const source = join(captures, from, `${part}.zst`);
+    const source = packed(join(captures, from), part);
     const target = join(scratch, part);
-    if (until === undefined) await copy(source, target, never);
+    if (keep !== undefined) await pick(source, target, await keep(source));
+    else if (until === undefined) await copy(source, target, never);
     else if (part === 'trace.txt') commands = await cutGuest(source, target, until);
     else await cutHost(source, target, commands);
     cut.push(part);
@@ -139,17 +196,18 @@ async function convert({ name, from = name, parts, until }, captures, scratch) {
 }
 
 /** The row of the table in PROVENANCE.md: counts as the file has them now. */
-function describe({ name, from = name, parts, until }) {
+function describe({ name, from = name, parts, until, excerpt }) {
   const path = join(here, `${name}.iorr`);
   const trace = openTrace(path);
-  const { map, unmap, inv, dma } = trace.streamCounts;
+  const { map, unmap, inv, dma, ioctl, lost } = trace.streamCounts;
   const { eventCount } = trace;
   trace.close();
   const { stdout } = run(here, 'verify', path, '--json');
   const { byKind = {} } = stdout === '' ? {} : JSON.parse(stdout).result;
   const checked = (kind) => byKind[kind]?.checked ?? 0;
-  const what = `${parts.join(' + ')} of ${from}${until === undefined ? '' : `, to \`${until}\``}`;
-  const numbers = [statSync(path).size, eventCount, map, unmap, inv, dma, checked('dma'), checked('inv')];
+  const what = `${parts.join(' + ')} of ${from}${until === undefined ? '' : `, to \`${until}\``}${excerpt === undefined ? '' : `, ${excerpt}`}`;
+  const counts = [eventCount, map, unmap, inv, dma, ioctl, lost];
+  const numbers = [statSync(path).size, ...counts, checked('dma'), checked('inv'), checked('ioctl')];
   return `| \`${name}.iorr\` | ${what} | ${numbers.join(' | ')} |`;
 }
 
