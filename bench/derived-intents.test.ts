@@ -9,6 +9,9 @@ import { rangeList } from '../replay/engine/range-lists.ts';
 import { FORMAT_VERSION } from '../traces/header.ts';
 import { Health } from '../traces/health.ts';
 import { MemoryTrace } from '../traces/memory-trace.ts';
+import { STREAM_ID } from '../traces/schema.ts';
+import type { Trace } from '../traces/trace.ts';
+import { joinWords } from '../traces/units.ts';
 
 const CAPTURES = join(import.meta.dirname, '../../shared/captures');
 const present = process.env['IORR_FULL'] === '1' && existsSync(CAPTURES);
@@ -56,6 +59,36 @@ function tasksOf(trace: MemoryTrace): number[] {
   return [...tasks];
 }
 
+function startsOf(trace: Trace): ReadonlySet<bigint> {
+  const starts = new Set<bigint>();
+  for (const { rows } of trace.segments()) {
+    const { iovaLo, iovaHi } = rows.map.columns;
+    for (let i = 0; i < rows.map.count; i++) starts.add(joinWords(iovaLo[i] ?? 0, iovaHi[i] ?? 0));
+  }
+  return starts;
+}
+
+/** Maps inside of an area that go on where the one before ended, both in addresses and in physical memory. */
+function needlessCuts(trace: MemoryTrace, task: number, areas: ReadonlySet<bigint>): number {
+  let cuts = 0;
+  let end = '';
+  for (const segment of trace.segments()) {
+    const { columns } = segment.rows.map;
+    let row = -1;
+    for (let i = 0; i < segment.count; i++) {
+      if (segment.stream[i] !== STREAM_ID.map) continue;
+      row++;
+      if (segment.task[i] !== task) continue;
+      const iova = joinWords(columns.iovaLo[row] ?? 0, columns.iovaHi[row] ?? 0);
+      const physical = joinWords(columns.physLo[row] ?? 0, columns.physHi[row] ?? 0);
+      const size = joinWords(columns.sizeLo[row] ?? 0, columns.sizeHi[row] ?? 0);
+      if (`${iova} ${physical}` === end && !areas.has(iova)) cuts++;
+      end = `${iova + size} ${physical + size}`;
+    }
+  }
+  return cuts;
+}
+
 describe.skipIf(!present)('captures with both calls and the trace of the kernel', () => {
   test.each(captures())('$folder/$calls: the same maps and unmaps', async ({ folder, calls }) => {
     const derived = deriveIntents(await imported(`${folder}/${calls}`));
@@ -68,6 +101,8 @@ describe.skipIf(!present)('captures with both calls and the trace of the kernel'
     for (const task of same) {
       const mapped = rangeList(traced, 'map', task);
       const unmapped = rangeList(traced, 'unmap', task);
+      // a map is cut at the jumps of physical memory, and nowhere else, whatever the table's format
+      expect(needlessCuts(traced, task, startsOf(derived))).toBe(0);
       // a log of ioctls ends before the program's end closes its files
       expect(unmapped.ranges.slice(0, unmaps.ranges.length)).toEqual(unmaps.ranges);
       process.stdout.write(

@@ -56,7 +56,10 @@ export async function compareTrace(recording: Trace, options: CompareOptions): P
   const counts = trace.streamCounts;
   if (counts.map + counts.unmap === 0) {
     throw new IorrError('STREAM_MISSING', 'a comparison needs maps and unmaps; this trace has none', {
-      hint: "import the kernel's trace of the same run together with this one",
+      hint:
+        counts.ioctl > 0
+          ? "its ioctls map nothing, or their structs were not recorded; import the kernel's trace of the same run"
+          : "import the kernel's trace of the same run together with this one",
     });
   }
   const access = options.access ?? (counts.dma > 0 ? 'recorded' : 'none');
