@@ -270,6 +270,13 @@ describe.each(REAL)('rules of drivers, what user space asks for: $name', ({ name
           for (const other of PASIDS) if (other !== pasid) expect(log.seen(device, other)).toEqual(before.seen[other]);
           for (const each of PASIDS) for (const { kind } of log.seen(device, each)) expect(kind).not.toBe('identity');
         }
+        // Books balance: with the device and the file gone, so is everything that they held.
+        const backing = calls.process.memory.find(BUFFER)?.backing;
+        for (const pasid of PASIDS) device.detach(pasid);
+        device.unbind();
+        calls.process.closeAll();
+        expect(objects.count).toBe(0);
+        expect(backing?.pinners.size).toBe(0);
       }),
       { numRuns: 40 },
     );
