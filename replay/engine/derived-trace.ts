@@ -79,8 +79,7 @@ export class DerivedTrace implements Trace {
     const model = new IoctlVerification(this.#facts, writer);
     const wanted = columns && { ...columns, ioctl: 'all' as const, call: 'all' as const, lost: 'all' as const };
     for (const segment of this.#source.segments(wanted === undefined ? {} : { columns: wanted })) {
-      playSegment(segment, model, writer, sink, this.#source.strings);
-      yield* sink.take(false);
+      yield* playSegment(segment, model, writer, sink, this.#source.strings);
     }
     yield* sink.take(true);
     const { counts, skipped } = model.result();
@@ -122,13 +121,13 @@ export function derivationCaveats({ derivation }: DerivedTrace): string[] {
   return list;
 }
 
-function playSegment(
+function* playSegment(
   segment: Segment,
   model: IoctlVerification,
   writer: IntentWriter,
-  sink: EventSink,
+  sink: SegmentQueue,
   strings: readonly string[],
-): void {
+): Generator<Segment> {
   const cursor = new Int32Array(STREAM_NAMES.length);
   const { stream, time, cpu, task, source, rows, firstEvent } = segment;
   for (let i = 0; i < segment.count; i++) {
@@ -140,12 +139,14 @@ function playSegment(
       writer.now = moment;
       if (id === STREAM_ID.ioctl) model.ioctl(firstEvent + i, rows.ioctl.columns, row, strings);
       else model.call(firstEvent + i, rows.call.columns, row, strings);
+      if (sink.ready) yield* sink.take(false);
       continue;
     }
     if (id === STREAM_ID.lost) model.lost();
     const name = STREAM_NAMES[id];
     if (name === undefined || REPLACED.has(name)) continue;
     copyRow(segment, name, row, sink, sink.begin(id, moment.time, moment.cpu, moment.task, moment.source));
+    if (sink.ready) yield* sink.take(false);
   }
 }
 
@@ -191,6 +192,11 @@ class SegmentQueue implements EventSink {
 
   intern(text: string): number {
     return this.#source.strings.indexOf(text);
+  }
+
+  /** Whether a segment is full. */
+  get ready(): boolean {
+    return this.#done.length > 0;
   }
 
   /** Full segments; `all`: also what was begun. */

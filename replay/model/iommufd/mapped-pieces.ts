@@ -3,8 +3,8 @@ import { PAGE_SIZE } from './backing.ts';
 import type { MappedPiece } from './intents.ts';
 
 const PAGE = BigInt(PAGE_SIZE);
-/** An area of more pages is one piece: the machine that could pin them is not recorded by a trace of calls. */
-const MOST_PAGES = 1 << 20;
+/** An area of more pages than these (1 GiB) is told as one piece even where large pages are off, to bound what one call tells. */
+const MOST_PAGES = 1 << 18;
 
 /**
  * The iommu_map calls by which an area is filled into a domain: one for each run of physically contiguous pages
