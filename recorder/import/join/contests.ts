@@ -35,23 +35,18 @@ export interface SettledCounts {
   replaced: number;
 }
 
-interface Closed {
-  readonly row: number;
-  readonly page: PageNumber;
-  readonly pages: number;
-  readonly time: Nanoseconds;
-  readonly actor: number;
-  readonly maps: readonly ClosedMap[];
+/** A closing that can still be undone. Objects are used again and again: there is one for nearly every unmap. */
+class Closed {
+  row = -1;
+  page: PageNumber = 0;
+  pages = 0;
+  time: Nanoseconds = 0;
+  actor = -1;
+  /** Maps that it closed, `CLOSED_MAP` numbers each: row, page, pages, phys, actor, time. */
+  readonly maps: number[] = [];
+  count = 0;
 }
-
-interface ClosedMap {
-  readonly row: number;
-  readonly page: PageNumber;
-  readonly pages: number;
-  readonly phys: PageNumber;
-  readonly actor: number;
-  readonly time: Nanoseconds;
-}
+const CLOSED_MAP = 6;
 
 /** A contest is decided by circumstances when this much time has brought no proof. */
 const PATIENCE: Nanoseconds = 1_000_000_000;
@@ -86,11 +81,13 @@ export class Contests {
   #queueHead = 0;
   readonly #byRow = new Map<number, Contest>();
   readonly #bySlot = new Map<number, Contest[]>();
-  readonly #closed: (Closed | undefined)[] = Array.from({ length: UNDO }, () => undefined);
+  readonly #closed: readonly Closed[] = Array.from({ length: UNDO }, () => new Closed());
   #closings = 0;
   readonly #here: number[] = [];
-  /** The last closing by actor. */
-  readonly #last: (Neighbour | undefined)[] = [];
+  /** The last closing by actor; times are 0 before the first. */
+  readonly #lastDomain: DomainId[] = [];
+  readonly #lastUnmapped: Nanoseconds[] = [];
+  readonly #lastMapped: Nanoseconds[] = [];
 
   constructor(live: LiveMaps, maps: OwnerRows, unmaps: OwnerRows, closedBy: IntList) {
     this.#live = live;
@@ -109,7 +106,7 @@ export class Contests {
     if (found.some((slot) => this.#live.live[slot] === 0)) found = found.filter((slot) => this.#live.live[slot] === 1);
     if (found.length === 0) {
       this.settled.unmatched++;
-      this.#remember({ row, page, pages, time, actor, maps: [] });
+      this.#remember(row, page, pages, time, actor);
       return;
     }
     const only = found[0]!;
@@ -129,12 +126,18 @@ export class Contests {
       return;
     }
     const slots = new Set(chains.flat());
-    const last = this.#last[actor];
-    const before = last !== undefined && time - last.unmapped < NEIGHBOUR ? last : undefined;
+    const before = this.#before(actor, time);
     const contest: Contest = { row, time, actor, chains, slots, before, flush: -1, open: true };
     this.#queue.push(contest);
     this.#byRow.set(row, contest);
     for (const slot of slots) this.#setContests(slot, [...(this.#bySlot.get(slot) ?? []), contest]);
+  }
+
+  /** What the actor's last unmap closed, if that was just before `time`. */
+  #before(actor: number, time: Nanoseconds): Neighbour | undefined {
+    const unmapped = this.#lastUnmapped[actor];
+    if (unmapped === undefined || time - unmapped >= NEIGHBOUR) return undefined;
+    return { domain: this.#lastDomain[actor]!, unmapped, mapped: this.#lastMapped[actor]! };
   }
 
   /** A domain gives its id back. Its maps live on, but no invalidation or access will name it again. */
@@ -301,7 +304,8 @@ export class Contests {
     const live = this.#live;
     let domain = this.#unmaps.domain.get(row);
     let device = this.#unmaps.device.get(row);
-    const maps: ClosedMap[] = [];
+    const closed = this.#remember(row, page, pages, time, actor);
+    const { maps } = closed;
     let released = false;
     for (const slot of chain) {
       released ||= live.domain[slot] === RELEASED;
@@ -317,19 +321,20 @@ export class Contests {
       const map = live.row[slot]!;
       this.#closedBy.set(map, released ? -1 : row);
       if (domain >= 0 || device >= 0) this.#maps.label(map, domain, device, EVIDENCE.pair);
-      maps.push({
-        row: map,
-        page: live.page[slot]!,
-        pages: live.pages[slot]!,
-        phys: live.phys[slot]!,
-        actor: live.actor[slot]!,
-        time: live.time[slot]!,
-      });
+      const at = closed.count++ * CLOSED_MAP;
+      maps[at] = map;
+      maps[at + 1] = live.page[slot]!;
+      maps[at + 2] = live.pages[slot]!;
+      maps[at + 3] = live.phys[slot]!;
+      maps[at + 4] = live.actor[slot]!;
+      maps[at + 5] = live.time[slot]!;
     }
     if (domain >= 0 || device >= 0) this.#unmaps.label(row, domain, device, EVIDENCE.pair);
-    const mapped = live.time[chain[0]!]!;
-    if ((this.#last[actor]?.unmapped ?? 0) <= time) this.#last[actor] = { domain, unmapped: time, mapped };
-    this.#remember({ row, page, pages, time, actor, maps });
+    if ((this.#lastUnmapped[actor] ?? 0) <= time) {
+      this.#lastDomain[actor] = domain;
+      this.#lastUnmapped[actor] = time;
+      this.#lastMapped[actor] = live.time[chain[0]!]!;
+    }
     this.#drop(chain);
   }
 
@@ -360,25 +365,34 @@ export class Contests {
     }
   }
 
-  #remember(closed: Closed): void {
-    this.#closed[this.#closings++ % UNDO] = closed;
+  #remember(row: number, page: PageNumber, pages: number, time: Nanoseconds, actor: number): Closed {
+    const closed = this.#closed[this.#closings++ % UNDO]!;
+    closed.row = row;
+    closed.page = page;
+    closed.pages = pages;
+    closed.time = time;
+    closed.actor = actor;
+    closed.count = 0;
+    return closed;
   }
 
   /** The unmap belongs to another domain than the map that it seemed to close: that one lives on. */
   #undo(row: number, domain: DomainId, device: RequesterId, evidence: number): void {
-    const closed = this.#closed.find((entry) => entry?.row === row);
+    const closed = this.#closed.find((entry) => entry.row === row);
     if (closed === undefined) {
       this.#unmaps.conflicts++;
       return;
     }
-    for (const map of closed.maps) {
-      const slot = this.#live.add(map.page, map.pages, map.phys, map.row);
-      this.#live.actor[slot] = map.actor;
-      this.#live.time[slot] = map.time;
-      this.#live.domain[slot] = this.#maps.domain.get(map.row);
-      this.#live.device[slot] = this.#maps.device.get(map.row);
-      this.#live.evidence[slot] = this.#maps.evidence.get(map.row);
-      this.#closedBy.set(map.row, -1);
+    const { maps } = closed;
+    for (let at = 0; at < closed.count * CLOSED_MAP; at += CLOSED_MAP) {
+      const map = maps[at]!;
+      const slot = this.#live.add(maps[at + 1]!, maps[at + 2]!, maps[at + 3]!, map);
+      this.#live.actor[slot] = maps[at + 4]!;
+      this.#live.time[slot] = maps[at + 5]!;
+      this.#live.domain[slot] = this.#maps.domain.get(map);
+      this.#live.device[slot] = this.#maps.device.get(map);
+      this.#live.evidence[slot] = this.#maps.evidence.get(map);
+      this.#closedBy.set(map, -1);
     }
     this.#unmaps.domain.set(row, domain);
     this.#unmaps.device.set(row, device);
@@ -431,7 +445,7 @@ export class Contests {
     }
     if (at < end) {
       this.settled.unmatched++;
-      this.#remember({ row, page, pages, time, actor, maps: [] });
+      this.#remember(row, page, pages, time, actor);
       return;
     }
     this.settled.ragged++;
