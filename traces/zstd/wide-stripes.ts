@@ -67,6 +67,12 @@ function name(text: string): number[] {
   return [text.length, ...Array.from(text, (character) => character.charCodeAt(0))];
 }
 
+/** Of accumulator and input on the stack: the accumulator plus the input times P2, turned left by 31, times P1. */
+const MIX: readonly number[] = [
+  [CONST_64, ...signed(PRIME_2), MULTIPLY_64, ADD_64],
+  [CONST_64, 31, TURN_LEFT_64, CONST_64, ...signed(PRIME_1), MULTIPLY_64],
+].flat();
+
 /** Module with the memory `m` and `f(from, to)`, which mixes that range of the memory into the accumulators at 0. */
 function assemble(): Uint8Array<ArrayBuffer> {
   const from = 0;
@@ -74,28 +80,37 @@ function assemble(): Uint8Array<ArrayBuffer> {
   const lanes = [0, 1, 2, 3];
   const accumulator = (lane: number): number => 2 + lane;
   const body = [
-    ...[1, lanes.length, I64],
-    ...lanes.flatMap((lane) => [CONST_32, 0, LOAD_64, ALIGNED, lane * 8, SET, accumulator(lane)]),
-    ...[BLOCK, EMPTY_BLOCK, LOOP, EMPTY_BLOCK],
-    ...[GET, from, GET, to, NOT_BELOW_32, BRANCH_IF, 1],
-    ...lanes.flatMap((lane) => [
-      ...[GET, accumulator(lane), GET, from, LOAD_64, ALIGNED, lane * 8],
-      ...[CONST_64, ...signed(PRIME_2), MULTIPLY_64, ADD_64],
-      ...[CONST_64, 31, TURN_LEFT_64, CONST_64, ...signed(PRIME_1), MULTIPLY_64, SET, accumulator(lane)],
+    [1, lanes.length, I64],
+    lanes.flatMap((lane) => [CONST_32, 0, LOAD_64, ALIGNED, lane * 8, SET, accumulator(lane)]),
+    [BLOCK, EMPTY_BLOCK, LOOP, EMPTY_BLOCK],
+    [GET, from, GET, to, NOT_BELOW_32, BRANCH_IF, 1],
+    lanes.flatMap((lane) => [
+      GET,
+      accumulator(lane),
+      GET,
+      from,
+      LOAD_64,
+      ALIGNED,
+      lane * 8,
+      ...MIX,
+      SET,
+      accumulator(lane),
     ]),
-    ...[GET, from, CONST_32, STRIPE, ADD_32, SET, from, BRANCH, 0, END, END],
-    ...lanes.flatMap((lane) => [CONST_32, 0, GET, accumulator(lane), STORE_64, ALIGNED, lane * 8]),
-    END,
-  ];
+    [GET, from, CONST_32, STRIPE, ADD_32, SET, from, BRANCH, 0, END, END],
+    lanes.flatMap((lane) => [CONST_32, 0, GET, accumulator(lane), STORE_64, ALIGNED, lane * 8]),
+    [END],
+  ].flat();
   const memory = 2;
-  return Uint8Array.from([
-    ...[0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00],
-    ...section(1, [1, FUNCTION, 2, I32, I32, 0]),
-    ...section(3, [1, 0]),
-    ...section(5, [1, 0, PAGES]),
-    ...section(7, [2, ...name('m'), memory, 0, ...name('f'), 0, 0]),
-    ...section(10, [1, ...unsigned(body.length), ...body]),
-  ]);
+  return Uint8Array.from(
+    [
+      [0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00],
+      section(1, [1, FUNCTION, 2, I32, I32, 0]),
+      section(3, [1, 0]),
+      section(5, [1, 0, PAGES]),
+      section(7, [2, ...name('m'), memory, 0, ...name('f'), 0, 0]),
+      section(10, [1, ...unsigned(body.length), ...body]),
+    ].flat(),
+  );
 }
 
 /** What is used of the runtime's `WebAssembly`, which a Node may have been started without (`--jitless`). */
