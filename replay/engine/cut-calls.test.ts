@@ -13,7 +13,12 @@ import { verifyIoctl } from './verify-ioctl.ts';
 const CORPUS = join(import.meta.dirname, '../../traces/corpus');
 const CAPTURES = join(import.meta.dirname, '../../../shared/captures');
 const CLI = join(import.meta.dirname, '../../dist/cli.js');
-const TRACES = ['iommufd-random.iorr', 'iommufd-selftest.iorr'];
+const TRACES = [
+  'iommufd-random.iorr',
+  'iommufd-selftest.iorr',
+  'vtd-vfio-7.2-ioctl.iorr',
+  'vtd-vfio-7.2-ioctl-type1.iorr',
+];
 
 /** Places at which events are taken out. */
 type Cut = (random: Random, events: number) => { readonly keep: (event: number) => boolean; readonly told: boolean };

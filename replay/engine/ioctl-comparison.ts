@@ -7,6 +7,8 @@ import { structField } from '../model/iommufd/struct-fields.ts';
 /** Recorded results of one ioctl. */
 export interface Recorded {
   readonly event: number;
+  /** Negative where the source has no fds. */
+  readonly fd: number;
   /** Where the kind of file decides it. */
   readonly name: string | undefined;
   readonly request: number;

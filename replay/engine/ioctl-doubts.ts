@@ -13,6 +13,8 @@ const LOST = 'follows lost events';
 export class Doubts {
   readonly #processes = new Map<number, string>();
   readonly #contexts = new Map<Context, string>();
+  /** Processes that were seen to make an object. */
+  readonly #makers = new Set<number>();
   /** Whether the source tells of files and processes at all; one that tells of ioctls only begins where it begins. */
   readonly #told: boolean;
   /** First process of the recording; undefined where its beginning is not recorded. */
@@ -27,6 +29,7 @@ export class Doubts {
   start(root: number): void {
     this.#processes.clear();
     this.#contexts.clear();
+    this.#makers.clear();
     this.#root = root;
     this.#lost = false;
   }
@@ -60,6 +63,18 @@ export class Doubts {
 
   context(context: Context, why: string): void {
     if (!this.#contexts.has(context)) this.#contexts.set(context, why);
+  }
+
+  /** A process makes what later calls use. */
+  made(pid: number): void {
+    this.#makers.add(pid);
+  }
+
+  /**
+   * By the model a call fails, of a source that has no fds: before anything was seen made, the recording began behind it.
+   */
+  unknown(pid: number): void {
+    if (!this.#makers.has(pid)) this.process(pid, BEFORE);
   }
 
   /** Why a difference of a call would say nothing. */

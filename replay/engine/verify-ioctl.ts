@@ -167,7 +167,7 @@ export class IoctlVerification {
     const argument = joinWords(columns.argLo[row] ?? 0, columns.argHi[row] ?? 0);
     process.memory.begin(regions);
     const name = isVfioFile(file) ? vfioCallName(file.kind === 'vfioDevice', request) : undefined;
-    const recorded: Recorded = { event, name, request, ret, after, memory };
+    const recorded: Recorded = { event, fd, name, request, ret, after, memory };
     try {
       const model = isVfioFile(file)
         ? file.ioctl({ machine: this.#machine, process, request, argument })
@@ -366,6 +366,7 @@ export class IoctlVerification {
         return;
       }
       if (this.#failed(recorded.event, process.pid, recorded.ret, model >= 0)) return;
+      if (recorded.fd < 0 && model < 0) this.#doubts.unknown(process.pid);
       const pins = countsPins(recorded.request, struct);
       const excuse =
         this.#doubts.excuse(process.pid, context) ??
@@ -378,6 +379,7 @@ export class IoctlVerification {
     const name = recorded.name ?? ioctlName(recorded.request, struct);
     const tally = this.#tally(name);
     const outcome = found.length > 0 ? 'diverged' : 'agreed';
+    if (found.length === 0 && model >= 0 && MAKES.has(recorded.request)) this.#doubts.made(process.pid);
     tally[outcome]++;
     this.#total[outcome]++;
     for (const { field, recorded: was, model: is } of found.slice(0, 4))
@@ -390,6 +392,9 @@ export class IoctlVerification {
       });
   }
 }
+
+/** Calls that a program begins with, all others need what they make: SET_IOMMU, SET_CONTAINER, BIND_IOMMUFD, IOAS_ALLOC. */
+const MAKES = new Set([0x3b66, 0x3b68, 0x3b76, 0x3b81]);
 
 /** Calls that give the lowest free descriptor. */
 const OPENS = new Set(['open', 'openat', 'memfd_create', 'eventfd2', 'socket', 'pidfd_open', 'dup', 'timerfd_create']);
