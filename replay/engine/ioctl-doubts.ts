@@ -1,7 +1,7 @@
 import type { Context } from '../model/iommufd/context.ts';
 import type { IommufdFile, Process } from '../model/iommufd/process.ts';
 
-const BEFORE = 'process from before the recording';
+const BEFORE = 'process whose beginning was not recorded';
 /** Something that the model can't follow was done. */
 export const UNKNOWN_EFFECT = 'follows a call whose effect is not known';
 const LOST = 'follows lost events';
@@ -36,8 +36,8 @@ export class Doubts {
 
   /** A process of which no parent is known does something for the first time; `execs`: it begins a new program. */
   appeared(pid: number, execs: boolean): void {
-    if (this.#lost) this.#processes.set(pid, LOST);
-    else if (this.#told && pid !== this.#root && !execs) this.#processes.set(pid, BEFORE);
+    if (this.#told && pid !== this.#root && !execs) this.#processes.set(pid, BEFORE);
+    else if (this.#lost) this.#processes.set(pid, LOST);
   }
 
   /** What was lost of a parent earlier shows in a child, if at all, by descriptors that don't fit (`descriptor`). */
