@@ -1,10 +1,9 @@
-import { VTD_TYPE_NAMES } from '../../traces/dialects/vtd-fields.ts';
 import type { Segment } from '../../traces/segment.ts';
 import type { HardwareProfile } from '../hardware/profile.ts';
 import type { Machine } from '../model/machine.ts';
 import { createMachine } from '../model/vtd-machine.ts';
 import type { RecordedResult } from '../results.ts';
-import { createPlayer } from './replay.ts';
+import { createPlayer, replayFigures } from './replay.ts';
 import type { ModelledAccesses, Player } from './replay.ts';
 import { SeriesBuilder } from './time-series.ts';
 
@@ -29,31 +28,28 @@ export class RecordedRun {
   /** Call once, last. */
   finish(): RecordedResult {
     const totals = this.#player.totals();
-    const { counts } = this.#player.controls;
-    const found = this.#machine.finish(this.#end);
-    const accesses = this.#player.counts.accesses > 0;
-    const truth = accesses && counts.maps + counts.unmaps > counts.unattributed;
-    const commandsByType: { [type: string]: number } = {};
-    counts.byType.forEach((n, type) => {
-      if (n > 0) commandsByType[VTD_TYPE_NAMES[type] ?? 'undefined'] = n;
-    });
+    const { unmaps } = this.#player.controls.counts;
+    const { iotlb, commands, commandsByType, syncs, doorbells, exposure, stale, wasted } = replayFigures(
+      this.#player,
+      this.#machine.finish(this.#end),
+    );
     return {
       name: 'recorded',
       path: 'native',
-      unmaps: counts.unmaps,
-      commands: counts.commands,
+      unmaps,
+      commands,
       commandsByType,
       // A driver's own trace shows its commands, not its waits and tail writes.
-      syncs: counts.syncs === 0 && counts.commands > 0 ? null : counts.syncs,
-      doorbells: counts.doorbells === 0 && counts.commands > 0 ? null : counts.doorbells,
+      syncs: syncs === 0 && commands > 0 ? null : syncs,
+      doorbells: doorbells === 0 && commands > 0 ? null : doorbells,
       exits: null,
       ioctls: null,
       cpuNs: null,
       stallNs: null,
-      iotlb: accesses ? found.iotlb : null,
-      exposure: truth ? found.exposure : null,
-      stale: truth ? found.stale : null,
-      wasted: accesses ? found.wasted : null,
+      iotlb,
+      exposure,
+      stale,
+      wasted,
       series: this.#series.finish(totals),
     };
   }

@@ -194,7 +194,7 @@ export function* replaySteps(recording: Trace, options: ReplayOptions = {}): Gen
   const counts = machine.finish(end);
   const wallNs = clock() - began;
   return {
-    ...figures(player, counts),
+    ...replayFigures(player, counts),
     hardware: profile.name,
     events,
     durationNs: Math.max(0, end - start),
@@ -212,7 +212,7 @@ type Figures = Omit<
 >;
 
 /** The counts of a replay; what the trace could not tell is null, never 0. */
-function figures(player: Player, counts: MachineCounts): Figures {
+export function replayFigures(player: Player, counts: MachineCounts): Figures {
   const control = player.controls.counts;
   const accesses = player.counts.accesses > 0;
   const truth = accesses && control.maps + control.unmaps > control.unattributed;
