@@ -5,7 +5,7 @@ import { joinWords } from '../../traces/units.ts';
 import type { MemoryRegion } from '../model/iommufd/address-space.ts';
 import { Context } from '../model/iommufd/context.ts';
 import { Device, NO_PASID } from '../model/iommufd/device.ts';
-import { errnoName } from '../model/iommufd/errno.ts';
+import { errnoName } from '../../traces/errno-names.ts';
 import { Ioas } from '../model/iommufd/ioas.ts';
 import { Machine } from '../model/iommufd/machine.ts';
 import type { OpenFile, Process } from '../model/iommufd/process.ts';

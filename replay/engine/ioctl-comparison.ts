@@ -1,6 +1,6 @@
 import type { UserMemory } from '../../traces/user-memory.ts';
 import type { MemoryRegion } from '../model/iommufd/address-space.ts';
-import { errnoName } from '../model/iommufd/errno.ts';
+import { errnoName } from '../../traces/errno-names.ts';
 import type { Process } from '../model/iommufd/process.ts';
 import { structField } from '../model/iommufd/struct-fields.ts';
 

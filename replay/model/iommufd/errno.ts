@@ -24,10 +24,3 @@ export const ERRNO = {
   EOPNOTSUPP: 95,
   EADDRINUSE: 98,
 } as const;
-
-const NAMES = new Map<number, string>(Object.entries(ERRNO).map(([name, value]) => [value, name]));
-
-/** `EINVAL` for 22; the number itself where it is not known. */
-export function errnoName(value: number): string {
-  return NAMES.get(value) ?? String(value);
-}
