@@ -175,6 +175,9 @@ test('names of requests, operations and errnos', () => {
   expect(ioctlName(0x3b76, '/dev/iommu')).toBe('VFIO_DEVICE_BIND_IOMMUFD');
   expect(ioctlName(0x3b75, '/dev/vfio/devices/vfio0')).toBe('VFIO_DEVICE_FEATURE');
   expect(ioctlName(0x3b94, undefined)).toBe('IOMMU_HW_QUEUE_ALLOC');
+  expect(ioctlName(0x3b9f)).toBe('0x3b9f');
+  expect(ioctlName(0x3ba0, '/dev/iommu', Uint8Array.of(72, 0, 0, 0, 8, 0, 0, 0))).toBe('IOMMU_TEST_CMD ACCESS_RW');
+  expect(ioctlName(0x3ba0, undefined, Uint8Array.of(72, 0, 0, 0, 99, 0, 0, 0))).toBe('IOMMU_TEST_CMD 99');
   expect(ioctlName(-1, undefined)).toBe('0xffffffff');
   expect(ioctlNumber('IOMMU_TEST_CMD')).toBe(0x3ba0);
   expect(ioctlNumber('VFIO_DEVICE_DETACH_IOMMUFD_PT')).toBe(0x3b78);

@@ -1,10 +1,10 @@
 import { compareContainers } from '../replay/engine/container-differences.ts';
 import type { ContainerComparison } from '../replay/engine/container-differences.ts';
 import { errnoName } from '../traces/errno-names.ts';
+import { ioctlName } from '../traces/ioctl-requests.ts';
 import { SEEN, STREAM_ID } from '../traces/schema.ts';
 import type { BytesColumn, Columns } from '../traces/schema.ts';
 import type { Trace } from '../traces/trace.ts';
-import { requestName } from './call-text.ts';
 import { Sample } from './sample.ts';
 import type { Spread } from './sample.ts';
 
@@ -195,7 +195,7 @@ class IoctlTally {
   }
 
   #tallyOf(request: number, file: string | undefined, before: Uint8Array | undefined): RequestTally {
-    const name = requestName(request, file, before);
+    const name = ioctlName(request, file, before);
     let key = `${name}\n${file ?? ''}`;
     let tally = this.#requests.get(key);
     if (tally === undefined && this.#requests.size >= MAX_REQUESTS) {

@@ -1,6 +1,6 @@
 import { errnoName } from '../traces/errno-names.ts';
 import type { PlainEvent } from '../traces/event.ts';
-import { ioctlName, testOpName } from '../traces/ioctl-requests.ts';
+import { ioctlName } from '../traces/ioctl-requests.ts';
 import { CALL_EVENT, CALL_EVENT_NAMES, SEEN } from '../traces/schema.ts';
 import { decodeMappings, decodeUserMemory } from '../traces/user-memory.ts';
 import { printable } from './report/escape.ts';
@@ -8,16 +8,8 @@ import { formatNs, formatNumberOf } from './report/format-units.ts';
 
 /** How `cat` shows system calls: like strace, with the bytes of structs. */
 
-const TEST_CMD = 0x3ba0;
 /** Bytes of a struct or a buffer that are shown. */
 const SHOWN_BYTES = 48;
-
-/** Name of a request; of the mock driver's command also its operation, which stands in the struct. */
-export function requestName(request: number, file: string | undefined, before: Uint8Array | undefined): string {
-  const name = ioctlName(request, file);
-  if (request >>> 0 !== TEST_CMD || before === undefined || before.length < 8) return name;
-  return `${name} ${testOpName(new DataView(before.buffer, before.byteOffset, before.byteLength).getUint32(4, true))}`;
-}
 
 function number(event: PlainEvent, column: string): number {
   const value = event.fields[column];
@@ -72,7 +64,7 @@ export function ioctlText(event: PlainEvent): string {
   const before = bytes(event, 'before');
   const after = bytes(event, 'after');
   const path = event.fields['path'];
-  const name = requestName(number(event, 'request'), typeof path === 'string' ? path : undefined, before);
+  const name = ioctlName(number(event, 'request'), typeof path === 'string' ? path : undefined, before);
   let struct = '';
   if ((seen & SEEN.unreadable) !== 0) struct = '; struct unreadable';
   else if ((seen & SEEN.before) !== 0) struct = `; ${hex(before)}`;

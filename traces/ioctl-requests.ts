@@ -42,16 +42,36 @@ export function ioctlNumber(name: string): number | undefined {
   return NUMBERS.get(name);
 }
 
+/** Calls of POWER's containers, by request; they are named, and nothing else is known of them. */
+const SPAPR: ReadonlyMap<number, string> = new Map([
+  [0x3b73, 'VFIO_IOMMU_ENABLE (sPAPR, unsupported)'],
+  [0x3b74, 'VFIO_IOMMU_DISABLE (sPAPR, unsupported)'],
+  [0x3b76, 'VFIO_IOMMU_SPAPR_UNREGISTER_MEMORY (unsupported)'],
+  [0x3b77, 'VFIO_IOMMU_SPAPR_TCE_CREATE (unsupported)'],
+  [0x3b78, 'VFIO_IOMMU_SPAPR_TCE_REMOVE (unsupported)'],
+  [0x3b79, 'VFIO_EEH_PE_OP (sPAPR, unsupported)'],
+]);
+const CONTAINER = '/dev/vfio/vfio';
+/** What an open VFIO device is called where it was not opened by its node. */
+export const VFIO_DEVICE_FILE = 'anon_inode:[vfio-device]';
+
 /**
- * `IOMMU_IOAS_MAP` for 0x3b85. Requests 0x3b70 to 0x3b75 mean one thing on a container (or an IOMMUFD that stands in for
- * one) and another on a device: `file` is the kind of file, as the `path` column has it. `0x5401` for other drivers'.
+ * `IOMMU_IOAS_MAP` for 0x3b85. Requests from 0x3b70 on mean one thing on a container (or an IOMMUFD that stands in for one) and
+ * another on a device: `file` is the kind of file, as the `path` column has it. Of the mock driver's command also the
+ * operation, where `struct` (the call's bytes) is known: `IOMMU_TEST_CMD ACCESS_RW`. `0x5401` for other drivers'.
  */
-export function ioctlName(request: number, file: string | undefined): string {
+export function ioctlName(request: number, file?: string, struct?: Uint8Array): string {
   const number = request >>> 0;
-  const onDevice = file === 'anon_inode:[vfio-device]' || file?.startsWith('/dev/vfio/devices/') === true;
+  if (number === TEST_CMD) {
+    if (struct === undefined || struct.length < 8) return 'IOMMU_TEST_CMD';
+    return `IOMMU_TEST_CMD ${testOpName(new DataView(struct.buffer, struct.byteOffset, struct.byteLength).getUint32(4, true))}`;
+  }
+  const spapr = file === CONTAINER ? SPAPR.get(number) : undefined;
+  if (spapr !== undefined) return spapr;
+  const onDevice = file === VFIO_DEVICE_FILE || file?.startsWith('/dev/vfio/devices/') === true;
   const names = [onDevice || number >= 0x3b76 ? VFIO_DEVICE[number - 0x3b70] : undefined, VFIO[number - 0x3b64]];
   const name = names.find((known) => known !== undefined) ?? IOMMU[number - 0x3b80];
-  return name ?? (number === TEST_CMD ? 'IOMMU_TEST_CMD' : `0x${number.toString(16)}`);
+  return name ?? `0x${number.toString(16)}`;
 }
 
 /** `MOCK_DOMAIN` for the second operation of IOMMU_TEST_CMD; its number for one that is not known. */

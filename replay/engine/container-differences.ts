@@ -1,4 +1,5 @@
-import { CALL_EVENT, SEEN } from '../../traces/schema.ts';
+import { ioctlName } from '../../traces/ioctl-requests.ts';
+import { SEEN } from '../../traces/schema.ts';
 import type { Columns } from '../../traces/schema.ts';
 import type { Trace } from '../../traces/trace.ts';
 import { joinWords } from '../../traces/units.ts';
@@ -10,14 +11,14 @@ import { Ioas } from '../model/iommufd/ioas.ts';
 import { Machine } from '../model/iommufd/machine.ts';
 import type { OpenFile, Process } from '../model/iommufd/process.ts';
 import { StructView } from '../model/iommufd/struct-view.ts';
-import { applySystemCall, exec, exit, fork, processOf } from '../model/iommufd/system-calls.ts';
 import { Unjudged } from '../model/iommufd/unjudged.ts';
 import { vfioCompat } from '../model/iommufd/vfio/compat.ts';
 import { VfioContainer } from '../model/iommufd/vfio/container.ts';
 import { VfioDevice } from '../model/iommufd/vfio/device.ts';
 import { recordedBackend, recordedTraits } from '../model/iommufd/vfio/hardware.ts';
-import { VFIO, vfioCallName } from '../model/iommufd/vfio/requests.ts';
-import { bytesOf, callEvents, memoryOf, signed, unsigned } from './ioctl-events.ts';
+import { VFIO } from '../model/iommufd/vfio/requests.ts';
+import { CallReplay } from './call-replay.ts';
+import { Births, bytesOf, callEvents, memoryOf, signed, unsigned } from './ioctl-events.ts';
 import { fileOf } from './ioctl-files.ts';
 import { findHardware } from './recorded-hardware.ts';
 
@@ -59,10 +60,11 @@ export function compareContainers(trace: Trace): ContainerComparison | undefined
     made.hardware = finding.hardware;
     return made;
   };
-  const run = new ContainerRun(newMachine);
+  const run = new ContainerRun(trace, newMachine);
   for (const { index, stream, row, segment } of callEvents(trace)) {
     if (stream === 'ioctl') run.ioctl(index, segment.rows.ioctl.columns, row, trace.strings);
-    else if (stream === 'call') run.call(segment.rows.call.columns, row, trace.strings);
+    else if (stream === 'call') run.call(index, segment.rows.call.columns, row, trace.strings);
+    else run.lost();
   }
   return run.result();
 }
@@ -93,21 +95,21 @@ class ContainerPair {
 }
 
 class ContainerRun {
-  readonly #newMachine: () => Machine;
-  #machine: Machine;
-  readonly #pairs = new Map<OpenFile, ContainerPair>();
+  readonly #calls: CallReplay;
+  /** By file, as long as it is open. */
+  readonly #pairs = new WeakMap<OpenFile, ContainerPair>();
   readonly #differences = new Map<string, ContainerDifference>();
-  #calls = 0;
+  #asked = 0;
 
-  constructor(newMachine: () => Machine) {
-    this.#newMachine = newMachine;
-    this.#machine = newMachine();
+  constructor(trace: Trace, newMachine: () => Machine) {
+    this.#calls = new CallReplay({ births: new Births(trace), told: trace.streamCounts.call > 0, newMachine });
   }
 
   ioctl(event: number, columns: Columns<'ioctl'>, row: number, strings: readonly string[]): void {
     const request = (columns.request[row] ?? 0) >>> 0;
-    const process = processOf(this.#machine, columns.pid[row] ?? 0);
-    const file = fileOf(this.#machine, process, columns.fd[row] ?? -1, strings[columns.path[row] ?? -1]);
+    const { machine } = this.#calls;
+    const process = this.#calls.process(columns.pid[row] ?? 0, event);
+    const file = fileOf(machine, process, columns.fd[row] ?? -1, strings[columns.path[row] ?? -1]);
     if (request === VFIO.groupGetDeviceFd && columns.errno[row] === 0 && process.fdsKnown) {
       process.installAt(signed(columns.retLo, columns.retHi, row), new VfioDevice());
     }
@@ -115,7 +117,7 @@ class ContainerRun {
     if (file.kind !== 'vfioContainer' && file.kind !== 'iommufd') return;
     let pair = this.#pairs.get(file);
     if (pair === undefined) {
-      pair = new ContainerPair(this.#machine);
+      pair = new ContainerPair(machine);
       this.#pairs.set(file, pair);
     }
     const argument = joinWords(columns.argLo[row] ?? 0, columns.argHi[row] ?? 0);
@@ -123,55 +125,23 @@ class ContainerRun {
     const native = answer(process, regions(), request, argument, (...call) => pair.native(...call));
     const compat = answer(process, regions(), request, argument, (...call) => pair.compat(...call));
     if (native === undefined || compat === undefined) return;
-    this.#calls++;
-    if (native !== compat) this.#note(event, vfioCallName(false, request) ?? String(request), native, compat);
+    this.#asked++;
+    if (native !== compat) this.#note(event, ioctlName(request, '/dev/vfio/vfio'), native, compat);
   }
 
-  call(columns: Columns<'call'>, row: number, strings: readonly string[]): void {
-    const pid = columns.pid[row] ?? 0;
-    const ret = signed(columns.retLo, columns.retHi, row);
-    switch (columns.event[row]) {
-      case CALL_EVENT.start:
-        this.#machine = this.#newMachine();
-        this.#pairs.clear();
-        break;
-      case CALL_EVENT.fork:
-        if (!this.#machine.processes.has(ret)) fork(this.#machine, pid, ret);
-        break;
-      case CALL_EVENT.exec:
-        exec(this.#machine, pid);
-        break;
-      case CALL_EVENT.exit:
-        exit(this.#machine, pid);
-        break;
-      case CALL_EVENT.syscall:
-        if (columns.errno[row] !== 0) break;
-        applySystemCall(this.#machine, {
-          name: strings[columns.name[row] ?? -1] ?? '',
-          pid,
-          fd: columns.fd[row] ?? -1,
-          args: [
-            unsigned(columns.a0Lo, columns.a0Hi, row),
-            unsigned(columns.a1Lo, columns.a1Hi, row),
-            unsigned(columns.a2Lo, columns.a2Hi, row),
-            unsigned(columns.a3Lo, columns.a3Hi, row),
-            unsigned(columns.a4Lo, columns.a4Hi, row),
-            unsigned(columns.a5Lo, columns.a5Hi, row),
-          ],
-          ret,
-          path: strings[columns.path[row] ?? -1],
-          data: bytesOf(columns.data, row),
-        });
-        break;
-      default:
-    }
+  call(event: number, columns: Columns<'call'>, row: number, strings: readonly string[]): void {
+    this.#calls.call(event, columns, row, strings);
+  }
+
+  lost(): void {
+    this.#calls.lost();
   }
 
   result(): ContainerComparison {
     const differences = [...this.#differences.values()].sort(
       (a, b) => b.calls - a.calls || a.firstEvent - b.firstEvent,
     );
-    return { calls: this.#calls, differences };
+    return { calls: this.#asked, differences };
   }
 
   #note(event: number, name: string, native: string, compat: string): void {

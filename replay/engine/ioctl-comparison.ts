@@ -9,8 +9,8 @@ export interface Recorded {
   readonly event: number;
   /** Negative where the source has no fds. */
   readonly fd: number;
-  /** Where the kind of file decides it. */
-  readonly name: string | undefined;
+  /** Kind of file, which some requests' meaning depends on. */
+  readonly file: string | undefined;
   readonly request: number;
   /** Return value of the system call: negative for an errno. */
   readonly ret: number;

@@ -1,14 +1,11 @@
-import { CALL_EVENT, SEEN } from '../../traces/schema.ts';
+import { VFIO_DEVICE_FILE, ioctlName } from '../../traces/ioctl-requests.ts';
+import { SEEN } from '../../traces/schema.ts';
 import type { Columns } from '../../traces/schema.ts';
 import type { Trace } from '../../traces/trace.ts';
 import { joinWords } from '../../traces/units.ts';
-import { decodeMappings } from '../../traces/user-memory.ts';
-import { AddressSpace } from '../model/iommufd/address-space.ts';
-import { Backing } from '../model/iommufd/backing.ts';
 import type { Context } from '../model/iommufd/context.ts';
 import { vfioCompat } from '../model/iommufd/vfio/compat.ts';
 import { recordedBackend } from '../model/iommufd/vfio/hardware.ts';
-import { vfioCallName } from '../model/iommufd/vfio/requests.ts';
 import { isVfioFile } from '../model/iommufd/vfio/vfio-file.ts';
 import { errnoName } from '../../traces/errno-names.ts';
 import { ERRNO } from '../model/iommufd/errno.ts';
@@ -20,14 +17,13 @@ import type { IommufdFile, OpenFile, Process } from '../model/iommufd/process.ts
 import type { IntentListener } from '../model/iommufd/intents.ts';
 import { QUIRKS, quirksOf } from '../model/iommufd/quirks.ts';
 import type { QuirkName } from '../model/iommufd/quirks.ts';
-import { ioctlName } from '../model/iommufd/struct-fields.ts';
-import { applySystemCall, exec, exit, fork, processOf } from '../model/iommufd/system-calls.ts';
 import type { SystemCall } from '../model/iommufd/system-calls.ts';
 import { Unjudged } from '../model/iommufd/unjudged.ts';
 import { beyondModel } from './beyond-model.ts';
+import { CallReplay } from './call-replay.ts';
 import { FailNth } from './fail-nth.ts';
 import type { FailWindow } from './fail-nth.ts';
-import { Doubts, UNKNOWN_EFFECT } from './ioctl-doubts.ts';
+import { UNKNOWN_EFFECT } from './ioctl-doubts.ts';
 import { Births, bytesOf, callEvents, memoryOf, signed, unsigned } from './ioctl-events.ts';
 import { transferEvents } from './event-fds.ts';
 import { differences, regionOf, unsignedWords } from './ioctl-comparison.ts';
@@ -100,37 +96,34 @@ export function traceFacts(trace: Trace): TraceFacts {
 
 /** Plays the calls of a trace through the model, one by one in trace order, and compares as it goes. */
 export class IoctlVerification {
-  #machine: Machine;
+  readonly #calls: CallReplay;
   readonly #facts: TraceFacts;
-  readonly #intents: IntentListener | undefined;
   readonly #tallies = new Map<string, Tally>();
   readonly #skipped: Record<string, number> = {};
   readonly #divergences = new DivergenceList();
   readonly #quirks = new Map<QuirkName, number>();
   readonly #total: Tally = { agreed: 0, diverged: 0 };
   readonly #reads = { predicted: 0, all: 0 };
-  readonly #doubts: Doubts;
   /** Windows of fault injection whose failure has come. */
   readonly #spent = new Set<FailWindow>();
 
   /** `intents` is told what the calls do to I/O page tables. */
   constructor(facts: TraceFacts, intents?: IntentListener) {
     this.#facts = facts;
-    this.#intents = intents;
-    this.#doubts = new Doubts(facts.told);
-    this.#machine = newMachine(facts, intents);
+    const { births, told } = facts;
+    this.#calls = new CallReplay({ births, told, newMachine: () => newMachine(facts, intents) });
   }
 
   get machine(): Machine {
-    return this.#machine;
+    return this.#calls.machine;
   }
 
   ioctl(event: number, columns: Columns<'ioctl'>, row: number, strings: readonly string[]): void {
     const request = (columns.request[row] ?? 0) >>> 0;
-    const process = this.#process(columns.pid[row] ?? 0, event);
+    const process = this.#calls.process(columns.pid[row] ?? 0, event);
     const fd = columns.fd[row] ?? -1;
     const path = strings[columns.path[row] ?? -1];
-    const file = fileOf(this.#machine, process, fd, path);
+    const file = fileOf(this.machine, process, fd, path);
     if (file?.kind !== 'iommufd' && !isVfioFile(file)) {
       this.#skip(`on ${path ?? 'an unknown file'}`);
       return;
@@ -142,19 +135,19 @@ export class IoctlVerification {
     if (this.#facts.injected.has(event)) {
       this.#injected(event, process.pid, -ret);
       if (context !== undefined && mayStayDone(request, -ret)) {
-        this.#doubts.context(context, 'follows a call that failed by injection when it was done');
+        this.#calls.doubts.context(context, 'follows a call that failed by injection when it was done');
       }
       return;
     }
     if (errno < 0) {
       // A call that failed for whatever reason changes nothing; one that never returned may have.
-      if (value >= 0) this.#doubts.process(process.pid, UNKNOWN_EFFECT);
+      if (value >= 0) this.#calls.doubts.process(process.pid, UNKNOWN_EFFECT);
       this.#skip('result not recorded');
       return;
     }
     const seen = columns.seen[row] ?? 0;
     if ((seen & (SEEN.before | SEEN.unreadable)) === 0 && takesStruct(request, file.kind)) {
-      if (ret >= 0) this.#doubts.process(process.pid, UNKNOWN_EFFECT);
+      if (ret >= 0) this.#calls.doubts.process(process.pid, UNKNOWN_EFFECT);
       this.#skip('contents of the struct not recorded');
       return;
     }
@@ -167,11 +160,11 @@ export class IoctlVerification {
     for (const item of memory) regions.push(regionOf(item));
     const argument = joinWords(columns.argLo[row] ?? 0, columns.argHi[row] ?? 0);
     process.memory.begin(regions);
-    const name = isVfioFile(file) ? vfioCallName(file.kind === 'vfioDevice', request) : undefined;
-    const recorded: Recorded = { event, fd, name, request, ret, after, memory };
+    const kind = file.kind === 'vfioDevice' ? VFIO_DEVICE_FILE : path;
+    const recorded: Recorded = { event, fd, file: kind, request, ret, after, memory };
     try {
       const model = isVfioFile(file)
-        ? file.ioctl({ machine: this.#machine, process, request, argument })
+        ? file.ioctl({ machine: this.machine, process, request, argument })
         : runIoctl(iommufdIoctls, vfioCompat, (file as IommufdFile).context, process, request, argument);
       if (this.#facts.hardware?.events.has(event) === true) this.#skip("hardware's answer, taken as input");
       else this.#compare(recorded, regions, model, process, context);
@@ -189,55 +182,12 @@ export class IoctlVerification {
   }
 
   call(event: number, columns: Columns<'call'>, row: number, strings: readonly string[]): void {
-    const pid = columns.pid[row] ?? 0;
-    const ret = signed(columns.retLo, columns.retHi, row);
-    const errno = columns.errno[row] ?? 0;
-    const name = strings[columns.name[row] ?? -1] ?? '';
-    const execs = columns.event[row] === CALL_EVENT.exec || name === 'execve';
-    if (columns.event[row] !== CALL_EVENT.start) this.#process(pid, event, execs);
-    switch (columns.event[row]) {
-      case CALL_EVENT.start:
-        this.#machine = newMachine(this.#facts, this.#intents);
-        this.#doubts.start(pid);
-        break;
-      case CALL_EVENT.fork:
-        if (!this.#machine.processes.has(ret)) this.#fork(pid, ret);
-        break;
-      case CALL_EVENT.exec:
-        exec(this.#machine, pid);
-        break;
-      case CALL_EVENT.exit:
-        exit(this.#machine, pid);
-        break;
-      case CALL_EVENT.maps:
-        processOf(this.#machine, pid).memory = mappedMemory(bytesOf(columns.data, row));
-        break;
-      case CALL_EVENT.syscall: {
-        const memory = memoryOf(columns.memory, row);
-        const data = bytesOf(columns.data, row);
-        const item = memory[0]?.before;
-        const call: SystemCall = {
-          name,
-          pid,
-          fd: columns.fd[row] ?? -1,
-          args: argumentsOf(columns, row),
-          ret: errno > 0 ? -errno : ret,
-          path: strings[columns.path[row] ?? -1],
-          data: data.length > 0 ? data : (item ?? undefined),
-        };
-        this.#transfer(event, call);
-        if (OPENS.has(name) && ret >= 0) this.#doubts.descriptor(pid, ret, lowestFree(processOf(this.#machine, pid)));
-        applySystemCall(this.#machine, call);
-        break;
-      }
-      default:
-    }
+    this.#calls.call(event, columns, row, strings, (call) => this.#transfer(event, call));
   }
 
-  /** What was lost may have written any memory, and made or removed objects. */
+  /** What was lost may have done anything. */
   lost(): void {
-    for (const process of this.#machine.processes.values()) process.memory.forget();
-    this.#doubts.lost(this.#machine.processes.keys());
+    this.#calls.lost();
   }
 
   /** Reads and writes of event fds: they are no ioctls, so they count as a part of their own. */
@@ -246,7 +196,7 @@ export class IoctlVerification {
       this.#injected(event, call.pid, -call.ret);
       return;
     }
-    const found = transferEvents(processOf(this.#machine, call.pid), call);
+    const found = transferEvents(this.#calls.process(call.pid, event), call);
     if (found === undefined) return;
     this.#takeQuirks();
     if (typeof found === 'string') {
@@ -260,7 +210,7 @@ export class IoctlVerification {
       return;
     }
     if (this.#failed(event, call.pid, call.ret, true)) return;
-    const excuse = this.#doubts.excuse(call.pid, undefined);
+    const excuse = this.#calls.doubts.excuse(call.pid, undefined);
     if (excuse !== undefined) {
       this.#skip(excuse);
       return;
@@ -280,7 +230,7 @@ export class IoctlVerification {
     this.#injected(event, pid, -ret);
     if (ret < 0 && done) this.#facts.injected.add(event);
     // What the call left undone may differ in more than its result.
-    if (ret >= 0 || done) this.#doubts.process(pid, UNKNOWN_EFFECT);
+    if (ret >= 0 || done) this.#calls.doubts.process(pid, UNKNOWN_EFFECT);
     return true;
   }
 
@@ -316,26 +266,9 @@ export class IoctlVerification {
     };
   }
 
-  /** The process of an event; made from its parent where its first calls came before the note of its birth. */
-  #process(pid: number, event: number, execs = false): Process {
-    if (!this.#machine.processes.has(pid)) {
-      const parent = this.#facts.births.parent(pid, event);
-      if (parent !== undefined && parent !== pid) {
-        this.#process(parent, event);
-        this.#fork(parent, pid);
-      } else this.#doubts.appeared(pid, execs);
-    }
-    return processOf(this.#machine, pid);
-  }
-
-  #fork(parent: number, child: number): void {
-    fork(this.#machine, parent, child);
-    this.#doubts.forked(parent, child);
-  }
-
   /** Quirks that the call at hand needed. */
   #takeQuirks(): void {
-    for (const name of this.#machine.takeNeeded()) this.#quirks.set(name, (this.#quirks.get(name) ?? 0) + 1);
+    for (const name of this.machine.takeNeeded()) this.#quirks.set(name, (this.#quirks.get(name) ?? 0) + 1);
   }
 
   #skip(reason: string): void {
@@ -363,24 +296,24 @@ export class IoctlVerification {
       const beyond = beyondModel(recorded.request, struct, model, recorded.ret);
       if (beyond !== undefined) {
         this.#skip(beyond);
-        if (recorded.ret >= 0) this.#doubts.process(process.pid, UNKNOWN_EFFECT);
+        if (recorded.ret >= 0) this.#calls.doubts.process(process.pid, UNKNOWN_EFFECT);
         return;
       }
       if (this.#failed(recorded.event, process.pid, recorded.ret, model >= 0)) return;
-      if (recorded.fd < 0 && model < 0) this.#doubts.unknown(process.pid);
+      if (recorded.fd < 0 && model < 0) this.#calls.doubts.unknown(process.pid);
       const pins = countsPins(recorded.request, struct);
       const excuse =
-        this.#doubts.excuse(process.pid, context) ??
-        (pins ? this.#doubts.pins(recorded.ret === 0, this.#machine.processes.values()) : undefined);
+        this.#calls.doubts.excuse(process.pid, context) ??
+        (pins ? this.#calls.doubts.pins(recorded.ret === 0, this.machine.processes.values()) : undefined);
       if (excuse !== undefined) {
         this.#skip(excuse);
         return;
       }
     }
-    const name = recorded.name ?? ioctlName(recorded.request, struct);
+    const name = ioctlName(recorded.request, recorded.file, struct);
     const tally = this.#tally(name);
     const outcome = found.length > 0 ? 'diverged' : 'agreed';
-    if (found.length === 0 && model >= 0 && MAKES.has(recorded.request)) this.#doubts.made(process.pid);
+    if (found.length === 0 && model >= 0 && MAKES.has(recorded.request)) this.#calls.doubts.made(process.pid);
     tally[outcome]++;
     this.#total[outcome]++;
     for (const { field, recorded: was, model: is } of found.slice(0, 4))
@@ -396,41 +329,6 @@ export class IoctlVerification {
 
 /** Calls that a program begins with, all others need what they make: SET_IOMMU, SET_CONTAINER, BIND_IOMMUFD, IOAS_ALLOC. */
 const MAKES = new Set([0x3b66, 0x3b68, 0x3b76, 0x3b81]);
-
-/** Calls that give the lowest free descriptor. */
-const OPENS = new Set(['open', 'openat', 'memfd_create', 'eventfd2', 'socket', 'pidfd_open', 'dup', 'timerfd_create']);
-
-function lowestFree({ fds }: Process): number {
-  let fd = 0;
-  while (fds.has(fd)) fd++;
-  return fd;
-}
-
-function argumentsOf(columns: Columns<'call'>, row: number): number[] {
-  return [
-    unsigned(columns.a0Lo, columns.a0Hi, row),
-    unsigned(columns.a1Lo, columns.a1Hi, row),
-    unsigned(columns.a2Lo, columns.a2Hi, row),
-    unsigned(columns.a3Lo, columns.a3Hi, row),
-    unsigned(columns.a4Lo, columns.a4Hi, row),
-    unsigned(columns.a5Lo, columns.a5Hi, row),
-  ];
-}
-
-function mappedMemory(data: Uint8Array): AddressSpace {
-  const memory = new AddressSpace({ complete: true });
-  for (const mapping of decodeMappings(data)) {
-    memory.map({
-      start: unsignedWords(mapping.startLo, mapping.startHi),
-      end: unsignedWords(mapping.endLo, mapping.endHi),
-      prot: mapping.prot & 7,
-      shared: (mapping.flags & 1) !== 0,
-      backing: new Backing(),
-      page: 0,
-    });
-  }
-  return memory;
-}
 
 function newMachine({ hardware: finding, kernel }: TraceFacts, intents: IntentListener | undefined): Machine {
   const backend = finding === undefined ? mockBackend : recordedBackend(finding.hardware);

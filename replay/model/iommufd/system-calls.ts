@@ -18,6 +18,12 @@ export interface SystemCall {
   /** Kind of file: of `fd`, or what was opened. */
   readonly path: string | undefined;
   readonly data: Uint8Array | undefined;
+  /** What its pointers point to, as far as it was recorded: as the call left it. */
+  readonly memory?: readonly {
+    readonly field: string;
+    readonly address: number;
+    readonly bytes: Uint8Array | undefined;
+  }[];
 }
 
 const MAP = { shared: 1, private: 2, type: 3, anonymous: 0x20, hugetlb: 0x4_0000 } as const;

@@ -1,11 +1,12 @@
 import { describe, expect, test } from 'vitest';
+import { ioctlName } from '../../../../traces/ioctl-requests.ts';
 import { ERRNO } from '../errno.ts';
 import { Machine } from '../machine.ts';
 import { mockBackend } from '../mock/mock-backend.ts';
 import { ARGUMENT, putStruct, readStruct, simulatedProcess } from '../simulated-process.ts';
 import { VfioContainer } from './container.ts';
 import { UNKNOWN_HARDWARE } from './hardware.ts';
-import { VFIO, vfioCallName } from './requests.ts';
+import { VFIO } from './requests.ts';
 
 const USABLE = [
   { start: 0n, last: 0xfedf_ffffn },
@@ -148,9 +149,9 @@ describe('TYPE1 container', () => {
   test('calls of sPAPR have names and no effect', () => {
     const { call } = container();
     for (const request of [0x3b73, 0x3b74, 0x3b76, 0x3b77, 0x3b78, 0x3b79]) {
-      expect(vfioCallName(false, request)).toContain('unsupported');
+      expect(ioctlName(request, '/dev/vfio/vfio')).toContain('unsupported');
       expect(call(request)).toBe(-ERRNO.ENOTTY);
     }
-    expect(vfioCallName(true, 0x3b76)).toBe('VFIO_DEVICE_BIND_IOMMUFD');
+    expect(ioctlName(0x3b76, '/dev/vfio/devices/vfio0')).toBe('VFIO_DEVICE_BIND_IOMMUFD');
   });
 });
