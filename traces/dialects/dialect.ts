@@ -9,6 +9,12 @@ export interface CommandDialect<Command extends DialectCommand = DialectCommand>
   readonly id: number;
   /** 64-bit words of the longest command. */
   readonly words: number;
+  /** Names of command types by type number; 0 is `undefined`. */
+  readonly typeNames: readonly string[];
+  /** Type number of the command that reports when those before it are done (wait, sync, fence); -1 where there is none. */
+  readonly completion: number;
+  /** Type number from the int32 halves of the first word; allocates nothing. */
+  typeNumber(w0Lo: number, w0Hi: number): number;
   /** Exact words of a command. Fields too large for their bits throw `RangeError`. */
   encode(command: Command): bigint[];
   /** Never throws: what is undefined or reserved is listed in `problems`. Missing words are read as 0. */

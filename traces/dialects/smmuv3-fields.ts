@@ -30,6 +30,13 @@ export const SMMUV3_OPCODE = {
   resume: 0x44,
   stallTerm: 0x45,
   sync: 0x46,
+  tlbiSEl2All: 0x50,
+  tlbiSEl2Asid: 0x51,
+  tlbiSEl2Va: 0x52,
+  tlbiSEl2Vaa: 0x53,
+  tlbiSS12Vmall: 0x58,
+  tlbiSS2Ipa: 0x5a,
+  tlbiSnhAll: 0x60,
 } as const;
 
 /** Order of an ATC_INV from which on it means everything. */
@@ -39,7 +46,7 @@ export function smmuOpcode(w0Lo: number): number {
   return w0Lo & 0xff;
 }
 
-/** True for TLBI commands of any kind. */
+/** True for TLBI commands of any kind but those of the secure queue. */
 export function smmuIsTlbi(w0Lo: number): boolean {
   const opcode = w0Lo & 0xff;
   return opcode >= 0x10 && opcode <= 0x30;

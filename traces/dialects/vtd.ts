@@ -1,7 +1,8 @@
 import { DIALECT } from '../schema.ts';
 import { formatRequester, highWord, lowWord } from '../units.ts';
 import type { CommandDialect } from './dialect.ts';
-import { VTD_TYPE, sizeCodeOrder, vtdType } from './vtd-fields.ts';
+import { VTD_TYPE, VTD_TYPE_NAMES, sizeCodeOrder, vtdType } from './vtd-fields.ts';
+import { bit, bits, field, flag, hex } from './word-bits.ts';
 
 /**
  * Intel VT-d queued invalidation, all descriptor types (VT-d spec 6.5.2; drivers/iommu/intel/iommu.h). Descriptors have two
@@ -138,31 +139,18 @@ const DEFINED: readonly (readonly [bigint, bigint])[] = [
   [0xffff_ffff_ffff_ffffn, 0xffff_ffff_ffff_ffffn],
 ];
 
-function bits(word: bigint, high: number, low: number): number {
-  return Number((word >> BigInt(low)) & ((1n << BigInt(high - low + 1)) - 1n));
-}
-
-function bit(word: bigint, at: number): boolean {
-  return ((word >> BigInt(at)) & 1n) === 1n;
-}
-
-function field(name: string, value: number, high: number, low: number): bigint {
-  const limit = 2 ** (high - low + 1);
-  if (!Number.isInteger(value) || value < 0 || value >= limit) {
-    throw new RangeError(`${name} is ${value}, its ${high - low + 1} bits hold 0 to ${limit - 1}`);
-  }
-  return BigInt(value) << BigInt(low);
-}
-
-function flag(value: boolean, at: number): bigint {
-  return value ? 1n << BigInt(at) : 0n;
-}
-
 function page(address: bigint): bigint {
   if (address < 0n || address > ADDRESS || (address & 0xfffn) !== 0n) {
     throw new RangeError(`address 0x${address.toString(16)} is not that of a 4 KiB page`);
   }
   return address;
+}
+
+/** Pages of the whole address space, as an address mask: 2^64 bytes. What a unit takes at most is in its CAP.MAMV. */
+const LARGEST_MASK = 52;
+
+function checkMask(mask: number, problems: string[]): void {
+  if (mask > LARGEST_MASK) problems.push(`mask ${mask} is more than any address space`);
 }
 
 function decode(words: readonly bigint[]): VtdCommand {
@@ -191,6 +179,7 @@ function decode(words: readonly bigint[]): VtdCommand {
       return { type: 'context', granularity, domain, sid: bits(w0, 47, 32), functionMask: bits(w0, 49, 48), problems };
     case VTD_TYPE.iotlb:
       if (granularity === 0) undefinedGranularity();
+      if (granularity === 3) checkMask(bits(w1, 5, 0), problems);
       return {
         type: 'iotlb',
         granularity,
@@ -228,6 +217,7 @@ function decode(words: readonly bigint[]): VtdCommand {
       };
     case VTD_TYPE.pasidIotlb:
       if (granularity < 2) undefinedGranularity();
+      if (granularity === 3) checkMask(bits(w1, 5, 0), problems);
       return {
         type: 'pasid-iotlb',
         granularity,
@@ -358,7 +348,6 @@ function encode(command: VtdCommand): bigint[] {
   }
 }
 
-const hex = (value: bigint | number): string => `0x${value.toString(16)}`;
 const pages = (order: number): string => (order >= 52 ? 'everything' : `pages ${2 ** order}`);
 
 /** First address of a device-TLB range: the size code's bits are no part of it. */
@@ -426,6 +415,9 @@ export const vtdDialect: CommandDialect<VtdCommand> = {
   name: 'vtd',
   id: DIALECT.vtd,
   words: 4,
+  typeNames: VTD_TYPE_NAMES,
+  completion: VTD_TYPE.wait,
+  typeNumber: vtdType,
   encode,
   decode,
   disassemble,
