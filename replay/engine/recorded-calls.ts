@@ -1,16 +1,19 @@
 import { FORMAT_VERSION } from '../../traces/header.ts';
 import { MemoryTrace } from '../../traces/memory-trace.ts';
 import { CALL_EVENT, SEEN, STREAM_ID } from '../../traces/schema.ts';
+import { encodeUserMemory } from '../../traces/user-memory.ts';
+import type { UserMemory } from '../../traces/user-memory.ts';
 
 const PID = 7;
 const IOMMUFD = 3;
 
-/** An ioctl on fd 3, a /dev/iommu: u32 words of its struct before and after. */
+/** An ioctl on `iommufd`, a /dev/iommu: u32 words of its struct before and after. */
 interface RecordedIoctl {
   readonly request: number;
   readonly errno?: number;
   readonly before: readonly number[];
   readonly after?: readonly number[];
+  readonly memory?: readonly UserMemory[];
 }
 
 /** A recording made call by call, of one process from its beginning. For tests. */
@@ -25,6 +28,10 @@ export class RecordedCalls {
     fidelity: { ioctl: 'full', call: 'full' },
   });
   #time = 0;
+  /** The thread that makes the next calls. */
+  tid = PID;
+  /** Descriptor of the next calls' /dev/iommu. */
+  iommufd = IOMMUFD;
 
   /** `whole`: with the note that the recording begins here. */
   constructor(whole = true) {
@@ -35,11 +42,11 @@ export class RecordedCalls {
   }
 
   open(): this {
-    return this.call('openat', { path: '/dev/iommu', fd: -1, ret: IOMMUFD });
+    return this.call('openat', { path: '/dev/iommu', fd: -1, ret: this.iommufd });
   }
 
   close(): this {
-    return this.call('close', { path: '/dev/iommu', fd: IOMMUFD, ret: 0 });
+    return this.call('close', { path: '/dev/iommu', fd: this.iommufd, ret: 0 });
   }
 
   /** A system call; `ret` negative for an errno. */
@@ -53,7 +60,7 @@ export class RecordedCalls {
     }: { readonly path?: string; readonly fd: number; readonly ret: number; readonly text?: string },
   ): this {
     const { trace } = this;
-    const row = trace.begin(STREAM_ID.call, this.#time++, -1, PID);
+    const row = trace.begin(STREAM_ID.call, this.#time++, -1, this.tid);
     const { columns } = trace.rows.call;
     columns.event[row] = CALL_EVENT.syscall;
     columns.pid[row] = PID;
@@ -67,12 +74,12 @@ export class RecordedCalls {
     return this;
   }
 
-  ioctl({ request, errno = 0, before, after }: RecordedIoctl): this {
+  ioctl({ request, errno = 0, before, after, memory = [] }: RecordedIoctl): this {
     const { trace } = this;
-    const row = trace.begin(STREAM_ID.ioctl, this.#time++, -1, PID);
+    const row = trace.begin(STREAM_ID.ioctl, this.#time++, -1, this.tid);
     const { columns } = trace.rows.ioctl;
     columns.pid[row] = PID;
-    columns.fd[row] = IOMMUFD;
+    columns.fd[row] = this.iommufd;
     columns.request[row] = request;
     columns.errno[row] = errno;
     columns.retLo[row] = -errno;
@@ -82,6 +89,7 @@ export class RecordedCalls {
     columns.seen[row] = SEEN.argument | SEEN.before | SEEN.after;
     trace.setBytes(columns.before, row, words(before));
     trace.setBytes(columns.after, row, words(after ?? before));
+    if (memory.length > 0) trace.setBytes(columns.memory, row, encodeUserMemory(memory));
     return this;
   }
 

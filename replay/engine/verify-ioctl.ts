@@ -3,6 +3,7 @@ import { SEEN } from '../../traces/schema.ts';
 import type { Columns } from '../../traces/schema.ts';
 import type { Trace } from '../../traces/trace.ts';
 import { joinWords } from '../../traces/units.ts';
+import type { UserMemory } from '../../traces/user-memory.ts';
 import type { Context } from '../model/iommufd/context.ts';
 import { vfioCompat } from '../model/iommufd/vfio/compat.ts';
 import { recordedBackend } from '../model/iommufd/vfio/hardware.ts';
@@ -21,7 +22,7 @@ import type { SystemCall } from '../model/iommufd/system-calls.ts';
 import { Unjudged } from '../model/iommufd/unjudged.ts';
 import { beyondModel } from './beyond-model.ts';
 import { CallReplay } from './call-replay.ts';
-import { FailNth } from './fail-nth.ts';
+import { FailNth, failureNotes } from './fail-nth.ts';
 import type { FailWindow } from './fail-nth.ts';
 import { UNKNOWN_EFFECT } from './ioctl-doubts.ts';
 import { Births, bytesOf, callEvents, memoryOf, signed, unsigned } from './ioctl-events.ts';
@@ -70,8 +71,8 @@ export interface TraceFacts {
   readonly told: boolean;
 }
 
-/** Runs that tell which calls failed by injection: each finds those that a run before couldn't see behind another. */
-const MAX_RUNS = 16;
+/** Runs that tell which calls failed by injection: each finds at least one more of every context that still has some. */
+const MAX_RUNS = 64;
 
 /**
  * Reads a trace for what decides how its calls are judged. The model does a call to see that it would not fail by itself, and
@@ -106,6 +107,8 @@ export class IoctlVerification {
   readonly #reads = { predicted: 0, all: 0 };
   /** Windows of fault injection whose failure has come. */
   readonly #spent = new Set<FailWindow>();
+  /** Contexts, or processes, in which the model did what the kernel failed to do: what differs there later may come of it. */
+  readonly #ahead = new WeakSet<object>();
 
   /** `intents` is told what the calls do to I/O page tables. */
   constructor(facts: TraceFacts, intents?: IntentListener) {
@@ -133,10 +136,12 @@ export class IoctlVerification {
     const ret = errno > 0 ? -errno : value;
     const context = isVfioFile(file) ? undefined : (file as IommufdFile).context;
     if (this.#facts.injected.has(event)) {
-      this.#injected(event, process.pid, -ret);
-      if (context !== undefined && mayStayDone(request, -ret)) {
+      this.#injected(event, -ret);
+      const struct = ((columns.seen[row] ?? 0) & SEEN.before) === 0 ? undefined : bytesOf(columns.before, row);
+      if (context !== undefined && mayStayDone(request, struct, -ret)) {
         this.#calls.doubts.context(context, 'follows a call that failed by injection when it was done');
       }
+      rememberMemory(process, memoryOf(columns.memory, row));
       return;
     }
     if (errno < 0) {
@@ -162,6 +167,8 @@ export class IoctlVerification {
     process.memory.begin(regions);
     const kind = file.kind === 'vfioDevice' ? VFIO_DEVICE_FILE : path;
     const recorded: Recorded = { event, fd, file: kind, request, ret, after, memory };
+    const armed = ret < 0 && this.#facts.failures.at(event) !== undefined;
+    const fds = armed ? new Set(process.fds.keys()) : undefined;
     try {
       const model = isVfioFile(file)
         ? file.ioctl({ machine: this.machine, process, request, argument })
@@ -173,12 +180,11 @@ export class IoctlVerification {
       this.#skip(error.reason);
       if (ret >= 0) error.effect?.();
     }
+    // What failed gave no descriptor.
+    if (fds !== undefined) for (const made of process.fds.keys()) if (!fds.has(made)) process.close(made);
     this.#takeQuirks();
     process.memory.end();
-    for (const { field, addressLo, addressHi, before: was, after: is } of memory) {
-      const bytes = is ?? was;
-      if (bytes !== null && field !== '') process.memory.remember(unsignedWords(addressLo, addressHi), bytes);
-    }
+    rememberMemory(process, memory);
   }
 
   call(event: number, columns: Columns<'call'>, row: number, strings: readonly string[]): void {
@@ -193,10 +199,11 @@ export class IoctlVerification {
   /** Reads and writes of event fds: they are no ioctls, so they count as a part of their own. */
   #transfer(event: number, call: SystemCall): void {
     if (this.#facts.injected.has(event)) {
-      this.#injected(event, call.pid, -call.ret);
+      this.#injected(event, -call.ret);
       return;
     }
-    const found = transferEvents(this.#calls.process(call.pid, event), call);
+    const process = this.#calls.process(call.pid, event);
+    const found = transferEvents(process, call);
     if (found === undefined) return;
     this.#takeQuirks();
     if (typeof found === 'string') {
@@ -209,7 +216,7 @@ export class IoctlVerification {
       tally.agreed++;
       return;
     }
-    if (this.#failed(event, call.pid, call.ret, true)) return;
+    if (this.#failed(event, call.ret, process, process)) return;
     const excuse = this.#calls.doubts.excuse(call.pid, undefined);
     if (excuse !== undefined) {
       this.#skip(excuse);
@@ -221,23 +228,24 @@ export class IoctlVerification {
   }
 
   /**
-   * Whether a call differs from the model because a failure was injected into it. `done`: the model has carried it out, so that
-   * another run must leave it out.
+   * Whether a call failed because a failure was injected into it: nothing else of a result can be explained by that. `ahead`:
+   * what the model has changed by doing the call, so that another run must leave it out.
    */
-  #failed(event: number, pid: number, ret: number, done: boolean): boolean {
-    const window = this.#facts.failures.at(pid, event);
-    if (window === undefined || window.fired === false || this.#spent.has(window)) return false;
-    this.#injected(event, pid, -ret);
-    if (ret < 0 && done) this.#facts.injected.add(event);
-    // What the call left undone may differ in more than its result.
-    if (ret >= 0 || done) this.#calls.doubts.process(pid, UNKNOWN_EFFECT);
+  #failed(event: number, ret: number, process: Process, ahead: object | undefined): boolean {
+    const window = this.#facts.failures.at(event);
+    if (ret >= 0 || window === undefined || window.fired === false || this.#spent.has(window)) return false;
+    this.#injected(event, -ret);
+    if (ahead === undefined) return true;
+    if (!this.#ahead.has(ahead)) this.#facts.injected.add(event);
+    this.#ahead.add(ahead);
+    this.#calls.doubts.process(process.pid, UNKNOWN_EFFECT);
     return true;
   }
 
-  #injected(event: number, pid: number, errno: number): void {
-    const window = this.#facts.failures.at(pid, event);
+  #injected(event: number, errno: number): void {
+    const window = this.#facts.failures.at(event);
     if (window !== undefined) this.#spent.add(window);
-    this.#skip(errno > 0 ? `failure injected: ${errnoName(errno)}` : 'failure injected, result differs');
+    this.#skip(`failure injected: ${errnoName(errno)}`);
   }
 
   #tally(name: string): Tally {
@@ -256,6 +264,7 @@ export class IoctlVerification {
     notes.push(
       ...[...this.#quirks].map(([name, count]) => `${count} calls needed the quirk ${name}: ${QUIRKS[name].what}`),
     );
+    notes.push(...failureNotes(this.#facts.failures, this.#spent.size));
     return {
       kind: 'ioctl',
       counts: countsOf(this.#total),
@@ -299,7 +308,7 @@ export class IoctlVerification {
         if (recorded.ret >= 0) this.#calls.doubts.process(process.pid, UNKNOWN_EFFECT);
         return;
       }
-      if (this.#failed(recorded.event, process.pid, recorded.ret, model >= 0)) return;
+      if (this.#failed(recorded.event, recorded.ret, process, model >= 0 ? (context ?? process) : undefined)) return;
       if (recorded.fd < 0 && model < 0) this.#calls.doubts.unknown(process.pid);
       const pins = countsPins(recorded.request, struct);
       const excuse =
@@ -343,9 +352,31 @@ function countsPins(request: number, struct: Uint8Array | undefined): boolean {
   return request === 0x3ba0 && struct?.[4] === 4;
 }
 
-/** Calls that an injected failure may leave done: where it hits the copy of the result (EFAULT), or half-way (UNMAP). */
-function mayStayDone(request: number, errno: number): boolean {
-  return errno === ERRNO.EFAULT || request === 0x3b86 || request === 0x3b72;
+/** MAP, MAP_FILE, COPY, OPTION, VFIO_IOAS: done when the copy of their result fails. */
+const DONE_BEFORE_RESULT = new Set([0x3b83, 0x3b85, 0x3b87, 0x3b88, 0x3b8f]);
+/** GET_DIRTY_BITMAP, HWPT_INVALIDATE, UNMAP, VFIO's UNMAP_DMA: done in part when they fail half-way. */
+const DONE_IN_PART = new Set([0x3b8c, 0x3b8d, 0x3b86, 0x3b72]);
+/** Operations of the mock driver: an item id or a replacement stays; DIRTY; an event that is lost is counted. */
+const MOCK_DONE = new Set([7, 10, 13, 19]);
+const TRIGGER_VEVENT = 17;
+
+/**
+ * Whether an injected failure may leave a call done: where it hits the copy of the result (EFAULT; what makes an object is undone
+ * then, DESTROY has no result), or half-way.
+ */
+function mayStayDone(request: number, struct: Uint8Array | undefined, errno: number): boolean {
+  if (DONE_IN_PART.has(request)) return true;
+  const op = struct?.[4] ?? 0;
+  if (request === 0x3ba0 && op === TRIGGER_VEVENT) return true;
+  return errno === ERRNO.EFAULT && (DONE_BEFORE_RESULT.has(request) || (request === 0x3ba0 && MOCK_DONE.has(op)));
+}
+
+/** What a call's memory held when it returned. */
+function rememberMemory(process: Process, memory: readonly UserMemory[]): void {
+  for (const { field, addressLo, addressHi, before, after } of memory) {
+    const bytes = after ?? before;
+    if (bytes !== null && field !== '') process.memory.remember(unsignedWords(addressLo, addressHi), bytes);
+  }
 }
 
 /** Whether the argument is the address of a struct; of few calls of VFIO it is a number or a name. */

@@ -8,7 +8,9 @@ const DEVICE =
   /^\/dev\/(?:iommu|vfio\/(?:vfio|(?:noiommu-)?\d{1,6}|devices\/vfio\d{1,6})|vhost-vdpa-\d{1,6}|vhost-\w{1,16}|kvm|udmabuf|zero|null|dma_heap\/\w{1,32})$/;
 const ANONYMOUS = /^anon_inode:\[?[\w.-]{1,64}\]?$/;
 /** `/proc/12/pagemap`, `/proc/self/task/12/fail-nth`, `/proc/thread-self/fail-nth`. */
-const PROCESS = /^\/proc\/(self|thread-self|\d{1,10})\/(?:task\/\d{1,10}\/)?([a-z][a-z_-]{0,31})$/;
+const PROCESS = /^\/proc\/(self|thread-self|\d{1,10})\/(?:task\/(\d{1,10})\/)?([a-z][a-z_-]{0,31})$/;
+/** Files of which it matters which thread of a process they are about. */
+const OF_THREADS = 'fail-nth';
 const KERNEL = /^\/(?:sys\/kernel|sys\/module\/\w{1,64}\/parameters|proc\/sys)\/[\w/.-]{1,160}$/;
 
 /** Kept in the trace for a file that has no other kind. */
@@ -30,7 +32,11 @@ export function fileKind(path: string, pid: number): string | undefined {
   if (path.startsWith('/sys/')) return '/sys';
   const process = PROCESS.exec(path);
   if (process !== null) {
-    const [, whose = '', what = ''] = process;
+    const [, whose = '', task, what = ''] = process;
+    if (what === OF_THREADS) {
+      if (task !== undefined) return `/proc/${Number(task) === pid ? 'self' : Number(task)}/${what}`;
+      if (whose === 'thread-self') return `/proc/${whose}/${what}`;
+    }
     return `/proc/${whose.endsWith('self') || Number(whose) === pid ? 'self' : whose}/${what}`;
   }
   return PLAIN_FILE;
