@@ -1,33 +1,11 @@
-import type { OpenTrace } from '../traces/file.ts';
 import { IorrError } from '../traces/errors.ts';
-import type { Nanoseconds } from '../traces/units.ts';
 import { machineAt } from '../replay/engine/verify-ioctl.ts';
 import { objectTrees } from '../replay/model/iommufd/object-tree.ts';
+import type { Analysis } from './analysis.ts';
 import { analyzeIoctl } from './analyze-ioctl.ts';
 import { ioctlAnalysisText } from './analyze-ioctl-text.ts';
+import { safety } from './analyze-safety.ts';
 import { objectTreeText } from './object-tree-text.ts';
-
-/** What an analysis made of a trace: plain data, and the same for people. */
-export interface AnalysisOutcome {
-  readonly result: unknown;
-  readonly text: string;
-}
-
-export interface AnalysisQuestion {
-  /** The trace's name. */
-  readonly file: string;
-  /** State at this time instead of, or beside, the whole: ns since the trace's epoch. */
-  readonly at: Nanoseconds | undefined;
-}
-
-/** One question about a trace, asked as `iorr analyze NAME F`. */
-export interface Analysis {
-  readonly name: string;
-  /** One line for the help. */
-  readonly summary: string;
-  /** Throws `IorrError` STREAM_MISSING where the trace can't answer. */
-  run(trace: OpenTrace, question: AnalysisQuestion): AnalysisOutcome;
-}
 
 const ioctl: Analysis = {
   name: 'ioctl',
@@ -49,4 +27,4 @@ const ioctl: Analysis = {
 };
 
 /** Every analysis, in the order that help lists them. To add one: a file, a test, a line here. */
-export const ANALYSES: readonly Analysis[] = [ioctl];
+export const ANALYSES: readonly Analysis[] = [ioctl, safety];

@@ -6,7 +6,9 @@ import { toJson } from '../traces/plain-json.ts';
 import { toolVersion } from '../traces/tool.ts';
 import { ANALYSES } from './analyses.ts';
 import { parseDuration } from './duration.ts';
+import { breach, parseGates } from './gate.ts';
 
+const EXIT_GATE = 3;
 const NAMES = ANALYSES.map(({ name }) => name).join(', ');
 
 export const analyzeCommand: CommandSpec = {
@@ -15,11 +17,18 @@ export const analyzeCommand: CommandSpec = {
   args: ['NAME', 'FILE'],
   options: [
     { flags: '--at <time>', description: 'the state at a time since the beginning of the trace: 1.5s, 200ms' },
+    {
+      flags: '--fail-on <expr>',
+      description: 'exit with 3 if it holds: stale, missing, wasted>100, exposure.ns.p99>2e6',
+    },
+    { flags: '--hardware <name>', description: 'hardware profile for what was cached', default: 'auto' },
+    { flags: '--set <name=value>', description: 'change one of its parameters', repeatable: true },
     { flags: '--json', description: 'one JSON document on stdout' },
   ],
   examples: [
     { command: 'iorr analyze ioctl s.iorr', does: 'calls, errors and latency by request, batch sizes' },
     { command: 'iorr analyze ioctl s.iorr --json | jq .result.requests[0]', does: 'the most frequent request' },
+    { command: 'iorr analyze safety run.iorr --fail-on stale,missing', does: 'a gate: no command may be missing' },
     { command: 'iorr analyze ioctl s.iorr --at 21.4s', does: 'every open /dev/iommu and its objects at that time' },
   ],
   async run({ args, options, io }) {
@@ -33,15 +42,31 @@ export const analyzeCommand: CommandSpec = {
       throw new IorrError('USAGE', 'a trace expected', { hint: `iorr analyze ${analysis.name} s.iorr` });
     }
     const at = typeof options['at'] === 'string' ? parseDuration(options['at'], '--at') : undefined;
+    const gates = typeof options['failOn'] === 'string' ? parseGates(options['failOn'], analysis.gates ?? {}) : [];
+    const hardware = typeof options['hardware'] === 'string' ? options['hardware'] : 'auto';
+    const settings = Array.isArray(options['set']) ? options['set'].map(String) : [];
     const trace = openTrace(file);
     try {
-      const { result, text } = analysis.run(trace, { file, at });
+      const { result, text } = analysis.run(trace, { file, at, hardware, settings });
       if (options['json'] === true) {
         const input = [describeInput(file, trace, trace.bytes)];
-        const parts = { version: toolVersion(), input, options: { at: at ?? null }, health: trace.health, result };
+        const parts = {
+          version: toolVersion(),
+          input,
+          options: {
+            at: at ?? null,
+            hardware,
+            set: settings,
+            failOn: typeof options['failOn'] === 'string' ? options['failOn'] : null,
+          },
+          health: trace.health,
+          result,
+        };
         io.out(toJson(makeEnvelope(`analyze ${analysis.name}`, parts)));
       } else io.out(text);
-      return 0;
+      const breaches = gates.map((gate) => breach(gate, result)).filter((found) => found !== undefined);
+      for (const found of breaches) io.err(`iorr: gate breached: ${found}\n`);
+      return breaches.length > 0 ? EXIT_GATE : 0;
     } finally {
       trace.close();
     }

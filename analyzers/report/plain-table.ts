@@ -6,6 +6,8 @@ export interface PlainTable {
   readonly rows: readonly (readonly string[] | { readonly heading: string })[];
   /** Columns set to the left, the others to the right; 1 unless given. */
   readonly left?: number;
+  /** Each column's side, where the columns to the left are not the first ones. */
+  readonly align?: readonly ('left' | 'right')[];
 }
 
 const NONE = {
@@ -33,7 +35,7 @@ export function layOut(table: PlainTable): string {
     head: [...table.head],
     chars: { ...NONE, middle: '  ' },
     style: { head: [], border: [], 'padding-left': 0, 'padding-right': 0, compact: true },
-    colAligns: table.head.map((_, i) => (i < (table.left ?? 1) ? 'left' : 'right')),
+    colAligns: table.head.map((_, i) => table.align?.[i] ?? (i < (table.left ?? 1) ? 'left' : 'right')),
   });
   for (const row of table.rows) {
     if ('heading' in row) laidOut.push([{ content: row.heading, colSpan: columns }]);

@@ -1,0 +1,30 @@
+import type { OpenTrace } from '../traces/file.ts';
+import type { Nanoseconds } from '../traces/units.ts';
+
+/** What an analysis made of a trace: plain data, and the same for people. */
+export interface AnalysisOutcome {
+  readonly result: unknown;
+  readonly text: string;
+}
+
+export interface AnalysisQuestion {
+  /** The trace's name. */
+  readonly file: string;
+  /** State at this time instead of, or beside, the whole: ns since the trace's epoch. */
+  readonly at: Nanoseconds | undefined;
+  /** Name of a hardware profile, or `auto`. */
+  readonly hardware: string;
+  /** Parameters of it, as `name=value`. */
+  readonly settings: readonly string[];
+}
+
+/** One question about a trace, asked as `iorr analyze NAME F`. */
+export interface Analysis {
+  readonly name: string;
+  /** One line for the help. */
+  readonly summary: string;
+  /** Short names for `--fail-on`, each with the path of its number in the result. Any path can be written out, too. */
+  readonly gates?: { readonly [name: string]: string };
+  /** Throws `IorrError` STREAM_MISSING where the trace can't answer. */
+  run(trace: OpenTrace, question: AnalysisQuestion): AnalysisOutcome;
+}

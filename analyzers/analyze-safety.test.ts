@@ -1,0 +1,72 @@
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import type { CommandIo } from '../traces/command.ts';
+import { analyzeCommand } from './analyze-command.ts';
+
+const CORPUS = join(import.meta.dirname, '../traces/corpus');
+
+async function analyze(
+  file: string,
+  options: { readonly [key: string]: unknown } = {},
+): Promise<{ readonly code: number; readonly out: string; readonly err: string }> {
+  let out = '';
+  let err = '';
+  const io: CommandIo = {
+    out: (text) => void (out += String(text)),
+    err: (text) => void (err += text),
+    stdoutIsTerminal: false,
+    stderrIsTerminal: false,
+    columns: 100,
+    colour: false,
+    signal: new AbortController().signal,
+    progress: () => ({ update: () => undefined, stop: () => undefined }),
+  };
+  const code = await analyzeCommand.run({ args: ['safety', join(CORPUS, file)], options, io });
+  return { code, out, err };
+}
+
+describe('iorr analyze safety', () => {
+  test('says in one line what is wrong, then what it rests on', async () => {
+    const { code, out } = await analyze('vtd-pri-pasid-7.2.iorr');
+    expect(code).toBe(0);
+    expect(out.split('\n')[0]).toMatch(
+      /vtd-pri-pasid-7\.2\.iorr: 0 stale translations; 0 commands missing, 0 late, \d+ redundant/,
+    );
+    expect(out).toContain('Page-seconds');
+  });
+
+  test('gates: 0 where they hold, 3 and a reason where not', async () => {
+    expect((await analyze('vtd-pri-pasid-7.2.iorr', { failOn: 'stale,missing,late' })).code).toBe(0);
+    const breached = await analyze('vtd-pri-pasid-7.2.iorr', { failOn: 'commands.iotlb>0,stale' });
+    expect(breached.code).toBe(3);
+    expect(breached.err).toMatch(/^iorr: gate breached: commands.iotlb>0: commands.iotlb is \d+\n$/);
+  });
+
+  test('the document has the names that scripts rely on', async () => {
+    const { out } = await analyze('vtd-pri-pasid-7.2.iorr', { json: true });
+    const { command, result } = JSON.parse(out) as { command: string; result: Record<string, unknown> };
+    expect(command).toBe('analyze safety');
+    expect(result).toMatchObject({
+      exposure: { pages: expect.any(Number), pageSeconds: expect.any(Number), ns: { p50: expect.any(Number) } },
+      stale: { translations: 0, maxAgeNs: 0 },
+      wasted: expect.any(Number),
+      overWide: expect.any(Number),
+      findings: expect.any(Array),
+    });
+  });
+
+  test('a trace without accesses says what stays unknown, and a gate on it does not pass', async () => {
+    const { code, out, err } = await analyze('smmuv3-strict-6.12-ftrace.iorr', { failOn: 'stale' });
+    expect(out).toContain('stale translations unknown');
+    expect(err).toContain('what is unknown does not pass');
+    expect(code).toBe(3);
+  });
+
+  test('a trace without unmaps is refused', async () => {
+    await expect(analyze('vtd-vfio-7.2-qemu.iorr')).rejects.toThrow(/no unmaps/);
+  });
+
+  test('--at is refused', async () => {
+    await expect(analyze('vtd-pri-pasid-7.2.iorr', { at: '1s' })).rejects.toThrow(/takes no --at/);
+  });
+});

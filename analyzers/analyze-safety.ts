@@ -1,0 +1,38 @@
+import { IorrError } from '../traces/errors.ts';
+import { hardwareProfile, withSettings } from '../replay/hardware/profiles.ts';
+import { safetySteps } from '../replay/engine/safety.ts';
+import type { Analysis } from './analysis.ts';
+import { safetyText } from './safety-text.ts';
+
+/** Which translations outlived their mapping, and which commands were missing, late or for nothing. */
+export const safety: Analysis = {
+  name: 'safety',
+  summary: 'stale translations, exposure, missing, late and wasted invalidations, each with its event',
+  gates: {
+    stale: 'stale.translations',
+    missing: 'findingsByKind.missing',
+    late: 'findingsByKind.late',
+    redundant: 'findingsByKind.redundant',
+    exposure: 'exposure.pageSeconds',
+  },
+  run(trace, { file, hardware, settings, at }) {
+    if (at !== undefined) {
+      throw new IorrError('USAGE', 'safety is a question about a whole trace: it takes no --at', {
+        hint: `iorr analyze safety ${file}`,
+      });
+    }
+    const { unmap, ioctl } = trace.streamCounts;
+    if (unmap === 0 && ioctl === 0) {
+      throw new IorrError('STREAM_MISSING', 'the trace has no unmaps: nothing in it can be stale', {
+        place: { file },
+        hint: 'join the trace of the kernel that unmaps: iorr import trace.txt qemu.log -o run.iorr',
+      });
+    }
+    const profile = withSettings(hardwareProfile(hardware, trace.header), settings);
+    const steps = safetySteps(trace, { hardware: profile });
+    for (;;) {
+      const step = steps.next();
+      if (step.done === true) return { result: step.value, text: safetyText(file, step.value) };
+    }
+  },
+};
