@@ -105,6 +105,8 @@ export class IoctlVerification {
   readonly #quirks = new Map<QuirkName, number>();
   readonly #total: Tally = { agreed: 0, diverged: 0 };
   readonly #reads = { predicted: 0, all: 0 };
+  /** Processes that locked memory under a limit that is not known. */
+  readonly #unlimited = new Set<number>();
   /** Windows of fault injection whose failure has come. */
   readonly #spent = new Set<FailWindow>();
   /** Contexts, or processes, in which the model did what the kernel failed to do: what differs there later may come of it. */
@@ -183,6 +185,7 @@ export class IoctlVerification {
     // What failed gave no descriptor.
     if (fds !== undefined) for (const made of process.fds.keys()) if (!fds.has(made)) process.close(made);
     this.#takeQuirks();
+    if (process.limitMissed) this.#unlimited.add(process.pid);
     process.memory.end();
     rememberMemory(process, memory);
   }
@@ -265,6 +268,8 @@ export class IoctlVerification {
       ...[...this.#quirks].map(([name, count]) => `${count} calls needed the quirk ${name}: ${QUIRKS[name].what}`),
     );
     notes.push(...failureNotes(this.#facts.failures, this.#spent.size));
+    if (this.#unlimited.size > 0)
+      notes.push(`RLIMIT_MEMLOCK of ${this.#unlimited.size} processes is not known: taken as unlimited`);
     return {
       kind: 'ioctl',
       counts: countsOf(this.#total),

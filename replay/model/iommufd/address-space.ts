@@ -1,8 +1,17 @@
 import { Backing, PAGE_SIZE } from './backing.ts';
+import { ERRNO } from './errno.ts';
 import { Unjudged } from './unjudged.ts';
 
 /** Beyond it nothing of a process can be mapped (x86-64, 4-level: 47 bits). */
 const TASK_SIZE = 0x7fff_ffff_f000;
+
+/**
+ * Why `count` pages from a page-aligned address can't be pinned: EFAULT, but EOVERFLOW where the range ends with the last page
+ * of 64 bits (mm/gup.c adds start and length before it looks whether that is user memory).
+ */
+export function pinError(address: number, count: number): number {
+  return address + count * PAGE_SIZE >= 2 ** 64 ? -ERRNO.EOVERFLOW : -ERRNO.EFAULT;
+}
 
 /** Protection bits of mmap(2). */
 export const PROT = { read: 1, write: 2, exec: 4 } as const;
@@ -53,6 +62,8 @@ export class AddressSpace {
   gone = false;
   /** Memory of unknown mappings, by address. */
   readonly #rest = new Backing();
+  /** Pages that count against RLIMIT_MEMLOCK (mm->locked_vm). */
+  lockedPages = 0;
   /** Writes of the model outside every recorded region since `begin`. */
   unrecordedWrites = 0;
 
@@ -96,19 +107,19 @@ export class AddressSpace {
   /** 0 where all `length` bytes are zero, else a negative errno: -E2BIG, or -EFAULT where they can't be read. */
   zeroTail(address: bigint, length: number): number {
     const at = this.#inUser(address, length);
-    if (at === undefined) return -14;
+    if (at === undefined) return -ERRNO.EFAULT;
     for (const region of this.#regions) {
       const { bytes } = region;
       if (bytes === null || at < region.address || at >= region.address + bytes.length) continue;
       const tail = bytes.subarray(at - region.address, at - region.address + length);
-      if (tail.some((byte) => byte !== 0)) return -7;
+      if (tail.some((byte) => byte !== 0)) return -ERRNO.E2BIG;
       if (tail.length === length) return 0;
       return this.zeroTail(address + BigInt(tail.length), length - tail.length);
     }
-    if (!this.accessible(at, Math.min(length, 1), PROT.read)) return -14;
+    if (!this.accessible(at, Math.min(length, 1), PROT.read)) return -ERRNO.EFAULT;
     const bytes = this.read(address, length);
-    if (bytes === undefined) return -14;
-    return bytes.some((byte) => byte !== 0) ? -7 : 0;
+    if (bytes === undefined) return -ERRNO.EFAULT;
+    return bytes.some((byte) => byte !== 0) ? -ERRNO.E2BIG : 0;
   }
 
   /** Copies out; false: EFAULT (what was writable before the first bad page is written, as the kernel does). */
@@ -251,6 +262,26 @@ export class AddressSpace {
       at = next;
     }
     return runs;
+  }
+
+  /** Pages of the range before the first that can't be accessed by `prot`, and how many of them are memory, not a device's own. */
+  lockable(at: number, length: number, prot: number): { readonly pages: number; readonly memory: number } {
+    let pages = 0;
+    let memory = 0;
+    for (let address = at; address < at + length; ) {
+      const vma = this.find(address);
+      const end = Math.min(at + length, vma?.end ?? this.#nextStart(address));
+      let stop = end;
+      if (!this.accessible(address, end - address, prot)) {
+        stop = address;
+        while (stop < end && this.accessible(stop, PAGE_SIZE, prot)) stop += PAGE_SIZE;
+      }
+      pages += (stop - address) / PAGE_SIZE;
+      if (vma?.backing.deviceMemory !== true) memory += (stop - address) / PAGE_SIZE;
+      if (stop < end) break;
+      address = end;
+    }
+    return { pages, memory };
   }
 
   find(address: number): Vma | undefined {

@@ -1,7 +1,8 @@
 import { U64_MAX } from './area-tree.ts';
 import { Backing, PAGE_SIZE } from './backing.ts';
 import { ERRNO } from './errno.ts';
-import { Pages } from './pages.ts';
+import type { PageAccount } from './locked-memory.ts';
+import { Pages, pageCount } from './pages.ts';
 import type { DmabufState } from './pages.ts';
 import type { OpenFile, Process } from './process.ts';
 import { Unjudged } from './unjudged.ts';
@@ -25,13 +26,14 @@ export interface DmabufFile extends OpenFile {
   readonly importable: boolean;
 }
 
-/** iopt_map_file_pages: the pages of a file or a dma-buf, or a negative errno. */
+/** iopt_map_file_pages: the pages of a file or a dma-buf, or a negative errno. A dma-buf's memory counts for nobody. */
 export function filePages(
   process: Process,
   fd: number,
   start: bigint,
   length: bigint,
   writable: boolean,
+  account?: PageAccount,
 ): Pages | number {
   if (length === 0n) return -ERRNO.EINVAL;
   if (start + length - 1n > U64_MAX) return -ERRNO.EOVERFLOW;
@@ -42,12 +44,12 @@ export function filePages(
   }
   if (length > U64_MAX - BigInt(PAGE_SIZE)) return -ERRNO.EINVAL;
   const offset = Number(start & BigInt(PAGE_SIZE - 1));
-  const base = Number(start) - offset;
-  const count = Math.ceil((offset + Number(length)) / PAGE_SIZE);
+  const base = Number(start - BigInt(offset));
+  const count = pageCount(offset, length);
   if (file.kind === 'dmabuf') {
     const { backing, size, state, importable } = file as DmabufFile;
-    if (!importable) return -ERRNO.EOPNOTSUPP;
     if (Number(start + length) > size) return -ERRNO.EINVAL;
+    if (!importable) return -ERRNO.EOPNOTSUPP;
     if (state.revoked) return -ERRNO.ENODEV;
     return new Pages(
       { kind: 'dmabuf', backing, start: base, buffer: state, revocation: state.revocations },
@@ -56,10 +58,11 @@ export function filePages(
     );
   }
   if (file.kind !== 'memfd')
-    return new Pages({ kind: 'file', backing: NOT_MEMORY, start: base, pinnable: false }, count, writable);
+    return new Pages({ kind: 'file', backing: NOT_MEMORY, start: base, pinnable: false }, count, writable, account);
   return new Pages(
     { kind: 'file', backing: (file as MemoryFile).backing, start: base, pinnable: true },
     count,
     writable,
+    account,
   );
 }

@@ -5,7 +5,9 @@ import { ERRNO } from './errno.ts';
 import { Ioas } from './ioas.ts';
 import type { IoctlCall, IoctlSpec } from './ioctl.ts';
 import { filePages } from './file-pages.ts';
-import { Pages } from './pages.ts';
+import { PageAccount, accountOf } from './locked-memory.ts';
+import type { Process } from './process.ts';
+import { Pages, pageCount } from './pages.ts';
 import { StructView } from './struct-view.ts';
 import { Unjudged } from './unjudged.ts';
 
@@ -93,7 +95,7 @@ function map(call: IoctlCall): number {
   const ioas = context.objects.find(struct.u32(8), 'ioas');
   if (ioas === undefined) return -ERRNO.ENOENT;
   const fixed = (flags & MAP_FLAG.fixed) !== 0 ? iova : undefined;
-  const result = mapUser(ioas, process.memory, address, length, fixed, protOf(flags));
+  const result = mapUser(ioas, process, address, length, fixed, protOf(flags));
   if (typeof result === 'number') return result;
   struct.setU64(32, result);
   return call.respond();
@@ -102,7 +104,7 @@ function map(call: IoctlCall): number {
 /** iopt_map_user_pages: the address, or a negative errno. */
 export function mapUser(
   ioas: Ioas,
-  memory: IoctlCall['process']['memory'],
+  process: Process,
   address: bigint,
   length: bigint,
   fixed: bigint | undefined,
@@ -111,9 +113,10 @@ export function mapUser(
   if (address + length > U64_MAX) return -ERRNO.EOVERFLOW;
   if (length === 0n || length > MAX_LENGTH) return -ERRNO.EINVAL;
   const startByte = Number(address & BigInt(PAGE_SIZE - 1));
-  const count = Math.ceil((startByte + Number(length)) / PAGE_SIZE);
-  const base = Number(address) - startByte;
-  const pages = new Pages({ kind: 'user', memory, base }, count, (prot & 2) !== 0);
+  const count = pageCount(startByte, length);
+  const base = Number(address - BigInt(startByte));
+  const account = accountOf(process, ioas.context.accountPerProcess);
+  const pages = new Pages({ kind: 'user', memory: process.memory, base }, count, (prot & 2) !== 0, account);
   return ioas.map([{ pages, startByte, length }], length, fixed, prot);
 }
 
@@ -128,7 +131,8 @@ function mapFile(call: IoctlCall): number {
   const ioas = context.objects.find(struct.u32(8), 'ioas');
   if (ioas === undefined) return -ERRNO.ENOENT;
   const start = struct.u64(16);
-  const pages = filePages(call.process, struct.i32(12), start, length, (flags & MAP_FLAG.write) !== 0);
+  const account = accountOf(call.process, context.accountPerProcess);
+  const pages = filePages(call.process, struct.i32(12), start, length, (flags & MAP_FLAG.write) !== 0, account);
   if (typeof pages === 'number') return pages;
   const startByte = Number(start & BigInt(PAGE_SIZE - 1));
   const fixed = (flags & MAP_FLAG.fixed) !== 0 ? iova : undefined;
@@ -199,14 +203,31 @@ function unmap(call: IoctlCall): number {
   return call.respond();
 }
 
+/**
+ * What the context has pinned is counted for the calling process from now on (iommufd_ioas_change_process). Pages stay pinned
+ * and mapped all the time: there is nothing like the window of VFIO's UPDATE_VADDR. All or nothing.
+ */
 function changeProcess({ context, struct, process }: IoctlCall): number {
   if (struct.u32(4) !== 0) return -ERRNO.EOPNOTSUPP;
-  void process;
+  const moving = new Set<Pages>();
   for (const object of context.objects.values()) {
     if (object.type !== 'ioas') continue;
     const ioas = context.objects.find(object.id, 'ioas');
-    for (const area of ioas?.areas.values() ?? []) if (area.pages.source.kind !== 'file') return -ERRNO.EINVAL;
+    for (const { pages } of ioas?.areas.values() ?? []) {
+      if (pages.source.kind !== 'file') return -ERRNO.EINVAL;
+      if (pages.account?.movesTo(process) === true) moving.add(pages);
+    }
   }
+  const sums = { user: 0, process: 0 };
+  for (const { account, charged } of moving) sums[account?.perProcess === true ? 'process' : 'user'] += charged;
+  // The new payer is charged before the old one is relieved, which counts twice where both are the same user.
+  const byUser = new PageAccount(process, false);
+  if (!byUser.charge(sums.user)) return -ERRNO.ENOMEM;
+  if (!new PageAccount(process, true).charge(sums.process)) {
+    byUser.charge(-sums.user);
+    return -ERRNO.ENOMEM;
+  }
+  for (const { account, charged } of moving) account?.moveTo(process, charged);
   return 0;
 }
 

@@ -1,9 +1,11 @@
 import type { Backend } from './backend.ts';
 import type { IntentListener } from './intents.ts';
+import type { LockedPages } from './locked-memory.ts';
 import type { Process } from './process.ts';
 import type { QuirkName } from './quirks.ts';
 import { UNKNOWN_HARDWARE } from './vfio/hardware.ts';
 import type { RecordedHardware } from './vfio/hardware.ts';
+import type { VaddrListener } from './vfio/vaddr-listener.ts';
 
 /** What all contexts of a replay share. */
 export class Machine {
@@ -19,13 +21,28 @@ export class Machine {
   noIommuBuilt: boolean | undefined = undefined;
   /** What is known of the hardware behind VFIO devices. */
   hardware: RecordedHardware = UNKNOWN_HARDWARE;
+  /** Users by uid, as processes were seen to become them. */
+  readonly users = new Map<number, LockedPages>();
+  /** RLIMIT_MEMLOCK in bytes of a process of which no limit was seen; undefined: not known. */
+  memlock: number | undefined = undefined;
   /** Told of what calls do to I/O page tables. */
   intents: IntentListener | undefined = undefined;
+  /** Told of mappings without an address. */
+  vaddrs: VaddrListener | undefined = undefined;
 
   constructor(backend: Backend, quirks: readonly QuirkName[] = [], testKernel = true) {
     this.backend = backend;
     this.#quirks = new Set(quirks);
     this.testKernel = testKernel;
+  }
+
+  user(uid: number): LockedPages {
+    let user = this.users.get(uid);
+    if (user === undefined) {
+      user = { lockedPages: 0 };
+      this.users.set(uid, user);
+    }
+    return user;
   }
 
   /** Whether the quirk is on. */

@@ -1,8 +1,10 @@
+import { pinError } from './address-space.ts';
 import type { AddressSpace, PinnedRun } from './address-space.ts';
 import type { Area } from './area-tree.ts';
 import { PAGE_SIZE } from './backing.ts';
 import type { Backing } from './backing.ts';
 import { ERRNO } from './errno.ts';
+import type { PageAccount } from './locked-memory.ts';
 
 /** Where the pages of a MAP come from. `base` and `start` are page-aligned bytes. */
 export type PageSource =
@@ -23,6 +25,11 @@ export interface DmabufState {
   revocations: number;
 }
 
+/** Pages of `length` bytes from a byte of the first page. */
+export function pageCount(startByte: number, length: bigint): number {
+  return Number((BigInt(startByte) + length + BigInt(PAGE_SIZE - 1)) / BigInt(PAGE_SIZE));
+}
+
 interface AccessPin {
   readonly first: number;
   readonly last: number;
@@ -37,6 +44,10 @@ export class Pages {
   readonly source: PageSource;
   readonly count: number;
   readonly writable: boolean;
+  /** Who pays for what is pinned; undefined: nobody. */
+  readonly account: PageAccount | undefined;
+  /** Pages that are pinned and paid for. */
+  #charged = 0;
   /** Areas that map these pages. */
   users = 0;
   /** Areas that are filled into domains. */
@@ -44,7 +55,8 @@ export class Pages {
   #pins: AccessPin[] | undefined = undefined;
   #runs: PinnedRun[] | undefined = undefined;
 
-  constructor(source: PageSource, count: number, writable: boolean) {
+  constructor(source: PageSource, count: number, writable: boolean, account?: PageAccount) {
+    this.account = account;
     this.source = source;
     this.count = count;
     this.writable = writable;
@@ -60,12 +72,15 @@ export class Pages {
     if (ret !== 0) return ret;
     this.#areas ??= [];
     this.#areas.push(area);
-    return 0;
+    if (this.#pay()) return 0;
+    this.unfill(area);
+    return -ERRNO.ENOMEM;
   }
 
   unfill(area: Area): void {
     const at = this.#areas?.indexOf(area) ?? -1;
     if (at >= 0) this.#areas?.splice(at, 1);
+    this.#pay();
     this.#settle();
   }
 
@@ -80,7 +95,9 @@ export class Pages {
     if (ret !== 0) return ret;
     this.#pins ??= [];
     this.#pins.push({ first, last, users: 1 });
-    return 0;
+    if (this.#pay()) return 0;
+    this.unpin(first, last);
+    return -ERRNO.ENOMEM;
   }
 
   unpin(first: number, last: number): void {
@@ -89,6 +106,7 @@ export class Pages {
     if (pin === undefined) return;
     pin.users--;
     if (pin.users === 0) this.#pins?.splice(at, 1);
+    this.#pay();
     this.#settle();
   }
 
@@ -162,8 +180,10 @@ export class Pages {
   #lookUp(first: number, count: number): PinnedRun[] | number {
     const { source } = this;
     if (source.kind === 'user') {
-      const runs = source.memory.pin(source.base + first * PAGE_SIZE, count * PAGE_SIZE, this.writable);
-      return runs === undefined ? -ERRNO.EFAULT : runs.map((run) => ({ ...run, at: run.at + first }));
+      const address = source.base + first * PAGE_SIZE;
+      const runs = source.memory.pin(address, count * PAGE_SIZE, this.writable);
+      if (runs === undefined) return pinError(address, count);
+      return runs.map((run) => ({ ...run, at: run.at + first }));
     }
     const page = source.start / PAGE_SIZE + first;
     if (source.kind === 'file') {
@@ -172,6 +192,35 @@ export class Pages {
       if (size !== undefined && (page + count) * PAGE_SIZE > size) return -ERRNO.EINVAL;
     }
     return [{ at: first, count, backing: source.backing, page }];
+  }
+
+  /** Pages that are paid for now. */
+  get charged(): number {
+    return this.#charged;
+  }
+
+  /** Counts what is pinned now: a page counts once, however often it is (iopt_pages_update_pinned). False: over the limit. */
+  #pay(): boolean {
+    if (this.account === undefined) return true;
+    const pages = this.#pinnedCount();
+    if (!this.account.charge(pages - this.#charged)) return false;
+    this.#charged = pages;
+    return true;
+  }
+
+  #pinnedCount(): number {
+    const ranges = [
+      ...(this.#areas ?? []).map((area) => ({ first: area.firstPage, last: area.lastPage })),
+      ...(this.#pins ?? []),
+    ].sort((a, b) => a.first - b.first);
+    let pages = 0;
+    let next = 0;
+    for (const { first, last } of ranges) {
+      if (last < next) continue;
+      pages += last + 1 - Math.max(first, next);
+      next = last + 1;
+    }
+    return pages;
   }
 
   #settle(): void {

@@ -1,5 +1,6 @@
 import type { AddressSpace } from './address-space.ts';
 import type { Context } from './context.ts';
+import type { LockedPages } from './locked-memory.ts';
 import { Unjudged } from './unjudged.ts';
 
 /**
@@ -54,6 +55,12 @@ export class Process {
   ipcLock = true;
   /** CAP_SYS_RESOURCE, for OPTION RLIMIT_MODE. */
   sysResource = true;
+  /** RLIMIT_MEMLOCK in bytes (Infinity: none), once seen. Undefined: not known. */
+  memlock: number | undefined = undefined;
+  /** Memory was locked that a limit would have counted, had it been known. */
+  limitMissed = false;
+  /** The real user; processes begin as one user until they are seen to change it. */
+  user: LockedPages = { lockedPages: 0 };
 
   constructor(pid: number, memory: AddressSpace, fdsKnown = true) {
     this.pid = pid;

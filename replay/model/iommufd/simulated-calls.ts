@@ -62,6 +62,11 @@ export class SimulatedCalls {
     return { ret, struct: new StructView(region.after ?? before), before };
   }
 
+  /** An ioctl of another process that has the context's fd, with what is at `argument` in its memory. */
+  callBy(process: Process, request: number): number {
+    return runIoctl(iommufdIoctls, vfioCompat, this.context, process, request, BigInt(ARGUMENT));
+  }
+
   /** IOMMU_TEST_CMD: the id, and the words of the union from offset 16 on. */
   mock(op: number, id: number, ...words: readonly number[]): SimulatedResult {
     const rest = [...words, ...new Array<number>(14 - words.length).fill(0)];

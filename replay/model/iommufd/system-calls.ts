@@ -74,6 +74,8 @@ export function processOf(machine: Machine, pid: number): Process {
   let process = machine.processes.get(pid);
   if (process === undefined) {
     process = new Process(pid, new AddressSpace(), false);
+    process.memlock = machine.memlock;
+    process.user = machine.user(0);
     machine.processes.set(pid, process);
   }
   return process;
@@ -84,6 +86,8 @@ export function fork(machine: Machine, parent: number, child: number): void {
   const made = new Process(child, process.memory.fork(), process.fdsKnown);
   made.ipcLock = process.ipcLock;
   made.sysResource = process.sysResource;
+  made.memlock = process.memlock;
+  made.user = process.user;
   made.brk = process.brk;
   for (const [fd, file] of process.fds) made.installAt(fd, file);
   for (const fd of process.cloexec) made.cloexec.add(fd);
@@ -253,6 +257,49 @@ const capset: Effect = (_machine, process, call) => {
   process.sysResource = (effective & (1 << 24)) !== 0;
 };
 
+const RLIMIT_MEMLOCK = 8;
+
+/** struct rlimit: u64 soft limit, u64 hard limit; all ones: no limit. */
+function softLimit(bytes: Uint8Array | undefined): number | undefined {
+  if (bytes === undefined || bytes.length < 8) return undefined;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const [low, high] = [view.getUint32(0, true), view.getUint32(4, true)];
+  return low === 0xffff_ffff && high === 0xffff_ffff ? Infinity : high * 2 ** 32 + low;
+}
+
+/** What a call's pointer pointed to, by the address that it was given. */
+function pointee({ memory }: SystemCall, address: number): Uint8Array | undefined {
+  return address === 0 ? undefined : memory?.find((item) => item.address === address)?.bytes;
+}
+
+/** prlimit64(pid, resource, new, old): the new limit, else the one that is told of. */
+const prlimit: Effect = (machine, process, call) => {
+  const [pid = 0, resource, newAddress = 0, oldAddress = 0] = call.args;
+  const target = pid === 0 ? process : machine.processes.get(pid);
+  if (target === undefined || resource !== RLIMIT_MEMLOCK) return;
+  const limit = softLimit(pointee(call, newAddress === 0 ? oldAddress : newAddress));
+  // A limit that was set and not recorded is no longer known.
+  if (limit !== undefined || newAddress !== 0) target.memlock = limit;
+};
+
+const rlimit: Effect = (_machine, process, call) => {
+  if (arg(call, 0) !== RLIMIT_MEMLOCK) return;
+  const limit = softLimit(pointee(call, arg(call, 1)) ?? call.data);
+  if (limit !== undefined || call.name === 'setrlimit') process.memlock = limit;
+};
+
+const UNCHANGED = 0xffff_ffff;
+
+/** setuid(uid), setreuid(real, effective), setresuid(real, effective, saved): away from root, capabilities go. */
+const setUser: Effect = (machine, process, call) => {
+  const real = arg(call, 0) % 2 ** 32;
+  const effective = call.name === 'setuid' ? real : arg(call, 1) % 2 ** 32;
+  if (real !== UNCHANGED) process.user = machine.user(real);
+  if (effective === 0 || effective === UNCHANGED) return;
+  process.ipcLock = false;
+  process.sysResource = false;
+};
+
 const EFFECTS: { readonly [name: string]: Effect } = {
   open: openat,
   openat,
@@ -293,6 +340,12 @@ const EFFECTS: { readonly [name: string]: Effect } = {
   vfork: clone,
   pread64: pagemap,
   capset,
+  prlimit64: prlimit,
+  setrlimit: rlimit,
+  getrlimit: rlimit,
+  setuid: setUser,
+  setreuid: setUser,
+  setresuid: setUser,
 };
 
 function installPair(process: Process, { data }: SystemCall): void {

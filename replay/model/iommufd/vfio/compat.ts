@@ -73,7 +73,7 @@ function mapDma(call: IoctlCall): number {
   if ((prot & ~3) !== 0) return -ERRNO.EINVAL;
   const { compatIoas } = call.context;
   if (compatIoas === undefined) return -ERRNO.ENODEV;
-  const result = mapUser(compatIoas, call.process.memory, map.u64(8), map.u64(24), map.u64(16), prot);
+  const result = mapUser(compatIoas, call.process, map.u64(8), map.u64(24), map.u64(16), prot);
   return typeof result === 'number' ? result : 0;
 }
 

@@ -12,8 +12,11 @@ export class VfioContainer implements VfioFile {
   #groups = 0;
   #type1: Type1 | undefined = undefined;
 
-  addGroup(): void {
-    this.#groups++;
+  /** 0, or a negative errno after which the group is not in it. */
+  addGroup(): number {
+    const ret = this.#type1?.attachGroup() ?? 0;
+    if (ret === 0) this.#groups++;
+    return ret;
   }
 
   removeGroup(): void {
@@ -70,7 +73,7 @@ export class VfioContainer implements VfioFile {
     const type = Number(argument);
     if (this.#groups === 0 || this.#type1 !== undefined) return -ERRNO.EINVAL;
     if (type !== EXTENSION.type1 && type !== EXTENSION.type1v2) return -ERRNO.ENODEV;
-    this.#type1 = new Type1(type, machine.hardware, machine.intents);
+    this.#type1 = new Type1(type, machine);
     return 0;
   }
 }

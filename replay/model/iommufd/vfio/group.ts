@@ -54,7 +54,8 @@ export class VfioGroup implements VfioFile {
     if (file === undefined) return -ERRNO.EBADF;
     if (this.#container !== undefined) return -ERRNO.EINVAL;
     if (file instanceof VfioContainer) {
-      file.addGroup();
+      const ret = file.addGroup();
+      if (ret !== 0) return ret;
     } else if (file.kind === 'iommufd') {
       const { context } = file as IommufdFile;
       context.compatIoas ??= context.objects.add(new Ioas(context));

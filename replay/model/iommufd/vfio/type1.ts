@@ -1,12 +1,15 @@
+import type { AddressSpace } from '../address-space.ts';
 import { U64_MAX } from '../area-tree.ts';
 import { PAGE_SIZE } from '../backing.ts';
 import { ERRNO } from '../errno.ts';
-import type { IntentListener } from '../intents.ts';
+import { withinLimit } from '../locked-memory.ts';
+import type { Machine } from '../machine.ts';
 import type { Process } from '../process.ts';
 import { StructView } from '../struct-view.ts';
 import { Unjudged } from '../unjudged.ts';
+import { MAX_BITMAP_BYTES, fits, readRequest, writeBitmap } from './dirty-bitmap.ts';
+import type { BitmapRequest } from './dirty-bitmap.ts';
 import { EXTENSION } from './requests.ts';
-import type { RecordedHardware } from './hardware.ts';
 import { readArgsz } from './user-struct.ts';
 import type { VfioCall } from './vfio-file.ts';
 
@@ -15,43 +18,51 @@ const UNMAP_BYTES = 24;
 const MAP_FLAG = { read: 1, write: 2, vaddr: 4 } as const;
 const UNMAP_FLAG = { dirty: 1, all: 2, vaddr: 4 } as const;
 const DIRTY_FLAG = { start: 1, stop: 2, get: 4 } as const;
-/** Module parameter dma_entry_limit, and the most bytes of a dirty bitmap. */
+/** Module parameter dma_entry_limit. */
 const ENTRY_LIMIT = 65_535;
-const MAX_BITMAP = 256 << 20;
-/** A longer bitmap (512 KiB) is in no recording. */
-const MAX_JUDGED_PAGES = 1n << 22n;
 const INFO_BYTES = 24;
+/** struct vfio_bitmap behind struct vfio_iommu_type1_dma_unmap. */
+const BITMAP_BYTES = 24;
+/** struct vfio_iommu_type1_dirty_bitmap with its _get. */
+const GET_BYTES = 48;
 
 /** A mapping (struct vfio_dma). */
 interface Dma {
   readonly iova: bigint;
   readonly size: bigint;
+  /** False from an UNMAP_DMA with VADDR to the MAP_DMA with VADDR that gives a new address. */
   vaddrValid: boolean;
+  /** Who mapped it, or gave it a new address: pays for its locked pages. */
+  owner: Process;
+  memory: AddressSpace;
+  readonly lockedPages: number;
 }
 
 /** Mappings of a TYPE1 container without iommufd (drivers/vfio/vfio_iommu_type1.c). */
 export class Type1 {
   /** v2: an unmap may not cut a mapping. v1: it takes whole mappings whose first byte it covers. */
   readonly v2: boolean;
-  readonly #hardware: RecordedHardware;
+  readonly #machine: Machine;
   /** By address; not overlapping. */
   #mappings: Dma[] = [];
   #dirtyTracking = false;
-  readonly #intents: IntentListener | undefined;
 
   /** The container's devices are attached to a domain of its own as long as it lives. */
-  constructor(type: number, hardware: RecordedHardware, intents?: IntentListener) {
+  constructor(type: number, machine: Machine) {
     this.v2 = type === EXTENSION.type1v2;
-    this.#hardware = hardware;
-    this.#intents = intents;
-    intents?.attached(undefined, 0, this, 'paging');
+    this.#machine = machine;
+    machine.intents?.attached(undefined, 0, this, 'paging');
   }
 
   /** All mappings go, then the domain (vfio_iommu_type1_detach_group of the last group). */
   release(): void {
-    this.#tellUnmapped(this.#mappings);
-    this.#mappings = [];
-    this.#intents?.detached(undefined, 0, this);
+    this.#remove(this.#mappings);
+    this.#machine.intents?.detached(undefined, 0, this);
+  }
+
+  /** Another group comes: its domain may have to pin what is mapped, which no address allows while one is invalid (EBUSY). */
+  attachGroup(): number {
+    return this.#mappings.some(({ vaddrValid }) => !vaddrValid) ? -ERRNO.EBUSY : 0;
   }
 
   /** Smallest IOMMU page; what is smaller than a page of the CPU counts as one. */
@@ -61,7 +72,7 @@ export class Type1 {
   }
 
   #sizes(): bigint {
-    const { pageSizes } = this.#hardware;
+    const { pageSizes } = this.#machine.hardware;
     if (pageSizes === undefined) throw new Unjudged('page sizes of the IOMMU are not known');
     return pageSizes;
   }
@@ -80,13 +91,15 @@ export class Type1 {
     const setVaddr = (flags & MAP_FLAG.vaddr) !== 0;
     if ((prot !== 0) === setVaddr) return -ERRNO.EINVAL;
     if (((iova | vaddr | size) & (this.#page - 1n)) !== 0n) return -ERRNO.EINVAL;
-    if (setVaddr) return this.#updateVaddr(iova, size);
+    if (setVaddr) return this.#updateVaddr(process, iova, size);
     if (this.#overlapping(iova, iova + size - 1n).length > 0) return -ERRNO.EEXIST;
     if (this.#mappings.length >= ENTRY_LIMIT) return -ERRNO.ENOSPC;
     if (!this.#usable(iova, iova + size - 1n)) return -ERRNO.EINVAL;
-    if (!pinnable(process, vaddr, size, (prot & MAP_FLAG.write) !== 0)) return -ERRNO.EFAULT;
-    this.#mappings.splice(this.#index(iova), 0, { iova, size, vaddrValid: true });
-    this.#intents?.mapped(this, { start: iova, last: iova + size - 1n, prot, physical: vaddr }, 'vfio');
+    const lockedPages = lock(process, vaddr, size, (prot & MAP_FLAG.write) !== 0);
+    if (lockedPages < 0) return lockedPages;
+    const { memory } = process;
+    this.#mappings.splice(this.#index(iova), 0, { iova, size, vaddrValid: true, owner: process, memory, lockedPages });
+    this.#machine.intents?.mapped(this, { start: iova, last: iova + size - 1n, prot, physical: vaddr }, 'vfio');
     return 0;
   }
 
@@ -95,11 +108,14 @@ export class Type1 {
     if (typeof unmap === 'number') return unmap;
     const flags = unmap.u32(4);
     if ((flags & ~7) !== 0) return -ERRNO.EINVAL;
+    let request: BitmapRequest | undefined;
     if ((flags & UNMAP_FLAG.dirty) !== 0) {
-      if ((flags & ~UNMAP_FLAG.dirty) !== 0 || !this.#dirtyTracking) return -ERRNO.EINVAL;
-      throw new Unjudged('dirty bitmap of an unmap');
+      if ((flags & ~UNMAP_FLAG.dirty) !== 0 || unmap.u32(0) < UNMAP_BYTES + BITMAP_BYTES) return -ERRNO.EINVAL;
+      request = readRequest(process, argument + BigInt(UNMAP_BYTES));
+      if (request === undefined) return -ERRNO.EFAULT;
+      if (!fits(request, unmap.u64(16))) return -ERRNO.EINVAL;
     }
-    const done = this.#unmapRange(unmap.u64(8), unmap.u64(16), flags);
+    const done = this.#unmapRange(process, unmap.u64(8), unmap.u64(16), flags, request);
     if (typeof done === 'number') return done;
     unmap.setU64(16, done);
     return process.memory.write(argument, unmap.bytes) ? 0 : -ERRNO.EFAULT;
@@ -116,14 +132,18 @@ export class Type1 {
       this.#dirtyTracking = flags === DIRTY_FLAG.start;
       return 0;
     }
-    const get = process.memory.read(argument + 8n, 40);
-    return get === undefined ? -ERRNO.EFAULT : this.#bitmap(process, new StructView(get));
+    if (head.u32(0) < GET_BYTES) return -ERRNO.EINVAL;
+    const range = process.memory.read(argument + 8n, 16);
+    const request = readRequest(process, argument + 24n);
+    if (range === undefined || request === undefined) return -ERRNO.EFAULT;
+    const view = new StructView(range);
+    return this.#bitmap(process, view.u64(0), view.u64(8), request);
   }
 
   getInfo({ process, argument }: VfioCall): number {
     const info = readArgsz(process, argument, 16);
     if (typeof info === 'number') return info;
-    const { usable } = this.#hardware;
+    const { usable } = this.#machine.hardware;
     if (usable === undefined) throw new Unjudged('address ranges of the IOMMU are not known');
     const room = info.u32(0);
     const out = new StructView(new Uint8Array(room >= 20 ? 20 : 16));
@@ -138,17 +158,32 @@ export class Type1 {
     return process.memory.write(argument, out.bytes) ? 0 : -ERRNO.EFAULT;
   }
 
-  /** VFIO_DMA_MAP_FLAG_VADDR: a mapping whose address was taken away gets a new one. */
-  #updateVaddr(iova: bigint, size: bigint): number {
-    const dma = this.#mappings.find((mapping) => mapping.iova === iova);
+  /** VFIO_DMA_MAP_FLAG_VADDR: a mapping whose address was taken away gets a new one, in the caller's memory, who pays from now on. */
+  #updateVaddr(process: Process, iova: bigint, size: bigint): number {
+    const dma = this.#overlapping(iova, iova + size - 1n)[0];
     if (dma === undefined) return -ERRNO.ENOENT;
-    if (dma.vaddrValid || dma.size !== size) return -ERRNO.EINVAL;
+    if (dma.vaddrValid || dma.iova !== iova || dma.size !== size) return -ERRNO.EINVAL;
+    const { memory } = process;
+    if (memory !== dma.memory) {
+      if (!process.ipcLock && !withinLimit(process, memory, dma.lockedPages)) return -ERRNO.ENOMEM;
+      memory.lockedPages += dma.lockedPages;
+      dma.memory.lockedPages -= dma.lockedPages;
+      dma.memory = memory;
+      dma.owner = process;
+    }
     dma.vaddrValid = true;
+    this.#machine.vaddrs?.restored(this, iova, size);
     return 0;
   }
 
   /** Bytes that went, or a negative errno after which all mappings are as before. */
-  #unmapRange(iova: bigint, size: bigint, flags: number): bigint | number {
+  #unmapRange(
+    process: Process,
+    iova: bigint,
+    size: bigint,
+    flags: number,
+    request: BitmapRequest | undefined,
+  ): bigint | number {
     const mask = this.#page - 1n;
     let last = iova + size - 1n;
     if ((iova & mask) !== 0n) return -ERRNO.EINVAL;
@@ -159,6 +194,7 @@ export class Type1 {
       if (size === 0n || (size & mask) !== 0n) return -ERRNO.EINVAL;
       if (last > U64_MAX) return -ERRNO.EOVERFLOW;
     }
+    if (request !== undefined && (!this.#dirtyTracking || request.pageSize !== mask + 1n)) return -ERRNO.EINVAL;
     const found = this.#overlapping(iova, last);
     const cut = found.filter((dma) => dma.iova < iova || dma.iova + dma.size - 1n > last);
     if (this.v2 && cut.length > 0) return -ERRNO.EINVAL;
@@ -166,51 +202,44 @@ export class Type1 {
     if (!this.v2 && taken.length < found.length) return 0n;
     if ((flags & UNMAP_FLAG.vaddr) !== 0) {
       if (taken.some((dma) => !dma.vaddrValid)) return -ERRNO.EINVAL;
-      for (const dma of taken) dma.vaddrValid = false;
+      for (const dma of taken) {
+        dma.vaddrValid = false;
+        this.#machine.vaddrs?.invalidated(this, dma.iova, dma.size);
+      }
     } else {
-      this.#mappings = this.#mappings.filter((dma) => !taken.includes(dma));
-      this.#tellUnmapped(taken);
+      // Bits and mappings go one by one: those before an unwritable bit are gone.
+      const failed = request === undefined ? -1 : taken.findIndex((dma) => !writeBitmap(process, request, iova, dma));
+      this.#remove(failed < 0 ? taken : taken.slice(0, failed));
+      if (failed >= 0) return -ERRNO.EFAULT;
     }
     return taken.reduce((sum, dma) => sum + dma.size, 0n);
   }
 
-  #tellUnmapped(taken: readonly Dma[]): void {
-    for (const { iova, size } of taken) this.#intents?.unmapped(this, iova, iova + size - 1n, 'vfio');
+  #remove(taken: readonly Dma[]): void {
+    const going = new Set(taken);
+    this.#mappings = this.#mappings.filter((dma) => !going.has(dma));
+    for (const { iova, size, memory, lockedPages, vaddrValid } of going) {
+      memory.lockedPages -= lockedPages;
+      this.#machine.intents?.unmapped(this, iova, iova + size - 1n, 'vfio');
+      if (!vaddrValid) this.#machine.vaddrs?.unmapped(this, iova, size);
+    }
   }
 
-  /** Every page of a mapping counts as dirty each time: no driver says which it pinned (iova_dirty_bitmap). */
-  #bitmap(process: Process, get: StructView): number {
-    const [iova, size, pgsize, bytes, data] = [0, 8, 16, 24, 32].map((at) => get.u64(at)) as [
-      bigint,
-      bigint,
-      bigint,
-      bigint,
-      bigint,
-    ];
+  /** Every page of a mapping counts as dirty each time: no driver says which it pinned (vfio_iova_dirty_bitmap). */
+  #bitmap(process: Process, iova: bigint, size: bigint, request: BitmapRequest): number {
     const page = this.#page;
-    if (!this.#dirtyTracking || size === 0n || pgsize !== page) return -ERRNO.EINVAL;
-    if (((iova | size) & (page - 1n)) !== 0n) return -ERRNO.EINVAL;
-    const pages = size / page;
-    if (pages > MAX_JUDGED_PAGES) throw new Unjudged('a dirty bitmap longer than recordings hold');
-    if (bytes === 0n || bytes > MAX_BITMAP || bytes < ((pages + 63n) / 64n) * 8n) return -ERRNO.EINVAL;
+    if (iova + size > U64_MAX || !fits(request, size) || request.pageSize !== page) return -ERRNO.EINVAL;
+    if (size === 0n || ((iova | size) & (page - 1n)) !== 0n || !this.#dirtyTracking) return -ERRNO.EINVAL;
     const last = iova + size - 1n;
     const found = this.#overlapping(iova, last);
     if (found.some((dma) => dma.iova < iova || dma.iova + dma.size - 1n > last)) return -ERRNO.EINVAL;
-    for (const dma of found) {
-      const first = Number((dma.iova - iova) / page);
-      const bits = Number(dma.size / page);
-      for (let bit = first; bit < first + bits; ) {
-        const whole = bit % 8 === 0 && first + bits - bit >= 8;
-        if (!process.memory.or(data + BigInt(bit >> 3), whole ? 0xff : 1 << (bit % 8))) return -ERRNO.EFAULT;
-        bit += whole ? 8 : 1;
-      }
-    }
+    for (const dma of found) if (!writeBitmap(process, request, iova, dma)) return -ERRNO.EFAULT;
     return 0;
   }
 
   /** Migration (id 2), mappings left (3), usable ranges (1): {u16 id, u16 version, u32 next}, then the rest. */
   #capabilities(): Uint8Array {
-    const { usable = [] } = this.#hardware;
+    const { usable = [] } = this.#machine.hardware;
     const view = new StructView(new Uint8Array(64 + (usable.length > 0 ? usable.length * 16 : -16)));
     const header = (at: number, id: number, next: number): void => {
       view.bytes[at] = id;
@@ -219,7 +248,7 @@ export class Type1 {
     };
     header(0, 2, INFO_BYTES + 32);
     view.setU64(16, this.#page);
-    view.setU64(24, BigInt(MAX_BITMAP));
+    view.setU64(24, BigInt(MAX_BITMAP_BYTES));
     header(32, 3, usable.length > 0 ? INFO_BYTES + 48 : 0);
     view.setU32(40, ENTRY_LIMIT - this.#mappings.length);
     if (usable.length === 0) return view.bytes;
@@ -233,7 +262,7 @@ export class Type1 {
   }
 
   #usable(first: bigint, last: bigint): boolean {
-    const { usable } = this.#hardware;
+    const { usable } = this.#machine.hardware;
     return usable === undefined || usable.some((range) => range.start <= first && range.last >= last);
   }
 
@@ -260,9 +289,17 @@ export class Type1 {
   }
 }
 
-/** Also a device's own memory can be mapped, as long as it is mapped into the process (follow_fault_pfn). */
-function pinnable(process: Process, vaddr: bigint, size: bigint, write: boolean): boolean {
-  const start = Number(vaddr) - (Number(vaddr) % PAGE_SIZE);
-  const length = Math.ceil((Number(vaddr) - start + Number(size)) / PAGE_SIZE) * PAGE_SIZE;
-  return process.memory.accessible(start, length, write ? 3 : 1);
+/**
+ * Locks what is behind a mapping: the pages that count, or a negative errno. Also a device's own memory can be mapped, as long as
+ * it is mapped into the process (follow_fault_pfn); it counts for nothing. Pages are locked from the first on, so that what comes
+ * first decides: the limit, or a page that can't be pinned.
+ */
+function lock(process: Process, vaddr: bigint, size: bigint, write: boolean): number {
+  const { memory } = process;
+  const length = Number(size);
+  const { pages, memory: lockedPages } = memory.lockable(Number(vaddr), length, write ? 3 : 1);
+  if (!process.ipcLock && !withinLimit(process, memory, lockedPages)) return -ERRNO.ENOMEM;
+  if (pages * PAGE_SIZE < length) return -ERRNO.EFAULT;
+  memory.lockedPages += lockedPages;
+  return lockedPages;
 }
