@@ -27,11 +27,11 @@ export function readWrite(access: Access, process: Process, iova: bigint, length
     const end = area.last < last ? area.last : last;
     const count = Number(end - at) + 1;
     const { pages } = area;
-    if (area.preventAccess || pages.source.kind === 'dmabuf') return -ERRNO.EINVAL;
+    if (area.preventAccess) return -ERRNO.EINVAL;
     if (!area.allows('bytes' in transfer)) return -ERRNO.EPERM;
+    if (pages.source.kind === 'dmabuf') return -ERRNO.EINVAL;
     const start = area.byteAt(at);
     if ('bytes' in transfer) {
-      if (!pages.writable) return -ERRNO.EPERM;
       const done = Number(at - iova);
       const ret = writePages(pages, process, start, transfer.bytes.subarray(done, done + count), transfer.slow);
       if (ret !== 0) return ret;

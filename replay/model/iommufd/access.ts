@@ -106,11 +106,10 @@ export class Access implements IommufdObject {
 
   #pinArea(area: Area, at: bigint, end: bigint, last: bigint, write: boolean): number {
     if (area.preventAccess) return -ERRNO.EINVAL;
-    if (!area.allows(write)) return -ERRNO.EPERM;
-    if (area.pages.source.kind === 'dmabuf') return -ERRNO.EINVAL;
     if (area.byteAt(at) % PAGE_SIZE !== 0) return -ERRNO.EINVAL;
     if (last > area.last && area.byteAt(area.last) % PAGE_SIZE !== PAGE_SIZE - 1) return -ERRNO.EINVAL;
-    if ((area.prot & (write ? 2 : 1)) === 0) return -ERRNO.EPERM;
+    if (!area.allows(write)) return -ERRNO.EPERM;
+    if (area.pages.source.kind === 'dmabuf') return -ERRNO.EINVAL;
     return area.pages.pin(Math.floor(area.byteAt(at) / PAGE_SIZE), Math.floor(area.byteAt(end) / PAGE_SIZE));
   }
 }

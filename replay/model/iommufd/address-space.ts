@@ -215,6 +215,7 @@ export class AddressSpace {
   /** Whether every page of the range is mapped with `prot`. */
   accessible(at: number, length: number, prot: number): boolean {
     const end = at + length;
+    if (end > TASK_SIZE + PAGE_SIZE) return false;
     for (let address = at; address < end; ) {
       const vma = this.find(address);
       if (vma === undefined) {

@@ -79,7 +79,7 @@ export class Ioas implements IommufdObject {
     if (this.domains.length > 0) {
       const filled: Area[] = [];
       for (const area of added) {
-        const ret = this.#fill(area);
+        const ret = this.#fill(area, smallestPage(this.domains));
         if (ret !== 0) {
           for (const other of filled) other.pages.unfill(other);
           return undo(ret);
@@ -146,7 +146,7 @@ export class Ioas implements IommufdObject {
     let ret = 0;
     if (start !== 0n) ret = this.reserve(0n, start - 1n, domain);
     if (ret === 0 && last !== U64_MAX) ret = this.reserve(last + 1n, U64_MAX, domain);
-    if (ret === 0) ret = this.#fillAll();
+    if (ret === 0) ret = this.#fillAll(smallest);
     if (ret !== 0) {
       this.reserved.removeOwner(domain);
       return ret;
@@ -254,19 +254,22 @@ export class Ioas implements IommufdObject {
     return true;
   }
 
-  #fill(area: Area): number {
-    if (area.prot === 0) return -ERRNO.EINVAL;
-    return area.pages.fill(area);
+  /** Pins an area's pages and maps them into domains that take pages of `smallest` bytes and up. */
+  #fill(area: Area, smallest: bigint): number {
+    const ret = area.pages.fill(area);
+    if (ret !== 0 || this.#mappable(area, smallest)) return ret;
+    area.pages.unfill(area);
+    return -ERRNO.EINVAL;
   }
 
-  #fillAll(): number {
+  #fillAll(smallest: bigint): number {
     if (this.domains.length > 0) {
-      for (const area of this.areas.values()) if (area.prot === 0) return -ERRNO.EINVAL;
+      for (const area of this.areas.values()) if (!this.#mappable(area, smallest)) return -ERRNO.EINVAL;
       return 0;
     }
     const filled: Area[] = [];
     for (const area of this.areas.values()) {
-      const ret = this.#fill(area);
+      const ret = this.#fill(area, smallest);
       if (ret !== 0) {
         for (const other of filled) other.pages.unfill(other);
         return ret;
@@ -274,6 +277,16 @@ export class Ioas implements IommufdObject {
       filled.push(area);
     }
     return 0;
+  }
+
+  /**
+   * Whether iommu_map takes an area: with rights, and at multiples of the page size. COPY can make areas that are not: of its
+   * pieces it looks at the offset in the page, but only at the length of all together.
+   */
+  #mappable(area: Area, smallest: bigint): boolean {
+    if (area.pages.gone) return true;
+    const mask = (this.noLargePages ? PAGE : smallest) - 1n;
+    return area.prot !== 0 && ((area.start | area.length | BigInt(area.startByte)) & mask) === 0n;
   }
 
   #tellMapped(domain: PagingDomain, area: Area): void {
@@ -291,6 +304,16 @@ export class Ioas implements IommufdObject {
     this.areas.remove(area);
     area.pages.users--;
   }
+}
+
+/** The page size that all domains take. */
+function smallestPage(domains: readonly PagingDomain[]): bigint {
+  let size = 1n;
+  for (const { pageSizes } of domains) {
+    const smallest = pageSizes & -pageSizes;
+    if (smallest > size) size = smallest;
+  }
+  return size;
 }
 
 /** What automatic allocation aligns to: the address or the file offset of the first byte. */

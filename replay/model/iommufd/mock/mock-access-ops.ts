@@ -1,5 +1,6 @@
 import { Access } from '../access.ts';
 import { readWrite } from '../access-rw.ts';
+import { pinError } from '../address-space.ts';
 import { U64_MAX } from '../area-tree.ts';
 import { PAGE_SIZE } from '../backing.ts';
 import type { Context } from '../context.ts';
@@ -119,7 +120,7 @@ function checkPages({ process }: IoctlCall, access: Access, iova: bigint, length
   let user = address - (iova - first);
   for (const page of access.pinnedPages(iova, length)) {
     const behind = process.memory.page(user & ~(PAGE - 1n));
-    if (behind === undefined) return -ERRNO.EFAULT;
+    if (behind === undefined) return pinError(Number(user & ~(PAGE - 1n)), 1);
     if (page === undefined || page.backing !== behind.backing || page.page !== behind.page) return -ERRNO.EBADE;
     user += PAGE;
   }
@@ -155,7 +156,7 @@ function replaceIoas(call: IoctlCall): number {
   const file = accessFile(call.process, idOf(call) | 0);
   if (file === undefined) return -ERRNO.EBADFD;
   if (file.access.ioas === undefined) return -ERRNO.ENOENT;
-  const ioas = call.context.objects.find(call.struct.u32(16), 'ioas');
+  const ioas = file.access.context.objects.find(call.struct.u32(16), 'ioas');
   return ioas === undefined ? -ERRNO.ENOENT : file.access.attach(ioas);
 }
 

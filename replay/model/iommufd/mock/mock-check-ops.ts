@@ -1,3 +1,4 @@
+import { pinError } from '../address-space.ts';
 import { U64_MAX } from '../area-tree.ts';
 import { PAGE_SIZE } from '../backing.ts';
 import { ERRNO } from '../errno.ts';
@@ -37,13 +38,14 @@ function checkMap(call: IoctlCall): number {
   if (((iova | length | address) & (step - 1n)) !== 0n || address + length > U64_MAX) return -ERRNO.EINVAL;
   if (length > MOST_BYTES) throw new Unjudged('range too long to look at page by page');
   for (let done = 0n; done < length; ) {
-    const user = process.memory.page(address + done);
-    if (user === undefined) return -ERRNO.EFAULT;
+    const at = address + done;
+    const user = process.memory.page(at);
+    if (user === undefined) return pinError(Number(at & ~(PAGE - 1n)), 1);
     const area = hwpt.ioas.areas.first(iova + done, iova + done);
     if (area === undefined) return -ERRNO.EINVAL;
     const byte = area.byteAt(iova + done);
     const mapped = area.pages.physical(Math.floor(byte / PAGE_SIZE));
-    const offset = (address + done) % PAGE;
+    const offset = at % PAGE;
     if (mapped === undefined || mapped.backing !== user.backing || mapped.page !== user.page) return -ERRNO.EINVAL;
     if (BigInt(byte % PAGE_SIZE) !== offset) return -ERRNO.EINVAL;
     if (area.pages.gone) return -ERRNO.EINVAL;
