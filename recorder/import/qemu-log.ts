@@ -3,7 +3,7 @@ import { CountedNames } from './counted-names.ts';
 import type { ImportFacts, ImportHeader, ImportRun, ImportTarget, Importer } from './importer.ts';
 import { LineSplitter } from './lines.ts';
 import type { LineReader } from './lines.ts';
-import { LINE } from './qemu/device-model.ts';
+import { LINE, beginsWith } from './qemu/device-model.ts';
 import type { DeviceModelRun, QemuLine } from './qemu/device-model.ts';
 import { DEVICE_MODELS } from './qemu/device-models.ts';
 import { LinePrefix } from './qemu/line-prefix.ts';
@@ -13,12 +13,13 @@ const PREFIXES = DEVICE_MODELS.flatMap(({ prefixes }, model) =>
 );
 
 /**
- * QEMU's own log of an emulated IOMMU (`-trace 'vtd_*' -D FILE`), QEMU 7.2 to 11, or of its use of the host's through VFIO.
+ * QEMU's own log of an emulated IOMMU (`-trace 'vtd_*' -D FILE`; or `smmu*`, `virtio_iommu_*`, `amdvi_*`), QEMU 7.2 to 11, or of
+ * its use of the host's through VFIO.
  * Lines stand in the order in which things happened; without time stamps an event's time is the number of its line.
  */
 export const qemuLog: Importer = {
   name: 'qemu-log',
-  description: "QEMU's trace log: an emulated IOMMU (vtd_*), or its use of VFIO (vfio_*, iommufd_*)",
+  description: "QEMU's trace log: an emulated IOMMU (vtd, smmuv3, amdvi, virtio_iommu), or its use of VFIO",
   side: 'host',
   detect,
   describe,
@@ -27,11 +28,7 @@ export const qemuLog: Importer = {
 
 function modelOf(bytes: Uint8Array, start: number, end: number): number {
   for (let k = 0; k < PREFIXES.length; k++) {
-    const prefix = PREFIXES[k]!.bytes;
-    if (end - start < prefix.length) continue;
-    let i = 0;
-    while (i < prefix.length && bytes[start + i] === prefix[i]) i++;
-    if (i === prefix.length) return PREFIXES[k]!.model;
+    if (beginsWith(bytes, start, end, PREFIXES[k]!.bytes)) return PREFIXES[k]!.model;
   }
   return -1;
 }
@@ -113,6 +110,7 @@ class QemuLogRun implements ImportRun, LineReader {
   #skipped = 0;
   #malformed = 0;
   #reordered = 0;
+  #interrupts = 0;
 
   constructor(target: ImportTarget) {
     this.#target = target;
@@ -166,8 +164,15 @@ class QemuLogRun implements ImportRun, LineReader {
       case LINE.folded:
         this.#folded++;
         return;
+      case LINE.interrupt:
+        this.#interrupts++;
+        this.#ignored.add(bytes, prefix.nameStart, prefix.nameEnd, number);
+        return;
       case LINE.ignored:
         this.#ignored.add(bytes, prefix.nameStart, prefix.nameEnd, number);
+        return;
+      case LINE.unknown:
+        this.#unknown.add(bytes, prefix.nameStart, prefix.nameEnd, number);
         return;
       default:
         this.#bad(new TextDecoder().decode(bytes.subarray(prefix.nameStart, prefix.nameEnd).slice(0, 64)), number);
@@ -188,13 +193,12 @@ class QemuLogRun implements ImportRun, LineReader {
   end(): ImportFacts {
     this.#splitter.end();
     const { health, file } = this.#target;
+    const waiting = this.#models.flatMap((model) => [...model.end(this.#line)]);
     this.#unknown.report(health, file);
     this.#ignored.report(health, file);
-    for (const model of this.#models) {
-      for (const [what, count] of model.end()) {
-        health.add('unknown', what, undefined, count);
-        this.#folded -= count;
-      }
+    for (const [what, count] of waiting) {
+      health.add('unknown', what, undefined, count);
+      this.#folded -= count;
     }
     return {
       lines: this.#splitter.count,
@@ -207,6 +211,7 @@ class QemuLogRun implements ImportRun, LineReader {
           ? {}
           : { times: 'the log has no time stamps: times are line numbers, durations mean nothing' }),
         ...(this.#reordered > 0 ? { timesBehindThePreviousLine: this.#reordered } : {}),
+        ...(this.#interrupts > 0 ? { interruptRemappingLines: this.#interrupts } : {}),
       },
     };
   }

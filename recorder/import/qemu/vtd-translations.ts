@@ -2,6 +2,7 @@ import { ACCESS, ATTACH, OUTCOME, STREAM_ID } from '../../../traces/schema.ts';
 import { ABSENT } from '../../../traces/units.ts';
 import { ascii } from '../byte-cursor.ts';
 import type { ByteCursor } from '../byte-cursor.ts';
+import { readBdf } from './bdf.ts';
 import { LINE } from './device-model.ts';
 import type { QemuLine } from './device-model.ts';
 import { LOOKUP } from './pending-lookups.ts';
@@ -90,16 +91,6 @@ export function parsePassThrough(state: VtdState, line: QemuLine): number {
   return LINE.folded;
 }
 
-/** `00:03.00`: bus, slot, function, each two hexadecimal digits or fewer. */
-function readDevice(cursor: ByteCursor): number {
-  if (!cursor.hex() || cursor.hi !== 0 || cursor.lo >>> 8 !== 0) return ABSENT;
-  const bus = cursor.lo;
-  if (!cursor.byte(0x3a) || !cursor.hex() || cursor.hi !== 0 || cursor.lo >>> 5 !== 0) return ABSENT;
-  const slot = cursor.lo;
-  if (!cursor.byte(0x2e) || !cursor.hex() || cursor.hi !== 0 || cursor.lo >>> 3 !== 0) return ABSENT;
-  return (bus << 8) | (slot << 3) | cursor.lo;
-}
-
 /** Number of low one bits of a page mask (`0xfff`: 12); -1 if the ones are not all at the bottom. */
 function maskShift(lo: number, hi: number): number {
   if (hi !== 0) return lo !== -1 || (hi & (hi + 1)) !== 0 ? -1 : 64 - Math.clz32(hi);
@@ -110,7 +101,7 @@ function maskShift(lo: number, hi: number): number {
 export function parseTranslate(state: VtdState, line: QemuLine): number {
   const { cursor } = line;
   if (!cursor.literal(DEVICE)) return LINE.malformed;
-  const rid = readDevice(cursor);
+  const rid = readBdf(cursor);
   if (rid === ABSENT || !cursor.literal(IOVA) || !cursor.hex()) return LINE.malformed;
   let iovaLo = cursor.lo;
   let iovaHi = cursor.hi;

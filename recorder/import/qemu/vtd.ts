@@ -1,6 +1,6 @@
 import { ByteTable } from '../byte-table.ts';
 import { ascii } from '../byte-cursor.ts';
-import { LINE } from './device-model.ts';
+import { LINE, beginsWith } from './device-model.ts';
 import type { DeviceModel, DeviceModelRun, QemuLine } from './device-model.ts';
 import {
   DECODED_COMMANDS,
@@ -52,6 +52,9 @@ const PARSERS = EVENTS.map(([name, parser]) => {
   return parser;
 });
 
+/** Events of interrupt remapping begin so: `vtd_ir_remap`, `vtd_ir_irte_get`. */
+const REMAPPING = ascii('vtd_ir_');
+
 /**
  * QEMU's Intel VT-d model: what its IOTLB answered, and the commands that it was given. All its other events (interrupt
  * remapping, registers, page walks, address spaces) are known and not carried.
@@ -68,7 +71,8 @@ class VtdRun implements DeviceModelRun {
 
   parse(line: QemuLine, bytes: Uint8Array, nameStart: number, nameEnd: number): number {
     const id = NAMES.find(bytes, nameStart, nameEnd);
-    return id < 0 ? LINE.ignored : PARSERS[id]!(this.#state, line);
+    if (id >= 0) return PARSERS[id]!(this.#state, line);
+    return beginsWith(bytes, nameStart, nameEnd, REMAPPING) ? LINE.interrupt : LINE.ignored;
   }
 
   end(): ReadonlyMap<string, number> {
