@@ -1,5 +1,6 @@
 import { U64_MAX } from './area-tree.ts';
 import type { Area } from './area-tree.ts';
+import { PAGE_SIZE } from './backing.ts';
 import { DirtyBits } from './dirty-bits.ts';
 import { ERRNO } from './errno.ts';
 import type { HwptPaging } from './hwpt.ts';
@@ -92,31 +93,32 @@ function readArea(call: IoctlCall, bits: DirtyBits, area: Area, request: Request
     const length = reportedLength(call, entry, at, to);
     const first = area.start + BigInt(at);
     setBits(call, request, first, length);
-    if (entry.last <= to && bitAt(request, first, length) !== bitAt(request, first, entry.last - at + 1))
+    const covered = Math.min(entry.last, to) - at + 1;
+    if (bitAt(request, first, length) < bitAt(request, first, covered))
       call.context.machine.needed('contiguous-dirty-tail');
     if (request.clear) bits.clear(area, start);
   }
 }
 
 /**
- * Bytes that an entry met at `at` reports. An entry of one item counts whole, even beyond the request; one of several is cut at
- * the request's end. Linux 7.2 then takes the last item's index for the one behind it: quirk `contiguous-dirty-tail`.
+ * Bytes from `at` on that an entry reports. It is told by its items, without a look at where in its first one the walk met it: a
+ * request that starts inside an item hears of as many bytes behind that item. An entry of one item counts whole, even beyond the
+ * request; one of several is cut behind the item in which the request ends. Linux 7.2 takes the last item's index for the one
+ * behind it: quirk `contiguous-dirty-tail`.
  */
 function reportedLength(call: IoctlCall, entry: ReturnType<DirtyBits['entry']>, at: number, to: number): number {
   const { machine } = call.context;
-  const size = entry.last - entry.start + 1;
-  if (entry.itemBytes === size) return entry.last - at + 1;
-  const skipped = (at - entry.start) % entry.itemBytes;
-  const first = Math.floor((at - entry.start) / entry.itemBytes);
-  if (to < entry.last)
-    return (Math.floor((to - entry.start) / entry.itemBytes) + 1 - first) * entry.itemBytes - skipped;
-  const items = size / entry.itemBytes;
-  if (!machine.quirk('contiguous-dirty-tail')) return (items - first) * entry.itemBytes - skipped;
+  const { start, last, itemBytes } = entry;
+  if (itemBytes === last - start + 1) return itemBytes;
+  const first = Math.floor((at - start) / itemBytes);
+  const items = (last - start + 1) / itemBytes;
+  const behind = to < last ? Math.floor((to - start) / itemBytes) + 1 : items;
+  if (behind < items || !machine.quirk('contiguous-dirty-tail')) return (behind - first) * itemBytes;
   if (first === items - 1) {
     machine.needed('endless-dirty-walk');
     throw new Unjudged('the kernel would never return (quirk endless-dirty-walk)');
   }
-  return (items - 1 - first) * entry.itemBytes - skipped;
+  return (items - 1 - first) * itemBytes;
 }
 
 /** The bit of the last of `length` bytes from an address. */
@@ -124,15 +126,24 @@ function bitAt(request: Request, at: bigint, length: number): number {
   return Number((at + BigInt(length) - 1n - request.iova) >> BigInt(request.shift));
 }
 
-/** iova_bitmap_set: bit 0 stands for the request's start. What can't be written is lost. */
+/**
+ * iova_bitmap_set: bit 0 stands for the request's start. What can't be written is lost, and so is what lies behind the pages that
+ * are pinned for the rest of the bitmap from the first bit's byte on.
+ */
 function setBits({ process }: IoctlCall, request: Request, at: bigint, length: number): void {
   const first = bitAt(request, at, 1);
   const last = bitAt(request, at, length);
+  const bytes = Number((request.last - request.iova) >> BigInt(request.shift + 3)) + 1;
+  const start = request.data + BigInt(Math.floor(first / 8));
+  const offset = Number(start % BigInt(PAGE_SIZE));
+  const pages = Math.ceil((bytes - Math.floor(first / 8)) / PAGE_SIZE) + (offset === 0 ? 0 : 1);
+  const limit = start - BigInt(offset) + BigInt(pages * PAGE_SIZE);
   for (let bit = first; bit <= last; ) {
     const byte = Math.floor(bit / 8);
+    const address = request.data + BigInt(byte);
     let mask = 0;
     for (; bit <= last && Math.floor(bit / 8) === byte; bit++) mask |= 1 << (bit % 8);
-    process.memory.or(request.data + BigInt(byte), mask);
+    if (address >= limit || !process.memory.or(address, mask)) return;
   }
 }
 

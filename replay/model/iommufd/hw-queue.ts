@@ -96,7 +96,9 @@ function allocate(call: IoctlCall): number {
   if (viommu === undefined) return -ERRNO.ENOENT;
   if (viommu.driver?.queues?.types.includes(type) !== true) return -ERRNO.EOPNOTSUPP;
   const start = iova - (iova % PAGE);
-  const pages = (iova - start + length + PAGE - 1n) / PAGE;
+  const rounded = iova - start + length + PAGE - 1n;
+  if (rounded > U64_MAX) return -ERRNO.ERANGE;
+  const pages = rounded / PAGE;
   if (pages > MAX_PAGES) return -ERRNO.ENOMEM;
   const queue = context.objects.add(new HwQueue(viommu, start, pages * PAGE));
   const ret = queue.start(struct.u32(16));

@@ -33,6 +33,7 @@ function allocNested(device: Device, parent: HwptPaging, flags: number, data: Dr
 
 function allocOnViommu(device: Device, viommu: ViommuObject, flags: number, data: DriverData): HwptNested | number {
   const { context } = device;
+  if (device.traits.iommu !== viommu.iommu) return -ERRNO.EINVAL;
   if ((flags & ~(HWPT_FLAG.fault | HWPT_FLAG.pasid)) !== 0 || data.length === 0) return -ERRNO.EOPNOTSUPP;
   const domain = viommu.allocNested(device, flags & ~HWPT_FLAG.fault, data);
   if (typeof domain === 'number') return domain;

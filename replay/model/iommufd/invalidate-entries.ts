@@ -1,6 +1,8 @@
 import { ERRNO } from './errno.ts';
 import type { InvalidateRequest } from './parts.ts';
 
+const NO_TAIL = new Uint8Array(0);
+
 /**
  * Entry `index` as the kernel's struct of `size` bytes, or a negative errno: no longer than that struct, no shorter than
  * `minimum` (iommu_copy_struct_from_user_array). The type was checked before.
@@ -29,11 +31,14 @@ export function allEntries(request: InvalidateRequest, size: number): Uint8Array
   }
   const entries: Uint8Array[] = [];
   for (let i = 0; i < count; i++) {
-    const bytes = request.readBytes(address + BigInt(i) * BigInt(entryLength), entryLength);
+    const at = address + BigInt(i) * BigInt(entryLength);
+    // The tail is looked at first: where it lies in another page, it decides.
+    const tail = entryLength > size ? request.readBytes(at + BigInt(size), entryLength - size) : NO_TAIL;
+    if (tail?.some((byte) => byte !== 0) === true) return -ERRNO.E2BIG;
+    const bytes = tail === undefined ? undefined : request.readBytes(at, Math.min(entryLength, size));
     if (bytes === undefined) return -ERRNO.EFAULT;
-    if (bytes.subarray(size).some((byte) => byte !== 0)) return -ERRNO.E2BIG;
     const entry = new Uint8Array(size);
-    entry.set(bytes.subarray(0, size));
+    entry.set(bytes);
     entries.push(entry);
   }
   return entries;

@@ -22,7 +22,10 @@ export class MmapRegions {
       offset = region.offset + region.length;
       at++;
     }
-    const region = { offset, length, backing: new Backing(length) };
+    const backing = new Backing(length);
+    // Mapped by frame numbers (VM_PFNMAP): no pages that could be pinned.
+    backing.deviceMemory = true;
+    const region = { offset, length, backing };
     this.#regions.splice(at, 0, region);
     return region;
   }

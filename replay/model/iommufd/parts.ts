@@ -17,6 +17,8 @@ export interface FaultQueueObject extends IommufdObject {
 export interface ViommuObject extends IommufdObject {
   readonly type: 'viommu';
   readonly parent: HwptPaging;
+  /** The IOMMU instance of its devices. */
+  readonly iommu: string | undefined;
   /** The driver's part of HWPT_ALLOC on this vIOMMU: a nested domain, or a negative errno. */
   allocNested(device: Device, flags: number, data: DriverData): NestedDomain | number;
   /** Runs `entries` in order: how many were done, and 0 or a negative errno. */

@@ -44,7 +44,6 @@ export class Viommu implements ViommuObject {
 
   allocNested(device: Device, flags: number, data: DriverData): NestedDomain | number {
     if (this.driver?.allocNested === undefined) return -ERRNO.EOPNOTSUPP;
-    if (device.traits.iommu !== this.iommu) return -ERRNO.EINVAL;
     return this.driver.allocNested(device, flags, data);
   }
 
