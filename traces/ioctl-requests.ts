@@ -55,6 +55,11 @@ const CONTAINER = '/dev/vfio/vfio';
 /** What an open VFIO device is called where it was not opened by its node. */
 export const VFIO_DEVICE_FILE = 'anon_inode:[vfio-device]';
 
+/** Whether a kind of file, as the `path` column has it, is an open VFIO device. */
+export function isVfioDevice(file: string | undefined): boolean {
+  return file === VFIO_DEVICE_FILE || file?.startsWith('/dev/vfio/devices/') === true;
+}
+
 /**
  * `IOMMU_IOAS_MAP` for 0x3b85. Requests from 0x3b70 on mean one thing on a container (or an IOMMUFD that stands in for one) and
  * another on a device: `file` is the kind of file, as the `path` column has it. Of the mock driver's command also the
@@ -68,8 +73,10 @@ export function ioctlName(request: number, file?: string, struct?: Uint8Array): 
   }
   const spapr = file === CONTAINER ? SPAPR.get(number) : undefined;
   if (spapr !== undefined) return spapr;
-  const onDevice = file === VFIO_DEVICE_FILE || file?.startsWith('/dev/vfio/devices/') === true;
-  const names = [onDevice || number >= 0x3b76 ? VFIO_DEVICE[number - 0x3b70] : undefined, VFIO[number - 0x3b64]];
+  const names = [
+    isVfioDevice(file) || number >= 0x3b76 ? VFIO_DEVICE[number - 0x3b70] : undefined,
+    VFIO[number - 0x3b64],
+  ];
   const name = names.find((known) => known !== undefined) ?? IOMMU[number - 0x3b80];
   return name ?? `0x${number.toString(16)}`;
 }

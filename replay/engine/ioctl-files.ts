@@ -17,7 +17,8 @@ export function fileOf(machine: Machine, process: Process, fd: number, path: str
     process.installAt(fd, file);
     return file;
   }
-  const file: OpenFile | IommufdFile | undefined = path === '/dev/iommu' ? openIommufd(machine) : openVfio(path);
+  const file: OpenFile | IommufdFile | undefined =
+    path === '/dev/iommu' ? openIommufd(machine) : openVfio(machine, path);
   if (file === undefined) return undefined;
   const number = unnumberedFd(file.kind);
   const known = process.fds.get(number);

@@ -1,3 +1,4 @@
+import { isVfioDevice } from '../../traces/ioctl-requests.ts';
 import type { Trace } from '../../traces/trace.ts';
 import { ERRNO } from '../model/iommufd/errno.ts';
 import { HWPT_FLAG } from '../model/iommufd/hwpt.ts';
@@ -10,6 +11,8 @@ import { bytesOf, callEvents, memoryOf } from './ioctl-events.ts';
 const IOVA_RANGES = 0x3b84;
 const HW_INFO = 0x3b8a;
 const HWPT_ALLOC = 0x3b89;
+/** Index of VFIO_DEVICE_FEATURE. */
+const DMA_BUF = 11;
 
 /** What was found of the hardware, and by which calls. */
 export interface HardwareFinding {
@@ -36,6 +39,7 @@ export function findHardware(trace: Trace): HardwareFinding | undefined {
     info: undefined,
     nests: undefined,
     pageRequests: undefined,
+    dmaBufs: undefined,
     answers: new Map(),
   };
   const events = new Set<number>();
@@ -56,7 +60,8 @@ export function findHardware(trace: Trace): HardwareFinding | undefined {
       events.add(index);
       continue;
     }
-    if (capabilities.learn(request, after, errno)) events.add(index);
+    const path = trace.strings[columns.path[row] ?? -1];
+    if (capabilities.learn(request, after, errno, path)) events.add(index);
     if (errno > 0) continue;
     if (learn(hardware, request, after, () => memoryOf(columns.memory, row)[0]?.after ?? undefined)) events.add(index);
   }
@@ -104,9 +109,15 @@ class CapabilityFinder {
     this.#hardware = hardware;
   }
 
-  learn(request: number, after: Uint8Array, errno: number): boolean {
+  learn(request: number, after: Uint8Array, errno: number, path: string | undefined): boolean {
     const view = new StructView(after);
     const hardware = this.#hardware;
+    if (request === VFIO.deviceFeature && isVfioDevice(path) && (view.u32(4) & 0xffff) === DMA_BUF) {
+      const refused = errno === ERRNO.ENOTTY || errno === ERRNO.EOPNOTSUPP;
+      if (hardware.dmaBufs !== undefined || (errno !== 0 && !refused)) return false;
+      hardware.dmaBufs = -errno;
+      return errno !== 0;
+    }
     if (request === HWPT_ALLOC) {
       const flags = view.u32(4);
       if (errno === 0 && (flags & HWPT_FLAG.fault) !== 0) this.#faultCapable.add(view.u32(16));

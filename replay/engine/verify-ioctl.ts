@@ -22,6 +22,8 @@ import type { SystemCall } from '../model/iommufd/system-calls.ts';
 import { Unjudged } from '../model/iommufd/unjudged.ts';
 import { beyondModel } from './beyond-model.ts';
 import { CallReplay } from './call-replay.ts';
+import { containerKind } from './container-kind.ts';
+import type { ContainerKind } from './container-kind.ts';
 import { FailNth, failureNotes } from './fail-nth.ts';
 import type { FailWindow } from './fail-nth.ts';
 import { UNKNOWN_EFFECT } from './ioctl-doubts.ts';
@@ -64,6 +66,8 @@ export interface TraceFacts {
   readonly births: Births;
   readonly hardware: HardwareFinding | undefined;
   readonly kernel: string | undefined;
+  /** What /dev/vfio/vfio is; undefined: no call tells. */
+  readonly container: ContainerKind | undefined;
   readonly failures: FailNth;
   /** Events of calls that were found to have failed by injection. */
   readonly injected: Set<number>;
@@ -83,6 +87,7 @@ export function traceFacts(trace: Trace): TraceFacts {
     births: new Births(trace),
     hardware: findHardware(trace),
     kernel: trace.header.host.kernel,
+    container: containerKind(trace),
     failures: new FailNth(trace),
     injected: new Set(),
     told: trace.streamCounts.call > 0,
@@ -268,6 +273,9 @@ export class IoctlVerification {
       ...[...this.#quirks].map(([name, count]) => `${count} calls needed the quirk ${name}: ${QUIRKS[name].what}`),
     );
     notes.push(...failureNotes(this.#facts.failures, this.#spent.size));
+    const { container } = this.#facts;
+    if (container?.iommufd === true)
+      notes.push(`/dev/vfio/vfio is an iommufd: event ${container.event}, ${container.why}`);
     if (this.#unlimited.size > 0)
       notes.push(`RLIMIT_MEMLOCK of ${this.#unlimited.size} processes is not known: taken as unlimited`);
     return {
@@ -344,10 +352,14 @@ export class IoctlVerification {
 /** Calls that a program begins with, all others need what they make: SET_IOMMU, SET_CONTAINER, BIND_IOMMUFD, IOAS_ALLOC. */
 const MAKES = new Set([0x3b66, 0x3b68, 0x3b76, 0x3b81]);
 
-function newMachine({ hardware: finding, kernel }: TraceFacts, intents: IntentListener | undefined): Machine {
+function newMachine(
+  { hardware: finding, kernel, container }: TraceFacts,
+  intents: IntentListener | undefined,
+): Machine {
   const backend = finding === undefined ? mockBackend : recordedBackend(finding.hardware);
   const machine = new Machine(backend, quirksOf(kernel));
   if (finding !== undefined) machine.hardware = finding.hardware;
+  machine.containerIsIommufd = container?.iommufd ?? false;
   machine.intents = intents;
   return machine;
 }

@@ -1,9 +1,9 @@
 import { U64_MAX } from './area-tree.ts';
 import { Backing, PAGE_SIZE } from './backing.ts';
+import type { DmaBuffer } from './dma-buffer.ts';
 import { ERRNO } from './errno.ts';
 import type { PageAccount } from './locked-memory.ts';
 import { Pages, pageCount } from './pages.ts';
-import type { DmabufState } from './pages.ts';
 import type { OpenFile, Process } from './process.ts';
 import { Unjudged } from './unjudged.ts';
 
@@ -21,7 +21,7 @@ export interface DmabufFile extends OpenFile {
   readonly kind: 'dmabuf';
   readonly backing: Backing;
   readonly size: number;
-  readonly state: DmabufState;
+  readonly state: DmaBuffer;
   /** Whether its exporter has the physical-vector hook that iommufd needs. */
   readonly importable: boolean;
 }

@@ -73,6 +73,7 @@ export class Ioas implements IommufdObject {
       const area = new Area(at, at + bytes - 1n, pages, startByte, prot);
       pages.users++;
       this.areas.insert(area);
+      if (pages.source.kind === 'dmabuf') pages.source.buffer.mapped(area, this);
       added.push(area);
       at += bytes;
     }
@@ -295,14 +296,20 @@ export class Ioas implements IommufdObject {
     for (const piece of mappedPieces(area, this.noLargePages)) intents.mapped(domain, piece, 'iommufd');
   }
 
-  /** A dma-buf that was revoked counts as mapped until its area goes. */
+  /** A dma-buf is being revoked: its pages go from all domains, the area stays (iopt_revoke_notify). */
+  memoryGoes(area: Area): void {
+    for (const domain of this.domains) this.#tellUnmapped(domain, area);
+  }
+
   #tellUnmapped(domain: PagingDomain, area: Area): void {
+    if (area.pages.gone) return;
     this.context.machine.intents?.unmapped(domain, area.start, area.last, 'iommufd');
   }
 
   #drop(area: Area): void {
     this.areas.remove(area);
     area.pages.users--;
+    if (area.pages.source.kind === 'dmabuf') area.pages.source.buffer.unmapped(area);
   }
 }
 

@@ -3,6 +3,7 @@ import type { IntentListener } from './intents.ts';
 import type { LockedPages } from './locked-memory.ts';
 import type { Process } from './process.ts';
 import type { QuirkName } from './quirks.ts';
+import { DeviceNode } from './vfio/device-node.ts';
 import { UNKNOWN_HARDWARE } from './vfio/hardware.ts';
 import type { RecordedHardware } from './vfio/hardware.ts';
 import type { VaddrListener } from './vfio/vaddr-listener.ts';
@@ -19,6 +20,12 @@ export class Machine {
   readonly testKernel: boolean;
   /** CONFIG_VFIO_NOIOMMU, where it is known. */
   noIommuBuilt: boolean | undefined = undefined;
+  /** VFIO devices by the path of their node. */
+  readonly #nodes = new Map<string, DeviceNode>();
+  /** VFIO groups that are open, by path: how often. Their devices can't be bound meanwhile. */
+  readonly openGroups = new Map<string, number>();
+  /** CONFIG_IOMMUFD_VFIO_CONTAINER: /dev/vfio/vfio is an iommufd. */
+  containerIsIommufd = false;
   /** What is known of the hardware behind VFIO devices. */
   hardware: RecordedHardware = UNKNOWN_HARDWARE;
   /** Users by uid, as processes were seen to become them. */
@@ -34,6 +41,15 @@ export class Machine {
     this.backend = backend;
     this.#quirks = new Set(quirks);
     this.testKernel = testKernel;
+  }
+
+  deviceNode(path: string): DeviceNode {
+    let node = this.#nodes.get(path);
+    if (node === undefined) {
+      node = new DeviceNode();
+      this.#nodes.set(path, node);
+    }
+    return node;
   }
 
   user(uid: number): LockedPages {

@@ -3,6 +3,7 @@ import type { AddressSpace, PinnedRun } from './address-space.ts';
 import type { Area } from './area-tree.ts';
 import { PAGE_SIZE } from './backing.ts';
 import type { Backing } from './backing.ts';
+import type { DmaBuffer } from './dma-buffer.ts';
 import { ERRNO } from './errno.ts';
 import type { PageAccount } from './locked-memory.ts';
 
@@ -14,16 +15,9 @@ export type PageSource =
       readonly kind: 'dmabuf';
       readonly backing: Backing;
       readonly start: number;
-      readonly buffer: DmabufState;
+      readonly buffer: DmaBuffer;
       readonly revocation: number;
     };
-
-/** A dma-buf's exporter can take its memory away and give it back. */
-export interface DmabufState {
-  revoked: boolean;
-  /** How often its importers were told that its memory moved. */
-  revocations: number;
-}
 
 /** Pages of `length` bytes from a byte of the first page. */
 export function pageCount(startByte: number, length: bigint): number {

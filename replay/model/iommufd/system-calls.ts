@@ -5,6 +5,7 @@ import type { IommufdFile, OpenFile } from './process.ts';
 import { Process } from './process.ts';
 import type { MemoryFile } from './file-pages.ts';
 import type { Machine } from './machine.ts';
+import { VfioDevice } from './vfio/device.ts';
 import { openVfio } from './vfio/open-vfio.ts';
 
 /** A system call that returned, as a recording tells of it. Addresses and lengths are below 2^53. */
@@ -151,7 +152,7 @@ const arg = (call: SystemCall, index: number): number => call.args[index] ?? 0;
 const openat: Effect = (machine, process, call) => {
   const isOpenat = call.name === 'openat';
   const cloexec = (arg(call, isOpenat ? 2 : 1) & O_CLOEXEC) !== 0;
-  const file = call.path === '/dev/iommu' ? openIommufd(machine) : (openVfio(call.path) ?? newFile('other'));
+  const file = call.path === '/dev/iommu' ? openIommufd(machine) : (openVfio(machine, call.path) ?? newFile('other'));
   installNew(process, call.ret, file, cloexec);
 };
 
@@ -339,6 +340,10 @@ const EFFECTS: { readonly [name: string]: Effect } = {
   clone3: clone,
   vfork: clone,
   pread64: pagemap,
+  pwrite64: (_machine, process, call) => {
+    const file = process.fds.get(call.fd);
+    if (file instanceof VfioDevice && call.data !== undefined) file.written(arg(call, 3), call.data);
+  },
   capset,
   prlimit64: prlimit,
   setrlimit: rlimit,

@@ -1,4 +1,5 @@
 import { Backing, PAGE_SIZE } from '../backing.ts';
+import { DmaBuffer } from '../dma-buffer.ts';
 import { ERRNO } from '../errno.ts';
 import type { DmabufFile } from '../file-pages.ts';
 import type { IoctlCall } from '../ioctl.ts';
@@ -14,7 +15,7 @@ function get({ struct, process }: IoctlCall): number {
     refs: 0,
     backing: new Backing(size),
     size,
-    state: { revoked: false, revocations: 0 },
+    state: new DmaBuffer(),
     importable: true,
     release: () => undefined,
   };
@@ -27,10 +28,8 @@ function revoke({ struct, process }: IoctlCall): number {
   if (file.kind !== 'dmabuf') return -ERRNO.EINVAL;
   const buffer = file as DmabufFile;
   if (!buffer.importable) return -ERRNO.EOPNOTSUPP;
-  const revoked = struct.u32(20) !== 0;
-  // Every notice takes the mappings of today's importers down, even that the memory is back: nothing maps it for them again.
-  buffer.state.revocations++;
-  buffer.state.revoked = revoked;
+  // This exporter tells of it also where nothing changes.
+  buffer.state.notify(struct.u32(20) !== 0);
   return 0;
 }
 

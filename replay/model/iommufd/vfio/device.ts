@@ -9,6 +9,8 @@ import { Unjudged } from '../unjudged.ts';
 import { answerKey, recordedTraits } from './hardware.ts';
 import { VFIO } from './requests.ts';
 import { readArgsz, writeWord } from './user-struct.ts';
+import { deviceFeature } from './device-feature.ts';
+import { DeviceNode } from './device-node.ts';
 import { unnumberedFd } from './vfio-file.ts';
 import type { VfioCall, VfioFile } from './vfio-file.ts';
 
@@ -17,48 +19,71 @@ const BIND_MINIMUM = 16;
 const BIND_BYTES = 24;
 /** Bit 0 of the flags: BIND has a token, ATTACH and DETACH have a PASID. */
 const EXTENDED = 1;
+/** Where the command register is in the device's file (config space is region 7), and its bit for memory. */
+const COMMAND = 7 * 2 ** 40 + 4;
+const MEMORY_ENABLE = 2;
 
 /** A device's fd: /dev/vfio/devices/vfioN, or what a group gave. Most of what it answers only the device knows. */
 export class VfioDevice implements VfioFile {
   readonly kind = 'vfioDevice';
   refs = 0;
-  readonly #closed: () => void;
-  /** Opened through a group: it is not bound by a call. */
-  #byGroup = false;
-  #device: Device | undefined = undefined;
+  readonly #node: DeviceNode;
+  /** Opened through a group: it is not bound by a call. Called when it is closed. */
+  #byGroup: (() => void) | undefined = undefined;
+  /** Bound, or opened by its group. */
+  #open = false;
   #file: IommufdFile | undefined = undefined;
 
-  constructor(closed: () => void = () => undefined) {
-    this.#closed = closed;
+  constructor(node = new DeviceNode()) {
+    this.#node = node;
   }
 
-  /** Through a group: bound and attached to the compat IOAS where the container is an iommufd. */
-  openByGroup(context: Context | undefined, machine: Machine): number {
-    this.#byGroup = true;
-    if (context === undefined) return 0;
+  get #device(): Device | undefined {
+    return this.#open ? this.#node.device : undefined;
+  }
+
+  /** Through a group, the first time: bound and attached to the compat IOAS where the container is an iommufd. */
+  openByGroup(context: Context | undefined, machine: Machine, closed: () => void): number {
+    this.#byGroup = closed;
+    this.#open = true;
+    this.#node.opens++;
+    if (context === undefined || this.#node.opens > 1) return 0;
     const device = this.#bindTo(context, machine);
     const ioas = context.compatIoas;
     const ret = ioas === undefined ? -ERRNO.ENODEV : device.change(NO_PASID, ioas.id, 'attach');
-    if (ret < 0) this.#unbind();
+    if (ret < 0) this.#close();
     return ret;
   }
 
   ioctl(call: VfioCall): number {
     if (call.request === VFIO.bindIommufd) return this.#bind(call);
-    if (this.#device === undefined && !this.#byGroup) return -ERRNO.EINVAL;
+    if (!this.#open) return -ERRNO.EINVAL;
     switch (call.request) {
       case VFIO.attachIommufdPt:
         return this.#attach(call);
       case VFIO.detachIommufdPt:
         return this.#detach(call);
+      case VFIO.deviceFeature:
+        return deviceFeature(call, this.#node);
+      case VFIO.deviceReset:
+      case VFIO.devicePciHotReset:
+        throw new Unjudged('only the device can answer', () => this.#node.reset());
       default:
         return recordedAnswer(call);
     }
   }
 
+  /** A write to the device's file: where it turns the memory of the device off or on, dma-bufs of it go. */
+  written(offset: number, bytes: Uint8Array): void {
+    const at = COMMAND - offset;
+    const command = at >= 0 && at < bytes.length ? bytes[at] : undefined;
+    if (command === undefined) return;
+    for (const buffer of this.#node.buffers) buffer.move((command & MEMORY_ENABLE) === 0);
+  }
+
   release(): void {
-    this.#unbind();
-    this.#closed();
+    this.#close();
+    this.#byGroup?.();
   }
 
   /** {0 argsz, 4 flags, 8 iommufd, 12 out_devid, 16 token_uuid_ptr}. */
@@ -66,16 +91,33 @@ export class VfioDevice implements VfioFile {
     const bind = readExtensible(process, argument, BIND_MINIMUM, BIND_BYTES);
     if (typeof bind === 'number') return bind;
     if ((bind.u32(4) & ~EXTENDED) !== 0 || bind.i32(8) < 0) return -ERRNO.EINVAL;
-    if (this.#byGroup || this.#device !== undefined) return -ERRNO.EINVAL;
-    const file = iommufdOf(machine, process, bind.i32(8));
-    if (file === undefined) return -ERRNO.EBADF;
-    if (file.kind !== 'iommufd') return -ERRNO.EBADFD;
-    const device = this.#bindTo((file as IommufdFile).context, machine);
-    this.#file = file as IommufdFile;
-    file.refs++;
-    if (writeWord(process, argument + 12n, device.id)) return 0;
-    this.#unbind();
-    return -ERRNO.EFAULT;
+    if (this.#byGroup !== undefined) return -ERRNO.EINVAL;
+    const token = (bind.u32(4) & EXTENDED) !== 0;
+    const finish = (): number => {
+      if (this.#open) return -ERRNO.EINVAL;
+      const file = iommufdOf(machine, process, bind.i32(8));
+      if (file === undefined) return -ERRNO.EBADF;
+      if (file.kind !== 'iommufd') return -ERRNO.EBADFD;
+      // Only a group can open its device more than once (vfio_df_open).
+      if (this.#node.opens > 0) return -ERRNO.EINVAL;
+      this.#open = true;
+      this.#node.opens++;
+      const device = this.#bindTo((file as IommufdFile).context, machine);
+      this.#file = file as IommufdFile;
+      file.refs++;
+      if (writeWord(process, argument + 12n, device.id)) return 0;
+      this.#close();
+      return -ERRNO.EFAULT;
+    };
+    // A device whose group is open can't be bound (EBUSY), and a recording doesn't say which group a node belongs to.
+    const groups = [...machine.openGroups.keys()].filter((path) => !this.#node.foreignGroups.has(path));
+    const bound = (): void => {
+      for (const path of groups) this.#node.foreignGroups.add(path);
+      finish();
+    };
+    if (groups.length > 0) throw new Unjudged('which group the device belongs to is not known', bound);
+    if (token && !this.#open) throw new Unjudged('only the device knows its token', bound);
+    return finish();
   }
 
   /** {0 argsz, 4 flags, 8 pt_id, 12 pasid}: attaches, or replaces what is attached. */
@@ -106,13 +148,19 @@ export class VfioDevice implements VfioFile {
 
   #bindTo(context: Context, machine: Machine): Device {
     const device = context.objects.add(new Device(context, recordedTraits(machine.hardware)));
-    this.#device = device;
+    this.#node.device = device;
     return device;
   }
 
-  #unbind(): void {
-    this.#device?.unbind();
-    this.#device = undefined;
+  #close(): void {
+    if (!this.#open) return;
+    this.#open = false;
+    this.#node.opens--;
+    if (this.#node.opens === 0) {
+      this.#node.closed();
+      this.#node.device?.unbind();
+      this.#node.device = undefined;
+    }
     const file = this.#file;
     this.#file = undefined;
     if (file === undefined) return;

@@ -1,14 +1,18 @@
 import { ERRNO } from '../errno.ts';
 import { Ioas } from '../ioas.ts';
+import type { Machine } from '../machine.ts';
 import type { IommufdFile, OpenFile, Process } from '../process.ts';
 import { Unjudged } from '../unjudged.ts';
 import { VfioContainer } from './container.ts';
 import { VfioDevice } from './device.ts';
+import { DeviceNode } from './device-node.ts';
 import { VFIO } from './requests.ts';
 import { readArgsz } from './user-struct.ts';
 import { unnumberedFd } from './vfio-file.ts';
 import type { VfioCall, VfioFile } from './vfio-file.ts';
 
+const MAX_NAME = 256;
+const SPACE = 0x20;
 const GROUP_FLAG = { viable: 1, containerSet: 2 } as const;
 
 /** /dev/vfio/N: the devices of an IOMMU group (drivers/vfio/group.c). */
@@ -18,6 +22,16 @@ export class VfioGroup implements VfioFile {
   /** The container that it is in: native, or an iommufd. */
   #container: VfioContainer | IommufdFile | undefined = undefined;
   #openDevices = 0;
+  /** By the name that they are asked for. */
+  readonly #devices = new Map<string, DeviceNode>();
+  readonly #machine: Machine | undefined;
+  readonly #path: string;
+
+  constructor(machine?: Machine, path = '') {
+    this.#machine = machine;
+    this.#path = path;
+    machine?.openGroups.set(path, (machine.openGroups.get(path) ?? 0) + 1);
+  }
 
   ioctl(call: VfioCall): number {
     switch (call.request) {
@@ -35,6 +49,10 @@ export class VfioGroup implements VfioFile {
   }
 
   release(): void {
+    const groups = this.#machine?.openGroups;
+    const left = (groups?.get(this.#path) ?? 1) - 1;
+    if (left > 0) groups?.set(this.#path, left);
+    else groups?.delete(this.#path);
     this.#leave();
   }
 
@@ -77,19 +95,24 @@ export class VfioGroup implements VfioFile {
     return 0;
   }
 
-  #deviceFd({ machine, process }: VfioCall): number {
+  #deviceFd({ machine, process, argument }: VfioCall): number {
     if (this.#container === undefined) return -ERRNO.EINVAL;
-    const device = new VfioDevice(() => {
+    const device = new VfioDevice(this.#node(nameAt(process, argument)));
+    const context = this.#container instanceof VfioContainer ? undefined : this.#container.context;
+    const ret = device.openByGroup(context, machine, () => {
       this.#openDevices--;
     });
-    if (this.#container instanceof VfioContainer) device.openByGroup(undefined, machine);
-    else {
-      const ret = device.openByGroup(this.#container.context, machine);
-      if (ret < 0) return ret;
-    }
+    if (ret < 0) return ret;
     this.#openDevices++;
     if (!process.fdsKnown) process.installAt(unnumberedFd(device.kind), device);
     return process.install(device);
+  }
+
+  /** The device of a name; where the name was not recorded, one of its own. */
+  #node(name: string | undefined): DeviceNode {
+    const node = this.#devices.get(name ?? '') ?? new DeviceNode();
+    if (name !== undefined) this.#devices.set(name, node);
+    return node;
   }
 
   #leave(): void {
@@ -100,6 +123,18 @@ export class VfioGroup implements VfioFile {
     container.refs--;
     if (container.refs === 0) container.release();
   }
+}
+
+/** `0000:01:00.0`, up to a space: tokens may follow. Undefined where it was not recorded. */
+function nameAt({ memory }: Process, argument: bigint): string | undefined {
+  let name = '';
+  for (let at = Number(argument); name.length < MAX_NAME; at++) {
+    const byte = memory.peek(at, 1)?.[0];
+    if (byte === undefined) return undefined;
+    if (byte === 0 || byte === SPACE) return name;
+    name += String.fromCharCode(byte);
+  }
+  return name;
 }
 
 /** The file behind a number; of a source that has no numbers, the one container that there is. */

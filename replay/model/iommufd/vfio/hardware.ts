@@ -3,6 +3,7 @@ import type { Backend, DeviceTraits, IovaRange } from '../backend.ts';
 import { ERRNO } from '../errno.ts';
 import { HWPT_FLAG } from '../hwpt.ts';
 import { StructView } from '../struct-view.ts';
+import { VFIO } from './requests.ts';
 
 /** What a recording shows of real hardware: answers that no rule of the kernel gives. Undefined: it shows nothing of it. */
 export interface RecordedHardware {
@@ -17,6 +18,8 @@ export interface RecordedHardware {
   readonly nests: boolean | undefined;
   /** Whether the device can send page requests: without, a fault-capable HWPT can't be attached (ENODEV on VT-d). */
   readonly pageRequests: boolean | undefined;
+  /** Whether devices give dma-bufs of their memory: 0, or the negative errno of each try. */
+  readonly dmaBufs: number | undefined;
   /** What devices answer about themselves, by `answerKey`. */
   readonly answers: ReadonlyMap<string, DeviceAnswer>;
 }
@@ -32,6 +35,16 @@ export function answerKey(request: number, before: Uint8Array): string {
   return `${request}:${before.join(',')}`;
 }
 
+/** struct vfio_region_info {u32 argsz, u32 flags, u32 index, u32 cap_offset, u64 size, u64 offset}: a region's bytes, if known. */
+export function regionSize({ answers }: RecordedHardware, region: number): bigint | undefined {
+  for (const [key, { ret, after }] of answers) {
+    if (!key.startsWith(`${VFIO.deviceGetRegionInfo}:`) || ret < 0 || after.length < 24) continue;
+    const info = new StructView(after);
+    if (info.u32(8) === region) return info.u64(16);
+  }
+  return undefined;
+}
+
 export const UNKNOWN_HARDWARE: RecordedHardware = {
   usable: undefined,
   pageSizes: undefined,
@@ -41,6 +54,7 @@ export const UNKNOWN_HARDWARE: RecordedHardware = {
   info: undefined,
   nests: undefined,
   pageRequests: undefined,
+  dmaBufs: undefined,
   answers: new Map(),
 };
 
