@@ -62,8 +62,9 @@ function writePages(pages: Pages, process: Process, start: number, bytes: Uint8A
     memory.poke(at, bytes);
     return 0;
   }
-  source.backing.remember(source.start + start, bytes);
-  return check(pages, process, start, bytes.length, PROT.write, slow);
+  const ret = check(pages, process, start, bytes.length, PROT.write, slow);
+  if (ret === 0) source.backing.remember(source.start + start, bytes);
+  return ret;
 }
 
 function readPages(
