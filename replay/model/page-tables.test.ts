@@ -107,7 +107,7 @@ describe('page tables', () => {
             );
           }
           tables.destroy();
-          expect(pool.tables).toBe(0);
+          expect(pool.frames).toBe(0);
         },
       ),
       { numRuns: 60 },
@@ -170,7 +170,7 @@ describe('page tables', () => {
   });
 
   test('a pool has a limit', () => {
-    const tables = new PageTables(new TablePool(100), vtdSecondStage(4));
+    const tables = new PageTables(new TablePool({ limit: 100 }), vtdSecondStage(4));
     const fill = (): void => {
       for (let i = 0; i < 200; i++) tables.map(i * 512, i, 1, 3);
     };
