@@ -26,7 +26,7 @@ const bits = (mask: number): fc.Arbitrary<number[]> =>
   fc.oneof({ weight: 15, arbitrary: fc.nat(mask) }, fc.constantFrom(0x1_0000, 0x8000_0000)).map((value) => [value]);
 const id = fc.integer({ min: 0, max: 9 }).map((value) => [value]);
 /** Descriptors of accesses, mostly. */
-const access = fc.constantFrom([1], [2], [2], [5]);
+const access = fc.constantFrom(1, 2, 2, 5).map((value) => [value]);
 const root = fc.integer({ min: 1, max: 3 }).map((value) => [value]);
 
 type Fields = readonly fc.Arbitrary<number[]>[];
