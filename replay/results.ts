@@ -17,6 +17,11 @@ export interface IotlbCounts {
   readonly causes: MissCauses;
 }
 
+/** Counts of one cache of the hardware; `invalidatedBy` splits the misses of that cause by the kind of command. */
+export interface CacheCounts extends IotlbCounts {
+  readonly invalidatedBy: { readonly [kind: string]: number };
+}
+
 /** Pages that were unmapped while still cached, from the unmap to what ended it. A page counts once per cached translation. */
 export interface Exposure {
   /** 4 KiB pages that were unmapped while cached. */

@@ -1,4 +1,4 @@
-import { VTD_TYPE, VTD_TYPE_NAMES, vtdType } from '../../traces/dialects/vtd-fields.ts';
+import { dialectById } from '../../traces/dialects/dialects.ts';
 import { ATTACH, DIALECT, INV_FORM, RESET } from '../../traces/schema.ts';
 import type { Columns } from '../../traces/schema.ts';
 import { ABSENT, pageNumber } from '../../traces/units.ts';
@@ -10,9 +10,9 @@ import { changesTables } from './table-changes.ts';
 export interface ControlCounts {
   /** Commands but for waits. */
   commands: number;
-  /** By `VTD_TYPE`, without waits. */
+  /** By type number of the machine's dialect, without waits. */
   readonly byType: Int32Array;
-  /** Wait commands. */
+  /** Wait, sync and fence commands. */
   syncs: number;
   doorbells: number;
   /** Actions on the whole unit that emptied its caches. */
@@ -35,6 +35,8 @@ export interface Controls {
   unmap(columns: Columns<'unmap'>, row: number, event: number): void;
   attach(columns: Columns<'attach'>, row: number): void;
   inv(columns: Columns<'inv'>, row: number): void;
+  /** Names of `byType`. */
+  readonly typeNames: readonly string[];
   /** By 16-bit requester id: 1 where attach events tell its domain, so that the domain column of accesses is not needed. */
   readonly attached: Uint8Array;
 }
@@ -44,7 +46,7 @@ export const CONTROL_COLUMNS = {
   map: ['origin', 'domain', 'device', 'iova', 'phys', 'size', 'prot'],
   unmap: ['origin', 'domain', 'device', 'iova', 'size'],
   attach: ['kind', 'device', 'pasid', 'domain'],
-  inv: ['dialect', 'form', 'w0', 'w1'],
+  inv: ['dialect', 'form', 'w0', 'w1', 'w2'],
 } as const;
 
 /** Requester of a domain's accesses where a model makes them and the trace names no device: beyond any real one. */
@@ -54,7 +56,10 @@ function standIn(device: number, domain: number): number {
 
 /** `accesses` is told of maps and unmaps where a model stands in for the device. */
 export function createControls(machine: Machine, accesses?: AccessModel): Controls {
-  const byType = new Int32Array(VTD_TYPE_NAMES.length);
+  const dialect = dialectById(machine.dialect)!;
+  const { completion } = dialect;
+  const isVirtio = machine.dialect === DIALECT.virtio;
+  const byType = new Int32Array(dialect.typeNames.length);
   const counts: ControlCounts = {
     commands: 0,
     byType,
@@ -75,6 +80,7 @@ export function createControls(machine: Machine, accesses?: AccessModel): Contro
 
   return {
     counts,
+    typeNames: dialect.typeNames,
     attached,
 
     map(columns, row) {
@@ -139,14 +145,18 @@ export function createControls(machine: Machine, accesses?: AccessModel): Contro
         if (w0Lo === RESET.queueSetup) return;
         counts.resets++;
         machine.reset(clock[0]!);
-      } else if (columns.dialect[row] !== DIALECT.vtd) counts.foreign++;
+      } else if (columns.dialect[row] !== machine.dialect) counts.foreign++;
       else {
-        const type = vtdType(w0Lo);
-        if (type === VTD_TYPE.wait) counts.syncs++;
+        const w0Hi = columns.w0Hi[row]!;
+        const type = dialect.typeNumber(w0Lo, w0Hi);
+        if (type === completion) counts.syncs++;
         else {
           counts.commands++;
           byType[type]!++;
-          commandNow(w0Lo, columns.w0Hi[row]!, columns.w1Lo[row]!, columns.w1Hi[row]!);
+          const w1Lo = columns.w1Lo[row]!;
+          const w1Hi = columns.w1Hi[row]!;
+          if (isVirtio) commandNow(w0Lo, w0Hi, w1Lo, w1Hi, columns.w2Lo[row], columns.w2Hi[row]);
+          else commandNow(w0Lo, w0Hi, w1Lo, w1Hi);
         }
       }
     },

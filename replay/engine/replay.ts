@@ -1,4 +1,3 @@
-import { VTD_TYPE_NAMES } from '../../traces/dialects/vtd-fields.ts';
 import { Random } from '../../traces/random.ts';
 import { OUTCOME, STREAM_ID, STREAM_NAMES } from '../../traces/schema.ts';
 import type { Segment } from '../../traces/segment.ts';
@@ -218,7 +217,7 @@ export function replayFigures(player: Player, counts: MachineCounts): Figures {
   const truth = accesses && control.maps + control.unmaps > control.unattributed;
   const commandsByType: Record<string, number> = {};
   control.byType.forEach((count, type) => {
-    if (count > 0) commandsByType[VTD_TYPE_NAMES[type] ?? 'undefined'] = count;
+    if (count > 0) commandsByType[player.controls.typeNames[type] ?? 'undefined'] = count;
   });
   return {
     iotlb: accesses ? counts.iotlb : null,

@@ -4,6 +4,7 @@ import type { Segment } from '../../traces/segment.ts';
 import type { Trace } from '../../traces/trace.ts';
 import { ABSENT, joinWords } from '../../traces/units.ts';
 import type { HardwareProfile } from '../hardware/profile.ts';
+import { alignHigh, alignLow } from '../model/iotlb.ts';
 import { ACCESS_RESULT } from '../model/machine.ts';
 import type { Machine } from '../model/machine.ts';
 import { createMachine } from '../model/vtd-machine.ts';
@@ -42,8 +43,9 @@ class DmaCheck {
   readonly #machine: Machine;
   readonly #controls: Controls;
   readonly #votes: OutputVotes;
-  /** By slot: 1 if the page tables gave the entry its output. */
+  /** By slot: 1 if the page tables gave the entry its output, and the order of the leaf. */
   readonly #translated: Uint8Array;
+  readonly #leafOrder: Uint8Array;
   readonly #row = new Int32Array(STREAM_NAMES.length);
   readonly #events: Tally = { agreed: 0, diverged: 0 };
   readonly #outcome: Tally = { agreed: 0, diverged: 0 };
@@ -53,14 +55,18 @@ class DmaCheck {
   readonly #skipped = new Map<string, number>();
   #resets = 0;
   readonly #hardware: HardwareProfile;
+  /** QEMU's AMD IOMMU logs the output of the leaf's first page (hw/i386/amd_iommu.c). */
+  readonly #firstOfLeaf: boolean;
 
   constructor(hardware: HardwareProfile) {
     this.#hardware = hardware;
+    this.#firstOfLeaf = hardware.iotlb === 'qemu-amd';
     this.#machine = createMachine(hardware, { unmappedAccess: 'fill', onDrop: (slot) => this.#settle(slot) });
     this.#controls = createControls(this.#machine);
     const slots = this.#machine.entries.capacity;
     this.#votes = new OutputVotes(slots);
     this.#translated = new Uint8Array(slots);
+    this.#leafOrder = new Uint8Array(slots);
   }
 
   segment(segment: Segment): void {
@@ -134,7 +140,10 @@ class DmaCheck {
     const hit = (result & ACCESS_RESULT.hit) !== 0;
     const reset = (result & ACCESS_RESULT.reset) !== 0;
     const { slot, translated } = machine.last;
-    if (!hit) this.#translated[slot] = translated ? 1 : 0;
+    if (!hit) {
+      this.#translated[slot] = translated ? 1 : 0;
+      this.#leafOrder[slot] = machine.last.order;
+    }
     if (reset) this.#resets++;
     let checked = false;
     let diverged = false;
@@ -177,20 +186,21 @@ class DmaCheck {
     if (this.#translated[slot] === 1) {
       const { entries } = this.#machine;
       const iovaLo = dma.iovaLo[r]!;
-      const inside = ((iovaLo >>> 12) | (dma.iovaHi[r]! << 20)) & (512 ** entries.level[slot]! - 1);
-      const pageLo = entries.outLo[slot]! | inside;
-      const pageHi = entries.outHi[slot]!;
+      const order = entries.order[slot]!;
+      const pageLo = entries.outLo[slot]! | (((iovaLo >>> 12) | (dma.iovaHi[r]! << 20)) & ~alignLow(-1, order));
+      const pageHi = entries.outHi[slot]! | ((dma.iovaHi[r]! >>> 12) & ~alignHigh(-1, order));
       const modelLo = pageLo << 12;
       const modelHi = (pageLo >>> 20) | (pageHi << 12);
-      // bits below the recorded page size are not part of the record
-      const bits = Math.max(12, Math.min(32, shift));
-      const keep = bits === 32 ? 0 : -1 << bits;
-      if (((lo ^ modelLo) & keep) === 0 && hi === modelHi) {
+      // bits below the recorded page size are not part of the record, nor are those of the leaf where its first page is
+      const bits = Math.max(12, shift, this.#firstOfLeaf ? this.#leafOrder[slot]! + 12 : 0);
+      const keepLo = alignLow(-1, bits);
+      const keepHi = alignHigh(-1, bits);
+      if (((lo ^ modelLo) & keepLo) === 0 && ((hi ^ modelHi) & keepHi) === 0) {
         this.#output.agreed++;
         return AGREED;
       }
       this.#output.diverged++;
-      this.#diverge(event, 'output', address(lo & keep, hi), address(modelLo & keep, modelHi));
+      this.#diverge(event, 'output', address(lo & keepLo, hi & keepHi), address(modelLo & keepLo, modelHi & keepHi));
       return DIVERGED;
     }
     this.#votes.vote(slot, lo, hi, shift, event, !hit, false);

@@ -3,22 +3,35 @@ import type { TraceHeader } from '../../traces/header.ts';
 import type { ProfileParameter } from '../results.ts';
 import { nearest } from '../../traces/nearest.ts';
 import type { HardwareProfile } from './profile.ts';
+import { qemuAmd } from './qemu-amd.ts';
+import { qemuSmmuv3 } from './qemu-smmuv3.ts';
+import { qemuVirtio } from './qemu-virtio.ts';
 import { qemuVtd, qemuVtd72 } from './qemu-vtd.ts';
 import { vtdServer } from './vtd-server.ts';
 
 /** Every hardware profile, by the name that `--hardware` takes. */
-export const HARDWARE: readonly HardwareProfile[] = [qemuVtd, qemuVtd72, vtdServer];
+export const HARDWARE: readonly HardwareProfile[] = [qemuVtd, qemuVtd72, qemuSmmuv3, qemuAmd, qemuVirtio, vtdServer];
 
 /** Ranges of parameters that `--set` may change; what is not listed takes any non-negative integer below 2^31. */
 const RANGES: { readonly [name: string]: readonly [number, number] } = {
   'iotlb.capacity': [1, 1 << 22],
   'iotlb.sets': [1, 1 << 20],
   'iotlb.ways': [1, 1 << 20],
-  'iotlb.hashed': [0, 1],
+  'iotlb.large-sets': [0, 1 << 20],
+  'iotlb.large-ways': [1, 1 << 20],
+  'iotlb.huge-sets': [0, 1 << 20],
+  'iotlb.huge-ways': [1, 1 << 20],
+  'iotlb.hashed': [0, 2],
+  'iotlb.replacement': [0, 3],
   'iotlb.refill-invalid-first': [0, 1],
   'iotlb.mask-bits': [0, 52],
   'page-table.levels': [3, 5],
   'page-table.leafs': [1, 7],
+  'page-table.granule': [12, 16],
+  'context.entries': [0, 1 << 16],
+  'pasid.entries': [0, 1 << 16],
+  'device-tlb.entries': [0, 1 << 20],
+  'device-tlb.associativity': [0, 1 << 20],
   'command.max-mask': [0, 63],
   'walk-cache.l1': [0, 1 << 16],
   'walk-cache.l2': [0, 1 << 16],
@@ -43,9 +56,15 @@ export function hardwareProfile(name: string, header: TraceHeader): HardwareProf
 }
 
 function automatic(header: TraceHeader): HardwareProfile {
+  const { iommu } = header.host;
   const log = header.sources.find((source) => source.format === 'qemu-log');
-  if (log === undefined) return header.host.emulated === true && header.host.iommu !== 'smmuv3' ? qemuVtd : vtdServer;
-  return /\b7\.2\b/.test(log.producer) ? qemuVtd72 : qemuVtd;
+  if (log !== undefined || header.host.emulated === true) {
+    if (iommu === 'smmuv3') return qemuSmmuv3;
+    if (iommu === 'amd') return qemuAmd;
+    if (iommu === 'virtio') return qemuVirtio;
+    return log !== undefined && /\b7\.2\b/.test(log.producer) ? qemuVtd72 : qemuVtd;
+  }
+  return vtdServer;
 }
 
 /**

@@ -1,28 +1,24 @@
 import type { ProfileParameter } from '../results.ts';
+import { pageTables, parameter, unlimitedConfiguration, walkCaches } from './parameters.ts';
 import type { HardwareProfile } from './profile.ts';
 
 const source = 'hw/i386/intel_iommu.c, and 8,455,027 recorded lookups without a difference';
 
 function parameters(maskBits: number): ProfileParameter[] {
-  const of = (name: string, value: number, unit: string): ProfileParameter => {
-    return { name, value, unit, source, standing: 'measured' };
-  };
   return [
-    of('iotlb.capacity', 1024, 'entries'),
-    of('iotlb.mask-bits', maskBits, 'bits'),
-    of('page-table.levels', 4, 'levels'),
-    of('page-table.leafs', 0b111, 'bit set'),
-    of('command.max-mask', 18, 'log2 pages'),
-    of('walk-cache.l1', 0, 'entries'),
-    of('walk-cache.l2', 0, 'entries'),
-    of('walk-cache.l3', 0, 'entries'),
-    of('walk-cache.l4', 0, 'entries'),
+    parameter('iotlb.capacity', 1024, 'entries', source, 'measured'),
+    parameter('iotlb.mask-bits', maskBits, 'bits', source, 'measured'),
+    ...pageTables(4, 12, source, 'measured'),
+    parameter('command.max-mask', 18, 'log2 pages', source, 'measured'),
+    ...walkCaches([0, 0, 0, 0], source, 'measured'),
+    ...unlimitedConfiguration('hw/i386/intel_iommu.c', 'published'),
   ];
 }
 
 export const qemuVtd: HardwareProfile = {
   name: 'qemu-vtd',
   summary: "QEMU's emulated VT-d: a hash of 1,024 translations by requester, emptied whole when full",
+  architecture: 'vtd',
   iotlb: 'qemu-vtd',
   parameters: parameters(52),
 };
@@ -31,6 +27,7 @@ export const qemuVtd: HardwareProfile = {
 export const qemuVtd72: HardwareProfile = {
   name: 'qemu-vtd-7.2',
   summary: "QEMU 7.2's emulated VT-d: page commands compare the low 8 bits of page numbers only",
+  architecture: 'vtd',
   iotlb: 'qemu-vtd',
   parameters: parameters(8),
 };

@@ -1,10 +1,20 @@
+/** Sizes that an entry can have: 2^0 to 2^52 pages. */
+const ORDERS = 53;
+
+/**
+ * What an entry translates, for commands that name one stage or tell global entries from others. `plain`: one stage, and no
+ * more is known; `global`: it serves every address space of its guest (Arm, RISC-V); `stage2`: from guest physical addresses;
+ * `combined`: both stages in one.
+ */
+export const ENTRY_KIND = { plain: 0, global: 1, stage2: 2, combined: 3, combinedGlobal: 4 } as const;
+
 /**
  * Storage of a translation cache: slots in typed arrays, found by page through one chained hash and by domain through one
  * list each, so that lookups, page commands and domain commands all touch only what they name. The policies (`qemu-vtd`,
  * `set-associative`) decide which slots are used; they share this.
  *
- * Pages are two int32 words of a 4 KiB page number, aligned to the entry's own size. `level` 0 is 4 KiB, 1 is 2 MiB, 2 is 1 GiB, and
- * so on to 4 for the upper tables that paging-structure caches hold.
+ * Pages are two int32 words of a 4 KiB page number, aligned to the entry's own size. `order` is the size, log2 of its 4 KiB pages:
+ * 0 is 4 KiB, 9 is 2 MiB, 18 is 1 GiB; any power of two up to 2^52 pages, also for what paging-structure caches hold.
  */
 export class CacheEntries {
   readonly capacity: number;
@@ -13,7 +23,9 @@ export class CacheEntries {
   /** Domain id and PASID by which commands name the entry; -1: not known. */
   readonly domain: Int32Array;
   readonly pasid: Int32Array;
-  readonly level: Uint8Array;
+  readonly order: Uint8Array;
+  /** `ENTRY_KIND` value. */
+  readonly kind: Uint8Array;
   readonly pageLo: Int32Array;
   readonly pageHi: Int32Array;
   /** Page that the first page of the entry translates to. */
@@ -24,8 +36,13 @@ export class CacheEntries {
   readonly suspect: Uint8Array;
   /** Slot's record in the miss history. */
   readonly record: Int32Array;
-  /** Entries by level. */
-  readonly levels: Int32Array = new Int32Array(5);
+  /** Entries by order. */
+  readonly countOfOrder: Int32Array = new Int32Array(ORDERS);
+  /** Orders that were ever used, ascending: the first `orderCount` values. What a lookup has to try. */
+  readonly orders: Int32Array = new Int32Array(ORDERS);
+  orderCount = 0;
+  /** Entries by `ENTRY_KIND`. */
+  readonly countOfKind: Int32Array = new Int32Array(8);
   count = 0;
   readonly #bucketMask: number;
   readonly #heads: Int32Array;
@@ -41,7 +58,8 @@ export class CacheEntries {
     this.tag = new Int32Array(capacity);
     this.domain = new Int32Array(capacity);
     this.pasid = new Int32Array(capacity);
-    this.level = new Uint8Array(capacity);
+    this.order = new Uint8Array(capacity);
+    this.kind = new Uint8Array(capacity);
     this.pageLo = new Int32Array(capacity);
     this.pageHi = new Int32Array(capacity);
     this.outLo = new Int32Array(capacity);
@@ -60,34 +78,34 @@ export class CacheEntries {
     this.#domainCounts = new Int32Array(0x10000);
   }
 
-  #bucket(pageLo: number, pageHi: number, level: number): number {
-    const mixed = Math.imul(pageLo ^ Math.imul(pageHi + level, 0x27d4eb2f), 0x9e3779b1);
+  #bucket(pageLo: number, pageHi: number, order: number): number {
+    const mixed = Math.imul(pageLo ^ Math.imul(pageHi + order, 0x27d4eb2f), 0x9e3779b1);
     return (mixed ^ (mixed >>> 15)) & this.#bucketMask;
   }
 
-  /** Slot of an entry, or -1. The page must be aligned to the level. */
-  find(tag: number, level: number, pageLo: number, pageHi: number): number {
-    const { tag: tags, pageLo: lows, pageHi: highs, level: levels } = this;
+  /** Slot of an entry, or -1. The page must be aligned to the order. */
+  find(tag: number, order: number, pageLo: number, pageHi: number): number {
+    const { tag: tags, pageLo: lows, pageHi: highs, order: orders } = this;
     const next = this.#next;
-    for (let slot = this.#heads[this.#bucket(pageLo, pageHi, level)]!; slot >= 0; slot = next[slot]!) {
-      if (lows[slot] === pageLo && tags[slot] === tag && highs[slot] === pageHi && levels[slot] === level) return slot;
+    for (let slot = this.#heads[this.#bucket(pageLo, pageHi, order)]!; slot >= 0; slot = next[slot]!) {
+      if (lows[slot] === pageLo && tags[slot] === tag && highs[slot] === pageHi && orders[slot] === order) return slot;
     }
     return -1;
   }
 
-  /** First entry of a page and level under any tag, or -1; `nextOfPage` gives the rest. */
-  firstOfPage(level: number, pageLo: number, pageHi: number): number {
-    return this.#ofPage(this.#heads[this.#bucket(pageLo, pageHi, level)]!, level, pageLo, pageHi);
+  /** First entry of a page and order under any tag, or -1; `nextOfPage` gives the rest. */
+  firstOfPage(order: number, pageLo: number, pageHi: number): number {
+    return this.#ofPage(this.#heads[this.#bucket(pageLo, pageHi, order)]!, order, pageLo, pageHi);
   }
 
   /** Ask before dropping `slot`. */
   nextOfPage(slot: number): number {
-    return this.#ofPage(this.#next[slot]!, this.level[slot]!, this.pageLo[slot]!, this.pageHi[slot]!);
+    return this.#ofPage(this.#next[slot]!, this.order[slot]!, this.pageLo[slot]!, this.pageHi[slot]!);
   }
 
-  #ofPage(from: number, level: number, pageLo: number, pageHi: number): number {
+  #ofPage(from: number, order: number, pageLo: number, pageHi: number): number {
     let slot = from;
-    while (slot >= 0 && (this.pageLo[slot] !== pageLo || this.pageHi[slot] !== pageHi || this.level[slot] !== level)) {
+    while (slot >= 0 && (this.pageLo[slot] !== pageLo || this.pageHi[slot] !== pageHi || this.order[slot] !== order)) {
       slot = this.#next[slot]!;
     }
     return slot;
@@ -114,7 +132,7 @@ export class CacheEntries {
     tag: number,
     domain: number,
     pasid: number,
-    level: number,
+    order: number,
     pageLo: number,
     pageHi: number,
     outLo: number,
@@ -123,7 +141,9 @@ export class CacheEntries {
     this.tag[slot] = tag;
     this.domain[slot] = domain;
     this.pasid[slot] = pasid;
-    this.level[slot] = level;
+    this.order[slot] = order;
+    this.kind[slot] = ENTRY_KIND.plain;
+    this.countOfKind[ENTRY_KIND.plain]!++;
     this.pageLo[slot] = pageLo;
     this.pageHi[slot] = pageHi;
     this.outLo[slot] = outLo;
@@ -131,9 +151,9 @@ export class CacheEntries {
     this.live[slot] = 1;
     this.suspect[slot] = 0;
     this.record[slot] = -1;
-    this.levels[level]!++;
+    if (this.countOfOrder[order]!++ === 0) this.#used(order);
     this.count++;
-    const bucket = this.#bucket(pageLo, pageHi, level);
+    const bucket = this.#bucket(pageLo, pageHi, order);
     this.#next[slot] = this.#heads[bucket]!;
     this.#heads[bucket] = slot;
     const list = domain & 0xffff;
@@ -145,10 +165,17 @@ export class CacheEntries {
     this.#domainCounts[list]!++;
   }
 
+  /** Makes an entry one of another kind than `plain`. */
+  setKind(slot: number, kind: number): void {
+    this.countOfKind[this.kind[slot]!]!--;
+    this.countOfKind[kind]!++;
+    this.kind[slot] = kind;
+  }
+
   /** Takes a slot out of use. */
   unlink(slot: number): void {
-    const level = this.level[slot]!;
-    const bucket = this.#bucket(this.pageLo[slot]!, this.pageHi[slot]!, level);
+    const order = this.order[slot]!;
+    const bucket = this.#bucket(this.pageLo[slot]!, this.pageHi[slot]!, order);
     const next = this.#next;
     let at = this.#heads[bucket]!;
     if (at === slot) this.#heads[bucket] = next[slot]!;
@@ -164,7 +191,19 @@ export class CacheEntries {
     if (after >= 0) this.#domainPrevious[after] = before;
     this.#domainCounts[list]!--;
     this.live[slot] = 0;
-    this.levels[level]!--;
+    this.countOfOrder[order]!--;
+    this.countOfKind[this.kind[slot]!]!--;
     this.count--;
+  }
+
+  /** An order has its first entry. */
+  #used(order: number): void {
+    const { orders } = this;
+    let at = 0;
+    while (at < this.orderCount && orders[at]! < order) at++;
+    if (at < this.orderCount && orders[at] === order) return;
+    orders.copyWithin(at + 1, at, this.orderCount);
+    orders[at] = order;
+    this.orderCount++;
   }
 }

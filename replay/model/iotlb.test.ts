@@ -1,9 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { entryMatch, matchDomain } from './entry-match.ts';
 import { DROP } from './iotlb.ts';
 import type { Iotlb } from './iotlb.ts';
-import { QemuVtdIotlb } from './qemu-vtd-iotlb.ts';
-import { SetAssociativeIotlb } from './set-associative-iotlb.ts';
+import { QemuIotlb } from './qemu-iotlb.ts';
+import { REPLACEMENT } from './replacement.ts';
+import { SET_INDEX, SetAssociativeIotlb } from './set-associative-iotlb.ts';
 import type { Geometry } from './set-associative-iotlb.ts';
 
 /** An entry as the naive caches keep it: whole numbers and arrays, searched from end to end. */
@@ -11,13 +13,15 @@ interface Entry {
   tag: number;
   domain: number;
   pasid: number;
-  level: number;
+  order: number;
   page: number;
   out: number;
   used: number;
 }
 
 const TWO_32 = 2 ** 32;
+/** 4 KiB, 16 KiB, 2 MiB, 32 MiB, 1 GiB. */
+const ORDERS = [0, 2, 9, 13, 18];
 const low = (page: number): number => page | 0;
 const high = (page: number): number => Math.floor(page / TWO_32);
 const aligned = (page: number, order: number): number => page - (page % 2 ** order);
@@ -29,16 +33,18 @@ class NaiveQemu {
   entries: Entry[] = [];
   readonly #capacity: number;
   readonly #mask: number;
+  readonly #largestFirst: boolean;
 
-  constructor(capacity: number, maskBits: number) {
+  constructor(capacity: number, maskBits: number, largestFirst: boolean) {
+    this.#largestFirst = largestFirst;
     this.#capacity = capacity;
     this.#mask = 2 ** maskBits - 1;
   }
 
   lookup(tag: number, page: number): Entry | undefined {
-    for (let level = 0; level < 3; level++) {
+    for (const order of this.#largestFirst ? ORDERS.toReversed() : ORDERS) {
       const found = this.entries.find(
-        (one) => one.tag === tag && one.level === level && one.page === aligned(page, 9 * level),
+        (one) => one.tag === tag && one.order === order && one.page === aligned(page, order),
       );
       if (found !== undefined) return found;
     }
@@ -48,7 +54,7 @@ class NaiveQemu {
   insert(entry: Omit<Entry, 'used'>): boolean {
     const reset = this.entries.length >= this.#capacity;
     if (reset) this.entries = [];
-    this.entries.push({ ...entry, page: aligned(entry.page, 9 * entry.level), used: 0 });
+    this.entries.push({ ...entry, page: aligned(entry.page, entry.order), used: 0 });
     return reset;
   }
 
@@ -56,7 +62,7 @@ class NaiveQemu {
     const masked = (value: number): bigint => BigInt(value) & BigInt(this.#mask) & ~((1n << BigInt(order)) - 1n);
     return this.drop(
       (one) =>
-        names(one, domain, pasid) && (masked(one.page) === masked(page) || one.page === aligned(page, 9 * one.level)),
+        names(one, domain, pasid) && (masked(one.page) === masked(page) || one.page === aligned(page, one.order)),
     );
   }
 
@@ -67,28 +73,99 @@ class NaiveQemu {
   }
 }
 
-/** Sets of ways as arrays of arrays, victims found by comparing times of use. */
+/** A naive policy: which way of a set goes next, by lists. */
+interface NaivePolicy {
+  use(set: number, way: number): void;
+  fill(set: number, way: number): void;
+  victim(set: number): number;
+}
+
+/** Least recently used, or first in, first out. Ways that were never used come in order, from the last. */
+class NaiveOrder implements NaivePolicy {
+  readonly #order: number[][];
+  readonly #touches: boolean;
+
+  constructor(ways: readonly number[], touches: boolean) {
+    this.#order = ways.map((count) => [...Array(count).keys()].toReversed());
+    this.#touches = touches;
+  }
+
+  use(set: number, way: number): void {
+    if (this.#touches) this.fill(set, way);
+  }
+
+  fill(set: number, way: number): void {
+    const order = this.#order[set] ?? [];
+    order.splice(order.indexOf(way), 1);
+    order.push(way);
+  }
+
+  victim(set: number): number {
+    return this.#order[set]?.[0] ?? 0;
+  }
+}
+
+/** Tree pseudo-LRU by intervals of ways: each remembers which half was used last. */
+class NaiveTree implements NaivePolicy {
+  readonly #ways: readonly number[];
+  readonly #lastUpper = new Map<string, boolean>();
+
+  constructor(ways: readonly number[]) {
+    this.#ways = ways;
+  }
+
+  use(set: number, way: number): void {
+    this.#descend(set, (middle) => way >= middle, true);
+  }
+
+  fill(set: number, way: number): void {
+    this.use(set, way);
+  }
+
+  victim(set: number): number {
+    const ways = this.#ways[set] ?? 0;
+    return this.#descend(set, (middle, key) => middle < ways && this.#lastUpper.get(key) === false, false);
+  }
+
+  #descend(set: number, upper: (middle: number, key: string) => boolean, note: boolean): number {
+    let from = 0;
+    for (let size = 2 ** Math.ceil(Math.log2(Math.max(...this.#ways))); size > 1; size /= 2) {
+      const key = `${set} ${from} ${size}`;
+      const goesUp = upper(from + size / 2, key);
+      if (note) this.#lastUpper.set(key, goesUp);
+      if (goesUp) from += size / 2;
+    }
+    return from;
+  }
+}
+
+/** Banks of sets of ways as arrays of arrays. */
 class NaiveSets {
   readonly ways: (Entry | undefined)[][];
-  readonly #order: number[][];
+  readonly #policy: NaivePolicy;
+  readonly #emptied: number[][];
   readonly #geometry: Geometry;
-  #now = 1;
 
   constructor(geometry: Geometry) {
     this.#geometry = geometry;
-    this.ways = Array.from({ length: geometry.sets }, () => Array.from({ length: geometry.ways }, () => undefined));
-    // a time of use for each way, live or not; unused ways are taken from the highest down
-    this.#order = this.ways.map((set) => set.map((_, way) => -way));
+    const counts = geometry.banks.flatMap(({ sets, ways }) => Array.from({ length: sets }, () => ways));
+    this.ways = counts.map((ways) => Array.from({ length: ways }, () => undefined));
+    this.#emptied = counts.map((ways) => [...Array(ways).keys()].toReversed());
+    const { replacement } = geometry;
+    this.#policy =
+      replacement === REPLACEMENT.treePlru
+        ? new NaiveTree(counts)
+        : new NaiveOrder(counts, replacement === REPLACEMENT.lru);
   }
 
   lookup(tag: number, page: number): Entry | undefined {
-    for (let level = 0; level < 3; level++) {
+    for (const order of ORDERS) {
       for (const [s, set] of this.ways.entries()) {
         const way = set.findIndex(
-          (one) => one?.tag === tag && one.level === level && one.page === aligned(page, 9 * level),
+          (one) => one?.tag === tag && one.order === order && one.page === aligned(page, order),
         );
         if (way < 0) continue;
-        this.#use(s, way);
+        this.#policy.use(s, way);
         return set[way];
       }
     }
@@ -96,37 +173,36 @@ class NaiveSets {
   }
 
   insert(entry: Omit<Entry, 'used'>): void {
-    const page = aligned(entry.page, 9 * entry.level);
-    const index = (Math.floor(page / 512 ** entry.level) % TWO_32) % this.#geometry.sets;
-    const order = this.#order[index] ?? [];
-    const set = this.ways[index] ?? [];
-    const way = order.indexOf(Math.min(...order));
-    set[way] = { ...entry, page, used: 0 };
-    this.#use(index, way);
+    const page = aligned(entry.page, entry.order);
+    const { banks } = this.#geometry;
+    const bank = banks.findLastIndex(({ fromOrder }) => entry.order >= fromOrder);
+    const first = banks.slice(0, bank).reduce((sum, { sets }) => sum + sets, 0);
+    const index = first + ((Math.floor(page / 2 ** entry.order) % TWO_32) % (banks[bank]?.sets ?? 1));
+    const free = this.#geometry.refillInvalidFirst ? this.#emptied[index]?.pop() : undefined;
+    const way = free ?? this.#policy.victim(index);
+    (this.ways[index] ?? [])[way] = { ...entry, page, used: 0 };
+    this.#policy.fill(index, way);
   }
 
   dropPages(domain: number, pasid: number, page: number, order: number): number {
     return this.drop((one) => {
-      const shift = Math.max(order, 9 * one.level);
+      const shift = Math.max(order, one.order);
       return names(one, domain, pasid) && aligned(one.page, shift) === aligned(page, shift);
     });
   }
 
   drop(gone: (entry: Entry) => boolean): number {
     let dropped = 0;
+    // slots in order: which of several emptied ways is refilled first depends on it
     for (const [s, set] of this.ways.entries()) {
       for (const [w, one] of set.entries()) {
         if (one === undefined || !gone(one)) continue;
         set[w] = undefined;
         dropped++;
-        if (this.#geometry.refillInvalidFirst) (this.#order[s] ?? [])[w] = -this.#now++ - 1000;
+        this.#emptied[s]?.push(w);
       }
     }
     return dropped;
-  }
-
-  #use(set: number, way: number): void {
-    (this.#order[set] ?? [])[way] = this.#now++;
   }
 }
 
@@ -143,7 +219,7 @@ const operation = fc.oneof(
       kind: fc.constant('access' as const),
       tag: fc.integer({ min: 0, max: 2 }),
       page,
-      level: fc.constantFrom(0, 0, 0, 0, 1, 2),
+      order: fc.constantFrom(0, 0, 0, 0, 2, 9, 13, 18),
     }),
   },
   {
@@ -172,6 +248,8 @@ type Operation = typeof operation extends fc.Arbitrary<infer T> ? T : never;
 const identity = (tag: number): { domain: number; pasid: number } =>
   tag === 0 ? { domain: 3, pasid: -1 } : { domain: 4, pasid: tag - 1 };
 
+const match = entryMatch();
+
 function compare(
   fast: Iotlb,
   naive: NaiveQemu | NaiveSets,
@@ -190,19 +268,19 @@ function compare(
           break;
         }
         const out = op.page % 1000;
-        const entry = { tag: op.tag, domain, pasid, level: op.level, page: op.page, out };
-        fast.insert(op.tag, domain, pasid, op.level, low(op.page), high(op.page), out, 0);
+        const entry = { tag: op.tag, domain, pasid, order: op.order, page: op.page, out };
+        fast.insert(op.tag, domain, pasid, op.order, low(op.page), high(op.page), out, 0);
         const reset = naive.insert(entry);
         expect(fast.wasReset).toBe(reset === true);
         break;
       }
       case 'pages':
-        expect(fast.dropPages(op.domain, op.pasid, low(op.page), high(op.page), op.order, DROP.command)).toBe(
-          naive.dropPages(op.domain, op.pasid, op.page, op.order),
-        );
+        expect(
+          fast.dropPages(matchDomain(match, op.domain, op.pasid), low(op.page), high(op.page), op.order, DROP.command),
+        ).toBe(naive.dropPages(op.domain, op.pasid, op.page, op.order));
         break;
       case 'domain':
-        expect(fast.dropDomain(op.domain, op.pasid, DROP.command)).toBe(
+        expect(fast.dropMatching(matchDomain(match, op.domain, op.pasid), DROP.command)).toBe(
           naive.drop((one) => names(one, op.domain, op.pasid)),
         );
         break;
@@ -217,16 +295,17 @@ function compare(
 
 const operations = fc.array(operation, { minLength: 1, maxLength: 120 });
 
-describe('qemu-vtd', () => {
+describe("QEMU's caches", () => {
   test.each([
-    [1, 52],
-    [7, 52],
-    [16, 8],
-  ])('capacity %i, mask of %i bits: as the naive cache, operation by operation', (capacity, maskBits) => {
+    [1, 52, false],
+    [7, 52, false],
+    [16, 8, false],
+    [9, 52, true],
+  ])('capacity %i, mask of %i bits, largest first %s: as the naive cache', (capacity, maskBits, largestFirst) => {
     fc.assert(
       fc.property(operations, (list) => {
-        const naive = new NaiveQemu(capacity, maskBits);
-        const fast = new QemuVtdIotlb(capacity, maskBits, () => undefined);
+        const naive = new NaiveQemu(capacity, maskBits, largestFirst);
+        const fast = new QemuIotlb({ capacity, maskBits, largestFirst }, () => undefined);
         expect(compare(fast, naive, list, () => naive.entries)).toBe(list.length);
       }),
       { numRuns: 200 },
@@ -235,39 +314,106 @@ describe('qemu-vtd', () => {
 
   test('a mask of 8 bits drops pages with the same low bits elsewhere, a whole one does not', () => {
     const dropped = (maskBits: number): number => {
-      const cache = new QemuVtdIotlb(16, maskBits, () => undefined);
+      const cache = new QemuIotlb({ capacity: 16, maskBits, largestFirst: false }, () => undefined);
       for (const number of [0x100, 0x200, 0x201]) cache.insert(0, 3, -1, 0, number, 0, 0, 0);
-      return cache.dropPages(3, -1, 0x300, 0, 0, DROP.command);
+      return cache.dropPages(matchDomain(match, 3, -1), 0x300, 0, 0, DROP.command);
     };
     expect(dropped(8)).toBe(2);
     expect(dropped(52)).toBe(0);
   });
 });
 
+function geometryOf(sets: number, ways: number, parts: Partial<Geometry> = {}): Geometry {
+  const banks = [{ sets, ways, fromOrder: 0 }];
+  return { banks, index: SET_INDEX.low, replacement: REPLACEMENT.lru, seed: 1, refillInvalidFirst: true, ...parts };
+}
+
+const split = [
+  { sets: 4, ways: 2, fromOrder: 0 },
+  { sets: 2, ways: 1, fromOrder: 9 },
+  { sets: 1, ways: 3, fromOrder: 18 },
+];
+
 describe('set-associative', () => {
   test.each([
-    [1, 1, true],
-    [1, 6, true],
-    [4, 2, true],
-    [3, 3, false],
-    [2, 4, false],
-  ])('%i sets x %i ways, refill invalid first %s: as the naive cache', (sets, ways, refillInvalidFirst) => {
+    ['1 x 1', geometryOf(1, 1)],
+    ['fully associative', geometryOf(1, 6)],
+    ['4 x 2', geometryOf(4, 2)],
+    ['3 x 3, emptied ways keep their place', geometryOf(3, 3, { refillInvalidFirst: false })],
+    ['2 x 4, emptied ways keep their place', geometryOf(2, 4, { refillInvalidFirst: false })],
+    ['FIFO', geometryOf(2, 3, { replacement: REPLACEMENT.fifo })],
+    [
+      'FIFO, emptied ways keep their place',
+      geometryOf(1, 5, { replacement: REPLACEMENT.fifo, refillInvalidFirst: false }),
+    ],
+    ['tree PLRU', geometryOf(2, 4, { replacement: REPLACEMENT.treePlru })],
+    ['tree PLRU of 6 ways', geometryOf(1, 6, { replacement: REPLACEMENT.treePlru })],
+    [
+      'tree PLRU, emptied ways keep their place',
+      geometryOf(1, 8, { replacement: REPLACEMENT.treePlru, refillInvalidFirst: false }),
+    ],
+    ['split by page size', geometryOf(0, 0, { banks: split })],
+    ['split by page size, tree PLRU', geometryOf(0, 0, { banks: split, replacement: REPLACEMENT.treePlru })],
+    ['split by page size, FIFO', geometryOf(0, 0, { banks: split, replacement: REPLACEMENT.fifo })],
+  ])('%s: as the naive cache, operation by operation', (_, geometry) => {
     fc.assert(
       fc.property(operations, (list) => {
-        const geometry = { sets, ways, hashed: false, refillInvalidFirst };
         const naive = new NaiveSets(geometry);
         const fast = new SetAssociativeIotlb(geometry, () => undefined);
         const live = (): Entry[] => naive.ways.flat().filter((one) => one !== undefined);
         expect(compare(fast, naive, list, live)).toBe(list.length);
       }),
-      { numRuns: 200 },
+      { numRuns: 100 },
     );
   });
 
+  test('random replacement: the same seed gives the same misses, any way goes at last, hits change nothing', () => {
+    const run = (seed: number): string => {
+      const cache = new SetAssociativeIotlb(
+        geometryOf(1, 4, { replacement: REPLACEMENT.random, seed }),
+        () => undefined,
+      );
+      let seen = '';
+      for (let i = 0; i < 200; i++) {
+        const number = (i * 7 + (i >> 3)) % 6;
+        const hit = cache.lookup(0, number, 0) >= 0;
+        if (!hit) cache.insert(0, 3, -1, 0, number, 0, 0, 0);
+        seen += hit ? 'h' : 'm';
+      }
+      expect(cache.entries.count).toBe(4);
+      return seen;
+    };
+    expect(run(1)).toBe(run(1));
+    expect(run(1)).not.toBe(run(2));
+    expect(run(1)).toMatch(/^m{4}/);
+  });
+
+  test.each([
+    ['low', SET_INDEX.low, (page: number) => page % 16],
+    ['folded', SET_INDEX.folded, (page: number, tag: number) => (page ^ (page >>> 6) ^ (tag * 37)) & 15],
+  ] as const)('set index %s: pages of one set push each other out, those of others do not', (_, index, setOf) => {
+    const gone: number[] = [];
+    const cache = new SetAssociativeIotlb(geometryOf(16, 1, { index }), (slot) =>
+      gone.push(cache.entries.pageLo[slot] ?? -1),
+    );
+    const held = new Map<number, number>();
+    const expected: number[] = [];
+    for (let i = 0; i < 400; i++) {
+      const number = (i * 2654435761) % 5000;
+      if (cache.lookup(5, number, 0) >= 0) continue;
+      cache.insert(5, 3, -1, 0, number, 0, 0, 0);
+      const set = setOf(number, 5);
+      const old = held.get(set);
+      if (old !== undefined) expected.push(old);
+      held.set(set, number);
+    }
+    expect(gone).toEqual(expected);
+    expect(gone.length).toBeGreaterThan(100);
+  });
+
   test('a hash spreads a stride that hits one set otherwise', () => {
-    const misses = (hashed: boolean): number => {
-      const geometry = { sets: 16, ways: 2, hashed, refillInvalidFirst: true };
-      const cache = new SetAssociativeIotlb(geometry, () => undefined);
+    const misses = (index: number): number => {
+      const cache = new SetAssociativeIotlb(geometryOf(16, 2, { index }), () => undefined);
       let count = 0;
       for (let round = 0; round < 8; round++) {
         for (let i = 0; i < 16; i++) {
@@ -278,16 +424,17 @@ describe('set-associative', () => {
       }
       return count;
     };
-    expect(misses(false)).toBe(128);
-    expect(misses(true)).toBeLessThan(100);
+    expect(misses(SET_INDEX.low)).toBe(128);
+    expect(misses(SET_INDEX.mixed)).toBeLessThan(100);
   });
 
   test('tells why each entry went, while its slot still holds it', () => {
     const gone: (readonly [number, number])[] = [];
-    const geometry = { sets: 1, ways: 2, hashed: false, refillInvalidFirst: true };
-    const cache = new SetAssociativeIotlb(geometry, (slot, why) => gone.push([cache.entries.pageLo[slot] ?? -1, why]));
+    const cache = new SetAssociativeIotlb(geometryOf(1, 2), (slot, why) =>
+      gone.push([cache.entries.pageLo[slot] ?? -1, why]),
+    );
     for (const number of [1, 2, 3]) cache.insert(0, 3, -1, 0, number, 0, 0, 0);
-    cache.dropPages(3, -1, 2, 0, 0, DROP.command);
+    cache.dropPages(matchDomain(match, 3, -1), 2, 0, 0, DROP.command);
     cache.dropAll(DROP.reset);
     expect(gone).toEqual([
       [1, DROP.replacement],

@@ -1,6 +1,8 @@
 import type { DomainId, Nanoseconds, RequesterId } from '../../traces/units.ts';
-import type { Exposure, IotlbCounts, StaleCounts } from '../results.ts';
+import type { CacheCounts, Exposure, IotlbCounts, StaleCounts } from '../results.ts';
 import type { CacheEntries } from './cache-entries.ts';
+import type { CommandErrorCount } from './command-error.ts';
+import type { TrackedCache } from './tracked-cache.ts';
 
 /**
  * The modelled IOMMU: page tables, translation caches and a staleness oracle behind one interface. It knows nothing of traces,
@@ -44,11 +46,26 @@ export interface Machine {
     event: number,
   ): number;
 
+  /** The `dialect` column of the commands that this hardware takes. */
+  readonly dialect: number;
+
+  /** The device translates through a cache of its own (ATS) from now on, if the profile has such caches. */
+  enableDeviceTlb(rid: RequesterId): void;
+
   /**
-   * The hardware took one native command (VT-d: the first two 64-bit words of a descriptor) and dropped what it names.
-   * Returns how many cached translations and paging structures went; -1 for a command that is malformed or undefined.
+   * The hardware took one native command of its dialect, given by its first words (the third matters to virtio only), and dropped
+   * what it names. Returns how many cached translations, paging structures and configuration entries went; -1 for a command
+   * that it refuses (`MachineCounts.errors`).
    */
-  command(time: Nanoseconds, w0Lo: number, w0Hi: number, w1Lo: number, w1Hi: number): number;
+  command(
+    time: Nanoseconds,
+    w0Lo: number,
+    w0Hi: number,
+    w1Lo: number,
+    w1Hi: number,
+    w2Lo?: number,
+    w2Hi?: number,
+  ): number;
 
   /**
    * One DMA request. Returns `ACCESS_RESULT` bits; `last` tells more about it.
@@ -79,7 +96,7 @@ export interface Machine {
     access: number,
     pageShift: number,
   ) => number;
-  readonly commandNow: (w0Lo: number, w0Hi: number, w1Lo: number, w1Hi: number) => number;
+  readonly commandNow: (w0Lo: number, w0Hi: number, w1Lo: number, w1Hi: number, w2Lo?: number, w2Hi?: number) => number;
   readonly clock: Float64Array;
 
   /** Everything cached is gone, not by a command (translation enabled, unit reset). Page tables and attachments stay. */
@@ -120,17 +137,17 @@ export const UNMAP_RESULT = { freedTable: 1, missing: 2, split: 4 } as const;
 /**
  * `hit` or else a miss; `reset`: the cache was emptied for this insertion; `fault`: no mapping (nothing was inserted);
  * `stale`: a hit on a translation that the page tables don't have any more; `unknownDomain`: no domain is known for the
- * requester, so that the entry can only be dropped by global commands.
+ * requester, so that the entry can only be dropped by global commands; `device`: the hit was in the device's own cache.
  */
-export const ACCESS_RESULT = { hit: 1, reset: 2, fault: 4, stale: 8, unknownDomain: 16 } as const;
+export const ACCESS_RESULT = { hit: 1, reset: 2, fault: 4, stale: 8, unknownDomain: 16, device: 32 } as const;
 
 /** Where the newest access was served from. After a hit only `slot` is set: the rest is in `entries`. */
 export interface LastAccess {
-  /** Slot of the IOTLB; -1 after a fault. */
+  /** Slot of the IOTLB; -1 after a fault, a hit in the device's own cache, or without IOTLB. */
   slot: number;
-  /** Of the leaf: 0 is 4 KiB, 1 is 2 MiB, 2 is 1 GiB. */
-  level: number;
-  /** Output of the leaf's first page, as the two int32 words of a page number. Only if `translated`. */
+  /** Of the leaf: log2 of its 4 KiB pages. */
+  order: number;
+  /** Output of the first page of what was cached, as the two int32 words of a page number. Only if `translated`. */
   outLo: number;
   outHi: number;
   /** The page tables gave the output; false where there was no page table to ask. */
@@ -143,12 +160,14 @@ export interface MachineOptions {
    * translation without output, since the source recorded that it was translated and only its order may be off.
    */
   readonly unmappedAccess?: 'fault' | 'fill';
-  /** Called for each IOTLB entry before it goes. */
-  readonly onDrop?: (slot: number) => void;
+  /** Called for each cached translation before it goes: its slot, why (`DROP`), and the cache (`name` is `iotlb` or `atc`). */
+  readonly onDrop?: ((slot: number, why: number, cache: TrackedCache) => void) | undefined;
 }
 
 /** A hit on a translation whose page was unmapped. */
 export interface StaleFinding {
+  /** Which cache served it: `iotlb`, or `atc` for a device's own. */
+  readonly cache: string;
   readonly time: Nanoseconds;
   readonly rid: RequesterId;
   readonly domain: DomainId;
@@ -163,18 +182,23 @@ export interface StaleFinding {
 /** All that a machine counted. Fields are plain numbers: whether they mean anything (accesses? maps?) is the caller's to say. */
 export interface MachineCounts {
   readonly iotlb: IotlbCounts;
+  /** By cache: `iotlb`, `walk.l1` to `walk.l4`, `context`, `pasid`, `atc` (all devices together); those that the hardware has. */
+  readonly caches: { readonly [name: string]: CacheCounts };
   /** Page-table walks, one per miss that reached the tables, and the entries that they read. */
   readonly walks: number;
   readonly walkReads: number;
   readonly faults: number;
+  /** Of the IOTLB; and of the cache of each device with ATS. */
   readonly exposure: Exposure;
+  readonly deviceExposure: readonly Exposure[];
   readonly stale: StaleCounts;
   /** The first 100. */
   readonly staleFindings: readonly StaleFinding[];
   /** IOTLB commands that dropped nothing. */
   readonly wasted: number;
-  /** Commands that could not be read. */
+  /** Commands that the hardware refused, and by error. */
   readonly malformed: number;
+  readonly errors: readonly CommandErrorCount[];
   /** Maps over pages that were mapped, unmaps of pages that were not. */
   readonly overlaps: number;
   readonly missing: number;

@@ -1,7 +1,7 @@
 /** Distinct translations remembered; what comes after is taken for never seen. About 64 MiB. */
 const LIMIT = 1 << 22;
 
-/** What became of a translation the last time. */
+/** What became of a translation the last time. From `invalidated` on: by a command, the rest being its kind (0: a reset). */
 export const SEEN = { never: 0, evicted: 1, invalidated: 2 } as const;
 
 /**
@@ -11,7 +11,7 @@ export const SEEN = { never: 0, evicted: 1, invalidated: 2 } as const;
 export class MissHistory {
   /** `SEEN` value by record. */
   state: Uint8Array = new Uint8Array(1024);
-  /** Four words a record, so that a comparison touches one cache line: page low; bits 51:32 and level above them; tag. */
+  /** Four words a record, so that a comparison touches one cache line: page low; bits 51:32 and order above them; tag. */
   #keys: Int32Array = new Int32Array(4096);
   #table: Int32Array = new Int32Array(4096);
   #count = 0;
@@ -21,9 +21,9 @@ export class MissHistory {
     return this.#count >= LIMIT;
   }
 
-  /** Record of a translation, made where there is none; -1 when full. The page must be aligned to its level. */
-  record(tag: number, level: number, pageLo: number, pageHi: number): number {
-    const high = pageHi | (level << 20);
+  /** Record of a translation, made where there is none; -1 when full. The page must be aligned to its order. */
+  record(tag: number, order: number, pageLo: number, pageHi: number): number {
+    const high = pageHi | (order << 20);
     const table = this.#table;
     const keys = this.#keys;
     const mask = table.length - 1;

@@ -1,138 +1,189 @@
 import { CacheEntries } from './cache-entries.ts';
-import { DROP, alignHigh, alignLow, dropDomain, dropPages } from './iotlb.ts';
+import { dropMatching, dropMatchingPages } from './entry-match.ts';
+import type { EntryMatch } from './entry-match.ts';
+import { DROP, alignHigh, alignLow, dropAll } from './iotlb.ts';
 import type { DropListener, Iotlb } from './iotlb.ts';
+import { createReplacement } from './replacement.ts';
+import type { Replacement } from './replacement.ts';
+
+/** Sets of ways that hold pages from one size on. */
+export interface Bank {
+  readonly sets: number;
+  readonly ways: number;
+  /** Smallest order of its entries; the next bank's is where it ends. */
+  readonly fromOrder: number;
+}
+
+/** Values of the parameter `iotlb.hashed`: how a page picks its set. */
+export const SET_INDEX = { low: 0, mixed: 1, folded: 2 } as const;
 
 /** Geometry of a set-associative cache. */
 export interface Geometry {
-  readonly sets: number;
-  readonly ways: number;
-  /** Sets are picked by a hash of page and tag instead of the low bits of the page number. */
-  readonly hashed: boolean;
+  /** One for all sizes, or one per class of sizes; ascending by `fromOrder`, which is 0 in the first. */
+  readonly banks: readonly Bank[];
+  /**
+   * `SET_INDEX` value. `low`: the low bits of the page number; `mixed`: all of page and tag; `folded`: (page ^ page >> 6 ^
+   * 37 * tag) modulo the sets, on the low 32 bits of the page number.
+   */
+  readonly index: number;
+  /** `REPLACEMENT` value. */
+  readonly replacement: number;
+  /** Seed of random replacement. */
+  readonly seed: number;
   /** A set refills ways that an invalidation emptied before it replaces a live one. */
   readonly refillInvalidFirst: boolean;
 }
 
+/** Geometry of one fully associative bank with the same policy: what tells misses of conflict from those of capacity. */
+export function withoutSets(geometry: Geometry): Geometry {
+  const ways = geometry.banks.reduce((sum, bank) => sum + bank.sets * bank.ways, 0);
+  return { ...geometry, banks: [{ sets: 1, ways, fromOrder: 0 }] };
+}
+
+/** A fully associative cache with least recently used replacement. */
+export function fullyAssociative(ways: number): Geometry {
+  return { banks: [{ sets: 1, ways, fromOrder: 0 }], index: 0, replacement: 0, seed: 0, refillInvalidFirst: true };
+}
+
 /**
- * Sets times ways, least recently used replaced first. Pages of all sizes share the sets, each indexed by its own page
- * number. One set makes it fully associative: every operation is constant time for any number of ways.
+ * Sets times ways, unified or split by page size. Each entry is indexed by its own page number. One set makes it fully
+ * associative: every operation is constant time for any number of ways.
  */
 export class SetAssociativeIotlb implements Iotlb {
   readonly entries: CacheEntries;
   readonly wasReset = false;
   readonly #geometry: Geometry;
   readonly #onDrop: DropListener;
-  /** Slots of set s are s * ways and up. Per set a ring of slots from most to least recently used. */
-  readonly #newest: Int32Array;
-  readonly #older: Int32Array;
-  readonly #newer: Int32Array;
+  readonly #replacement: Replacement;
+  readonly #setOf: Int32Array;
+  /** First set of each bank. */
+  readonly #bankSets: readonly number[];
+  /** Emptied ways of each set as a stack: slot plus 1 of the newest, and of the one below each. Only if they go first. */
+  readonly #emptied: Int32Array;
+  readonly #below: Int32Array;
+  readonly #unified: boolean;
 
   constructor(geometry: Geometry, onDrop: DropListener) {
-    const { sets, ways } = geometry;
+    const { banks } = geometry;
     this.#geometry = geometry;
     this.#onDrop = onDrop;
-    this.entries = new CacheEntries(sets * ways);
-    this.#newest = new Int32Array(sets);
-    this.#older = new Int32Array(sets * ways);
-    this.#newer = new Int32Array(sets * ways);
-    for (let set = 0; set < sets; set++) {
-      const base = set * ways;
-      this.#newest[set] = base;
-      for (let way = 0; way < ways; way++) {
-        this.#older[base + way] = base + ((way + 1) % ways);
-        this.#newer[base + way] = base + ((way + ways - 1) % ways);
+    this.#unified = banks.length === 1;
+    const bases: number[] = [0];
+    const bankSets: number[] = [];
+    for (const { sets, ways } of banks) {
+      bankSets.push(bases.length - 1);
+      for (let set = 0; set < sets; set++) bases.push(bases[bases.length - 1]! + ways);
+    }
+    const capacity = bases[bases.length - 1]!;
+    this.#bankSets = bankSets;
+    this.entries = new CacheEntries(capacity);
+    this.#replacement = createReplacement(geometry.replacement, Int32Array.from(bases), geometry.seed);
+    this.#setOf = new Int32Array(capacity);
+    this.#emptied = new Int32Array(bases.length - 1);
+    this.#below = new Int32Array(capacity);
+    for (let set = 0; set < bases.length - 1; set++) {
+      for (let slot = bases[set + 1]! - 1; slot >= bases[set]!; slot--) {
+        this.#setOf[slot] = set;
+        this.#empty(slot, set);
       }
     }
   }
 
   lookup(tag: number, pageLo: number, pageHi: number): number {
     const { entries } = this;
-    const { levels } = entries;
-    let slot = -1;
-    if (levels[0] !== 0) slot = entries.find(tag, 0, pageLo, pageHi);
-    if (slot < 0 && levels[1] !== 0) slot = entries.find(tag, 1, pageLo & -0x200, pageHi);
-    if (slot < 0 && levels[2] !== 0) slot = entries.find(tag, 2, pageLo & -0x40000, pageHi);
-    if (slot >= 0) this.touch(slot);
-    return slot;
+    const { orders, countOfOrder, orderCount } = entries;
+    for (let i = 0; i < orderCount; i++) {
+      const order = orders[i]!;
+      if (countOfOrder[order] === 0) continue;
+      const slot =
+        order === 0
+          ? entries.find(tag, 0, pageLo, pageHi)
+          : entries.find(tag, order, alignLow(pageLo, order), alignHigh(pageHi, order));
+      if (slot >= 0) {
+        this.#replacement.touch(slot, this.#setOf[slot]!);
+        return slot;
+      }
+    }
+    return -1;
   }
 
   insert(
     tag: number,
     domain: number,
     pasid: number,
-    level: number,
+    order: number,
     pageLo: number,
     pageHi: number,
     outLo: number,
     outHi: number,
   ): number {
-    const low = alignLow(pageLo, 9 * level);
-    const high = alignHigh(pageHi, 9 * level);
-    const newest = this.#newest[this.#set(tag, level, low, high)]!;
-    const victim = this.#newer[newest]!;
-    if (this.entries.live[victim] !== 0) {
-      this.#onDrop(victim, DROP.replacement);
-      this.entries.unlink(victim);
+    const low = alignLow(pageLo, order);
+    const high = alignHigh(pageHi, order);
+    const set = this.#set(tag, order, low, high);
+    let victim = this.#emptied[set]! - 1;
+    if (victim >= 0) this.#emptied[set] = this.#below[victim]!;
+    else {
+      victim = this.#replacement.victim(set);
+      if (this.entries.live[victim] !== 0) {
+        this.#onDrop(victim, DROP.replacement);
+        this.entries.unlink(victim);
+      }
     }
-    this.entries.link(victim, tag, domain, pasid, level, low, high, outLo, outHi);
-    this.touch(victim);
+    this.entries.link(victim, tag, domain, pasid, order, low, high, outLo, outHi);
+    this.#replacement.filled(victim, set);
     return victim;
+  }
+
+  /** A hit that did not come by `lookup`. */
+  touch(slot: number): void {
+    this.#replacement.touch(slot, this.#setOf[slot]!);
   }
 
   drop(slot: number, why: number): void {
     this.#onDrop(slot, why);
     this.entries.unlink(slot);
-    // the next victim is the oldest of the set: an emptied way goes there if it is to be refilled first
-    if (this.#geometry.refillInvalidFirst) {
-      this.touch(slot);
-      this.#newest[Math.floor(slot / this.#geometry.ways)] = this.#older[slot]!;
-    }
+    this.#empty(slot, this.#setOf[slot]!);
   }
 
   dropAll(why: number): number {
-    const { entries } = this;
-    const dropped = entries.count;
-    if (dropped > 0) {
-      for (let slot = 0; slot < entries.capacity; slot++) if (entries.live[slot] !== 0) this.drop(slot, why);
+    return dropAll(this, why);
+  }
+
+  dropMatching(match: EntryMatch, why: number): number {
+    return dropMatching(this, match, why);
+  }
+
+  dropPages(match: EntryMatch, pageLo: number, pageHi: number, order: number, why: number): number {
+    return dropMatchingPages(this, match, pageLo, pageHi, order, why);
+  }
+
+  /** An emptied way is refilled first, or keeps its place in the order. */
+  #empty(slot: number, set: number): void {
+    if (!this.#geometry.refillInvalidFirst) return;
+    this.#below[slot] = this.#emptied[set]!;
+    this.#emptied[set] = slot + 1;
+  }
+
+  #set(tag: number, order: number, pageLo: number, pageHi: number): number {
+    const { banks, index } = this.#geometry;
+    let bank = 0;
+    if (!this.#unified) while (bank + 1 < banks.length && order >= banks[bank + 1]!.fromOrder) bank++;
+    const { sets } = banks[bank]!;
+    const first = this.#bankSets[bank]!;
+    if (sets === 1) return first;
+    let low = pageLo;
+    let high = pageHi;
+    if (order >= 32) {
+      low = pageHi >>> (order - 32);
+      high = 0;
+    } else if (order > 0) {
+      low = (pageLo >>> order) | (pageHi << (32 - order));
+      high = pageHi >>> order;
     }
-    return dropped;
-  }
-
-  dropPages(domain: number, pasid: number, pageLo: number, pageHi: number, order: number, why: number): number {
-    return dropPages(this, domain, pasid, pageLo, pageHi, order, why);
-  }
-
-  dropDomain(domain: number, pasid: number, why: number): number {
-    return dropDomain(this, domain, pasid, why);
-  }
-
-  #set(tag: number, level: number, pageLo: number, pageHi: number): number {
-    const { sets, hashed } = this.#geometry;
-    if (sets === 1) return 0;
-    const shift = 9 * level;
-    const low = (pageLo >>> shift) | (level === 0 ? 0 : pageHi << (32 - shift));
-    if (!hashed) return (low >>> 0) % sets;
-    let mixed = Math.imul(low ^ Math.imul(pageHi >>> shift, 0x27d4eb2f) ^ Math.imul(tag, 0x165667b1), 0x9e3779b1);
+    if (index === SET_INDEX.low) return first + ((low >>> 0) % sets);
+    if (index === SET_INDEX.folded) return first + (((low ^ (low >>> 6) ^ Math.imul(tag, 37)) >>> 0) % sets);
+    let mixed = Math.imul(low ^ Math.imul(high, 0x27d4eb2f) ^ Math.imul(tag, 0x165667b1), 0x9e3779b1);
     mixed ^= mixed >>> 15;
-    return (Math.imul(mixed, 0x85ebca6b) >>> 8) % sets;
-  }
-
-  /** Makes a slot the most recently used of its set. */
-  touch(slot: number): void {
-    const { ways } = this.#geometry;
-    const set = ways === 1 ? slot : Math.floor(slot / ways);
-    const first = this.#newest[set]!;
-    if (first === slot) return;
-    const older = this.#older;
-    const newer = this.#newer;
-    const last = newer[first]!;
-    if (last !== slot) {
-      older[newer[slot]!] = older[slot]!;
-      newer[older[slot]!] = newer[slot]!;
-      older[last] = slot;
-      newer[slot] = last;
-      older[slot] = first;
-      newer[first] = slot;
-    }
-    this.#newest[set] = slot;
+    return first + ((Math.imul(mixed, 0x85ebca6b) >>> 8) % sets);
   }
 }

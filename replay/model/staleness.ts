@@ -1,7 +1,7 @@
 import type { Nanoseconds, PageNumber } from '../../traces/units.ts';
 import type { CacheEntries } from './cache-entries.ts';
 import { ENDED_BY_DROP, ExposureLedger } from './exposure.ts';
-import { alignLow } from './iotlb.ts';
+import { alignHigh, alignLow } from './iotlb.ts';
 import type { PageTables } from './page-tables.ts';
 
 const TWO_32 = 2 ** 32;
@@ -32,14 +32,14 @@ export class Staleness {
       }
       return;
     }
-    for (let i = 0; i < count; i++) {
-      const pageLo = (page + i) | 0;
-      const pageHi = ((page + i) / TWO_32) | 0;
-      for (let level = 0; level < 3; level++) {
-        if (entries.levels[level] === 0) continue;
-        // a larger entry is looked at once, at its first page or that of the range
-        if (level > 0 && i > 0 && alignLow(pageLo, 9 * level) !== pageLo) continue;
-        let slot = entries.firstOfPage(level, alignLow(pageLo, 9 * level), pageHi);
+    const { orders, countOfOrder } = entries;
+    for (let o = 0; o < entries.orderCount; o++) {
+      const order = orders[o]!;
+      if (countOfOrder[order] === 0) continue;
+      const span = 2 ** order;
+      // an entry that is larger than a page is looked at once, at the first page of the range in it
+      for (let at = page; at < page + count; at += span - (at % span)) {
+        let slot = entries.firstOfPage(order, alignLow(at | 0, order), alignHigh((at / TWO_32) | 0, order));
         for (; slot >= 0; slot = entries.nextOfPage(slot)) {
           if (entries.domain[slot] === domain) this.#unmappedSlot(slot, page, count, time, event);
         }
@@ -54,7 +54,7 @@ export class Staleness {
     for (let slot = entries.firstOfDomain(domain); slot >= 0; slot = entries.nextOfDomain(slot)) {
       if (entries.suspect[slot] === 0 || entries.domain[slot] !== domain) continue;
       const start = this.#page(slot);
-      const span = 512 ** entries.level[slot]!;
+      const span = 2 ** entries.order[slot]!;
       const from = Math.max(page, start);
       const to = Math.min(page + count, start + span);
       if (from >= to) continue;
@@ -67,8 +67,10 @@ export class Staleness {
   holds(slot: number, tables: PageTables, pageLo: number, pageHi: number): boolean {
     if (tables.translate(pageLo, pageHi) < 0) return false;
     const entries = this.#entries;
-    const inside = pageLo & (512 ** entries.level[slot]! - 1);
-    return tables.outLo === (entries.outLo[slot]! | inside) && tables.outHi === entries.outHi[slot];
+    const order = entries.order[slot]!;
+    if (order === 0) return tables.outLo === entries.outLo[slot] && tables.outHi === entries.outHi[slot];
+    const outLo = entries.outLo[slot]! | (pageLo & ~alignLow(-1, order));
+    return tables.outLo === outLo && tables.outHi === (entries.outHi[slot]! | (pageHi & ~alignHigh(-1, order)));
   }
 
   /** Call for each entry before it goes. */
@@ -95,7 +97,7 @@ export class Staleness {
     const entries = this.#entries;
     const start = this.#page(slot);
     const from = Math.max(page, start);
-    const to = Math.min(page + count, start + 512 ** entries.level[slot]!);
+    const to = Math.min(page + count, start + 2 ** entries.order[slot]!);
     if (from >= to) return;
     if (entries.suspect[slot] === 0) {
       entries.suspect[slot] = 1;

@@ -1,6 +1,7 @@
 import {
   VTD_GRANULARITY,
   VTD_TYPE,
+  sizeCodeOrder,
   vtdAddressMask,
   vtdDomain,
   vtdGranularity,
@@ -8,119 +9,157 @@ import {
   vtdPasid,
   vtdType,
 } from '../../traces/dialects/vtd-fields.ts';
-import type { ContextCache } from './context-cache.ts';
+import { COMMAND_ERROR } from './command-error.ts';
+import { EVERY_KIND, kindSet, matchDomain } from './entry-match.ts';
+import type { HardwareCaches } from './hardware-caches.ts';
 import { DROP } from './iotlb.ts';
 
-/** A cache of translations or of pointers to tables, as far as commands act on it. All return how many entries went. */
-export interface Invalidatable {
-  dropAll(why: number): number;
-  dropDomain(domain: number, pasid: number, why: number): number;
-  dropPages(domain: number, pasid: number, pageLo: number, pageHi: number, order: number, why: number): number;
-}
+/** Bits of a requester id that a context command ignores, by its function mask. VT-d spec 6.5.2.1. */
+const FUNCTION_MASKS = [0, 4, 6, 7] as const;
 
-/** The caches of a VT-d unit. */
-export interface VtdCaches {
-  readonly iotlb: Invalidatable;
-  readonly walkCaches: Invalidatable;
-  readonly contexts: ContextCache;
-  /** Domain of each requester number, for context commands by domain. */
-  domains(): Int32Array;
-  /** CAP.MAMV: page commands with a larger mask are malformed. VT-d spec 11.4.2. */
-  readonly maxMask: number;
-}
+/** What first-stage commands reach: nothing that is known to be of the second stage alone. */
+const FIRST_STAGE = EVERY_KIND & ~kindSet('stage2');
+const COMBINED = kindSet('combined', 'combinedGlobal');
 
-/** What `applyVtd` returns for a descriptor that the hardware would refuse (VT-d spec 6.5.2.10, queue error). */
-export const MALFORMED = -1;
-
-/** True for the descriptors whose purpose is to drop translations: those that are wasted if they drop none. */
-export function dropsTranslations(w0Lo: number): boolean {
-  const type = vtdType(w0Lo);
-  return type === VTD_TYPE.iotlb || type === VTD_TYPE.pasidIotlb;
-}
+/** Reserved bits of the first word, low and high half, by type. VT-d spec 6.5.2, 128-bit form. */
+const RESERVED: readonly (readonly [number, number] | undefined)[] = [
+  undefined,
+  [0xf1c0, 0xfffc_0000 | 0],
+  [0xf100, -1],
+];
 
 /**
- * Drops what one descriptor names and nothing else; returns how many entries went from all caches, or `MALFORMED`. The table
- * of effects is VT-d spec 6.5.2: context commands leave the IOTLB alone, page commands keep pointers to tables when the hint
- * says that only leaves changed. Device TLBs and interrupt entries are not modelled here; waits drop nothing.
+ * Drops what one descriptor names and nothing else; returns how many entries went from all caches, or a `COMMAND_ERROR`. The
+ * table of effects is VT-d spec 6.5.2: context commands leave the IOTLB alone, page commands keep pointers to tables when the
+ * hint says that only leaves changed. Interrupt entries are not modelled here; waits and responses drop nothing.
  */
-export function applyVtd(caches: VtdCaches, w0Lo: number, w0Hi: number, w1Lo: number, w1Hi: number): number {
-  switch (vtdType(w0Lo)) {
+export function applyVtd(caches: HardwareCaches, w0Lo: number, w0Hi: number, w1Lo: number, w1Hi: number): number {
+  const type = vtdType(w0Lo);
+  switch (type) {
     case VTD_TYPE.iotlb:
-      return iotlb(caches, w0Lo, w1Lo, w1Hi);
+      return iotlb(caches, w0Lo, w0Hi, w1Lo, w1Hi);
     case VTD_TYPE.pasidIotlb:
       return pasidIotlb(caches, w0Lo, w0Hi, w1Lo, w1Hi);
     case VTD_TYPE.context:
       return context(caches, w0Lo, w0Hi);
     case VTD_TYPE.pasidCache:
       return pasidCache(caches, w0Lo, w0Hi);
+    case VTD_TYPE.deviceTlb:
+      return deviceTlb(caches, w0Hi & 0xffff, -1, (w1Lo & 1) !== 0, w1Lo, w1Hi);
+    case VTD_TYPE.pasidDeviceTlb:
+      // G: under every PASID
+      return deviceTlb(caches, w0Lo >>> 16, (w1Lo & 1) !== 0 ? -1 : vtdPasid(w0Hi), (w1Lo & 0x800) !== 0, w1Lo, w1Hi);
     case 0:
-      return MALFORMED;
+      return COMMAND_ERROR.undefinedType;
     default:
       return 0;
   }
 }
 
-function iotlb(caches: VtdCaches, w0Lo: number, w1Lo: number, w1Hi: number): number {
-  const domain = vtdDomain(w0Lo);
+function reserved(type: 1 | 2, w0Lo: number, w0Hi: number): boolean {
+  const [low, high] = RESERVED[type]!;
+  return (w0Lo & low) !== 0 || (w0Hi & high) !== 0;
+}
+
+function iotlb(caches: HardwareCaches, w0Lo: number, w0Hi: number, w1Lo: number, w1Hi: number): number {
+  if (reserved(VTD_TYPE.iotlb, w0Lo, w0Hi)) return COMMAND_ERROR.reservedBits;
+  const { match } = caches;
   switch (vtdGranularity(w0Lo)) {
     case VTD_GRANULARITY.global:
-      return caches.iotlb.dropAll(DROP.command) + caches.walkCaches.dropAll(DROP.command);
+      return (
+        caches.iotlb.dropAll(DROP.command) +
+        caches.walkCaches.dropAll(DROP.command) +
+        caches.stage2.dropAll(DROP.command)
+      );
     case VTD_GRANULARITY.domain:
-      return caches.iotlb.dropDomain(domain, -1, DROP.command) + caches.walkCaches.dropDomain(domain, -1, DROP.command);
-    case VTD_GRANULARITY.page:
-      return pages(caches, domain, -1, w1Lo, w1Hi);
+      matchDomain(match, vtdDomain(w0Lo), -1);
+      return (
+        caches.iotlb.dropMatching(match, DROP.command) +
+        caches.walkCaches.dropMatching(match, DROP.command) +
+        caches.stage2.dropMatching(match, DROP.command)
+      );
+    case VTD_GRANULARITY.page: {
+      matchDomain(match, vtdDomain(w0Lo), -1);
+      // the address is the guest's: of which combined entries it is part is not in them, so all of the domain go
+      match.kinds = EVERY_KIND & ~COMBINED;
+      const dropped = pages(caches, w1Lo, w1Hi);
+      if (dropped < 0) return dropped;
+      match.kinds = COMBINED;
+      return dropped + caches.iotlb.dropMatching(match, DROP.command);
+    }
     default:
-      return MALFORMED;
+      return COMMAND_ERROR.undefinedGranularity;
   }
 }
 
-function pasidIotlb(caches: VtdCaches, w0Lo: number, w0Hi: number, w1Lo: number, w1Hi: number): number {
-  const domain = vtdDomain(w0Lo);
-  const pasid = vtdPasid(w0Hi);
+function pasidIotlb(caches: HardwareCaches, w0Lo: number, w0Hi: number, w1Lo: number, w1Hi: number): number {
+  const { match } = caches;
+  matchDomain(match, vtdDomain(w0Lo), vtdPasid(w0Hi));
+  match.kinds = FIRST_STAGE;
   switch (vtdGranularity(w0Lo)) {
     case VTD_GRANULARITY.pasid:
-      return (
-        caches.iotlb.dropDomain(domain, pasid, DROP.command) + caches.walkCaches.dropDomain(domain, pasid, DROP.command)
-      );
+      return caches.iotlb.dropMatching(match, DROP.command) + caches.walkCaches.dropMatching(match, DROP.command);
     case VTD_GRANULARITY.page:
-      return pages(caches, domain, pasid, w1Lo, w1Hi);
+      return pages(caches, w1Lo, w1Hi);
     default:
-      return MALFORMED;
+      return COMMAND_ERROR.undefinedGranularity;
   }
 }
 
-function pages(caches: VtdCaches, domain: number, pasid: number, w1Lo: number, w1Hi: number): number {
+function pages(caches: HardwareCaches, w1Lo: number, w1Hi: number): number {
   const order = vtdAddressMask(w1Lo);
-  if (order > caches.maxMask) return MALFORMED;
+  if (order > caches.maxMask) return COMMAND_ERROR.maskTooLarge;
+  if ((w1Lo & 0xf80) !== 0) return COMMAND_ERROR.reservedBits;
+  const { match } = caches;
   const pageLo = (w1Lo >>> 12) | (w1Hi << 20);
   const pageHi = w1Hi >>> 12;
-  const dropped = caches.iotlb.dropPages(domain, pasid, pageLo, pageHi, order, DROP.command);
+  const dropped =
+    caches.iotlb.dropPages(match, pageLo, pageHi, order, DROP.command) +
+    caches.stage2.dropPages(match, pageLo, pageHi, order, DROP.command);
   if (vtdInvalidationHint(w1Lo)) return dropped;
-  return dropped + caches.walkCaches.dropPages(domain, pasid, pageLo, pageHi, order, DROP.command);
+  return dropped + caches.walkCaches.dropPages(match, pageLo, pageHi, order, DROP.command);
 }
 
-function context(caches: VtdCaches, w0Lo: number, w0Hi: number): number {
+function context(caches: HardwareCaches, w0Lo: number, w0Hi: number): number {
+  if (reserved(VTD_TYPE.context, w0Lo, w0Hi)) return COMMAND_ERROR.reservedBits;
+  const { configuration } = caches;
   switch (vtdGranularity(w0Lo)) {
     case VTD_GRANULARITY.global:
-      return caches.contexts.dropAll();
+      return configuration.dropDevices(false, () => true);
     case VTD_GRANULARITY.domain:
-      return caches.contexts.dropDomain(vtdDomain(w0Lo), caches.domains());
-    case VTD_GRANULARITY.device:
-      return caches.contexts.dropDevice(w0Hi & 0xffff, (w0Hi >>> 16) & 3);
+      return configuration.dropDevicesOf(vtdDomain(w0Lo));
+    case VTD_GRANULARITY.device: {
+      const keep = ~(FUNCTION_MASKS[((w0Hi >>> 16) & 3) as 0 | 1 | 2 | 3] | 0) & 0xffff;
+      const sid = w0Hi & 0xffff;
+      return configuration.dropDevices(false, (rid) => ((rid ^ sid) & keep) === 0);
+    }
     default:
-      return MALFORMED;
+      return COMMAND_ERROR.undefinedGranularity;
   }
 }
 
-function pasidCache(caches: VtdCaches, w0Lo: number, w0Hi: number): number {
+function pasidCache(caches: HardwareCaches, w0Lo: number, w0Hi: number): number {
+  const { configuration } = caches;
   switch (vtdGranularity(w0Lo)) {
     case 0:
-      return caches.contexts.dropDomain(vtdDomain(w0Lo), caches.domains());
+      return configuration.dropSpacesOf(vtdDomain(w0Lo), -1);
     case 1:
-      return caches.contexts.dropPasid(vtdDomain(w0Lo), vtdPasid(w0Hi), caches.domains());
+      return configuration.dropSpacesOf(vtdDomain(w0Lo), vtdPasid(w0Hi));
     case 3:
-      return caches.contexts.dropAll();
+      return configuration.dropSpaces(-1, -1);
     default:
-      return MALFORMED;
+      return COMMAND_ERROR.undefinedGranularity;
   }
+}
+
+function deviceTlb(
+  caches: HardwareCaches,
+  rid: number,
+  pasid: number,
+  size: boolean,
+  w1Lo: number,
+  w1Hi: number,
+): number {
+  const pageLo = (w1Lo >>> 12) | (w1Hi << 20);
+  return caches.deviceTlbs.dropPages(rid, pasid, pageLo, w1Hi >>> 12, sizeCodeOrder(size, w1Lo, w1Hi));
 }

@@ -99,7 +99,7 @@ describe('what each descriptor drops', () => {
     ['pasid-iotlb of the domain', [0x4_0026n, 0n], 3, 3],
     ['pasid-iotlb page', [0x4_0036n, 0x10_0000n], 1, 1],
     ['pasid-iotlb of undefined granularity', [0x4_0016n, 0n], -1, -1],
-    ['pasid-cache global', [0x37n, 0n], 0, 2],
+    ['pasid-cache global, where no requester has a PASID', [0x37n, 0n], 0, 0],
     ['device TLB', [0x18_0000_0003n, 0x7fff_ffff_ffff_f001n], 0, 0],
     ['interrupt entries', [4n, 0n], 0, 0],
     ['wait', [0x2_0000_0025n, 0n], 0, 0],
@@ -169,7 +169,7 @@ describe('accesses', () => {
     const rig = new Rig();
     rig.map(0, 0x4000_0000n, 0x8000_0000n, 512);
     expect(rig.access(1, 0x4000_5000n)).toBe(0);
-    expect(rig.machine.last).toMatchObject({ level: 1, outLo: 0x80000 });
+    expect(rig.machine.last).toMatchObject({ order: 9, outLo: 0x80000 });
     expect(rig.access(1, 0x401f_f000n)).toBe(hit);
     expect(rig.command(2, ...iotlb(3, 4, 0x4000_3000n))).toBe(1);
   });
@@ -321,6 +321,7 @@ describe('stale hits', () => {
     const { stale: counts, staleFindings } = rig.machine.finish(200);
     expect(counts).toEqual({ translations: 2, maxAgeNs: 80 });
     expect(staleFindings[0]).toEqual({
+      cache: 'iotlb',
       time: 150,
       rid: 0x18,
       domain: 4,

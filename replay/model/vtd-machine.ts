@@ -1,113 +1,111 @@
 import type { RequesterId } from '../../traces/units.ts';
 import { parameterOf } from '../hardware/profile.ts';
 import type { HardwareProfile } from '../hardware/profile.ts';
-import { ContextCache } from './context-cache.ts';
+import { ENTRY_KIND } from './cache-entries.ts';
+import { CommandErrors } from './command-error.ts';
+import { ConfigurationCaches } from './configuration-caches.ts';
+import { DeviceTlbs, NO_PASID } from './device-tlbs.ts';
+import { EFFECTS } from './effects.ts';
+import { entryMatch } from './entry-match.ts';
 import { ENDED } from './exposure.ts';
-import { vtdSecondStage } from './formats/vtd-second-stage.ts';
-import { DROP } from './iotlb.ts';
-import type { Iotlb } from './iotlb.ts';
+import { QUIRK } from './hardware-caches.ts';
+import type { HardwareCaches, Invalidatable } from './hardware-caches.ts';
+import { DROP, alignHigh, alignLow } from './iotlb.ts';
 import { ACCESS_RESULT, MAP_RESULT, UNMAP_RESULT } from './machine.ts';
 import type { LastAccess, Machine, MachineCounts, MachineOptions, StaleFinding } from './machine.ts';
-import { MissHistory, SEEN } from './miss-history.ts';
+import { createIotlb, deviceTlbGeometry, iotlbGeometry } from './organisation.ts';
 import { PageTables, TABLE_EVENT } from './page-tables.ts';
-import { QemuVtdIotlb } from './qemu-vtd-iotlb.ts';
+import { formatOfProfile } from './profile-format.ts';
 import { PairIndex } from './requesters.ts';
-import { SetAssociativeIotlb } from './set-associative-iotlb.ts';
-import { Staleness } from './staleness.ts';
 import { TablePool } from './table-pool.ts';
-import { MALFORMED, applyVtd, dropsTranslations } from './vtd-effects.ts';
-import type { Invalidatable, VtdCaches } from './vtd-effects.ts';
+import { TrackedCache } from './tracked-cache.ts';
 import { WalkCaches } from './walk-caches.ts';
 
 const FINDINGS = 100;
 const TWO_32 = 2 ** 32;
-/** Leaf level of a page shift: 12, 21, 30. */
-const levelOf = (shift: number): number => (shift >= 30 ? 2 : shift >= 21 ? 1 : 0);
+const FIRST_SPACE = 0x1_0000;
 
-/** A VT-d unit with the caches of a hardware profile. */
+const NOTHING: Invalidatable = { dropAll: () => 0, dropMatching: () => 0, dropPages: () => 0 };
+
+/** A unit with the caches of a hardware profile, which takes the commands of the profile's architecture. */
 export function createMachine(profile: HardwareProfile, options: MachineOptions = {}): Machine {
   const value = (name: string): number => parameterOf(profile, name);
-  const levels = value('page-table.levels');
-  const format = vtdSecondStage(levels, value('page-table.leafs'));
+  const { architecture } = profile;
+  const effects = EFFECTS[architecture];
+  const format = formatOfProfile(profile);
+  const { shifts } = format.geometry;
   const pool = new TablePool();
   const tables = new Map<number, PageTables>();
   const requesters = new PairIndex('requesters');
   const spaces = new PairIndex('address spaces');
-  const contexts = new ContextCache(requesters);
-  const history = new MissHistory();
-  const byRequester = profile.iotlb === 'qemu-vtd';
-  const onDrop = options.onDrop;
+  const byRequester = profile.iotlb === 'qemu-vtd' || profile.iotlb === 'qemu-amd';
+  // Arm and RISC-V tag by ASID and PSCID, which the domain's number is; the others by domain and PASID
+  const byDomain = architecture === 'smmuv3' || architecture === 'riscv';
+  const fills = options.unmappedAccess === 'fill';
+  const smallOnly = profile.iotlb === 'qemu-amd';
 
-  // one word of memory: a number in a closure would be a new heap object with each change
+  // words of memory: a number in a closure would be a new heap object with each change
   const clock = new Float64Array(1);
-  const dropped = (slot: number, why: number): void => {
-    const { entries } = iotlb;
-    const record = entries.record[slot]!;
-    if (record >= 0)
-      history.state[record] = why === DROP.command || why === DROP.reset ? SEEN.invalidated : SEEN.evicted;
-    if (entries.suspect[slot] !== 0) staleness.dropped(slot, why, clock[0]!);
-    if (onDrop !== undefined) onDrop(slot);
-  };
-  const iotlb: Iotlb = byRequester
-    ? new QemuVtdIotlb(value('iotlb.capacity'), value('iotlb.mask-bits'), dropped)
-    : new SetAssociativeIotlb(
-        {
-          sets: value('iotlb.sets'),
-          ways: value('iotlb.ways'),
-          hashed: value('iotlb.hashed') !== 0,
-          refillInvalidFirst: value('iotlb.refill-invalid-first') !== 0,
-        },
-        dropped,
-      );
-  const { entries } = iotlb;
-  const staleness = new Staleness(entries);
+  const kind = new Int32Array(1);
+  const watch = { clock, kind, onDrop: options.onDrop };
+  const geometry = iotlbGeometry(profile);
+  const tracked = new TrackedCache('iotlb', watch, geometry, (onDrop) => createIotlb(profile, geometry, onDrop));
+  const iotlb = tracked.cache;
+  const { entries, staleness, causes, shadow } = tracked;
   const { ledger } = staleness;
   const walkCaches = new WalkCaches(
-    levels,
+    format.maxLevels,
     [1, 2, 3, 4].map((level) => value(`walk-cache.l${level}`)),
+    (level) => shifts[level]!,
+    kind,
   );
   const plainWalks = walkCaches.none;
-  // the same capacity without sets: a miss that it would have had too is one of capacity, not of conflict
-  const shadow =
-    byRequester || value('iotlb.sets') === 1
-      ? undefined
-      : new SetAssociativeIotlb(
-          { sets: 1, ways: entries.capacity, hashed: false, refillInvalidFirst: true },
-          () => undefined,
-        );
 
   // by requester number
   let domainOf = new Int32Array(64).fill(-1);
   let tagOf = new Int32Array(64);
   const tablesOf: (PageTables | undefined)[] = [];
+  const configuration = new ConfigurationCaches(
+    requesters,
+    kind,
+    () => domainOf,
+    value('context.entries'),
+    value('pasid.entries'),
+    architecture === 'smmuv3',
+  );
+  let { ready } = configuration;
+  const deviceTlbs = new DeviceTlbs(watch, deviceTlbGeometry(profile));
+  let withDeviceTlb = 0;
 
-  const translations: Invalidatable =
-    shadow === undefined
-      ? iotlb
-      : {
-          dropAll: (why) => (shadow.dropAll(why), iotlb.dropAll(why)),
-          dropDomain: (domain, pasid, why) => (
-            shadow.dropDomain(domain, pasid, why), iotlb.dropDomain(domain, pasid, why)
-          ),
-          dropPages: (domain, pasid, pageLo, pageHi, order, why) => (
-            shadow.dropPages(domain, pasid, pageLo, pageHi, order, why),
-            iotlb.dropPages(domain, pasid, pageLo, pageHi, order, why)
-          ),
-        };
-  const caches: VtdCaches = {
-    iotlb: translations,
+  const caches: HardwareCaches = {
+    iotlb: tracked,
     walkCaches,
-    contexts,
-    domains: () => domainOf,
+    stage2: NOTHING,
+    configuration,
+    deviceTlbs,
+    match: entryMatch(),
     maxMask: value('command.max-mask'),
+    quirks:
+      profile.iotlb === 'qemu-amd'
+        ? QUIRK.amdWholeDomain | QUIRK.amdDeviceTlbIsIotlb
+        : profile.iotlb === 'qemu-smmuv3'
+          ? QUIRK.smmuLevelHint
+          : 0,
+    knows: (domain) => tables.has(domain) || domainOf.indexOf(domain) >= 0,
+    dropRequester: (rid, pageLo, pageHi, order) => {
+      let dropped = 0;
+      for (let slot = 0; slot < entries.capacity; slot++) {
+        if (entries.live[slot] === 0 || requesters.first[entries.tag[slot]!] !== rid) continue;
+        if (order < 52 && (entries.pageLo[slot] !== pageLo || entries.pageHi[slot] !== pageHi)) continue;
+        iotlb.drop(slot, DROP.command);
+        dropped++;
+      }
+      return dropped;
+    },
   };
 
   let lookups = 0;
   let hits = 0;
-  let compulsory = 0;
-  let capacity = 0;
-  let conflict = 0;
-  let invalidation = 0;
   let walks = 0;
   let walkReads = 0;
   let faults = 0;
@@ -115,17 +113,21 @@ export function createMachine(profile: HardwareProfile, options: MachineOptions 
   let stale = 0;
   let maxAge = 0;
   let wasted = 0;
-  let malformed = 0;
+  let withPasid = 0;
   let overlaps = 0;
   let missing = 0;
+  const errors = new CommandErrors(effects.errorName);
   const findings: StaleFinding[] = [];
-  const last: LastAccess = { slot: -1, level: 0, outLo: 0, outHi: 0, translated: false };
+  const last: LastAccess = { slot: -1, order: 0, outLo: 0, outHi: 0, translated: false };
 
   const setDomain = (requester: number, domain: number): void => {
     domainOf[requester] = domain;
-    const pasid = requesters.pasid[requester]!;
-    // without a domain the requester is its own address space, told from real ones by its sign
-    tagOf[requester] = byRequester ? requester : domain < 0 ? -1 - requester : spaces.of(domain, pasid);
+    const pasid = byDomain ? -1 : requesters.pasid[requester]!;
+    // Without a domain the requester is its own address space, told from real ones by its sign. A domain below 2^16 is its own
+    // number, which a set index that is known to use it needs.
+    if (byRequester) tagOf[requester] = requester;
+    else if (domain === -1) tagOf[requester] = -1 - requester;
+    else tagOf[requester] = pasid < 0 && domain >>> 16 === 0 ? domain : FIRST_SPACE + spaces.of(domain, pasid);
     tablesOf[requester] = tables.get(domain);
   };
 
@@ -140,7 +142,8 @@ export function createMachine(profile: HardwareProfile, options: MachineOptions 
         const tags = new Int32Array(requester * 2);
         tags.set(tagOf);
         tagOf = tags;
-        contexts.grow();
+        configuration.grow();
+        ({ ready } = configuration);
       }
       setDomain(requester, -1);
     }
@@ -157,20 +160,126 @@ export function createMachine(profile: HardwareProfile, options: MachineOptions 
     return found;
   };
 
-  const noteStale = (slot: number, requester: number, iovaLo: number, iovaHi: number): boolean => {
+  const noteStale = (cache: TrackedCache, slot: number, requester: number, iovaLo: number, iovaHi: number): boolean => {
     const time = clock[0]!;
-    const owner = tables.get(entries.domain[slot]!);
-    if (owner === undefined || staleness.holds(slot, owner, (iovaLo >>> 12) | (iovaHi << 20), iovaHi >>> 12))
-      return false;
-    const ageNs = Math.max(0, time - ledger.suspectSince[slot]!);
+    const held = cache.entries;
+    const domain = held.domain[slot]!;
+    const owner = tables.get(domain);
+    const pageLo = (iovaLo >>> 12) | (iovaHi << 20);
+    if (owner === undefined || cache.staleness.holds(slot, owner, pageLo, iovaHi >>> 12)) return false;
+    const ageNs = Math.max(0, time - cache.staleness.ledger.suspectSince[slot]!);
     stale++;
     if (ageNs > maxAge) maxAge = ageNs;
     if (findings.length < FINDINGS) {
       const rid = requesters.first[requester]!;
-      const unmapEvent = ledger.suspectEvent[slot]!;
-      findings.push({ time, rid, domain: entries.domain[slot]!, iovaLo: iovaLo & -0x1000, iovaHi, ageNs, unmapEvent });
+      const unmapEvent = cache.staleness.ledger.suspectEvent[slot]!;
+      findings.push({ cache: cache.name, time, rid, domain, iovaLo: iovaLo & -0x1000, iovaHi, ageNs, unmapEvent });
     }
     return true;
+  };
+
+  const missed = (requester: number, pageLo: number, pageHi: number, access: number, pageShift: number): number => {
+    const tag = tagOf[requester]!;
+    const owner = domainOf[requester]!;
+    const pasid = requesters.pasid[requester]!;
+    const held = tablesOf[requester];
+    let order = pageShift > 12 ? pageShift - 12 : 0;
+    let level = -1;
+    let levels = format.levels;
+    let outLo = 0;
+    let outHi = 0;
+    let fault = false;
+    walks++;
+    if (held !== undefined) {
+      levels = held.levels;
+      level = held.translate(pageLo, pageHi);
+      if (level >= 0) {
+        // bits 1 and 2 of an access are read and write; one of unknown kind has none
+        const refused = (access & 3 & ~held.format.permission(held.leafBits, held.leafHigh, true)) !== 0;
+        fault = refused && !fills;
+        order = held.leafShift - 12;
+        ({ outLo, outHi } = held);
+        last.order = order;
+        if (smallOnly) order = 0;
+        else if (order !== 0) {
+          outLo = alignLow(outLo, order);
+          outHi = alignHigh(outHi, order);
+        }
+      } else if (fills) unbacked++;
+      else fault = true;
+    }
+    const translated = level >= 0;
+    if (!translated) {
+      level = 0;
+      while (level + 1 < levels && shifts[level + 1]! <= order) level++;
+    }
+    const reads = plainWalks ? levels - level : walkCaches.walk(tag, owner, pasid, level, pageLo, pageHi, levels);
+    walkReads += reads;
+    const alignedLo = order === 0 ? pageLo : alignLow(pageLo, order);
+    const alignedHi = order === 0 ? pageHi : alignHigh(pageHi, order);
+    if (fault) {
+      causes.missed(tag, order, alignedLo, alignedHi);
+      faults++;
+      last.slot = -1;
+      last.translated = false;
+      return ACCESS_RESULT.fault;
+    }
+    const slot = tracked.fill(tag, owner, pasid, order, alignedLo, alignedHi, outLo, outHi);
+    if (byDomain && isGuest(owner) && slot >= 0) entries.setKind(slot, ENTRY_KIND.stage2);
+    last.slot = slot;
+    if (!translated) last.order = order;
+    last.outLo = outLo;
+    last.outHi = outHi;
+    last.translated = translated;
+    return (iotlb.wasReset ? ACCESS_RESULT.reset : 0) | (owner === -1 ? ACCESS_RESULT.unknownDomain : 0);
+  };
+
+  /** A request that reached the unit, by a requester of the index. */
+  const translate = (requester: number, iovaLo: number, iovaHi: number, access: number, pageShift: number): number => {
+    lookups++;
+    if (ready[requester] === 0) configuration.use(requester);
+    const tag = tagOf[requester]!;
+    const pageLo = (iovaLo >>> 12) | (iovaHi << 20);
+    const pageHi = iovaHi >>> 12;
+    const found = iotlb.lookup(tag, pageLo, pageHi);
+    if (found < 0) return missed(requester, pageLo, pageHi, access, pageShift);
+    hits++;
+    if (shadow !== undefined) shadow.lookup(tag, pageLo, pageHi);
+    last.slot = found;
+    if (entries.suspect[found] !== 0 && noteStale(tracked, found, requester, iovaLo, iovaHi)) {
+      return ACCESS_RESULT.hit | ACCESS_RESULT.stale;
+    }
+    return ACCESS_RESULT.hit;
+  };
+
+  /** A request of a device that has a cache of its own: only what it lacks is asked of the unit. */
+  const translateByDevice = (
+    device: TrackedCache,
+    requester: number,
+    iovaLo: number,
+    iovaHi: number,
+    access: number,
+    pageShift: number,
+  ): number => {
+    const pasid = requesters.pasid[requester]!;
+    const pageLo = (iovaLo >>> 12) | (iovaHi << 20);
+    const pageHi = iovaHi >>> 12;
+    const found = device.lookup(pasid, pageLo, pageHi);
+    if (found >= 0) {
+      last.slot = -1;
+      const isStale = device.entries.suspect[found] !== 0 && noteStale(device, found, requester, iovaLo, iovaHi);
+      return ACCESS_RESULT.hit | ACCESS_RESULT.device | (isStale ? ACCESS_RESULT.stale : 0);
+    }
+    const result = translate(requester, iovaLo, iovaHi, access, pageShift);
+    if ((result & ACCESS_RESULT.fault) !== 0) return result;
+    const { slot } = last;
+    const order = slot < 0 ? last.order : entries.order[slot]!;
+    const outLo = slot < 0 ? last.outLo : entries.outLo[slot]!;
+    const outHi = slot < 0 ? last.outHi : entries.outHi[slot]!;
+    const owner = domainOf[requester]!;
+    const own = pasid < 0 ? NO_PASID : pasid;
+    device.fill(pasid, owner, own, order, alignLow(pageLo, order), alignHigh(pageHi, order), outLo, outHi);
+    return result;
   };
 
   const accessNow = (
@@ -182,85 +291,36 @@ export function createMachine(profile: HardwareProfile, options: MachineOptions 
     access: number,
     pageShift: number,
   ): number => {
-    lookups++;
-    const direct = pasid < 0 && rid >>> 16 === 0 ? requesters.direct[rid]! : 0;
-    const requester = direct !== 0 ? direct - 1 : requesterOf(rid, pasid);
-    if (domain >= 0 && domainOf[requester] !== domain) setDomain(requester, domain);
-    const tag = tagOf[requester]!;
-    const pageLo = (iovaLo >>> 12) | (iovaHi << 20);
-    const pageHi = iovaHi >>> 12;
-    const found = iotlb.lookup(tag, pageLo, pageHi);
-    if (found >= 0) {
-      hits++;
-      if (shadow !== undefined) shadow.lookup(tag, pageLo, pageHi);
-      last.slot = found;
-      if (entries.suspect[found] !== 0 && noteStale(found, requester, iovaLo, iovaHi)) {
-        return ACCESS_RESULT.hit | ACCESS_RESULT.stale;
-      }
-      return ACCESS_RESULT.hit;
+    const known = pasid < 0 && rid >>> 16 === 0 ? requesters.direct[rid]! : 0;
+    const requester = known !== 0 ? known - 1 : requesterOf(rid, pasid);
+    if (domain !== -1 && domainOf[requester] !== domain) setDomain(requester, domain);
+    if (pasid >= 0) withPasid++;
+    if (withDeviceTlb !== 0) {
+      const device = deviceTlbs.of(rid);
+      if (device !== undefined) return translateByDevice(device, requester, iovaLo, iovaHi, access, pageShift);
     }
-    const owner = domainOf[requester]!;
-    const held = tablesOf[requester];
-    let level = levelOf(pageShift);
-    let outLo = 0;
-    let outHi = 0;
-    let translated = false;
-    let fault = false;
-    walks++;
-    contexts.cached[requester] = 1;
-    if (held !== undefined) {
-      const leaf = held.translate(pageLo, pageHi);
-      if (leaf >= 0) {
-        const lacksRead = (access & 1) !== 0 && (held.leafBits & format.readBit) === 0;
-        const lacksWrite = (access & 2) !== 0 && (held.leafBits & format.writeBit) === 0;
-        fault = (lacksRead || lacksWrite) && options.unmappedAccess !== 'fill';
-        level = leaf;
-        const inside = 512 ** leaf - 1;
-        outLo = held.outLo & ~inside;
-        outHi = held.outHi;
-        translated = true;
-      } else if (options.unmappedAccess === 'fill') unbacked++;
-      else fault = true;
-    }
-    walkReads += plainWalks ? levels - level : walkCaches.walk(tag, owner, pasid, level, pageLo, pageHi);
-    const alignedLo = pageLo & -(512 ** level);
-    const record = history.record(tag, level, alignedLo, pageHi);
-    const seen = record < 0 ? SEEN.never : history.state[record]!;
-    if (seen === SEEN.never) compulsory++;
-    else if (seen === SEEN.invalidated) invalidation++;
-    else if (shadow !== undefined && shadow.lookup(tag, pageLo, pageHi) >= 0) conflict++;
-    else capacity++;
-    if (fault) {
-      faults++;
-      last.slot = -1;
-      last.translated = false;
-      return ACCESS_RESULT.fault;
-    }
-    const slot = iotlb.insert(tag, owner, pasid, level, pageLo, pageHi, outLo, outHi);
-    if (record >= 0) {
-      entries.record[slot] = record;
-      history.state[record] = SEEN.evicted;
-    }
-    if (shadow !== undefined && shadow.lookup(tag, pageLo, pageHi) < 0) {
-      shadow.insert(tag, owner, pasid, level, pageLo, pageHi, 0, 0);
-    }
-    last.slot = slot;
-    last.level = level;
-    last.outLo = outLo;
-    last.outHi = outHi;
-    last.translated = translated;
-    return (iotlb.wasReset ? ACCESS_RESULT.reset : 0) | (owner < 0 ? ACCESS_RESULT.unknownDomain : 0);
+    return translate(requester, iovaLo, iovaHi, access, pageShift);
   };
 
-  const commandNow = (w0Lo: number, w0Hi: number, w1Lo: number, w1Hi: number): number => {
-    const count = applyVtd(caches, w0Lo, w0Hi, w1Lo, w1Hi);
-    if (count === MALFORMED) malformed++;
-    else if (count === 0 && dropsTranslations(w0Lo)) wasted++;
+  const commandNow = (w0Lo: number, w0Hi: number, w1Lo: number, w1Hi: number, w2Lo = 0, w2Hi = 0): number => {
+    kind[0] = effects.kind(w0Lo, w0Hi);
+    const count = effects.apply(caches, w0Lo, w0Hi, w1Lo, w1Hi, w2Lo, w2Hi);
+    if (count < 0) {
+      errors.add(count);
+      return -1;
+    }
+    if (count === 0 && effects.dropsTranslations(w0Lo, w0Hi)) wasted++;
     return count;
   };
 
   const machine: Machine = {
+    dialect: effects.dialect,
     last,
+
+    enableDeviceTlb(rid) {
+      deviceTlbs.enable(rid);
+      withDeviceTlb = deviceTlbs.caches.length;
+    },
 
     attach(rid, pasid, domain) {
       const requester = requesterOf(rid, pasid);
@@ -278,6 +338,8 @@ export function createMachine(profile: HardwareProfile, options: MachineOptions 
       const held = tablesFor(domain);
       const events = held.map(page, (physHi >>> 0) * 0x100000 + (physLo >>> 12), count, prot);
       staleness.mapped(domain, page, count, held, clock[0]!);
+      if (withDeviceTlb !== 0)
+        for (const one of deviceTlbs.caches) one.staleness.mapped(domain, page, count, held, clock[0]!);
       if (events === 0) return 0;
       if ((events & TABLE_EVENT.overlap) !== 0) overlaps++;
       return (
@@ -292,6 +354,8 @@ export function createMachine(profile: HardwareProfile, options: MachineOptions 
       const count = pagesOf(iovaLo, sizeLo, sizeHi);
       const events = tablesFor(domain).unmap(page, count);
       staleness.unmapped(domain, page, count, clock[0]!, event);
+      if (withDeviceTlb !== 0)
+        for (const one of deviceTlbs.caches) one.staleness.unmapped(domain, page, count, clock[0]!, event);
       if (events === 0) return 0;
       if ((events & TABLE_EVENT.missing) !== 0) missing++;
       return (
@@ -301,9 +365,9 @@ export function createMachine(profile: HardwareProfile, options: MachineOptions 
       );
     },
 
-    command(time, w0Lo, w0Hi, w1Lo, w1Hi) {
+    command(time, w0Lo, w0Hi, w1Lo, w1Hi, w2Lo = 0, w2Hi = 0) {
       if (time > clock[0]!) clock[0] = time;
-      return commandNow(w0Lo, w0Hi, w1Lo, w1Hi);
+      return commandNow(w0Lo, w0Hi, w1Lo, w1Hi, w2Lo, w2Hi);
     },
     commandNow,
 
@@ -316,9 +380,10 @@ export function createMachine(profile: HardwareProfile, options: MachineOptions 
 
     reset(time) {
       if (time > clock[0]!) clock[0] = time;
-      translations.dropAll(DROP.reset);
+      kind[0] = 0;
+      tracked.dropAll(DROP.reset);
       walkCaches.dropAll(DROP.reset);
-      contexts.dropAll();
+      configuration.dropAll();
     },
 
     translate(domain, iovaLo, iovaHi) {
@@ -329,21 +394,35 @@ export function createMachine(profile: HardwareProfile, options: MachineOptions 
 
     finish(time): MachineCounts {
       if (time > clock[0]!) clock[0] = time;
-      staleness.close(clock[0]!, ENDED.open);
+      for (const one of [tracked, ...deviceTlbs.caches]) one.staleness.close(clock[0]!, ENDED.open);
+      tracked.lookups = lookups;
+      tracked.hits = hits;
+      const counts = tracked.report(effects.kindName);
+      const atc = deviceTlbs.report(effects.kindName);
+      const { context, pasid } = configuration.report(lookups, withPasid, effects.kindName);
       return {
-        iotlb: { lookups, hits, misses: lookups - hits, causes: { compulsory, capacity, conflict, invalidation } },
+        iotlb: { lookups, hits, misses: counts.misses, causes: counts.causes },
+        caches: {
+          iotlb: counts,
+          ...walkCaches.report(effects.kindName),
+          context,
+          ...(pasid.lookups > 0 ? { pasid } : {}),
+          ...(atc === undefined ? {} : { atc }),
+        },
         walks,
         walkReads,
         faults,
         exposure: ledger.report(),
+        deviceExposure: deviceTlbs.caches.map((one) => one.staleness.ledger.report()),
         stale: { translations: stale, maxAgeNs: maxAge },
         staleFindings: findings,
         wasted,
-        malformed,
+        malformed: errors.total,
+        errors: errors.report(),
         overlaps,
         missing,
         unbacked,
-        historyFull: history.full,
+        historyFull: causes.full,
       };
     },
 
@@ -370,4 +449,9 @@ export function createMachine(profile: HardwareProfile, options: MachineOptions 
 function pagesOf(iovaLo: number, sizeLo: number, sizeHi: number): number {
   const bytes = (sizeHi >>> 0) * TWO_32 + (sizeLo >>> 0) + (iovaLo & 0xfff);
   return Math.ceil(bytes / 4096);
+}
+
+/** Domain numbers of Arm and RISC-V without ASID or PSCID are of a second stage alone. */
+function isGuest(domain: number): boolean {
+  return (domain & 0xffff) === 0 && domain !== 0;
 }

@@ -1,0 +1,84 @@
+import type { CacheCounts } from '../results.ts';
+import type { CacheEntries } from './cache-entries.ts';
+import { DROP } from './iotlb.ts';
+import { MissHistory, SEEN } from './miss-history.ts';
+import type { SetAssociativeIotlb } from './set-associative-iotlb.ts';
+
+/** Kinds of commands that causes are counted by: type numbers of any dialect, at most 8 bits. Kind 0 is a reset of the unit. */
+const KINDS = 254;
+
+/**
+ * Why the lookups of one cache missed. `compulsory`: never cached before; `invalidation`: a command or a reset took it away
+ * since, by the command's kind; else it was replaced: for `conflict` where a fully associative cache of the same capacity and
+ * replacement, given the same lookups and commands, would have it still, for `capacity` where that one lacks it too.
+ */
+export class MissCauses {
+  readonly #history = new MissHistory();
+  readonly #shadow: SetAssociativeIotlb | undefined;
+  /** Records by slot. */
+  readonly #record: Int32Array;
+  readonly #byKind = new Float64Array(KINDS);
+  #compulsory = 0;
+  #capacity = 0;
+  #conflict = 0;
+  #invalidation = 0;
+
+  /** `shadow`: the fully associative cache; without it nothing is a conflict. */
+  constructor(entries: CacheEntries, shadow: SetAssociativeIotlb | undefined) {
+    this.#shadow = shadow;
+    this.#record = entries.record;
+  }
+
+  get full(): boolean {
+    return this.#history.full;
+  }
+
+  /** A lookup missed. Returns the translation's record for `filled`. The page is aligned to its order. */
+  missed(tag: number, order: number, pageLo: number, pageHi: number): number {
+    const history = this.#history;
+    const record = history.record(tag, order, pageLo, pageHi);
+    const seen = record < 0 ? SEEN.never : history.state[record]!;
+    if (seen === SEEN.never) this.#compulsory++;
+    else if (seen >= SEEN.invalidated) {
+      this.#invalidation++;
+      this.#byKind[seen - SEEN.invalidated]!++;
+    } else if (this.#shadow !== undefined && this.#shadow.lookup(tag, pageLo, pageHi) >= 0) this.#conflict++;
+    else this.#capacity++;
+    return record;
+  }
+
+  /** What was missed is in a slot now; -1: there is no room for it. */
+  filled(slot: number, record: number): void {
+    if (record < 0) return;
+    if (slot >= 0) this.#record[slot] = record;
+    this.#history.state[record] = SEEN.evicted;
+  }
+
+  /** A slot's entry goes; `kind` is that of the command. */
+  dropped(slot: number, why: number, kind: number): void {
+    const record = this.#record[slot]!;
+    if (record < 0) return;
+    if (why === DROP.command) this.#history.state[record] = SEEN.invalidated + kind;
+    else this.#history.state[record] = why === DROP.reset ? SEEN.invalidated : SEEN.evicted;
+  }
+
+  /** `names`: of the kinds. */
+  report(lookups: number, hits: number, names: (kind: number) => string): CacheCounts {
+    const invalidatedBy: { [kind: string]: number } = {};
+    this.#byKind.forEach((count, kind) => {
+      if (count > 0) invalidatedBy[kind === 0 ? 'reset' : names(kind)] = count;
+    });
+    return {
+      lookups,
+      hits,
+      misses: lookups - hits,
+      causes: {
+        compulsory: this.#compulsory,
+        capacity: this.#capacity,
+        conflict: this.#conflict,
+        invalidation: this.#invalidation,
+      },
+      invalidatedBy,
+    };
+  }
+}
