@@ -4,6 +4,7 @@ import { mockBackend } from './mock/mock-backend.ts';
 import type { QuirkName } from './quirks.ts';
 import { SimulatedCalls } from './simulated-calls.ts';
 import { StructView } from './struct-view.ts';
+import { Unjudged } from './unjudged.ts';
 
 const CALL = {
   destroy: 0x3b80,
@@ -211,6 +212,26 @@ describe('vIOMMU', () => {
       expect(queue(1).ret).toBe(on ? -ERRNO.EEXIST : 0);
       expect(calls.machine.takeNeeded()).toEqual(on ? ['mock-queue-slot'] : []);
     }
+  });
+
+  test('a hardware queue over pages whose places nobody knows: made where the recording says so', () => {
+    const { calls, device, viommu } = viommuSetUp();
+    expect(calls.call(0x3b85, 7, device.ioas, 0, 0x1000_0000, 0, 0x2000, 0, 0x200_0000, 0).ret).toBe(0);
+    const ids = [...calls.context.objects.values()].map(({ id }) => id);
+    const queue = (): unknown => {
+      try {
+        return calls.call(0x3b94, 0, viommu, MOCK, 0, 0, 0x200_0000, 0, 0x2000, 0).ret;
+      } catch (error) {
+        return error;
+      }
+    };
+    const unjudged = queue();
+    if (!(unjudged instanceof Unjudged)) throw new Error('it was judged');
+    expect([...calls.context.objects.values()].map(({ id }) => id)).toEqual(ids);
+    unjudged.effect?.();
+    expect(calls.context.objects.count).toBe(ids.length + 2);
+    expect(calls.call(0x3b86, device.ioas, 0x200_0000, 0, 0x2000, 0).ret).toBe(-ERRNO.EBUSY);
+    expect(calls.call(0x3b94, 0, viommu, MOCK, 0, 0, 0x200_0000, 0, 0x1000, 0).ret).toBe(-ERRNO.EEXIST);
   });
 
   test('memory that user space mapped keeps its vIOMMU', () => {

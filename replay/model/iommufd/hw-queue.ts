@@ -31,8 +31,11 @@ export class HwQueue implements IommufdObject {
     viommu.users++;
   }
 
-  /** Pins the pages through a hidden access, which has an id of its own, and starts the driver's queue. */
-  start(index: number): number {
+  /**
+   * Pins the pages through a hidden access, which has an id of its own, and starts the driver's queue. Throws `Unjudged` where
+   * nobody knows whether the pages follow each other, unless `sure`.
+   */
+  start(index: number, sure = false): number {
     const { context, parent } = this.viommu;
     const access = context.objects.add(new Access(context, true));
     let ret = access.attach(parent.ioas);
@@ -42,7 +45,7 @@ export class HwQueue implements IommufdObject {
       return ret;
     }
     this.#access = access;
-    if (!contiguous(parent.ioas, this.#iova, this.#length)) return -ERRNO.EFAULT;
+    if (!sure && !contiguous(parent.ioas, this.#iova, this.#length)) return -ERRNO.EFAULT;
     ret = this.viommu.driver?.queues?.init(this, index) ?? -ERRNO.EOPNOTSUPP;
     this.#running = ret === 0;
     return ret;
@@ -83,6 +86,18 @@ function contiguous(ioas: Ioas, iova: bigint, length: bigint): boolean {
   return true;
 }
 
+/** A queue, or a negative errno. Where it can't be judged and the recording says that it was made, it is made after all. */
+function added(add: (sure: boolean) => HwQueue | number): HwQueue | number {
+  try {
+    return add(false);
+  } catch (error) {
+    if (!(error instanceof Unjudged)) throw error;
+    throw new Unjudged(error.reason, () => {
+      add(true);
+    });
+  }
+}
+
 /** struct iommu_hw_queue_alloc: flags 4, viommu 8, type 12, index 16, out id 20, iova 24, length 32. */
 function allocate(call: IoctlCall): number {
   const { context, struct } = call;
@@ -100,12 +115,19 @@ function allocate(call: IoctlCall): number {
   if (rounded > U64_MAX) return -ERRNO.ERANGE;
   const pages = rounded / PAGE;
   if (pages > MAX_PAGES) return -ERRNO.ENOMEM;
-  const queue = context.objects.add(new HwQueue(viommu, start, pages * PAGE));
-  const ret = queue.start(struct.u32(16));
-  if (ret !== 0) {
-    context.objects.remove(queue);
-    return ret;
-  }
+  const index = struct.u32(16);
+  const add = (sure: boolean): HwQueue | number => {
+    const queue = context.objects.add(new HwQueue(viommu, start, pages * PAGE));
+    let ret: number | undefined;
+    try {
+      ret = queue.start(index, sure);
+    } finally {
+      if (ret !== 0) context.objects.remove(queue);
+    }
+    return ret === 0 ? queue : ret;
+  };
+  const queue = added(add);
+  if (typeof queue === 'number') return queue;
   struct.setU32(20, queue.id);
   return call.respond(() => {
     context.objects.remove(queue);

@@ -36,8 +36,8 @@ function checkMap(call: IoctlCall): number {
   const { pageSizes } = hwpt.domain;
   const step = pageSizes & -pageSizes;
   if (((iova | length | address) & (step - 1n)) !== 0n || address + length > U64_MAX) return -ERRNO.EINVAL;
-  if (length > MOST_BYTES) throw new Unjudged('range too long to look at page by page');
   for (let done = 0n; done < length; ) {
+    if (done > MOST_BYTES) throw new Unjudged('range too long to look at page by page');
     const at = address + done;
     const user = process.memory.page(at);
     if (user === undefined) return pinError(Number(at & ~(PAGE - 1n)), 1);
@@ -61,8 +61,8 @@ function checkRefs({ struct, process }: IoctlCall): number {
   const length = struct.u64(16);
   const address = struct.u64(24);
   if (length % PAGE !== 0n || address % PAGE !== 0n || address + length > U64_MAX) return -ERRNO.EINVAL;
-  if (length > MOST_BYTES) throw new Unjudged('range too long to look at page by page');
   for (let done = 0n; done < length; done += PAGE) {
+    if (done > MOST_BYTES) throw new Unjudged('range too long to look at page by page');
     const user = process.memory.page(address + done);
     if (user === undefined) return -ERRNO.EFAULT;
     if (user.backing.hugeShift !== 0) continue;

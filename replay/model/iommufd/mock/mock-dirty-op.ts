@@ -27,7 +27,7 @@ function dirty(call: IoctlCall): number {
   for (let i = 0; i < Number(count); i++) {
     if (((bytes[i >> 3] ?? 0) & (1 << (i & 7))) === 0) continue;
     set++;
-    const at = iova + BigInt(i) * pageSize;
+    const at = BigInt.asUintN(64, iova + BigInt(i) * pageSize);
     const area = hwpt.ioas.areas.first(at, at);
     if (area !== undefined) bits.set(area, at);
   }
