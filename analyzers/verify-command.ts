@@ -1,5 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { DESIGNS } from '../replay/designs/designs.ts';
+import { AS_RECORDED, DRIVER_NAMES } from '../replay/engine/chosen-hardware.ts';
 import { verifyKinds, verifySteps } from '../replay/engine/verify.ts';
 import { HARDWARE, hardwareProfile, withSettings } from '../replay/hardware/profiles.ts';
 import type { CommandSpec } from '../traces/command.ts';
@@ -34,6 +35,13 @@ export const verifyCommand: CommandSpec = {
       repeatable: true,
     },
     {
+      flags: '--driver <name>',
+      description:
+        "IOMMU driver under VFIO devices, whose rules ioctls are compared with: 'as-recorded' takes its answers from the trace, 'auto' tells it by GET_HW_INFO or the header",
+      default: AS_RECORDED,
+      choices: DRIVER_NAMES,
+    },
+    {
       flags: '--design <name>',
       description: 'whose commands are expected; found out from the trace if not given',
       choices: DESIGNS.map(({ name }) => name),
@@ -52,6 +60,7 @@ export const verifyCommand: CommandSpec = {
     const settings = Array.isArray(options['set']) ? options['set'].map(String) : [];
     const named = String(options['hardware']);
     const design = typeof options['design'] === 'string' ? options['design'] : undefined;
+    const driver = String(options['driver']);
     const trace = openTrace(file);
     const progress = io.progress('verifying', trace.eventCount);
     try {
@@ -60,6 +69,7 @@ export const verifyCommand: CommandSpec = {
         ...(only === undefined ? {} : { only }),
         ...(chosen ? { hardware: withSettings(hardwareProfile(named, trace.header), settings) } : {}),
         ...(design === undefined ? {} : { design }),
+        driver,
       });
       let step = steps.next();
       for (let n = 0; step.done !== true; n++, step = steps.next()) {
@@ -71,7 +81,7 @@ export const verifyCommand: CommandSpec = {
       const report = makeEnvelope('verify', {
         version: toolVersion(),
         input: [describeInput(file, trace, trace.bytes)],
-        options: { only: only ?? [], hardware: named, set: settings, design: design ?? null },
+        options: { only: only ?? [], hardware: named, set: settings, design: design ?? null, driver },
         health: trace.health,
         result: step.value,
       });

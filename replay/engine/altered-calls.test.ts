@@ -79,7 +79,7 @@ test.each([
     const trace = cutTrace(source, () => true, false);
     const rows = rowsOf(trace);
     const random = new Random(seed);
-    const input = findHardware(source)?.events ?? new Set<number>();
+    const input = findHardware(source)?.events ?? new Map<number, string>();
     const altered = new Set<number>();
     while (altered.size < count) {
       const row = rows[random.below(rows.length)];

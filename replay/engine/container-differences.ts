@@ -80,7 +80,9 @@ class ContainerPair {
     this.#native.addGroup();
     this.#compat = new Context(machine);
     this.#compat.compatIoas = this.#compat.objects.add(new Ioas(this.#compat));
-    const device = this.#compat.objects.add(new Device(this.#compat, recordedTraits(machine.hardware)));
+    const device = this.#compat.objects.add(
+      new Device(this.#compat, machine.deviceTraits ?? recordedTraits(machine.hardware)),
+    );
     device.change(NO_PASID, this.#compat.compatIoas.id, 'attach');
   }
 

@@ -14,11 +14,14 @@ const HWPT_ALLOC = 0x3b89;
 /** Index of VFIO_DEVICE_FEATURE. */
 const DMA_BUF = 11;
 
+/** What a call told of: the device itself, GET_HW_INFO, parents of nested tables, or something else that the IOMMU's driver decides. */
+export type HardwareFact = 'device' | 'info' | 'nests' | 'driver';
+
 /** What was found of the hardware, and by which calls. */
 export interface HardwareFinding {
   readonly hardware: RecordedHardware;
-  /** Events whose results were taken as input: they can't be judged. */
-  readonly events: ReadonlySet<number>;
+  /** Events whose results were taken as input: they can't be judged. What each told of. */
+  readonly events: ReadonlyMap<number, HardwareFact>;
 }
 
 type Mutable = { -readonly [K in Exclude<keyof RecordedHardware, 'answers'>]: RecordedHardware[K] } & {
@@ -42,7 +45,7 @@ export function findHardware(trace: Trace): HardwareFinding | undefined {
     dmaBufs: undefined,
     answers: new Map(),
   };
-  const events = new Set<number>();
+  const events = new Map<number, HardwareFact>();
   const capabilities = new CapabilityFinder(hardware);
   let devices = false;
   for (const { index, stream, row, segment } of callEvents(trace)) {
@@ -57,13 +60,17 @@ export function findHardware(trace: Trace): HardwareFinding | undefined {
       const key = answerKey(request, bytesOf(columns.before, row));
       if (hardware.answers.has(key)) continue;
       hardware.answers.set(key, { ret: errno > 0 ? -errno : 0, after });
-      events.add(index);
+      events.set(index, 'device');
       continue;
     }
     const path = trace.strings[columns.path[row] ?? -1];
-    if (capabilities.learn(request, after, errno, path)) events.add(index);
+    if (capabilities.learn(request, after, errno, path)) {
+      events.set(index, request === VFIO.deviceFeature ? 'device' : request === HWPT_ALLOC ? 'nests' : 'driver');
+    }
     if (errno > 0) continue;
-    if (learn(hardware, request, after, () => memoryOf(columns.memory, row)[0]?.after ?? undefined)) events.add(index);
+    if (learn(hardware, request, after, () => memoryOf(columns.memory, row)[0]?.after ?? undefined)) {
+      events.set(index, request === HW_INFO ? 'info' : 'driver');
+    }
   }
   return devices ? { hardware, events } : undefined;
 }

@@ -22,6 +22,8 @@ import type { SystemCall } from '../model/iommufd/system-calls.ts';
 import { Unjudged } from '../model/iommufd/unjudged.ts';
 import { beyondModel } from './beyond-model.ts';
 import { CallReplay } from './call-replay.ts';
+import { AS_RECORDED, chooseDriver } from './chosen-hardware.ts';
+import type { ChosenDriver } from './chosen-hardware.ts';
 import { containerKind } from './container-kind.ts';
 import type { ContainerKind } from './container-kind.ts';
 import { FailNth, failureNotes } from './fail-nth.ts';
@@ -38,9 +40,9 @@ import { DivergenceList, countsOf } from './verification.ts';
 import type { Tally, VerifyPart } from './verification.ts';
 
 /** Every ioctl of a trace against the model; undefined where the trace has none. */
-export function verifyIoctl(trace: Trace): VerifyPart | undefined {
+export function verifyIoctl(trace: Trace, driver = AS_RECORDED): VerifyPart | undefined {
   if (trace.streamCounts.ioctl === 0) return undefined;
-  const run = new IoctlVerification(traceFacts(trace));
+  const run = new IoctlVerification(traceFacts(trace, driver));
   play(trace, run);
   return run.result();
 }
@@ -65,6 +67,8 @@ function play(trace: Trace, run: IoctlVerification, until = Number.POSITIVE_INFI
 export interface TraceFacts {
   readonly births: Births;
   readonly hardware: HardwareFinding | undefined;
+  /** In the place of what the recording shows. */
+  readonly driver: ChosenDriver | undefined;
   readonly kernel: string | undefined;
   /** What /dev/vfio/vfio is; undefined: no call tells. */
   readonly container: ContainerKind | undefined;
@@ -82,10 +86,12 @@ const MAX_RUNS = 64;
  * Reads a trace for what decides how its calls are judged. The model does a call to see that it would not fail by itself, and
  * can't take back what it changed by that: where failures were injected, runs go before that find out which calls to leave out.
  */
-export function traceFacts(trace: Trace): TraceFacts {
+export function traceFacts(trace: Trace, driver = AS_RECORDED): TraceFacts {
+  const hardware = findHardware(trace);
   const facts: TraceFacts = {
     births: new Births(trace),
-    hardware: findHardware(trace),
+    hardware,
+    driver: chooseDriver(driver, hardware, trace.header),
     kernel: trace.header.host.kernel,
     container: containerKind(trace),
     failures: new FailNth(trace),
@@ -104,6 +110,8 @@ export function traceFacts(trace: Trace): TraceFacts {
 export class IoctlVerification {
   readonly #calls: CallReplay;
   readonly #facts: TraceFacts;
+  /** Events whose results are input. */
+  readonly #input: { has(event: number): boolean } | undefined;
   readonly #tallies = new Map<string, Tally>();
   readonly #skipped: Record<string, number> = {};
   readonly #divergences = new DivergenceList();
@@ -120,6 +128,7 @@ export class IoctlVerification {
   /** `intents` is told what the calls do to I/O page tables. */
   constructor(facts: TraceFacts, intents?: IntentListener) {
     this.#facts = facts;
+    this.#input = (facts.driver ?? facts.hardware)?.events;
     const { births, told } = facts;
     this.#calls = new CallReplay({ births, told, newMachine: () => newMachine(facts, intents) });
   }
@@ -180,7 +189,7 @@ export class IoctlVerification {
       const model = isVfioFile(file)
         ? file.ioctl({ machine: this.machine, process, request, argument })
         : runIoctl(iommufdIoctls, vfioCompat, (file as IommufdFile).context, process, request, argument);
-      if (this.#facts.hardware?.events.has(event) === true) this.#skip("hardware's answer, taken as input");
+      if (this.#input?.has(event) === true) this.#skip("hardware's answer, taken as input");
       else this.#compare(recorded, regions, model, process, context);
     } catch (error) {
       if (!(error instanceof Unjudged)) throw error;
@@ -273,7 +282,8 @@ export class IoctlVerification {
       ...[...this.#quirks].map(([name, count]) => `${count} calls needed the quirk ${name}: ${QUIRKS[name].what}`),
     );
     notes.push(...failureNotes(this.#facts.failures, this.#spent.size));
-    const { container } = this.#facts;
+    const { container, driver } = this.#facts;
+    if (driver !== undefined) notes.push(`VFIO devices are behind the model's driver ${driver.name}`);
     if (container?.iommufd === true)
       notes.push(`/dev/vfio/vfio is an iommufd: event ${container.event}, ${container.why}`);
     if (this.#unlimited.size > 0)
@@ -353,12 +363,14 @@ export class IoctlVerification {
 const MAKES = new Set([0x3b66, 0x3b68, 0x3b76, 0x3b81]);
 
 function newMachine(
-  { hardware: finding, kernel, container }: TraceFacts,
+  { hardware: finding, driver, kernel, container }: TraceFacts,
   intents: IntentListener | undefined,
 ): Machine {
-  const backend = finding === undefined ? mockBackend : recordedBackend(finding.hardware);
+  const backend = driver?.backend ?? (finding === undefined ? mockBackend : recordedBackend(finding.hardware));
   const machine = new Machine(backend, quirksOf(kernel));
-  if (finding !== undefined) machine.hardware = finding.hardware;
+  const hardware = (driver ?? finding)?.hardware;
+  if (hardware !== undefined) machine.hardware = hardware;
+  machine.deviceTraits = driver?.traits;
   machine.containerIsIommufd = container?.iommufd ?? false;
   machine.intents = intents;
   return machine;

@@ -16,6 +16,8 @@ export interface VerifyOptions {
   readonly only?: readonly VerifyKind[];
   /** Default: `auto` by the trace's header, and by what agrees where that does not tell QEMU's versions apart. */
   readonly hardware?: HardwareProfile;
+  /** Driver under VFIO devices: `as-recorded` (default), `auto` or a name of the model's. */
+  readonly driver?: string;
   /** Design whose commands are expected; found out from the trace if not given. */
   readonly design?: string;
 }
@@ -50,7 +52,7 @@ export function* verifySteps(trace: Trace, options: VerifyOptions = {}): Generat
   const notes: string[] = [];
   const missing: string[] = [];
   if (wanted.includes('ioctl')) {
-    const part = verifyIoctl(trace);
+    const part = verifyIoctl(trace, options.driver);
     if (part === undefined) missing.push('ioctl: the trace has no ioctl events');
     else parts.push(part);
   }

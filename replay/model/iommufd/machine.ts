@@ -1,4 +1,4 @@
-import type { Backend } from './backend.ts';
+import type { Backend, DeviceTraits } from './backend.ts';
 import type { IntentListener } from './intents.ts';
 import type { LockedPages } from './locked-memory.ts';
 import type { Process } from './process.ts';
@@ -26,6 +26,8 @@ export class Machine {
   readonly openGroups = new Map<string, number>();
   /** CONFIG_IOMMUFD_VFIO_CONTAINER: /dev/vfio/vfio is an iommufd. */
   containerIsIommufd = false;
+  /** What VFIO devices are to the driver; undefined: what `hardware` says. */
+  deviceTraits: DeviceTraits | undefined = undefined;
   /** What is known of the hardware behind VFIO devices. */
   hardware: RecordedHardware = UNKNOWN_HARDWARE;
   /** Users by uid, as processes were seen to become them. */

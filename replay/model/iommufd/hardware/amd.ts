@@ -16,9 +16,10 @@ const HW_INFO_TYPE = 4;
 const HW_INFO_BYTES = 16;
 
 const PARAMETERS = {
-  // Prefetch, page requests, guest translation, interrupts' guest APIC, PASIDs of 16 bits, access and dirty bits.
-  efr: { value: 0x12_000f_0000_29d3n, what: 'extended features, MMIO 0x30 (AMD IOMMU spec 3.4.1)' },
-  efr2: { value: 0n, what: 'extended features 2, MMIO 0x1A0 (AMD IOMMU spec 3.4.1)' },
+  // Prefetch, page requests, guest translation (also of I/O), interrupts' guest APIC, PASIDs of 16 bits, access and dirty bits.
+  efr: { value: 0x13_000f_0000_29d3n, what: 'extended features, MMIO 0x30 (AMD IOMMU spec 3.4.1)' },
+  // Guest CR3 tables at guest physical addresses.
+  efr2: { value: 8n, what: 'extended features 2, MMIO 0x1A0 (AMD IOMMU spec 3.4.1)' },
   guestTablesAtBoot: { value: false, what: 'domains of the kernel and of flags 0 are v2 tables (amd_iommu=pgtbl_v2)' },
   fiveLevels: { value: false, what: 'v2 tables have five levels, as the CPU does' },
   deviceAts: { value: true, what: 'devices have ATS and PASIDs' },
@@ -30,11 +31,13 @@ type Values = AllValues<typeof PARAMETERS>;
 const V1_SIZES = pageSizesOf(...Array.from({ length: 40 }, (_, i) => i + 12).filter((shift) => shift !== 39));
 const V2_SIZES = pageSizesOf(12, 21, 30);
 
-function capabilities({ efr, deviceAts }: Values) {
+function capabilities({ efr, efr2, deviceAts }: Values) {
   const guest = bit(efr, 4);
   return {
     dirty: bit(efr, 52),
     guest,
+    // is_nest_parent_supported: GTSup, GIOSup and GCR3TRPMode.
+    nests: guest && bit(efr, 48) && bit(efr2, 3),
     pageRequests: bit(efr, 1),
     pasidBits: guest && bit(efr, 1) && deviceAts ? field(efr, 36, 32) + 1 : 0,
   };
@@ -57,7 +60,7 @@ function table(stage: 1 | 2, fiveLevels: boolean, dirtyOps: boolean): PagingDoma
 /** amd_iommu_domain_alloc_paging_flags: v1 tables for dirty bits and nesting, v2 tables for PASIDs, never both. */
 function allocPaging(values: Values, can: Capabilities, flags: number, data: DriverData): PagingDomain | number {
   const { fiveLevels, guestTablesAtBoot } = values;
-  if (data.length > 0) return -ERRNO.EOPNOTSUPP;
+  if (data.length > 0 || ((flags & HWPT_FLAG.nestParent) !== 0 && !can.nests)) return -ERRNO.EOPNOTSUPP;
   if (flags === 0) return table(guestTablesAtBoot && can.guest ? 1 : 2, fiveLevels, false);
   if (flags === HWPT_FLAG.pasid) return can.pasidBits > 0 ? table(1, fiveLevels, false) : -ERRNO.EOPNOTSUPP;
   if ((flags & HWPT_FLAG.pasid) !== 0) return -ERRNO.EOPNOTSUPP;

@@ -147,7 +147,7 @@ export class VfioDevice implements VfioFile {
   }
 
   #bindTo(context: Context, machine: Machine): Device {
-    const device = context.objects.add(new Device(context, recordedTraits(machine.hardware)));
+    const device = context.objects.add(new Device(context, machine.deviceTraits ?? recordedTraits(machine.hardware)));
     this.#node.device = device;
     return device;
   }
