@@ -104,6 +104,17 @@ export class AddressSpace {
     return known;
   }
 
+  /** The little-endian word at an address; undefined: EFAULT. A call begins with one: no array is made for it. */
+  readWord(address: bigint): number | undefined {
+    const at = Number(address);
+    for (const { address: start, bytes, after } of this.#regions) {
+      if (bytes === null || at < start || at + 4 > start + bytes.length || at > TASK_SIZE) continue;
+      return wordAt(after ?? bytes, at - start);
+    }
+    const bytes = this.read(address, 4);
+    return bytes === undefined ? undefined : wordAt(bytes, 0);
+  }
+
   /** 0 where all `length` bytes are zero, else a negative errno: -E2BIG, or -EFAULT where they can't be read. */
   zeroTail(address: bigint, length: number): number {
     const at = this.#inUser(address, length);
@@ -374,8 +385,14 @@ export class AddressSpace {
       const from = Math.max(at, region.address);
       const to = Math.min(at + bytes.length, region.address + region.bytes.length);
       if (from >= to) continue;
-      region.after ??= region.bytes.slice();
-      region.after.set(bytes.subarray(from - at, to - at), from - region.address);
+      if (to - from === region.bytes.length) region.after = bytes.slice(from - at, to - at);
+      else {
+        region.after ??= region.bytes.slice();
+        region.after.set(
+          from === at && to === at + bytes.length ? bytes : bytes.subarray(from - at, to - at),
+          from - region.address,
+        );
+      }
       covered += to - from;
     }
     if (covered < bytes.length) this.unrecordedWrites++;
@@ -426,4 +443,10 @@ export class AddressSpace {
     }
     this.#vmas.splice(from, to - from, ...parts);
   }
+}
+
+function wordAt(bytes: Uint8Array, at: number): number {
+  return (
+    ((bytes[at] ?? 0) | ((bytes[at + 1] ?? 0) << 8) | ((bytes[at + 2] ?? 0) << 16) | ((bytes[at + 3] ?? 0) << 24)) >>> 0
+  );
 }

@@ -12,11 +12,11 @@ function areaOf(start: number, length: number): Area {
 
 describe('areas of an IOAS', () => {
   test('look-ups and gaps are those of a plain list', () => {
-    const step = fc.tuple(fc.boolean(), fc.nat(400), fc.integer({ min: 1, max: 30 }));
+    const step = fc.tuple(fc.boolean(), fc.nat(4000), fc.integer({ min: 1, max: 30 }));
     fc.assert(
       fc.property(
-        fc.array(step, { maxLength: 80 }),
-        fc.nat(400),
+        fc.array(step, { maxLength: 300 }),
+        fc.nat(4000),
         fc.integer({ min: 1, max: 60 }),
         (steps, from, length) => {
           const tree = new AreaTree();
@@ -61,23 +61,48 @@ describe('areas of an IOAS', () => {
     expect(tree.gap(0n, 11n)).toBeUndefined();
   });
 
-  test('ascending insertions stay balanced', () => {
+  test.each([
+    ['ascending', (i: number) => i],
+    ['descending', (i: number) => 19_999 - i],
+    ['scattered', (i: number) => (i * 7919) % 20_000],
+  ])('%s insertions and removals keep the tree flat', (_name, place) => {
     const tree = new AreaTree();
-    for (let i = 0; i < 20000; i++) tree.insert(areaOf(i * 2, 1));
-    let depth = 0;
-    const walk = (node: Area | undefined, level: number): void => {
-      if (node === undefined) return;
-      depth = Math.max(depth, level);
-      walk(node.left, level + 1);
-      walk(node.right, level + 1);
-    };
-    const first = [...tree.values()];
-    const children = new Set(first.flatMap((area) => [area.left, area.right]));
-    walk(
-      first.find((area) => !children.has(area)),
-      1,
+    const areas = Array.from({ length: 20_000 }, (_, i) => areaOf(place(i) * 2, 1));
+    for (const area of areas) tree.insert(area);
+    expect([...tree.values()].map(({ start }) => Number(start))).toEqual(
+      Array.from({ length: 20_000 }, (_, i) => i * 2),
     );
-    expect(depth).toBeGreaterThan(14);
-    expect(depth).toBeLessThan(60);
+    // 64 to a node, at least a quarter of it used: 20,000 need 3 levels, at worst 4.
+    expect(tree.height).toBeGreaterThanOrEqual(3);
+    expect(tree.height).toBeLessThanOrEqual(4);
+    expect(tree.gap(0n, 2n)).toEqual({ start: 39_999n, last: U64_MAX });
+    for (const area of areas.slice(0, 10_000)) tree.remove(area);
+    const left = areas.slice(10_000).toSorted((a, b) => Number(a.start - b.start));
+    expect([...tree.values()]).toEqual(left);
+    for (const area of areas.slice(10_000)) {
+      expect(tree.first(area.start, area.last)).toBe(area);
+      tree.remove(area);
+      expect(tree.first(area.start, area.last)).toBeUndefined();
+    }
+    expect([tree.size, tree.height]).toEqual([0, 1]);
+  });
+
+  test('addresses beyond 2^53 are told apart to the byte', () => {
+    const tree = new AreaTree();
+    const base = 0xfedc_ba98_0000_0000n;
+    const areas = Array.from({ length: 300 }, (_, i) => {
+      const start = base + BigInt(i) * 0x1_0000_0003n;
+      return new Area(start, start + 0x1_0000_0000n, pages, 0, 3);
+    });
+    for (const area of areas) tree.insert(area);
+    for (const { start, last } of areas) {
+      expect(tree.first(start - 1n, start - 1n)).toBeUndefined();
+      expect(tree.first(last + 1n, last + 1n)).toBeUndefined();
+      expect(tree.first(start - 1n, start)?.start).toBe(start);
+      expect(tree.first(last, last + 1n)?.last).toBe(last);
+    }
+    expect(tree.gap(base, 2n)).toEqual({ start: base + 0x1_0000_0001n, last: base + 0x1_0000_0002n });
+    expect(tree.gap(base, 3n)?.last).toBe(U64_MAX);
+    expect(tree.gap(base + 0x1_0000_0002n, 2n)?.start).toBe(base + 0x2_0000_0004n);
   });
 });

@@ -72,9 +72,8 @@ export function runIoctl(
     const struct = new StructView(EMPTY);
     return compat({ context, process, request, argument, struct, respond: () => 0 });
   }
-  const head = memory.read(argument, 4);
-  if (head === undefined) return -ERRNO.EFAULT;
-  const userSize = ((head[0] ?? 0) | ((head[1] ?? 0) << 8) | ((head[2] ?? 0) << 16) | ((head[3] ?? 0) << 24)) >>> 0;
+  const userSize = memory.readWord(argument);
+  if (userSize === undefined) return -ERRNO.EFAULT;
   const spec = table.get(request);
   if (spec === undefined) return -ERRNO.ENOTTY;
   if (userSize < spec.minSize) return -ERRNO.EINVAL;
@@ -83,7 +82,7 @@ export function runIoctl(
   const ret = copyStruct(memory, argument, userSize, bytes);
   if (ret !== 0) return ret;
   const respond = (undo?: () => void): number => {
-    if (memory.write(argument, bytes.subarray(0, Math.min(userSize, spec.size)))) return 0;
+    if (memory.write(argument, userSize >= spec.size ? bytes : bytes.subarray(0, userSize))) return 0;
     undo?.();
     return -ERRNO.EFAULT;
   };
