@@ -4,6 +4,7 @@ import { mockBackend } from './mock/mock-backend.ts';
 import type { QuirkName } from './quirks.ts';
 import { SimulatedCalls } from './simulated-calls.ts';
 import { StructView } from './struct-view.ts';
+import { exec } from './system-calls.ts';
 import { Unjudged } from './unjudged.ts';
 
 const CALL = {
@@ -128,6 +129,15 @@ describe('fault queue', () => {
     expect(calls.destroy(queue.id)).toBe(0);
   });
 
+  test('is closed when the program is replaced by another', () => {
+    const { calls, queue } = faultSetUp();
+    const { context } = calls;
+    exec(calls.machine, calls.process.pid);
+    expect(calls.process.fds.has(queue.fd)).toBe(false);
+    expect(context.objects.find(queue.id, 'fault')?.users).toBe(2);
+    expect(calls.process.fds.has(calls.fd)).toBe(true);
+  });
+
   test('cookie 0 after a rejected response is a defect of the kernel', () => {
     for (const on of [false, true]) {
       const { calls, device, queue } = faultSetUp(on ? ['rejected-cookie-zero'] : []);
@@ -228,7 +238,8 @@ describe('vIOMMU', () => {
     const unjudged = queue();
     if (!(unjudged instanceof Unjudged)) throw new Error('it was judged');
     expect([...calls.context.objects.values()].map(({ id }) => id)).toEqual(ids);
-    unjudged.effect?.();
+    const effect: ((ret: number) => void) | undefined = unjudged.effect;
+    effect?.(0);
     expect(calls.context.objects.count).toBe(ids.length + 2);
     expect(calls.call(0x3b86, device.ioas, 0x200_0000, 0, 0x2000, 0).ret).toBe(-ERRNO.EBUSY);
     expect(calls.call(0x3b94, 0, viommu, MOCK, 0, 0, 0x200_0000, 0, 0x1000, 0).ret).toBe(-ERRNO.EEXIST);

@@ -156,7 +156,7 @@ function allocate(call: IoctlCall): number {
     read: (count, writable) => queue.read(count, writable),
     write: (bytes) => queue.write(bytes),
   });
-  const fd = process.install(file);
+  const fd = process.install(file, true);
   struct.setU32(8, queue.id);
   struct.setU32(12, fd);
   return call.respond(() => {

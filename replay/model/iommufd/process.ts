@@ -77,9 +77,10 @@ export class Process {
   }
 
   /** Puts a new file at the lowest free number. */
-  install(file: OpenFile): number {
+  install(file: OpenFile, cloexec = false): number {
     const fd = this.nextFd();
     this.installAt(fd, file);
+    if (cloexec) this.cloexec.add(fd);
     return fd;
   }
 
@@ -93,6 +94,7 @@ export class Process {
     const file = this.fds.get(fd);
     if (file === undefined) return false;
     this.fds.delete(fd);
+    this.cloexec.delete(fd);
     file.refs--;
     if (file.refs === 0) file.release();
     return true;

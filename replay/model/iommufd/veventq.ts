@@ -95,7 +95,7 @@ function allocate(call: IoctlCall): number {
   viommu.users++;
   viommu.veventqs.set(type, queue);
   const file = eventFile('veventq', context, queue, { read: (count, writable) => queue.read(count, writable) });
-  const fd = process.install(file);
+  const fd = process.install(file, true);
   struct.setU32(20, queue.id);
   struct.setU32(24, fd);
   return call.respond(() => {

@@ -85,7 +85,9 @@ function create(call: IoctlCall): number {
   }
   struct.setU32(16, fd);
   const answer = call.respond(undo);
-  if (answer === 0) process.installAt(fd, file);
+  if (answer !== 0) return answer;
+  process.installAt(fd, file);
+  process.cloexec.add(fd);
   return answer;
 }
 

@@ -6,6 +6,7 @@ import type { IoctlCall } from '../ioctl.ts';
 import type { MockOp } from './mock-op.ts';
 
 const MAX_PAGES = 512;
+const O_CLOEXEC = 0x8_0000;
 
 function get({ struct, process }: IoctlCall): number {
   const size = Math.ceil(struct.u32(16) / PAGE_SIZE) * PAGE_SIZE;
@@ -19,7 +20,7 @@ function get({ struct, process }: IoctlCall): number {
     importable: true,
     release: () => undefined,
   };
-  return process.install(file);
+  return process.install(file, (struct.u32(20) & O_CLOEXEC) !== 0);
 }
 
 function revoke({ struct, process }: IoctlCall): number {
