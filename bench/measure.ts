@@ -6,7 +6,7 @@ import type { BenchCase } from './suite.ts';
 export interface BenchFigure {
   readonly suite: string;
   readonly name: string;
-  readonly unit: 'events/s' | 'lines/s';
+  readonly unit: 'events/s' | 'lines/s' | 'ioctls/s';
   readonly median: number;
   readonly min: number;
   readonly max: number;

@@ -4,7 +4,7 @@ export interface BenchCase {
   readonly name: string;
   /** What one run gets through. */
   readonly amount: number;
-  readonly unit: 'events' | 'lines';
+  readonly unit: 'events' | 'lines' | 'ioctls';
   /** Does it once, from start to end. Returns something that depends on the work, so that none of it can be left out. */
   run(): number;
 }
