@@ -7,6 +7,7 @@ import type { Machine } from '../model/iommufd/machine.ts';
 import type { Process } from '../model/iommufd/process.ts';
 import { applySystemCall, exec, exit, fork, processOf } from '../model/iommufd/system-calls.ts';
 import type { SystemCall } from '../model/iommufd/system-calls.ts';
+import { sameKernel } from '../model/iommufd/vfio/build-options.ts';
 import { unsignedWords } from './ioctl-comparison.ts';
 import { Doubts } from './ioctl-doubts.ts';
 import { bytesOf, memoryOf, signed, unsigned } from './ioctl-events.ts';
@@ -69,7 +70,7 @@ export class CallReplay {
     if (columns.event[row] !== CALL_EVENT.start) this.process(pid, event, execs);
     switch (columns.event[row]) {
       case CALL_EVENT.start:
-        this.#machine = this.#newMachine();
+        this.#machine = sameKernel(this.#newMachine(), this.#machine);
         this.doubts.start(pid);
         break;
       case CALL_EVENT.fork:

@@ -15,6 +15,7 @@ import { runIoctl } from '../model/iommufd/ioctl.ts';
 import { Machine } from '../model/iommufd/machine.ts';
 import { mockBackend } from '../model/iommufd/mock/mock-backend.ts';
 import type { IommufdFile, OpenFile, Process } from '../model/iommufd/process.ts';
+import type { VaddrListener } from '../model/iommufd/vfio/vaddr-listener.ts';
 import type { IntentListener } from '../model/iommufd/intents.ts';
 import { QUIRKS, quirksOf } from '../model/iommufd/quirks.ts';
 import type { QuirkName } from '../model/iommufd/quirks.ts';
@@ -106,6 +107,12 @@ export function traceFacts(trace: Trace, driver = AS_RECORDED): TraceFacts {
   return facts;
 }
 
+/** Told what the calls do to I/O page tables, and to the addresses of memory behind mappings. */
+export interface Listeners {
+  readonly intents?: IntentListener;
+  readonly vaddrs?: VaddrListener;
+}
+
 /** Plays the calls of a trace through the model, one by one in trace order, and compares as it goes. */
 export class IoctlVerification {
   readonly #calls: CallReplay;
@@ -125,12 +132,11 @@ export class IoctlVerification {
   /** Contexts, or processes, in which the model did what the kernel failed to do: what differs there later may come of it. */
   readonly #ahead = new WeakSet<object>();
 
-  /** `intents` is told what the calls do to I/O page tables. */
-  constructor(facts: TraceFacts, intents?: IntentListener) {
+  constructor(facts: TraceFacts, listeners: Listeners = {}) {
     this.#facts = facts;
     this.#input = (facts.driver ?? facts.hardware)?.events;
     const { births, told } = facts;
-    this.#calls = new CallReplay({ births, told, newMachine: () => newMachine(facts, intents) });
+    this.#calls = new CallReplay({ births, told, newMachine: () => newMachine(facts, listeners) });
   }
 
   get machine(): Machine {
@@ -194,7 +200,7 @@ export class IoctlVerification {
     } catch (error) {
       if (!(error instanceof Unjudged)) throw error;
       this.#skip(error.reason);
-      if (ret >= 0) error.effect?.();
+      if (ret >= 0) error.effect?.(ret);
     }
     // What failed gave no descriptor.
     if (fds !== undefined) for (const made of process.fds.keys()) if (!fds.has(made)) process.close(made);
@@ -364,7 +370,7 @@ const MAKES = new Set([0x3b66, 0x3b68, 0x3b76, 0x3b81]);
 
 function newMachine(
   { hardware: finding, driver, kernel, container }: TraceFacts,
-  intents: IntentListener | undefined,
+  { intents, vaddrs }: Listeners,
 ): Machine {
   const backend = driver?.backend ?? (finding === undefined ? mockBackend : recordedBackend(finding.hardware));
   const machine = new Machine(backend, quirksOf(kernel));
@@ -373,6 +379,7 @@ function newMachine(
   machine.deviceTraits = driver?.traits;
   machine.containerIsIommufd = container?.iommufd ?? false;
   machine.intents = intents;
+  machine.vaddrs = vaddrs;
   return machine;
 }
 

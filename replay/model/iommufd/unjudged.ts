@@ -4,10 +4,10 @@
  */
 export class Unjudged extends Error {
   readonly reason: string;
-  /** What the call did, if the recording says that it succeeded. */
-  readonly effect: (() => void) | undefined;
+  /** What the call did, if the recording says that it succeeded, by what it returned. */
+  readonly effect: ((ret?: number) => void) | undefined;
 
-  constructor(reason: string, effect?: () => void) {
+  constructor(reason: string, effect?: (ret?: number) => void) {
     super(reason);
     this.name = 'Unjudged';
     this.reason = reason;

@@ -6,7 +6,7 @@ import type { Ioas } from '../ioas.ts';
 import { mapUser } from '../ioas-ioctls.ts';
 import type { IoctlCall } from '../ioctl.ts';
 import { StructView } from '../struct-view.ts';
-import { Unjudged } from '../unjudged.ts';
+import { noIommuBuilt } from './build-options.ts';
 import { cutAreas } from './cut-areas.ts';
 import { EXTENSION, VFIO } from './requests.ts';
 import { readArgsz, writeWord } from './user-struct.ts';
@@ -46,8 +46,7 @@ function checkExtension({ context, argument }: IoctlCall): number {
     case EXTENSION.unmapAll:
       return 1;
     case EXTENSION.noIommu:
-      if (context.machine.noIommuBuilt === undefined) throw new Unjudged('a build option of the kernel is not known');
-      return context.machine.noIommuBuilt ? 1 : 0;
+      return noIommuBuilt(context.machine);
     case EXTENSION.dmaCc: {
       const ioas = context.compatIoas;
       if (ioas === undefined) return -ERRNO.ENODEV;

@@ -1,5 +1,6 @@
 import { ERRNO } from '../errno.ts';
 import { Unjudged } from '../unjudged.ts';
+import { noIommuBuilt } from './build-options.ts';
 import { EXTENSION, VFIO } from './requests.ts';
 import { Type1 } from './type1.ts';
 import type { VfioCall, VfioFile } from './vfio-file.ts';
@@ -62,8 +63,7 @@ export class VfioContainer implements VfioFile {
         if (this.#type1 === undefined) return 0;
         throw new Unjudged('whether the IOMMU enforces coherency is not known');
       case EXTENSION.noIommu:
-        if (machine.noIommuBuilt === undefined) throw new Unjudged('a build option of the kernel is not known');
-        return machine.noIommuBuilt ? 1 : 0;
+        return noIommuBuilt(machine);
       default:
         return 0;
     }
