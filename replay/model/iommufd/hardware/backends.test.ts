@@ -250,5 +250,8 @@ describe('nesting', () => {
     const { ret, struct } = calls.call(0x3b8d, viommu, BUFFER, 0, 1, 16, 3, 0);
     expect([ret, struct.u32(24)]).toEqual([-ERRNO.EIO, 2]);
     expect(calls.call(0x3b8d, viommu, 0, 0, 1, 16, 0, 0).ret).toBe(-ERRNO.EINVAL);
+    // No buffer for so many, of whatever type; the count stays.
+    const many = calls.call(0x3b8d, viommu, BUFFER, 0, 7, 16, 1 << 19, 0);
+    expect([many.ret, many.struct.u32(24)]).toEqual([-ERRNO.ENOMEM, 1 << 19]);
   });
 });

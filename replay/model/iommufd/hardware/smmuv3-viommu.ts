@@ -77,8 +77,9 @@ class Smmuv3Viommu implements ViommuDriver {
   }
 
   invalidate(request: InvalidateRequest): { readonly done: number; readonly ret: number } {
+    // The count is not touched where the allocation fails.
+    if (request.count > MAX_COMMANDS) return { done: request.count, ret: -ERRNO.ENOMEM };
     if (request.type !== INVALIDATE_TYPE) return { done: 0, ret: -ERRNO.EINVAL };
-    if (request.count > MAX_COMMANDS) return { done: 0, ret: -ERRNO.ENOMEM };
     const entries = allEntries(request, COMMAND_BYTES);
     if (typeof entries === 'number') return { done: 0, ret: entries };
     for (const [done, entry] of entries.entries())
