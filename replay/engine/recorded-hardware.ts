@@ -80,8 +80,9 @@ function learn(hardware: Mutable, request: number, after: Uint8Array, memory: ()
   const view = new StructView(after);
   if (request === VFIO.iommuGetInfo && after.length >= 16) {
     const ranges = hardware.usable === undefined ? rangesOfInfo(after) : undefined;
-    const news = hardware.pageSizes === undefined || ranges !== undefined;
-    hardware.pageSizes ??= view.u64(8);
+    const sizes = view.u64(8);
+    const news = (hardware.pageSizes === undefined && sizes !== 0n) || ranges !== undefined;
+    if (sizes !== 0n) hardware.pageSizes ??= sizes;
     hardware.usable ??= ranges;
     return news;
   }

@@ -1,8 +1,10 @@
 import { describe, expect, test } from 'vitest';
+import { Device } from './device.ts';
 import { ERRNO } from './errno.ts';
-import { mockBackend } from './mock/mock-backend.ts';
+import { mockBackend, mockDevice } from './mock/mock-backend.ts';
 import { BUFFER, SimulatedCalls } from './simulated-calls.ts';
 import { fork } from './system-calls.ts';
+import { UNKNOWN_HARDWARE, recordedBackend } from './vfio/hardware.ts';
 
 const FIXED = 1;
 const WRITE = 2;
@@ -175,6 +177,19 @@ describe('the last page of 64 bits', () => {
     expect(calls.mapAnywhere(calls.ioas(), 0x1000_0000_0400n, 0x400)).toBe(0x1400n);
     expect(calls.mapAnywhere(calls.ioas(), 0x8000_0000_0000_0000n, 0x400)).toBe(0x1000n);
   });
+});
+
+test('hardware that tells of no page size at all counts as not known', () => {
+  const told = (pageSizes: bigint | undefined): number => {
+    const io = new SimulatedCalls(recordedBackend({ ...UNKNOWN_HARDWARE, pageSizes }));
+    const { traits } = mockDevice(0);
+    const device = io.context.objects.add(new Device(io.context, traits, undefined));
+    const ioas = io.call(0x3b81, 0, 0).struct.u32(8);
+    expect(io.call(0x3b85, RW, ioas, 0, ...wide(BUFFER, PAGE, START)).ret).toBe(0);
+    expect(device.change(0, ioas, 'attach')).toBeGreaterThan(0);
+    return Number(io.call(0x3b84, ioas, 0, 0, 0, 0, 0, 0).struct.u64(24));
+  };
+  expect([told(undefined), told(0n), told(0x20_1000n)]).toEqual([PAGE, PAGE, PAGE]);
 });
 
 describe('pieces of a copy that a table does not take', () => {

@@ -95,7 +95,7 @@ export function recordedBackend(hardware: RecordedHardware): Backend {
         ? -ERRNO.EOPNOTSUPP
         : {
             aperture: { start: 0n, last },
-            pageSizes: hardware.pageSizes ?? PAGE_SIZES,
+            pageSizes: hardware.pageSizes === 0n ? PAGE_SIZES : (hardware.pageSizes ?? PAGE_SIZES),
             dirtyOps: (flags & HWPT_FLAG.dirty) !== 0,
             format: 'plain',
             dirtyTracking: false,
