@@ -1,6 +1,7 @@
 import type { Device } from './device.ts';
 import type { HwptNested, HwptPaging } from './hwpt.ts';
 import type { DriverData, InvalidateRequest, ViommuObject } from './parts.ts';
+import type { SvaDomain } from './sva.ts';
 import type { ViommuBackend } from './viommu-driver.ts';
 
 /** A range of IOVAs, both ends inclusive. */
@@ -53,10 +54,12 @@ export interface Backend {
     hwpt: HwptPaging | HwptNested,
     old: HwptPaging | HwptNested | undefined,
   ): number;
+  /** Driver's own refusal of a process's page table on a PASID. */
+  attachSva?(device: Device, domain: SvaDomain): number;
   /** A PASID of the device went back to blocked. */
   detachPasid?(device: Device, pasid: number): void;
   /** Told after each change of what a device's DMA by `pasid` goes through; undefined: nothing, it is blocked. */
-  changed?(device: Device, pasid: number, hwpt: HwptPaging | HwptNested | undefined): void;
+  changed?(device: Device, pasid: number, to: HwptPaging | HwptNested | SvaDomain | undefined): void;
   /** vIOMMUs; undefined: VIOMMU_ALLOC is EOPNOTSUPP. */
   readonly viommu?: ViommuBackend;
 }
@@ -72,6 +75,11 @@ export interface DeviceTraits {
   readonly reserved: readonly IovaRange[];
   /** Nested RID domains get the faults of PASIDs (user_pasid_table). */
   readonly userPasidTable: boolean;
+  /**
+   * A virtual function whose physical function has page requests: they share the capability, so that a guest's answers to the
+   * one would reach the other.
+   */
+  readonly sharedPageRequests?: boolean;
   /** False: there may be reserved regions that nobody knows of. */
   readonly reservedKnown?: boolean;
   /** The IOMMU instance that the device is behind, where there are several. */

@@ -6,6 +6,7 @@ import type { Hwpt } from './hwpt.ts';
 import { allocPaging } from './hwpt-paging-alloc.ts';
 import type { Ioas } from './ioas.ts';
 import type { IommufdObject } from './objects.ts';
+import type { SvaDomain } from './sva.ts';
 
 /** PASID of RID attachments (IOMMU_NO_PASID). */
 export const NO_PASID = 0;
@@ -18,6 +19,14 @@ interface Attachment {
 /** Devices that can't be told apart share one: they all attach to the same HWPT (struct iommufd_group). */
 export class DeviceGroup {
   readonly attachments = new Map<number, Attachment>();
+  /** PASIDs that go through page tables of processes: none of them is in `attachments`. */
+  readonly sva = new Map<number, SvaDomain>();
+
+  get pasidsInUse(): boolean {
+    if (this.sva.size > 0) return true;
+    for (const pasid of this.attachments.keys()) if (pasid !== NO_PASID) return true;
+    return false;
+  }
 }
 
 /** A device bound to a context. Its driver owns one extra user, so that DESTROY is EBUSY while it is bound. */
@@ -84,6 +93,29 @@ export class Device implements IommufdObject {
     return 0;
   }
 
+  /** A PASID for a process's page table: 0, or a negative errno after which nothing has changed (iommu_attach_device_pasid). */
+  attachSva(domain: SvaDomain): number {
+    const { pasid } = domain;
+    if (this.group.attachments.has(pasid) || this.group.sva.has(pasid)) return -ERRNO.EBUSY;
+    const ret = this.backend.attachSva?.(this, domain) ?? 0;
+    if (ret !== 0) return ret;
+    this.group.sva.set(pasid, domain);
+    this.backend.changed?.(this, pasid, domain);
+    return 0;
+  }
+
+  /** The PASID is free again. */
+  detachSva(domain: SvaDomain): void {
+    if (this.group.sva.get(domain.pasid) !== domain) return;
+    this.blockSva(domain);
+    this.group.sva.delete(domain.pasid);
+  }
+
+  /** The page table is gone, the PASID is still taken. */
+  blockSva({ pasid }: SvaDomain): void {
+    this.backend.changed?.(this, pasid, undefined);
+  }
+
   /** iommufd_device_unbind: the id goes; attachments were ended before. */
   unbind(): void {
     this.onUnbind?.();
@@ -109,7 +141,7 @@ export class Device implements IommufdObject {
       if (ret !== 0) return ret;
     }
     if (old === undefined) {
-      const ret = this.#pasidCompat(pasid, hwpt) || this.#driver(pasid, hwpt, undefined);
+      const ret = this.#allowed(pasid, hwpt) || this.#driver(pasid, hwpt, undefined);
       if (ret !== 0) {
         if (pasid === NO_PASID) pagingOf(hwpt).ioas.releaseReserved(this);
         return ret;
@@ -144,7 +176,7 @@ export class Device implements IommufdObject {
         moved.push(device);
       }
     }
-    const ret = this.#pasidCompat(pasid, hwpt) || this.#driver(pasid, hwpt, old);
+    const ret = this.#allowed(pasid, hwpt) || this.#driver(pasid, hwpt, old);
     if (ret !== 0) return undo(ret);
     for (const device of attachment.devices) {
       old.fault?.drop(old, device, pasid);
@@ -163,6 +195,12 @@ export class Device implements IommufdObject {
     this.context.machine.intents?.attached(this, pasid, hwpt.domain, kind);
   }
 
+  /** iommufd_hwpt_compatible_device, then iommufd_hwpt_pasid_compat. */
+  #allowed(pasid: number, hwpt: Hwpt): number {
+    if (hwpt.fault !== undefined && this.traits.sharedPageRequests === true) return -ERRNO.EINVAL;
+    return this.#pasidCompat(pasid, hwpt);
+  }
+
   /** iommufd_hwpt_pasid_compat: RID and PASIDs together need domains that were allocated for it. */
   #pasidCompat(pasid: number, hwpt: Hwpt): number {
     const { attachments } = this.group;
@@ -178,6 +216,7 @@ export class Device implements IommufdObject {
 
   #driver(pasid: number, hwpt: Hwpt, old: Hwpt | undefined): number {
     if (pasid !== NO_PASID && pasid >= 2 ** this.traits.pasidBits) return -ERRNO.EINVAL;
+    if (this.group.sva.has(pasid)) return -ERRNO.EBUSY;
     if (hwpt.type === 'hwptNested') {
       const ret = hwpt.domain.attach(this, pasid);
       if (ret !== 0) return ret;

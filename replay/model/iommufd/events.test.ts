@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
+import { Device, NO_PASID } from './device.ts';
 import { ERRNO } from './errno.ts';
-import { mockBackend } from './mock/mock-backend.ts';
+import { mockBackend, mockDevice } from './mock/mock-backend.ts';
 import type { QuirkName } from './quirks.ts';
 import { SimulatedCalls } from './simulated-calls.ts';
 import { StructView } from './struct-view.ts';
@@ -127,6 +128,19 @@ describe('fault queue', () => {
     expect(calls.destroy(queue.id)).toBe(-ERRNO.EBUSY);
     calls.process.close(queue.fd);
     expect(calls.destroy(queue.id)).toBe(0);
+  });
+
+  test('takes no virtual function that shares its page requests', () => {
+    const { calls, device, hwpt } = faultSetUp();
+    const { traits, data } = mockDevice(0);
+    const shared = calls.context.objects.add(
+      new Device(calls.context, { ...traits, sharedPageRequests: true }, undefined, data),
+    );
+    expect(shared.change(NO_PASID, hwpt, 'attach')).toBe(-ERRNO.EINVAL);
+    const auto = shared.change(NO_PASID, device.ioas, 'attach');
+    expect(auto).toBeGreaterThan(0);
+    expect(shared.change(NO_PASID, hwpt, 'replace')).toBe(-ERRNO.EINVAL);
+    expect(shared.attached()?.id).toBe(auto);
   });
 
   test('is closed when the program is replaced by another', () => {
