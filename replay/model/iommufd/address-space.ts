@@ -207,8 +207,11 @@ export class AddressSpace {
     return true;
   }
 
-  /** ORs bits into the byte at `address`, as the kernel does to a pinned bitmap; false: not writable, the bits are lost. */
-  or(address: bigint, bits: number): boolean {
+  /**
+   * ORs bits into the byte at `address`, as the kernel does to a pinned bitmap; false: not writable, the bits are lost. `asked`
+   * false: beyond what the caller asked for, so that no recording has to show it.
+   */
+  or(address: bigint, bits: number, asked = true): boolean {
     const at = this.#inUser(address, 1);
     if (at === undefined || !this.accessible(at, 1, PROT.write)) return false;
     for (const region of this.#regions) {
@@ -218,8 +221,9 @@ export class AddressSpace {
       region.after[at - region.address] = (region.after[at - region.address] ?? 0) | bits;
       return true;
     }
-    if (this.trusted) this.remember(at, Uint8Array.of((this.recall(at, 1)?.[0] ?? 0) | bits));
-    else this.unrecordedWrites++;
+    const known = this.recall(at, 1)?.[0];
+    if (this.trusted || (!asked && known !== undefined)) this.remember(at, Uint8Array.of((known ?? 0) | bits));
+    else if (asked) this.unrecordedWrites++;
     return true;
   }
 

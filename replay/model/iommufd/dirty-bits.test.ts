@@ -1,10 +1,15 @@
 import { describe, expect, test } from 'vitest';
+import { AddressSpace } from './address-space.ts';
 import { Backing } from './backing.ts';
+import { iommufdIoctls } from './families.ts';
 import { HWPT_FLAG } from './hwpt.ts';
+import { runIoctl } from './ioctl.ts';
 import { mockBackend } from './mock/mock-backend.ts';
 import type { QuirkName } from './quirks.ts';
 import { BUFFER, SimulatedCalls } from './simulated-calls.ts';
+import { StructView } from './struct-view.ts';
 import { Unjudged } from './unjudged.ts';
+import { vfioCompat } from './vfio/compat.ts';
 
 const IOVA = 0x100_0000;
 const BITMAP = BUFFER + 0x10_0000;
@@ -182,6 +187,26 @@ describe('entries of 1 MiB items', () => {
       const set = memory.recall(BITMAP, 0x4000) ?? new Uint8Array(0);
       expect([set.indexOf(0xff), set.lastIndexOf(0xff) + 1]).toEqual([at - BITMAP, last]);
     }
+  });
+
+  test('what goes beyond the bitmap need not have been recorded', () => {
+    const { calls, hwpt } = huge(MIB);
+    const { process, context } = calls;
+    const memory = new AddressSpace({ complete: true });
+    memory.map({ start: BITMAP, end: BITMAP + 0x1000, prot: 3, shared: true, backing: new Backing(), page: 0 });
+    process.memory = memory;
+    const struct = new StructView(new Uint8Array(48));
+    for (const [i, word] of [48, hwpt, 1, 0, IOVA, 0, 0x8000, 0, 0x800, 0, BITMAP, 0].entries())
+      struct.setU32(i * 4, word);
+    const regions = [
+      { address: calls.argument, bytes: struct.bytes, after: undefined, unknown: false },
+      { address: BITMAP, bytes: new Uint8Array(2), after: undefined as Uint8Array | undefined, unknown: false },
+    ];
+    memory.begin(regions);
+    expect(runIoctl(iommufdIoctls, vfioCompat, context, process, 0x3b8c, BigInt(calls.argument))).toBe(0);
+    expect(memory.unrecordedWrites).toBe(0);
+    expect(regions[1]?.after).toEqual(Uint8Array.of(0xff, 0xff));
+    memory.end();
   });
 
   test('a page of the bitmap that can not be written loses what starts in it', () => {

@@ -138,12 +138,13 @@ function setBits({ process }: IoctlCall, request: Request, at: bigint, length: n
   const offset = Number(start % BigInt(PAGE_SIZE));
   const pages = Math.ceil((bytes - Math.floor(first / 8)) / PAGE_SIZE) + (offset === 0 ? 0 : 1);
   const limit = start - BigInt(offset) + BigInt(pages * PAGE_SIZE);
+  const asked = bytes - 1;
   for (let bit = first; bit <= last; ) {
     const byte = Math.floor(bit / 8);
     const address = request.data + BigInt(byte);
     let mask = 0;
     for (; bit <= last && Math.floor(bit / 8) === byte; bit++) mask |= 1 << (bit % 8);
-    if (address >= limit || !process.memory.or(address, mask)) return;
+    if (address >= limit || !process.memory.or(address, mask, byte <= asked)) return;
   }
 }
 
