@@ -3,6 +3,7 @@ import type { IntentListener } from './intents.ts';
 import type { LockedPages } from './locked-memory.ts';
 import type { Process } from './process.ts';
 import type { QuirkName } from './quirks.ts';
+import { SvaSpaces } from './sva.ts';
 import { DeviceNode } from './vfio/device-node.ts';
 import { UNKNOWN_HARDWARE } from './vfio/hardware.ts';
 import type { RecordedHardware } from './vfio/hardware.ts';
@@ -12,6 +13,8 @@ import type { VaddrListener } from './vfio/vaddr-listener.ts';
 export class Machine {
   readonly backend: Backend;
   readonly processes = new Map<number, Process>();
+  /** Processes' page tables that devices use. */
+  readonly sva = new SvaSpaces();
   /** Quirks that are on. */
   readonly #quirks: ReadonlySet<QuirkName>;
   /** Those that the call at hand needed. */

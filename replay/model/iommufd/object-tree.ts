@@ -82,7 +82,14 @@ function describe(object: IommufdObject, context: Context): Pick<ObjectNode, 'us
     const facts = Object.fromEntries(
       attached.map(([pasid, { hwpt }]) => [pasid === 0 ? 'rid' : `pasid ${pasid}`, hwpt.id]),
     );
-    return { uses: [...new Set(attached.map(([, { hwpt }]) => hwpt.id))], facts };
+    const shared = [...device.group.sva.values()].map(({ pasid, process }) => [
+      `pasid ${pasid}`,
+      `sva of process ${process}`,
+    ]);
+    return {
+      uses: [...new Set(attached.map(([, { hwpt }]) => hwpt.id))],
+      facts: { ...facts, ...Object.fromEntries(shared) },
+    };
   }
   const access = objects.find(id, 'access');
   if (access !== undefined)

@@ -1,76 +1,103 @@
+import type { Device, DeviceGroup } from './device.ts';
 import { ERRNO } from './errno.ts';
 import { LowestFree } from './lowest-free.ts';
-import type { Refusal, TranslationGroup } from './translation-group.ts';
-import { BLOCKED } from './translation-state.ts';
-import type { Translation } from './translation-state.ts';
+import type { OpenFile } from './process.ts';
 
-interface SharedSpace {
+/** A process's own page table as a domain. */
+export interface SvaDomain {
+  readonly type: 'sva';
+  /** Its pid. */
+  readonly process: number;
   readonly pasid: number;
-  readonly domain: Translation;
-  /** Binds by device group. */
-  readonly binds: Map<TranslationGroup, number>;
+}
+
+interface Space {
+  readonly domain: SvaDomain;
+  /** The process is gone; what is bound still holds the PASID. */
+  ended: boolean;
+  readonly binds: Map<DeviceGroup, { readonly device: Device; count: number }>;
 }
 
 /**
- * Shared virtual addresses (drivers/iommu/iommu-sva.c; uacce, idxd): a process's own page table as a domain on a PASID. The
- * process has one PASID for all devices; its domain is attached, detached and refused like any other.
+ * Shared virtual addresses (drivers/iommu/iommu-sva.c; uacce, idxd): a process has one PASID for all devices, from its first
+ * bind until it is gone and nothing is bound any more. On a device the PASID is taken like any other: what IOMMUFD attached
+ * there stands in its way, and the other way round.
  */
-export class SvaCore {
+export class SvaSpaces {
   readonly #pasids = new LowestFree(1);
-  readonly #spaces = new Map<number, SharedSpace>();
-  /** Domains are told apart by numbers from here on. */
-  #nextDomain: number;
+  readonly #spaces = new Map<number, Space>();
 
-  constructor(firstDomain: number) {
-    this.#nextDomain = firstDomain;
-  }
-
-  /** The PASID that the device may use for the process's addresses, or a negative errno. Binding again is counted. */
-  bind(group: TranslationGroup, process: number, refusal?: Refusal): number {
-    const space = this.#spaces.get(process) ?? this.#share(process);
-    const bound = space.binds.get(group);
+  /** iommu_sva_bind_device: the PASID that the device may use, or a negative errno. Binding again is counted. */
+  bind(device: Device, process: number): number {
+    const limit = device.traits.pasidBits === 0 ? 0 : 2 ** device.traits.pasidBits;
+    const space = this.#spaces.get(process) ?? this.#share(process, limit);
+    if (space === undefined) return -ERRNO.ENOSPC;
+    const { pasid } = space.domain;
+    if (pasid >= limit) return -ERRNO.EOVERFLOW;
+    const bound = space.binds.get(device.group);
     if (bound !== undefined) {
-      space.binds.set(group, bound + 1);
-      return space.pasid;
+      bound.count++;
+      return pasid;
     }
-    const taken = group.now(space.pasid).kind !== 'blocked';
-    const ret = taken ? -ERRNO.EBUSY : group.change(space.pasid, space.domain, refusal);
-    if (ret === 0) space.binds.set(group, 1);
-    else this.#settle(process, space);
-    return ret === 0 ? space.pasid : ret;
+    const ret = device.attachSva(space.domain);
+    if (ret !== 0) return ret;
+    space.binds.set(device.group, { device, count: 1 });
+    return pasid;
   }
 
-  /** The device may not use the process's addresses any more; 0, or a negative errno where it was not bound. */
-  unbind(group: TranslationGroup, process: number): number {
+  /** iommu_sva_unbind_device; false: it was not bound. */
+  unbind(device: Device, process: number): boolean {
     const space = this.#spaces.get(process);
-    const bound = space?.binds.get(group);
-    if (space === undefined || bound === undefined) return -ERRNO.EINVAL;
-    if (bound > 1) {
-      space.binds.set(group, bound - 1);
-      return 0;
-    }
-    space.binds.delete(group);
-    group.change(space.pasid, BLOCKED);
-    this.#settle(process, space);
-    return 0;
+    const bound = space?.binds.get(device.group);
+    if (space === undefined || bound === undefined) return false;
+    bound.count--;
+    if (bound.count > 0) return true;
+    space.binds.delete(device.group);
+    bound.device.detachSva(space.domain);
+    this.#settle(space);
+    return true;
   }
 
-  /** The process ends: its addresses go at once, its PASID only with the last bind. */
+  /** The process's memory goes: devices are blocked at once, and keep the PASID until they are unbound. */
   exit(process: number): void {
     const space = this.#spaces.get(process);
-    for (const group of space?.binds.keys() ?? []) group.change(space?.pasid ?? 0, BLOCKED);
+    if (space === undefined) return;
+    space.ended = true;
+    for (const { device } of space.binds.values()) device.blockSva(space.domain);
+    this.#settle(space);
   }
 
-  #share(process: number): SharedSpace {
-    const domain: Translation = { kind: 'sva', domain: this.#nextDomain++ };
-    const space = { pasid: this.#pasids.take(), domain, binds: new Map<TranslationGroup, number>() };
+  /** Undefined: no PASID is free that the device could use. */
+  #share(process: number, limit: number): Space | undefined {
+    const pasid = this.#pasids.take();
+    if (pasid >= limit) {
+      this.#pasids.give(pasid);
+      return undefined;
+    }
+    const space: Space = { domain: { type: 'sva', process, pasid }, ended: false, binds: new Map() };
     this.#spaces.set(process, space);
     return space;
   }
 
-  #settle(process: number, space: SharedSpace): void {
-    if (space.binds.size > 0) return;
-    this.#spaces.delete(process);
-    this.#pasids.give(space.pasid);
+  #settle({ domain, ended, binds }: Space): void {
+    if (!ended || binds.size > 0) return;
+    this.#spaces.delete(domain.process);
+    this.#pasids.give(domain.pasid);
   }
+}
+
+/**
+ * An open file of a uacce device (drivers/misc/uacce/uacce.c): opening it binds the process, closing it unbinds it. A negative
+ * errno where it can't be bound.
+ */
+export function openUacce(spaces: SvaSpaces, device: Device, process: number): OpenFile | number {
+  const pasid = spaces.bind(device, process);
+  if (pasid < 0) return pasid;
+  return {
+    kind: 'other',
+    refs: 0,
+    release: () => {
+      spaces.unbind(device, process);
+    },
+  };
 }

@@ -109,6 +109,8 @@ export function exec(machine: Machine, pid: number): void {
 export function exit(machine: Machine, pid: number): void {
   const process = machine.processes.get(pid);
   if (process === undefined) return;
+  // Its memory goes before its files (kernel/exit.c, do_exit).
+  machine.sva.exit(pid);
   process.closeAll();
   machine.processes.delete(pid);
   leaveMemory(machine, process.memory);

@@ -8,7 +8,10 @@ import { HWPT_FLAG } from './hwpt.ts';
 import { mockDevice } from './mock/mock-backend.ts';
 import { PasidDevice } from './pasid-device.ts';
 import { BUFFER, SimulatedCalls } from './simulated-calls.ts';
-import { SvaCore } from './sva.ts';
+import { openUacce } from './sva.ts';
+import { objectTrees } from './object-tree.ts';
+import { exit } from './system-calls.ts';
+import { simulatedProcess } from './simulated-process.ts';
 import { TranslationGroup } from './translation-group.ts';
 import { BLOCKED, IDENTITY, TranslationLog, hitless, observed, visibleSteps } from './translation-state.ts';
 import type { Translation } from './translation-state.ts';
@@ -119,47 +122,11 @@ describe.each(REAL)('rules of drivers, the kernel’s changes: $name', ({ create
     );
   });
 
-  test('8, 9: SVA domains on PASIDs go the way of all domains, one PASID for each process', () => {
-    const step = fc.record({
-      what: fc.constantFrom('bind', 'unbind', 'refused', 'exit'),
-      device: fc.nat(1),
-      process: fc.integer({ min: 1, max: 3 }),
-    });
-    fc.assert(
-      fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
-        const groups = [group(), group()] as const;
-        const core = new SvaCore(100);
-        const bound = new Map<string, number>();
-        const pasids = new Map<number, number>();
-        for (const { what, device, process } of steps) {
-          const devices = groups[device as 0 | 1];
-          const key = `${device} ${process}`;
-          const count = bound.get(key) ?? 0;
-          if (what === 'bind' || what === 'refused') {
-            const pasid = core.bind(devices, process, what === 'refused' ? () => -ERRNO.ENOMEM : undefined);
-            if (what === 'refused' && count === 0) {
-              expect(pasid).toBe(-ERRNO.ENOMEM);
-              continue;
-            }
-            expect(pasid).toBe(pasids.get(process) ?? pasid);
-            pasids.set(process, pasid);
-            bound.set(key, count + 1);
-            if (count === 0) expect(devices.now(pasid).kind).toBe('sva');
-          } else if (what === 'unbind') {
-            expect(core.unbind(devices, process)).toBe(count > 0 ? 0 : -ERRNO.EINVAL);
-            bound.set(key, Math.max(0, count - 1));
-            if (count === 1) expect(devices.now(pasids.get(process))).toEqual(BLOCKED);
-          } else {
-            core.exit(process);
-            for (const each of groups) expect(each.now(pasids.get(process) ?? 99)).toEqual(BLOCKED);
-          }
-          if (!groups.some((_, i) => (bound.get(`${i} ${process}`) ?? 0) > 0)) pasids.delete(process);
-          expect(new Set(pasids.values()).size).toBe(pasids.size);
-        }
-        for (const each of groups) expect(each.seen(0)).toEqual([IDENTITY]);
-        expect(groups[0].change(0, { kind: 'sva', domain: 1 })).toBe(-ERRNO.EINVAL);
-      }),
-    );
+  test('8: the kernel has page tables of processes on PASIDs only', () => {
+    expect(group().change(0, { kind: 'sva', domain: 1 })).toBe(-ERRNO.EINVAL);
+    const devices = group();
+    expect(devices.change(1, { kind: 'sva', domain: 1 })).toBe(0);
+    expect(devices.now(1).kind).toBe('sva');
   });
 
   test('10: a change between domains is hitless where one store can do it, else blocked is between', () => {
@@ -364,5 +331,104 @@ describe.each(REAL)('rules of drivers, what user space asks for: $name', ({ name
       }),
       { numRuns: 40 },
     );
+  });
+
+  test('6, 8, 9: domains of IOMMUFD and page tables of processes share the PASIDs of a device', () => {
+    const step = fc.record({
+      what: fc.constantFrom('bind', 'bind', 'unbind', 'exit', 'attach', 'attach', 'replace', 'detach'),
+      process: fc.integer({ min: 11, max: 13 }),
+      pasid: fc.integer({ min: 1, max: 3 }),
+      target: fc.nat(20),
+      refuses: fc.boolean(),
+    });
+    const met = { bound: 0, taken: 0, inTheWay: 0, attached: 0 };
+    fc.assert(
+      fc.property(fc.array(step, { minLength: 10, maxLength: 50, size: 'max' }), (steps) => {
+        const { calls, device, driver, log, targets } = setUp(name);
+        const { sva } = calls.machine;
+        const counts = new Map<number, number>();
+        const pasids = new Map<number, number>();
+        const gone = new Set<number>();
+        for (const { what, process, pasid, target, refuses } of steps) {
+          const before = [1, 2, 3].map((each) => log.seen(device, each).length);
+          const attached = [1, 2, 3].map((each) => device.attached(each));
+          const count = counts.get(process) ?? 0;
+          driver.refuses = refuses && what !== 'detach';
+          let ret = 0;
+          if (what === 'bind' && !gone.has(process)) {
+            ret = sva.bind(device, process);
+            if (ret > 0) {
+              expect(ret).toBe(pasids.get(process) ?? ret);
+              pasids.set(process, ret);
+              counts.set(process, count + 1);
+              met.bound++;
+              expect(attached[ret - 1]).toBeUndefined();
+              expect(log.now(device, ret).kind).toBe('sva');
+            } else if (ret === -ERRNO.EBUSY) met.taken++;
+          } else if (what === 'unbind') {
+            expect(sva.unbind(device, process)).toBe(count > 0);
+            counts.set(process, Math.max(0, count - 1));
+            if (count === 1) expect(log.now(device, pasids.get(process))).toEqual(BLOCKED);
+          } else if (what === 'exit') {
+            sva.exit(process);
+            gone.add(process);
+            if (count > 0) expect(log.now(device, pasids.get(process))).toEqual(BLOCKED);
+          } else if (what === 'detach') ret = device.detach(pasid);
+          else if (what !== 'bind') {
+            ret = device.change(
+              pasid,
+              targets[target % targets.length] ?? 0,
+              what === 'replace' ? 'replace' : 'attach',
+            );
+            if (ret > 0) met.attached++;
+            const owner = device.group.sva.get(pasid);
+            if (owner !== undefined) {
+              expect(ret).toBeLessThan(0);
+              if (ret === -ERRNO.EBUSY) met.inTheWay++;
+            }
+          }
+          driver.refuses = false;
+          if (ret < 0) expect([1, 2, 3].map((each) => log.seen(device, each).length)).toEqual(before);
+          for (const each of [1, 2, 3]) {
+            const owner = device.group.sva.get(each);
+            expect(owner === undefined || device.attached(each) === undefined).toBe(true);
+            expect(log.now(device, each).kind === 'sva').toBe(owner !== undefined && !gone.has(owner.process));
+          }
+          const facts = objectTrees(calls.machine)[0]?.objects.find(({ id }) => id === device.id)?.facts ?? {};
+          for (const [each, owner] of device.group.sva)
+            expect(facts[`pasid ${each}`]).toBe(`sva of process ${owner.process}`);
+          expect(log.seen(device)).toEqual([BLOCKED]);
+        }
+      }),
+      { numRuns: 60 },
+    );
+    expect(Math.min(met.bound, met.attached)).toBeGreaterThan(20);
+    expect(Math.min(met.taken, met.inTheWay)).toBeGreaterThan(0);
+  });
+
+  test('9: the end of a process, or of its file, gives the PASID back', () => {
+    const { calls, device, log, traits } = setUp(name);
+    const { machine } = calls;
+    const [first, second] = [21, 22].map((pid) => simulatedProcess(machine, pid));
+    for (const [i, process] of [first, second].entries()) {
+      const file = openUacce(machine.sva, device, 21 + i);
+      if (typeof file === 'number' || process === undefined) throw new Error('the device has PASIDs');
+      process.fds.set(0, file);
+      file.refs++;
+      expect(log.now(device, i + 1).kind).toBe('sva');
+    }
+    first?.close(0);
+    expect(log.now(device, 1)).toEqual(BLOCKED);
+    expect(device.group.sva.has(1)).toBe(false);
+    exit(machine, 22);
+    expect(log.seen(device, 2).map(({ kind }) => kind)).toEqual(['blocked', 'sva', 'blocked']);
+    expect(device.group.sva.size).toBe(0);
+    // The first process still lives, and its PASID with it.
+    expect(machine.sva.bind(device, 23)).toBe(2);
+    expect(machine.sva.bind(device, 21)).toBe(1);
+    const narrow = new Device(calls.context, { ...traits, pasidBits: 1 });
+    expect(machine.sva.bind(narrow, 23)).toBe(-ERRNO.EOVERFLOW);
+    expect(machine.sva.bind(narrow, 24)).toBe(-ERRNO.ENOSPC);
+    expect(machine.sva.bind(new Device(calls.context, { ...traits, pasidBits: 0 }), 25)).toBe(-ERRNO.ENOSPC);
   });
 });

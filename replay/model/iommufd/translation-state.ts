@@ -1,6 +1,7 @@
 import type { Backend } from './backend.ts';
 import type { Device, DeviceGroup } from './device.ts';
 import type { Hwpt } from './hwpt.ts';
+import type { SvaDomain } from './sva.ts';
 
 /**
  * What a device's DMA goes through by one PASID (0: no PASID). `domain` tells domains apart; of those that there is only one
@@ -57,7 +58,7 @@ export function hitless(format: EntryFormat, from: Translation, to: Translation,
 export class TranslationLog {
   readonly #format: EntryFormat;
   readonly #groups = new Map<DeviceGroup, Map<number, Translation[]>>();
-  readonly #domains = new Map<Hwpt, number>();
+  readonly #domains = new Map<Hwpt | SvaDomain, number>();
   readonly #start: Translation;
 
   /** `start`: where devices are when user space takes them over; blocked, for no driver of the kernel uses them. */
@@ -76,22 +77,23 @@ export class TranslationLog {
     return this.#steps(group, pasid).at(-1) ?? this.#start;
   }
 
-  /** The device's entry for `pasid` was changed to `hwpt`, or to blocked. */
-  changed({ group }: Device, pasid: number, hwpt: Hwpt | undefined): void {
+  /** The device's entry for `pasid` was changed to a domain, or to blocked. */
+  changed({ group }: Device, pasid: number, to: Hwpt | SvaDomain | undefined): void {
     const steps = this.#steps(group, pasid);
     const from = steps.at(-1) ?? this.#start;
-    steps.push(...visibleSteps(this.#format, from, this.translationOf(hwpt), pasid));
+    steps.push(...visibleSteps(this.#format, from, this.translationOf(to), pasid));
   }
 
-  translationOf(hwpt: Hwpt | undefined): Translation {
-    if (hwpt === undefined) return BLOCKED;
-    let domain = this.#domains.get(hwpt);
+  translationOf(to: Hwpt | SvaDomain | undefined): Translation {
+    if (to === undefined) return BLOCKED;
+    let domain = this.#domains.get(to);
     if (domain === undefined) {
       domain = this.#domains.size + 1;
-      this.#domains.set(hwpt, domain);
+      this.#domains.set(to, domain);
     }
-    if (hwpt.type === 'hwptNested') return { kind: 'nested', domain };
-    return { kind: hwpt.domain.stage === 1 ? 'stage1' : 'stage2', domain };
+    if (to.type === 'sva') return { kind: 'sva', domain };
+    if (to.type === 'hwptNested') return { kind: 'nested', domain };
+    return { kind: to.domain.stage === 1 ? 'stage1' : 'stage2', domain };
   }
 
   #steps(group: DeviceGroup, pasid: number): Translation[] {
@@ -111,5 +113,5 @@ export class TranslationLog {
 
 /** The back-end, with every change of a device's translation noted in `log`. */
 export function observed(backend: Backend, log: TranslationLog): Backend {
-  return { ...backend, changed: (device, pasid, hwpt) => log.changed(device, pasid, hwpt) };
+  return { ...backend, changed: (device, pasid, to) => log.changed(device, pasid, to) };
 }

@@ -81,7 +81,10 @@ function allocPaging(can: Capabilities, flags: number, data: DriverData): Paging
 
 /** A PASID has a context descriptor, which only stage 1 has; the RID beside it must leave the device its table of them. */
 function attach(device: Device, pasid: number, hwpt: Hwpt): number {
-  if (hwpt.type === 'hwptNested') return pasid === 0 ? 0 : -ERRNO.EINVAL;
+  if (hwpt.type === 'hwptNested') {
+    if (pasid !== 0) return -ERRNO.EINVAL;
+    return device.group.pasidsInUse ? -ERRNO.EBUSY : 0;
+  }
   const { stage } = hwpt.domain;
   if (pasid !== 0) {
     if (stage !== 1) return -ERRNO.EINVAL;
@@ -89,8 +92,12 @@ function attach(device: Device, pasid: number, hwpt: Hwpt): number {
     if (rid !== undefined && (rid.type === 'hwptNested' || rid.domain.stage !== 1)) return -ERRNO.EINVAL;
     return 0;
   }
-  const pasids = [...device.group.attachments.keys()].some((used) => used !== 0);
-  return pasids && stage !== 1 ? -ERRNO.EBUSY : 0;
+  return device.group.pasidsInUse && stage !== 1 ? -ERRNO.EBUSY : 0;
+}
+
+function attachSva(device: Device): number {
+  const rid = device.attached();
+  return rid !== undefined && (rid.type === 'hwptNested' || rid.domain.stage !== 1) ? -ERRNO.EINVAL : 0;
 }
 
 /**
@@ -141,6 +148,7 @@ function create(given: ParameterValues<typeof PARAMETERS> = {}): Hardware {
       return { type: HW_INFO_TYPE, bytes: view.bytes };
     },
     attach: (device, pasid, hwpt) => attach(device, pasid, hwpt),
+    attachSva: (device) => attachSva(device),
     ...(can.nested ? { viommu: smmuv3Viommus } : {}),
   };
   const regions = [ARM_SOFTWARE_MSI];
