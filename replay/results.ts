@@ -22,6 +22,14 @@ export interface CacheCounts extends IotlbCounts {
   readonly invalidatedBy: { readonly [kind: string]: number };
 }
 
+/** Commands that the hardware refused. */
+export interface CommandErrorCount {
+  /** As the architecture calls it: `IQE`, `CERROR_ILL`, `ILLEGAL_COMMAND_ERROR`, `cmd_ill`, `VIRTIO_IOMMU_S_INVAL`. */
+  readonly error: string;
+  readonly what: string;
+  readonly count: number;
+}
+
 /** Pages that were unmapped while still cached, from the unmap to what ended it. A page counts once per cached translation. */
 export interface Exposure {
   /** 4 KiB pages that were unmapped while cached. */
@@ -82,6 +90,8 @@ export interface ReplayResult {
   readonly events: number;
   readonly durationNs: Nanoseconds;
   readonly iotlb: IotlbCounts | null;
+  /** By cache: `iotlb`, `walk.l1` to `walk.l4`, `context`, `pasid`, `atc` (devices' own, all together); those that there are. */
+  readonly caches: { readonly [name: string]: CacheCounts } | null;
   readonly walks: number | null;
   readonly walkReads: number | null;
   readonly faults: number;
@@ -89,7 +99,12 @@ export interface ReplayResult {
   readonly commandsByType: { readonly [type: string]: number };
   readonly syncs: number;
   readonly doorbells: number;
+  /** Commands that the hardware refused: they dropped nothing. */
+  readonly commandErrors: readonly CommandErrorCount[];
+  /** In the IOTLB. */
   readonly exposure: Exposure | null;
+  /** In the caches of devices; null where none is modelled. */
+  readonly deviceExposure: Exposure | null;
   readonly stale: StaleCounts | null;
   /** Invalidations that dropped nothing. */
   readonly wasted: number | null;

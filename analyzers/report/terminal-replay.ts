@@ -59,10 +59,16 @@ function sections(result: ReplayResult): readonly Section[] {
               missed('capacity', iotlb.causes.capacity),
               missed('conflict', iotlb.causes.conflict),
               missed('invalidation', iotlb.causes.invalidation),
+              ...Object.entries(result.caches?.['iotlb']?.invalidatedBy ?? {}).map(([kind, count]) =>
+                missed(`  by ${printable(kind, 30)}`, count),
+              ),
               ['Walks', formatCount(result.walks), ''],
               ['Reads of walks', formatCount(result.walkReads), ''],
             ],
     },
+    ...(result.caches === null
+      ? []
+      : [{ title: 'Other caches: misses of lookups', lines: otherCaches(result.caches) }]),
     {
       title: 'Exposure',
       lines:
@@ -88,6 +94,18 @@ function sections(result: ReplayResult): readonly Section[] {
             ],
     },
   ];
+}
+
+/** One line a cache, and its misses by cause. */
+function otherCaches(caches: NonNullable<ReplayResult['caches']>): readonly Line[] {
+  return Object.entries(caches)
+    .filter(([name]) => name !== 'iotlb')
+    .flatMap(([name, { lookups, misses, causes }]): Line[] => [
+      [name, `${formatCount(misses)} of ${formatCount(lookups)}`, formatShare(misses, lookups)],
+      ...Object.entries(causes)
+        .filter(([, count]) => count > 0)
+        .map(([cause, count]): Line => [`  ${cause}`, formatCount(count), formatShare(count, misses)]),
+    ]);
 }
 
 export function renderReplay(report: ReplayReport, options: RenderOptions): string {

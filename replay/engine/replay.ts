@@ -221,6 +221,7 @@ export function replayFigures(player: Player, counts: MachineCounts): Figures {
   });
   return {
     iotlb: accesses ? counts.iotlb : null,
+    caches: accesses ? counts.caches : null,
     walks: accesses ? counts.walks : null,
     walkReads: accesses ? counts.walkReads : null,
     faults: player.counts.faults + counts.faults,
@@ -228,7 +229,9 @@ export function replayFigures(player: Player, counts: MachineCounts): Figures {
     commandsByType,
     syncs: control.syncs,
     doorbells: control.doorbells,
+    commandErrors: counts.errors,
     exposure: truth ? counts.exposure : null,
+    deviceExposure: truth ? (counts.deviceExposure ?? null) : null,
     stale: truth ? counts.stale : null,
     wasted: accesses ? counts.wasted : null,
   };
@@ -253,9 +256,11 @@ function caveats(trace: Trace, player: Player, counts: MachineCounts, options: R
     list.push(`${unattributed} of ${maps + unmaps} maps and unmaps have no domain and are left out`);
   }
   if (commands > 0 && syncs === 0) list.push('the source does not show waits: syncs are unknown');
-  if (foreign > 0) list.push(`${foreign} commands of a dialect that the model does not know were not applied`);
+  if (foreign > 0) list.push(`${foreign} commands of a dialect that this hardware does not take were not applied`);
   if (bypassed > 0) list.push(`${bypassed} accesses were passed through untranslated and are no lookups`);
-  if (counts.malformed > 0) list.push(`${counts.malformed} commands could not be read and dropped nothing`);
+  for (const { error, what, count } of counts.errors) {
+    list.push(`${count} commands were refused and dropped nothing, the hardware would stop there: ${error}, ${what}`);
+  }
   if (counts.unbacked > 0) {
     list.push(`${counts.unbacked} accesses found no mapping at their time although the source translated them`);
   }

@@ -46,13 +46,4 @@ export function unlimitedConfiguration(source: string, standing: Standing): Prof
   ];
 }
 
-/** Page tables with 4 KiB, 2 MiB and 1 GiB leaves. */
-export function pageTables(levels: number, granule: number, source: string, standing: Standing): ProfileParameter[] {
-  return [
-    parameter('page-table.levels', levels, 'levels', source, standing),
-    parameter('page-table.leafs', 0b111, 'bit set', source, standing),
-    parameter('page-table.granule', granule, 'log2 bytes', source, standing),
-  ];
-}
-
 export const UNPUBLISHED = 'no vendor publishes it';

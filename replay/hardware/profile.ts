@@ -11,14 +11,15 @@ export interface HardwareProfile {
   /** Organisation of the IOTLB; its parameters are named `iotlb.*`. The `qemu-` ones are hashes that are emptied when full. */
   readonly iotlb: 'set-associative' | 'qemu-vtd' | 'qemu-smmuv3' | 'qemu-amd' | 'none';
   /**
-   * All of them, each with its source. Names that every profile has: `page-table.levels` (3 to 5), `page-table.leafs` (bit set:
-   * 1 4 KiB, 2 2 MiB, 4 1 GiB), `page-table.granule` (log2 of bytes; Arm), `command.max-mask` (VT-d CAP.MAMV), `walk-cache.l1` to
-   * `walk-cache.l4` (entries; 0: none), `context.entries` and `pasid.entries` (0: as many as there are), `device-tlb.entries` (of
+   * All of them, each with its source. Names that every profile has: `page-table.levels`, `walk-cache.l1` to `walk-cache.l4`
+   * (entries; 0: none), `context.entries` and `pasid.entries` (0: as many as there are), `device-tlb.entries` (of
    * each device with ATS; 0: none) and `device-tlb.associativity` (0: full).
    * `set-associative`: `iotlb.sets`, `iotlb.ways` (of all sizes, or the smallest), `iotlb.large-sets`, `iotlb.large-ways` (from
    * 2 MiB; 0: in the former), `iotlb.huge-sets`, `iotlb.huge-ways` (from 1 GiB), `iotlb.hashed` (`SET_INDEX`),
    * `iotlb.replacement` (`REPLACEMENT`), `iotlb.seed`, `iotlb.refill-invalid-first` (0, 1).
    * `qemu-`: `iotlb.capacity`; `qemu-vtd`: `iotlb.mask-bits`.
+   * VT-d: `page-table.leafs` (bit set: 1 4 KiB, 2 2 MiB, 4 1 GiB), `command.max-mask` (CAP.MAMV). Arm: `page-table.granule` (log2
+   * of bytes).
    */
   readonly parameters: readonly ProfileParameter[];
 }

@@ -3,14 +3,31 @@ import type { TraceHeader } from '../../traces/header.ts';
 import type { ProfileParameter } from '../results.ts';
 import { nearest } from '../../traces/nearest.ts';
 import type { HardwareProfile } from './profile.ts';
+import { amdGeneric } from './amd-generic.ts';
+import { armSmmuv3Generic } from './arm-smmuv3-generic.ts';
+import { intelBroadwell } from './intel-broadwell.ts';
+import { intelCascadeLake } from './intel-cascade-lake.ts';
 import { qemuAmd } from './qemu-amd.ts';
 import { qemuSmmuv3 } from './qemu-smmuv3.ts';
 import { qemuVirtio } from './qemu-virtio.ts';
 import { qemuVtd, qemuVtd72 } from './qemu-vtd.ts';
+import { riscvGeneric } from './riscv-generic.ts';
 import { vtdServer } from './vtd-server.ts';
 
 /** Every hardware profile, by the name that `--hardware` takes. */
-export const HARDWARE: readonly HardwareProfile[] = [qemuVtd, qemuVtd72, qemuSmmuv3, qemuAmd, qemuVirtio, vtdServer];
+export const HARDWARE: readonly HardwareProfile[] = [
+  qemuVtd,
+  qemuVtd72,
+  qemuSmmuv3,
+  qemuAmd,
+  qemuVirtio,
+  vtdServer,
+  intelBroadwell,
+  intelCascadeLake,
+  armSmmuv3Generic,
+  amdGeneric,
+  riscvGeneric,
+];
 
 /** Ranges of parameters that `--set` may change; what is not listed takes any non-negative integer below 2^31. */
 const RANGES: { readonly [name: string]: readonly [number, number] } = {
@@ -42,7 +59,7 @@ const MOST_ENTRIES = 1 << 22;
 
 /**
  * The profile of a `--hardware` name; `auto` chooses by the trace's header: QEMU's own cache where QEMU recorded the accesses
- * or emulated the IOMMU, else the generic server. Throws `USAGE` for an unknown name.
+ * or emulated the IOMMU, else a generic unit of the architecture. Throws `USAGE` for an unknown name.
  */
 export function hardwareProfile(name: string, header: TraceHeader): HardwareProfile {
   if (name === 'auto') return automatic(header);
@@ -55,16 +72,33 @@ export function hardwareProfile(name: string, header: TraceHeader): HardwareProf
   });
 }
 
-function automatic(header: TraceHeader): HardwareProfile {
-  const { iommu } = header.host;
-  const log = header.sources.find((source) => source.format === 'qemu-log');
-  if (log !== undefined || header.host.emulated === true) {
-    if (iommu === 'smmuv3') return qemuSmmuv3;
-    if (iommu === 'amd') return qemuAmd;
-    if (iommu === 'virtio') return qemuVirtio;
-    return log !== undefined && /\b7\.2\b/.test(log.producer) ? qemuVtd72 : qemuVtd;
+function automatic({ host, sources }: TraceHeader): HardwareProfile {
+  const log = sources.find((source) => source.format === 'qemu-log');
+  const emulated = log !== undefined || host.emulated === true;
+  switch (host.iommu) {
+    case 'smmuv3':
+      return withPageSize(emulated ? qemuSmmuv3 : armSmmuv3Generic, host.pageSize);
+    case 'amd':
+      return emulated ? qemuAmd : amdGeneric;
+    case 'virtio':
+      return qemuVirtio;
+    case 'riscv':
+      return riscvGeneric;
+    default:
+      if (!emulated) return vtdServer;
+      return log !== undefined && /\b7\.2\b/.test(log.producer) ? qemuVtd72 : qemuVtd;
   }
-  return vtdServer;
+}
+
+/** Kernels take their own page size as granule where the hardware has it (drivers/iommu/io-pgtable-arm.c). */
+function withPageSize(profile: HardwareProfile, pageSize: number | undefined): HardwareProfile {
+  if (pageSize !== 0x4000 && pageSize !== 0x1_0000) return profile;
+  const parameters = profile.parameters.map((parameter) =>
+    parameter.name === 'page-table.granule'
+      ? { ...parameter, value: Math.log2(pageSize), source: "the trace's page size" }
+      : parameter,
+  );
+  return { ...profile, parameters };
 }
 
 /**
@@ -89,8 +123,12 @@ export function withSettings(profile: HardwareProfile, settings: readonly string
         : parameter;
     });
   }
-  const value = (name: string): number => parameters.find((parameter) => parameter.name === name)?.value ?? 1;
-  if (value('iotlb.sets') * value('iotlb.ways') > MOST_ENTRIES) {
+  const value = (name: string): number => parameters.find((parameter) => parameter.name === name)?.value ?? 0;
+  const entries = ['', 'large-', 'huge-'].reduce(
+    (sum, bank) => sum + value(`iotlb.${bank}sets`) * value(`iotlb.${bank}ways`),
+    0,
+  );
+  if (entries > MOST_ENTRIES) {
     throw new IorrError('USAGE', `an IOTLB of ${value('iotlb.sets')} sets x ${value('iotlb.ways')} ways`, {
       hint: `sets times ways may be ${MOST_ENTRIES} at most`,
     });

@@ -1,4 +1,4 @@
-import { pageTables, parameter, unlimitedConfiguration, walkCaches } from './parameters.ts';
+import { parameter, unlimitedConfiguration, walkCaches } from './parameters.ts';
 import type { HardwareProfile } from './profile.ts';
 
 const source = 'hw/i386/amd_iommu.c';
@@ -11,8 +11,7 @@ export const qemuAmd: HardwareProfile = {
   iotlb: 'qemu-amd',
   parameters: [
     parameter('iotlb.capacity', 1024, 'entries', source, 'published'),
-    ...pageTables(4, 12, 'drivers/iommu/amd/iommu.c', 'published'),
-    parameter('command.max-mask', 63, 'log2 pages', 'not a limit of this dialect', 'published'),
+    parameter('page-table.levels', 3, 'levels at first', 'drivers/iommu/amd/iommu.c', 'published'),
     ...walkCaches([0, 0, 0, 0], source, 'published'),
     ...unlimitedConfiguration(source, 'published'),
   ],

@@ -1,4 +1,4 @@
-import { pageTables, parameter, unlimitedConfiguration, walkCaches } from './parameters.ts';
+import { parameter, unlimitedConfiguration, walkCaches } from './parameters.ts';
 import type { HardwareProfile } from './profile.ts';
 
 const source = 'hw/arm/smmu-common.c, and 2,144,233 recorded lookups without a difference';
@@ -11,8 +11,8 @@ export const qemuSmmuv3: HardwareProfile = {
   iotlb: 'qemu-smmuv3',
   parameters: [
     parameter('iotlb.capacity', 256, 'entries', source, 'measured'),
-    ...pageTables(4, 12, 'kernels with 4 KiB pages', 'measured'),
-    parameter('command.max-mask', 63, 'log2 pages', 'not a limit of this dialect', 'published'),
+    parameter('page-table.levels', 4, 'levels', 'hw/arm/smmuv3.c: 48 bits', 'published'),
+    parameter('page-table.granule', 12, 'log2 bytes', 'kernels with 4 KiB pages', 'measured'),
     ...walkCaches([0, 0, 0, 0], source, 'measured'),
     ...unlimitedConfiguration('hw/arm/smmuv3.c', 'published'),
   ],

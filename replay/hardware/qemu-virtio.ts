@@ -1,4 +1,4 @@
-import { pageTables, parameter, unlimitedConfiguration, walkCaches } from './parameters.ts';
+import { parameter, unlimitedConfiguration, walkCaches } from './parameters.ts';
 import type { HardwareProfile } from './profile.ts';
 
 const source = 'hw/virtio/virtio-iommu.c';
@@ -10,8 +10,7 @@ export const qemuVirtio: HardwareProfile = {
   architecture: 'virtio',
   iotlb: 'none',
   parameters: [
-    ...pageTables(4, 12, 'a tree of intervals, counted as tables', 'assumed'),
-    parameter('command.max-mask', 63, 'log2 pages', 'not a limit of this dialect', 'published'),
+    parameter('page-table.levels', 4, 'levels', 'a tree of intervals, counted as tables', 'assumed'),
     ...walkCaches([0, 0, 0, 0], source, 'published'),
     ...unlimitedConfiguration(source, 'published'),
   ],

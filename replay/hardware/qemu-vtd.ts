@@ -1,5 +1,5 @@
 import type { ProfileParameter } from '../results.ts';
-import { pageTables, parameter, unlimitedConfiguration, walkCaches } from './parameters.ts';
+import { parameter, unlimitedConfiguration, walkCaches } from './parameters.ts';
 import type { HardwareProfile } from './profile.ts';
 
 const source = 'hw/i386/intel_iommu.c, and 8,455,027 recorded lookups without a difference';
@@ -8,7 +8,8 @@ function parameters(maskBits: number): ProfileParameter[] {
   return [
     parameter('iotlb.capacity', 1024, 'entries', source, 'measured'),
     parameter('iotlb.mask-bits', maskBits, 'bits', source, 'measured'),
-    ...pageTables(4, 12, source, 'measured'),
+    parameter('page-table.levels', 4, 'levels', source, 'measured'),
+    parameter('page-table.leafs', 0b111, 'bit set', source, 'measured'),
     parameter('command.max-mask', 18, 'log2 pages', source, 'measured'),
     ...walkCaches([0, 0, 0, 0], source, 'measured'),
     ...unlimitedConfiguration('hw/i386/intel_iommu.c', 'published'),

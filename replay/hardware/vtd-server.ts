@@ -1,4 +1,4 @@
-import { pageTables, parameter, unifiedIotlb, unlimitedConfiguration, walkCaches } from './parameters.ts';
+import { parameter, unifiedIotlb, unlimitedConfiguration, walkCaches } from './parameters.ts';
 import type { HardwareProfile } from './profile.ts';
 
 const geometry = 'no vendor publishes it; sizes of this order are inferred from reach measurements';
@@ -11,7 +11,8 @@ export const vtdServer: HardwareProfile = {
   iotlb: 'set-associative',
   parameters: [
     ...unifiedIotlb(64, 4, geometry, 'assumed'),
-    ...pageTables(4, 12, 'CAP.SAGAW and CAP.SLLPS of current servers: 48 bits, 2 MiB and 1 GiB', 'published'),
+    parameter('page-table.levels', 4, 'levels', 'CAP.SAGAW of current servers: 48 bits', 'published'),
+    parameter('page-table.leafs', 0b111, 'bit set', 'CAP.SLLPS of current servers: 2 MiB and 1 GiB', 'published'),
     parameter('command.max-mask', 18, 'log2 pages', 'CAP.MAMV of current servers', 'published'),
     ...walkCaches([32, 16, 8, 0], geometry, 'assumed'),
     ...unlimitedConfiguration(geometry, 'assumed'),

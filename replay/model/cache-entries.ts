@@ -41,8 +41,8 @@ export class CacheEntries {
   /** Orders that were ever used, ascending: the first `orderCount` values. What a lookup has to try. */
   readonly orders: Int32Array = new Int32Array(ORDERS);
   orderCount = 0;
-  /** Entries by `ENTRY_KIND`. */
-  readonly countOfKind: Int32Array = new Int32Array(8);
+  /** Kinds that were ever used, as a bit set. */
+  kinds: number = 1 << ENTRY_KIND.plain;
   count = 0;
   readonly #bucketMask: number;
   readonly #heads: Int32Array;
@@ -143,7 +143,6 @@ export class CacheEntries {
     this.pasid[slot] = pasid;
     this.order[slot] = order;
     this.kind[slot] = ENTRY_KIND.plain;
-    this.countOfKind[ENTRY_KIND.plain]!++;
     this.pageLo[slot] = pageLo;
     this.pageHi[slot] = pageHi;
     this.outLo[slot] = outLo;
@@ -167,8 +166,7 @@ export class CacheEntries {
 
   /** Makes an entry one of another kind than `plain`. */
   setKind(slot: number, kind: number): void {
-    this.countOfKind[this.kind[slot]!]!--;
-    this.countOfKind[kind]!++;
+    this.kinds |= 1 << kind;
     this.kind[slot] = kind;
   }
 
@@ -192,7 +190,6 @@ export class CacheEntries {
     this.#domainCounts[list]!--;
     this.live[slot] = 0;
     this.countOfOrder[order]!--;
-    this.countOfKind[this.kind[slot]!]!--;
     this.count--;
   }
 

@@ -1,3 +1,5 @@
+import type { CommandErrorCount } from '../results.ts';
+
 /**
  * Why a unit refuses a command, as negative results of `applyCommand`. The hardware would stop its queue there and raise the
  * architecture's error; here the command is counted and drops nothing.
@@ -21,14 +23,6 @@ const WHAT = [
   'no such domain',
   'range not allowed',
 ] as const;
-
-/** Commands refused, by the architecture's name for the error and what was wrong. */
-export interface CommandErrorCount {
-  /** As the architecture calls it: `IQE`, `CERROR_ILL`, `ILLEGAL_COMMAND_ERROR`, `cmd_ill`, `VIRTIO_IOMMU_S_INVAL`. */
-  readonly error: string;
-  readonly what: string;
-  readonly count: number;
-}
 
 /** Errors of one unit by kind. */
 export class CommandErrors {

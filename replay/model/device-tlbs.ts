@@ -1,6 +1,9 @@
+import type { Nanoseconds, PageNumber } from '../../traces/units.ts';
 import type { CacheCounts } from '../results.ts';
 import { EVERY_KIND, entryMatch, matchKinds } from './entry-match.ts';
+import { ExposureTotals } from './exposure.ts';
 import { DROP } from './iotlb.ts';
+import type { PageTables } from './page-tables.ts';
 import type { Geometry } from './set-associative-iotlb.ts';
 import { TrackedCache } from './tracked-cache.ts';
 import type { CacheWatch } from './tracked-cache.ts';
@@ -16,6 +19,8 @@ export class DeviceTlbs {
   /** By 16-bit requester id: where its cache is in `caches`, plus 1. */
   readonly direct: Int32Array = new Int32Array(0x10000);
   readonly caches: TrackedCache[] = [];
+  /** Exposures in all of them. */
+  readonly totals: ExposureTotals = new ExposureTotals();
   readonly #watch: CacheWatch;
   readonly #geometry: Geometry | undefined;
   readonly #match = entryMatch();
@@ -29,7 +34,7 @@ export class DeviceTlbs {
   /** The device translates through a cache of its own from now on. */
   enable(rid: number): void {
     if (this.#geometry === undefined || rid >>> 16 !== 0 || this.direct[rid] !== 0) return;
-    this.caches.push(new TrackedCache('atc', this.#watch, this.#geometry));
+    this.caches.push(new TrackedCache('atc', this.#watch, this.totals, this.#geometry));
     this.direct[rid] = this.caches.length;
   }
 
@@ -50,10 +55,14 @@ export class DeviceTlbs {
       : cache.dropPages(match, pageLo, pageHi, order, DROP.command);
   }
 
-  dropAll(why: number): number {
-    let dropped = 0;
-    for (const cache of this.caches) dropped += cache.dropAll(why);
-    return dropped;
+  /** Pages of a domain were mapped, or unmapped: as in `Staleness`. */
+  mapped(domain: number, page: PageNumber, count: number, tables: PageTables, time: Nanoseconds): void {
+    for (const cache of this.caches) cache.staleness.mapped(domain, page, count, tables, time);
+  }
+
+  unmapped(domain: number, page: PageNumber, count: number, time: Nanoseconds, event: number): void {
+    this.totals.unmappedPages += count;
+    for (const cache of this.caches) cache.staleness.unmapped(domain, page, count, time, event);
   }
 
   /** All of them together; undefined where there is none. */

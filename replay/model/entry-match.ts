@@ -71,22 +71,12 @@ export function matches(match: EntryMatch, entries: CacheEntries, slot: number):
   return own < 0 || own === match.pasid;
 }
 
-/** True where entries outside the list of the match's domain may be named. */
-function goesWide(match: EntryMatch, entries: CacheEntries): boolean {
-  if (match.wideKinds === 0) return false;
-  const { countOfKind } = entries;
-  for (let kind = 0; kind < countOfKind.length; kind++) {
-    if ((match.wideKinds & (1 << kind)) !== 0 && countOfKind[kind] !== 0) return true;
-  }
-  return false;
-}
-
 /** Drops the entries that `match` names; returns how many. */
 export function dropMatching(iotlb: Iotlb, match: EntryMatch, why: number): number {
   const { entries } = iotlb;
-  if (entries.count === 0) return 0;
+  if (entries.count === 0 || ((match.kinds | match.wideKinds) & entries.kinds) === 0) return 0;
   let dropped = 0;
-  if (goesWide(match, entries)) {
+  if ((match.wideKinds & entries.kinds) !== 0) {
     for (let slot = 0; slot < entries.capacity; slot++) {
       if (entries.live[slot] === 0 || !matches(match, entries, slot)) continue;
       iotlb.drop(slot, why);
@@ -118,7 +108,7 @@ export function dropMatchingPages(
   why: number,
 ): number {
   const { entries } = iotlb;
-  const wide = goesWide(match, entries);
+  const wide = (match.wideKinds & entries.kinds) !== 0;
   const cached = wide ? entries.count : entries.countOfDomain(match.domain);
   if (cached === 0) return 0;
   if (order > 16 || 1 << order > cached) return dropByWalk(iotlb, match, wide, pageLo, pageHi, order, why);

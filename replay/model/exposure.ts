@@ -18,11 +18,62 @@ export const ENDED_BY_DROP: readonly number[] = (() => {
   return by;
 })();
 
+/** What exposures of one or several caches add up to. */
+export class ExposureTotals {
+  /** Pages exposed now. */
+  now = 0;
+  /** Most pages exposed at once since the reader last set it to `now`. */
+  peak = 0;
+  /** Pages unmapped in all: the machine's to count. */
+  unmappedPages = 0;
+  #exposed = 0;
+  #most = 0;
+  #pageNs = 0;
+  readonly #ended = [0, 0, 0, 0, 0];
+  readonly #histogram: number[] = Array.from({ length: BUCKETS }, () => 0);
+  readonly #durations = new DurationCounts();
+
+  begin(pages: number): void {
+    this.#exposed += pages;
+    this.now += pages;
+    if (this.now > this.peak) {
+      this.peak = this.now;
+      if (this.now > this.#most) this.#most = this.now;
+    }
+  }
+
+  end(ns: number, pages: number, how: number): void {
+    const duration = ns > 0 ? Math.round(ns) : 0;
+    this.now -= pages;
+    this.#pageNs += duration * pages;
+    this.#ended[how]! += pages;
+    this.#durations.add(duration, pages);
+    this.#histogram[Math.min(BUCKETS - 1, log2(duration))]! += pages;
+  }
+
+  report(): Exposure {
+    const [p50 = 0, p95 = 0, p99 = 0, max = 0] = this.#durations.quantiles([0.5, 0.95, 0.99, 1]);
+    const [command = 0, replacement = 0, overflow = 0, remap = 0, open = 0] = this.#ended;
+    let buckets = BUCKETS;
+    while (buckets > 0 && this.#histogram[buckets - 1] === 0) buckets--;
+    return {
+      pages: this.#exposed,
+      unmappedPages: this.unmappedPages,
+      pageSeconds: this.#pageNs / 1e9,
+      ns: { p50, p95, p99, max },
+      maxAtOnce: this.#most,
+      endedBy: { command, replacement, overflow, remap, open },
+      histogram: this.#histogram.slice(0, buckets),
+    };
+  }
+}
+
 /**
- * The staleness ledger: which cached translations the page tables no longer hold, since when, and how that ended. An exposure
- * is a run of pages of one cache slot; slots of 4 KiB have at most one.
+ * The staleness ledger of one cache: which cached translations the page tables no longer hold, since when, and how that ended.
+ * An exposure is a run of pages of one cache slot; slots of 4 KiB have at most one.
  */
 export class ExposureLedger {
+  readonly totals: ExposureTotals;
   /** Newest exposure of a slot plus 1, or 0. */
   readonly #heads: Int32Array;
   #next: Int32Array = new Int32Array(256);
@@ -34,19 +85,9 @@ export class ExposureLedger {
   /** When the slot's translation first became stale, and by which event. Valid while the slot is suspect. */
   readonly suspectSince: Float64Array;
   readonly suspectEvent: Float64Array;
-  /** Pages exposed now. */
-  now = 0;
-  /** Most pages exposed at once since the reader last set it to `now`. */
-  peak = 0;
-  unmappedPages = 0;
-  #exposed = 0;
-  #most = 0;
-  #pageNs = 0;
-  readonly #ended = [0, 0, 0, 0, 0];
-  readonly #histogram: number[] = Array.from({ length: BUCKETS }, () => 0);
-  readonly #durations = new DurationCounts();
 
-  constructor(capacity: number) {
+  constructor(capacity: number, totals: ExposureTotals) {
+    this.totals = totals;
     this.#heads = new Int32Array(capacity);
     this.suspectSince = new Float64Array(capacity);
     this.suspectEvent = new Float64Array(capacity);
@@ -65,19 +106,14 @@ export class ExposureLedger {
     this.#pages[node] = fresh;
     this.#since[node] = time;
     this.#heads[slot] = node + 1;
-    this.#exposed += fresh;
-    this.now += fresh;
-    if (this.now > this.peak) {
-      this.peak = this.now;
-      if (this.now > this.#most) this.#most = this.now;
-    }
+    this.totals.begin(fresh);
   }
 
   /** Every exposure of a slot ends. */
   end(slot: number, time: Nanoseconds, how: number): void {
     for (let at = this.#heads[slot]!; at !== 0; ) {
       const node = at - 1;
-      this.#close(time - this.#since[node]!, this.#pages[node]!, how);
+      this.totals.end(time - this.#since[node]!, this.#pages[node]!, how);
       at = this.#next[node]!;
       this.#free.push(node);
     }
@@ -92,7 +128,7 @@ export class ExposureLedger {
       const next = this.#next[node]!;
       const again = overlap(offset, pages, this.#offset[node]!, this.#pages[node]!);
       if (again > 0) {
-        this.#close(time - this.#since[node]!, again, ENDED.remap);
+        this.totals.end(time - this.#since[node]!, again, ENDED.remap);
         this.#pages[node]! -= again;
         if (offset <= this.#offset[node]!) this.#offset[node]! += again;
       }
@@ -103,31 +139,6 @@ export class ExposureLedger {
       } else previous = node;
       at = next;
     }
-  }
-
-  report(): Exposure {
-    const [p50 = 0, p95 = 0, p99 = 0, max = 0] = this.#durations.quantiles([0.5, 0.95, 0.99, 1]);
-    const [command = 0, replacement = 0, overflow = 0, remap = 0, open = 0] = this.#ended;
-    let buckets = BUCKETS;
-    while (buckets > 0 && this.#histogram[buckets - 1] === 0) buckets--;
-    return {
-      pages: this.#exposed,
-      unmappedPages: this.unmappedPages,
-      pageSeconds: this.#pageNs / 1e9,
-      ns: { p50, p95, p99, max },
-      maxAtOnce: this.#most,
-      endedBy: { command, replacement, overflow, remap, open },
-      histogram: this.#histogram.slice(0, buckets),
-    };
-  }
-
-  #close(ns: number, pages: number, how: number): void {
-    const duration = ns > 0 ? Math.round(ns) : 0;
-    this.now -= pages;
-    this.#pageNs += duration * pages;
-    this.#ended[how]! += pages;
-    this.#durations.add(duration, pages);
-    this.#histogram[Math.min(BUCKETS - 1, log2(duration))]! += pages;
   }
 
   #allocate(): number {

@@ -1,7 +1,6 @@
 import type { DomainId, Nanoseconds, RequesterId } from '../../traces/units.ts';
-import type { CacheCounts, Exposure, IotlbCounts, StaleCounts } from '../results.ts';
+import type { CacheCounts, CommandErrorCount, Exposure, IotlbCounts, StaleCounts } from '../results.ts';
 import type { CacheEntries } from './cache-entries.ts';
-import type { CommandErrorCount } from './command-error.ts';
 import type { TrackedCache } from './tracked-cache.ts';
 
 /**
@@ -188,9 +187,10 @@ export interface MachineCounts {
   readonly walks: number;
   readonly walkReads: number;
   readonly faults: number;
-  /** Of the IOTLB; and of the cache of each device with ATS. */
+  /** Of the IOTLB. */
   readonly exposure: Exposure;
-  readonly deviceExposure: readonly Exposure[];
+  /** Of the caches of devices, all together; undefined where none has one. */
+  readonly deviceExposure: Exposure | undefined;
   readonly stale: StaleCounts;
   /** The first 100. */
   readonly staleFindings: readonly StaleFinding[];

@@ -20,7 +20,8 @@ export function iotlbGeometry(profile: HardwareProfile): Geometry | undefined {
   const banks: Bank[] = [];
   for (const [prefix, fromOrder] of CLASSES) {
     const sets = value(`iotlb.${prefix}sets`);
-    if (sets > 0) banks.push({ sets, ways: value(`iotlb.${prefix}ways`), fromOrder });
+    const ways = value(`iotlb.${prefix}ways`);
+    if (sets * ways > 0) banks.push({ sets, ways, fromOrder });
   }
   return {
     banks,

@@ -1,6 +1,7 @@
 import type { Nanoseconds, PageNumber } from '../../traces/units.ts';
 import type { CacheEntries } from './cache-entries.ts';
 import { ENDED_BY_DROP, ExposureLedger } from './exposure.ts';
+import type { ExposureTotals } from './exposure.ts';
 import { alignHigh, alignLow } from './iotlb.ts';
 import type { PageTables } from './page-tables.ts';
 
@@ -15,14 +16,14 @@ export class Staleness {
   readonly #entries: CacheEntries;
   #suspects = 0;
 
-  constructor(entries: CacheEntries) {
+  /** `totals`: what its exposures are added to, which other caches may share. */
+  constructor(entries: CacheEntries, totals: ExposureTotals) {
     this.#entries = entries;
-    this.ledger = new ExposureLedger(entries.capacity);
+    this.ledger = new ExposureLedger(entries.capacity, totals);
   }
 
   /** Pages of a domain were unmapped. */
   unmapped(domain: number, page: PageNumber, count: number, time: Nanoseconds, event: number): void {
-    this.ledger.unmappedPages += count;
     const entries = this.#entries;
     const cached = entries.countOfDomain(domain);
     if (cached === 0) return;

@@ -2,6 +2,7 @@ import type { Nanoseconds } from '../../traces/units.ts';
 import type { CacheCounts } from '../results.ts';
 import type { CacheEntries } from './cache-entries.ts';
 import type { EntryMatch } from './entry-match.ts';
+import type { ExposureTotals } from './exposure.ts';
 import type { Invalidatable } from './hardware-caches.ts';
 import type { DropListener, Iotlb } from './iotlb.ts';
 import { MissCauses } from './miss-causes.ts';
@@ -35,6 +36,7 @@ export class TrackedCache implements Invalidatable {
   constructor(
     name: string,
     watch: CacheWatch,
+    totals: ExposureTotals,
     geometry: Geometry | undefined,
     make: (onDrop: DropListener) => Iotlb = (onDrop) => new SetAssociativeIotlb(geometry!, onDrop),
   ) {
@@ -46,7 +48,7 @@ export class TrackedCache implements Invalidatable {
       if (onDrop !== undefined) onDrop(slot, why, this);
     });
     const { entries } = this.cache;
-    const staleness = new Staleness(entries);
+    const staleness = new Staleness(entries, totals);
     this.entries = entries;
     this.staleness = staleness;
     const several =

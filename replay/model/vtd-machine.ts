@@ -7,7 +7,7 @@ import { ConfigurationCaches } from './configuration-caches.ts';
 import { DeviceTlbs, NO_PASID } from './device-tlbs.ts';
 import { EFFECTS } from './effects.ts';
 import { entryMatch } from './entry-match.ts';
-import { ENDED } from './exposure.ts';
+import { ENDED, ExposureTotals } from './exposure.ts';
 import { QUIRK } from './hardware-caches.ts';
 import type { HardwareCaches, Invalidatable } from './hardware-caches.ts';
 import { DROP, alignHigh, alignLow } from './iotlb.ts';
@@ -15,7 +15,7 @@ import { ACCESS_RESULT, MAP_RESULT, UNMAP_RESULT } from './machine.ts';
 import type { LastAccess, Machine, MachineCounts, MachineOptions, StaleFinding } from './machine.ts';
 import { createIotlb, deviceTlbGeometry, iotlbGeometry } from './organisation.ts';
 import { PageTables, TABLE_EVENT } from './page-tables.ts';
-import { formatOfProfile } from './profile-format.ts';
+import { formatsOfProfile } from './profile-format.ts';
 import { PairIndex } from './requesters.ts';
 import { TablePool } from './table-pool.ts';
 import { TrackedCache } from './tracked-cache.ts';
@@ -32,7 +32,8 @@ export function createMachine(profile: HardwareProfile, options: MachineOptions 
   const value = (name: string): number => parameterOf(profile, name);
   const { architecture } = profile;
   const effects = EFFECTS[architecture];
-  const format = formatOfProfile(profile);
+  const formats = formatsOfProfile(profile);
+  const format = formats.own;
   const { shifts } = format.geometry;
   const pool = new TablePool();
   const tables = new Map<number, PageTables>();
@@ -49,10 +50,12 @@ export function createMachine(profile: HardwareProfile, options: MachineOptions 
   const kind = new Int32Array(1);
   const watch = { clock, kind, onDrop: options.onDrop };
   const geometry = iotlbGeometry(profile);
-  const tracked = new TrackedCache('iotlb', watch, geometry, (onDrop) => createIotlb(profile, geometry, onDrop));
+  const totals = new ExposureTotals();
+  const tracked = new TrackedCache('iotlb', watch, totals, geometry, (onDrop) =>
+    createIotlb(profile, geometry, onDrop),
+  );
   const iotlb = tracked.cache;
   const { entries, staleness, causes, shadow } = tracked;
-  const { ledger } = staleness;
   const walkCaches = new WalkCaches(
     format.maxLevels,
     [1, 2, 3, 4].map((level) => value(`walk-cache.l${level}`)),
@@ -84,7 +87,7 @@ export function createMachine(profile: HardwareProfile, options: MachineOptions 
     configuration,
     deviceTlbs,
     match: entryMatch(),
-    maxMask: value('command.max-mask'),
+    maxMask: architecture === 'vtd' ? value('command.max-mask') : 0,
     quirks:
       profile.iotlb === 'qemu-amd'
         ? QUIRK.amdWholeDomain | QUIRK.amdDeviceTlbIsIotlb
@@ -153,7 +156,7 @@ export function createMachine(profile: HardwareProfile, options: MachineOptions 
   const tablesFor = (domain: number): PageTables => {
     let found = tables.get(domain);
     if (found === undefined) {
-      found = new PageTables(pool, format);
+      found = new PageTables(pool, byDomain && isGuest(domain) ? formats.guest : format);
       tables.set(domain, found);
       for (let r = 0; r < requesters.count; r++) if (domainOf[r] === domain) tablesOf[r] = found;
     }
@@ -195,7 +198,7 @@ export function createMachine(profile: HardwareProfile, options: MachineOptions 
       level = held.translate(pageLo, pageHi);
       if (level >= 0) {
         // bits 1 and 2 of an access are read and write; one of unknown kind has none
-        const refused = (access & 3 & ~held.format.permission(held.leafBits, held.leafHigh, true)) !== 0;
+        const refused = (access & 3 & ~held.permission()) !== 0;
         fault = refused && !fills;
         order = held.leafShift - 12;
         ({ outLo, outHi } = held);
@@ -338,8 +341,7 @@ export function createMachine(profile: HardwareProfile, options: MachineOptions 
       const held = tablesFor(domain);
       const events = held.map(page, (physHi >>> 0) * 0x100000 + (physLo >>> 12), count, prot);
       staleness.mapped(domain, page, count, held, clock[0]!);
-      if (withDeviceTlb !== 0)
-        for (const one of deviceTlbs.caches) one.staleness.mapped(domain, page, count, held, clock[0]!);
+      if (withDeviceTlb !== 0) deviceTlbs.mapped(domain, page, count, held, clock[0]!);
       if (events === 0) return 0;
       if ((events & TABLE_EVENT.overlap) !== 0) overlaps++;
       return (
@@ -353,9 +355,9 @@ export function createMachine(profile: HardwareProfile, options: MachineOptions 
       const page = (iovaHi >>> 0) * 0x100000 + (iovaLo >>> 12);
       const count = pagesOf(iovaLo, sizeLo, sizeHi);
       const events = tablesFor(domain).unmap(page, count);
+      totals.unmappedPages += count;
       staleness.unmapped(domain, page, count, clock[0]!, event);
-      if (withDeviceTlb !== 0)
-        for (const one of deviceTlbs.caches) one.staleness.unmapped(domain, page, count, clock[0]!, event);
+      if (withDeviceTlb !== 0) deviceTlbs.unmapped(domain, page, count, clock[0]!, event);
       if (events === 0) return 0;
       if ((events & TABLE_EVENT.missing) !== 0) missing++;
       return (
@@ -412,8 +414,8 @@ export function createMachine(profile: HardwareProfile, options: MachineOptions 
         walks,
         walkReads,
         faults,
-        exposure: ledger.report(),
-        deviceExposure: deviceTlbs.caches.map((one) => one.staleness.ledger.report()),
+        exposure: totals.report(),
+        deviceExposure: withDeviceTlb > 0 ? deviceTlbs.totals.report() : undefined,
         stale: { translations: stale, maxAgeNs: maxAge },
         staleFindings: findings,
         wasted,
@@ -427,12 +429,12 @@ export function createMachine(profile: HardwareProfile, options: MachineOptions 
     },
 
     takePeakExposed() {
-      const { peak } = ledger;
-      ledger.peak = ledger.now;
+      const { peak } = totals;
+      totals.peak = totals.now;
       return peak;
     },
     get exposedPages() {
-      return ledger.now;
+      return totals.now;
     },
     get lookups() {
       return lookups;
