@@ -1,5 +1,7 @@
 import type { BatchReport, IoctlAnalysis, RequestReport } from './analyze-ioctl.ts';
 import type { ContainerComparison } from '../replay/engine/container-differences.ts';
+import type { DevicePasid } from '../replay/engine/guest-pasid.ts';
+import type { AddressUpdates, CallAt } from '../replay/engine/vaddr-windows.ts';
 import { printable } from './report/escape.ts';
 import { formatBytes, formatCount, formatNs, formatNumberOf, formatShare } from './report/format-units.ts';
 import { layOut } from './report/plain-table.ts';
@@ -73,6 +75,71 @@ function containerText({ calls, differences }: ContainerComparison): string {
   ].join('\n');
 }
 
+function callText({ name, event }: CallAt): string {
+  return `${printable(name)} (event ${event})`;
+}
+
+/** Windows without addresses, and what takes their place on an iommufd. */
+function addressText({ windows, refused, changes }: AddressUpdates): string {
+  const lines: string[] = [];
+  if (windows.length > 0) {
+    lines.push(
+      `${formatNumberOf(windows.length, 'window')} in which mappings have no address: DMA goes on; pins of mediated devices and new groups fail (EBUSY; they waited before Linux 6.3)`,
+      layOut({
+        head: ['opened by', 'closed by', 'how', 'for', 'mappings', 'bytes', 'calls that fail inside'],
+        left: 3,
+        rows: windows.map(({ opened, closed, how, durationNs, mappings, bytes, inside }) => [
+          callText(opened),
+          closed === null ? '-' : callText(closed),
+          how,
+          formatNs(durationNs),
+          formatCount(mappings),
+          formatBytes(bytes),
+          formatCount(inside.length),
+        ]),
+      }),
+    );
+    for (const call of windows.flatMap(({ inside }) => inside).slice(0, SHOWN_ROWS))
+      lines.push(`  ${callText(call)} returned ${call.result}: ${call.why}`);
+  }
+  if (refused > 0)
+    lines.push(`${formatNumberOf(refused, 'call')} with VADDR on an iommufd, which knows no such thing (EINVAL)`);
+  if (changes.calls > 0) {
+    lines.push(
+      `${formatNumberOf(changes.calls, 'call')} of IOMMU_IOAS_CHANGE_PROCESS, ${formatCount(changes.done)} done: no window, pages stay pinned and mapped`,
+    );
+  }
+  return lines.join('\n');
+}
+
+function guestText({ guest, bits }: DevicePasid): string {
+  switch (guest?.kind) {
+    case 'none':
+      return 'none to find';
+    case 'own':
+    case 'inserted':
+      return `finds it at 0x${guest.offset.toString(16)}`;
+    case 'hidden':
+      return `can't find it: ${guest.why}`;
+    default:
+      return bits === 0 ? 'none to find' : 'unknown: config space was not read';
+  }
+}
+
+function pasidText(pasids: readonly DevicePasid[]): string {
+  return layOut({
+    head: ['device', 'PCI id', 'PASID bits', 'a guest', 'a VMM can insert it at'],
+    left: 5,
+    rows: pasids.map((device) => [
+      printable(device.file),
+      device.pci ?? '?',
+      device.bits === null ? '?' : String(device.bits),
+      guestText(device),
+      device.insertable === null ? '-' : `0x${device.insertable.toString(16)}`,
+    ]),
+  });
+}
+
 /** For people. `file` is the trace's name. */
 export function ioctlAnalysisText(file: string, analysis: IoctlAnalysis): string {
   const { calls, failed, unknown, processes, kernelNs, durationNs } = analysis;
@@ -86,5 +153,7 @@ export function ioctlAnalysisText(file: string, analysis: IoctlAnalysis): string
   ];
   if (analysis.batches.length > 0) lines.push('', batchTable(analysis.batches));
   if (analysis.containers !== null) lines.push('', containerText(analysis.containers));
+  if (analysis.addresses !== null) lines.push('', addressText(analysis.addresses));
+  if (analysis.pasids.length > 0) lines.push('', pasidText(analysis.pasids));
   return `${lines.join('\n')}\n`;
 }

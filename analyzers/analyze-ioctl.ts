@@ -1,5 +1,9 @@
 import { compareContainers } from '../replay/engine/container-differences.ts';
 import type { ContainerComparison } from '../replay/engine/container-differences.ts';
+import { findPasids } from '../replay/engine/guest-pasid.ts';
+import type { DevicePasid } from '../replay/engine/guest-pasid.ts';
+import { findAddressUpdates } from '../replay/engine/vaddr-windows.ts';
+import type { AddressUpdates } from '../replay/engine/vaddr-windows.ts';
 import { errnoName } from '../traces/errno-names.ts';
 import { ioctlName } from '../traces/ioctl-requests.ts';
 import { SEEN, STREAM_ID } from '../traces/schema.ts';
@@ -43,6 +47,10 @@ export interface IoctlAnalysis {
   readonly batches: readonly BatchReport[];
   /** Container calls as TYPE1 and as iommufd would answer them; null where the recording has no VFIO devices. */
   readonly containers: ContainerComparison | null;
+  /** How memory behind mappings passed to other processes; null where no call asks for that. */
+  readonly addresses: AddressUpdates | null;
+  /** Devices whose PASIDs, or config space, the recording shows. */
+  readonly pasids: readonly DevicePasid[];
 }
 
 /** Where a struct says how much it asks for (include/uapi/linux/iommufd.h, vfio.h). */
@@ -82,7 +90,12 @@ export function analyzeIoctl(trace: Trace): IoctlAnalysis {
       else if (stream === STREAM_ID.call) run.call(segment.rows.call.columns, call++);
     }
   }
-  return { ...run.result(), containers: compareContainers(trace) ?? null };
+  return {
+    ...run.result(),
+    containers: compareContainers(trace) ?? null,
+    addresses: findAddressUpdates(trace) ?? null,
+    pasids: findPasids(trace),
+  };
 }
 
 interface RequestTally {
@@ -147,7 +160,7 @@ class IoctlTally {
     else if (name === 'write' && bytes > 0) this.#responses.add(Math.floor(bytes / RESPONSE_BYTES));
   }
 
-  result(): Omit<IoctlAnalysis, 'containers'> {
+  result(): Omit<IoctlAnalysis, 'containers' | 'addresses' | 'pasids'> {
     for (const run of this.#runs.values()) run.tally.rows.add(run.length);
     const tallies = [...this.#requests.values()].sort((a, b) => b.calls - a.calls || a.request - b.request);
     const sum = (of: (tally: RequestTally) => number): number => tallies.reduce((total, tally) => total + of(tally), 0);

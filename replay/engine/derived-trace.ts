@@ -76,7 +76,7 @@ export class DerivedTrace implements Trace {
   *#play({ columns }: ReadPlan): Generator<Segment, Derivation> {
     const sink = new SegmentQueue(this.#source);
     const writer = new IntentWriter(sink);
-    const model = new IoctlVerification(this.#facts, writer);
+    const model = new IoctlVerification(this.#facts, { intents: writer });
     const wanted = columns && { ...columns, ioctl: 'all' as const, call: 'all' as const, lost: 'all' as const };
     for (const segment of this.#source.segments(wanted === undefined ? {} : { columns: wanted })) {
       yield* playSegment(segment, model, writer, sink, this.#source.strings);
