@@ -154,7 +154,7 @@ describe('replay', () => {
     const result = replayTrace(script.command(0x12, 0, INV_FORM.words, DIALECT.smmuv3).trace);
     expect(result).toMatchObject({ iotlb: { lookups: 3 }, faults: 1, commands: 3 });
     expect(result.caveats).toEqual([
-      '1 commands of a dialect that the model does not know were not applied',
+      '1 commands of a dialect that this hardware does not take were not applied',
       '1 accesses were passed through untranslated and are no lookups',
     ]);
   });
