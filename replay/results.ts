@@ -185,6 +185,8 @@ export interface VerifyResult extends VerifyCounts {
   readonly byKind: { readonly [K in VerifyKind]?: VerifyCounts };
   /** Parts of events, finer than `byKind`: `dma.outcome`, `dma.output`, `dma.reset`, `inv.flush`, `inv.wait`, ... */
   readonly byPart: { readonly [part: string]: VerifyCounts };
+  /** Of the part `ioctl.unknown requests`: calls by request number. */
+  readonly unknownRequests?: { readonly [request: string]: number };
   /** The first 100. */
   readonly divergences: readonly Divergence[];
   readonly notes: readonly string[];

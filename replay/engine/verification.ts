@@ -14,6 +14,8 @@ export interface VerifyPart {
   /** Those of the earliest events, in order; `LISTED` at most. */
   readonly divergences: readonly Divergence[];
   readonly notes: readonly string[];
+  /** Ioctls that have no name, by number. */
+  readonly unknownRequests?: { readonly [request: string]: number };
 }
 
 /** Mutable counts of one outcome. */

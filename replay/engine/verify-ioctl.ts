@@ -71,6 +71,8 @@ export interface TraceFacts {
   /** In the place of what the recording shows. */
   readonly driver: ChosenDriver | undefined;
   readonly kernel: string | undefined;
+  /** RLIMIT_MEMLOCK of processes that nobody saw set it, bytes. */
+  readonly memlock: number | undefined;
   /** What /dev/vfio/vfio is; undefined: no call tells. */
   readonly container: ContainerKind | undefined;
   readonly failures: FailNth;
@@ -94,6 +96,7 @@ export function traceFacts(trace: Trace, driver = AS_RECORDED): TraceFacts {
     hardware,
     driver: chooseDriver(driver, hardware, trace.header),
     kernel: trace.header.host.kernel,
+    memlock: trace.header.host.memlock,
     container: containerKind(trace),
     failures: new FailNth(trace),
     injected: new Set(),
@@ -120,6 +123,7 @@ export class IoctlVerification {
   /** Events whose results are input. */
   readonly #input: { has(event: number): boolean } | undefined;
   readonly #tallies = new Map<string, Tally>();
+  readonly #unnamed = new Map<string, number>();
   readonly #skipped: Record<string, number> = {};
   readonly #divergences = new DivergenceList();
   readonly #quirks = new Map<QuirkName, number>();
@@ -271,6 +275,15 @@ export class IoctlVerification {
     this.#skip(`failure injected: ${errnoName(errno)}`);
   }
 
+  /** Requests that have no name are one part; each is counted by its number. */
+  #partOf(name: string): string {
+    if (!UNNAMED.test(name)) return name;
+    const known = this.#unnamed.has(name) || this.#unnamed.size < MAX_UNNAMED;
+    const key = known ? name : '(others)';
+    this.#unnamed.set(key, (this.#unnamed.get(key) ?? 0) + 1);
+    return 'unknown requests';
+  }
+
   #tally(name: string): Tally {
     let tally = this.#tallies.get(name);
     if (tally === undefined) {
@@ -301,6 +314,7 @@ export class IoctlVerification {
       skipped: this.#skipped,
       divergences: this.#divergences.list(),
       notes,
+      ...(this.#unnamed.size === 0 ? {} : { unknownRequests: Object.fromEntries(this.#unnamed) }),
     };
   }
 
@@ -349,7 +363,7 @@ export class IoctlVerification {
       }
     }
     const name = ioctlName(recorded.request, recorded.file, struct);
-    const tally = this.#tally(name);
+    const tally = this.#tally(this.#partOf(name));
     const outcome = found.length > 0 ? 'diverged' : 'agreed';
     if (found.length === 0 && model >= 0 && MAKES.has(recorded.request)) this.#calls.doubts.made(process.pid);
     tally[outcome]++;
@@ -365,11 +379,16 @@ export class IoctlVerification {
   }
 }
 
+/** `0x3b99`, `IOMMU_TEST_CMD 99`: a request, or an operation of the mock driver, of which only the number is known. */
+const UNNAMED = /^(?:0x[0-9a-f]+|IOMMU_TEST_CMD \d+)$/;
+/** Told apart by number: hostile input has any. */
+const MAX_UNNAMED = 1000;
+
 /** Calls that a program begins with, all others need what they make: SET_IOMMU, SET_CONTAINER, BIND_IOMMUFD, IOAS_ALLOC. */
 const MAKES = new Set([0x3b66, 0x3b68, 0x3b76, 0x3b81]);
 
 function newMachine(
-  { hardware: finding, driver, kernel, container }: TraceFacts,
+  { hardware: finding, driver, kernel, memlock, container }: TraceFacts,
   { intents, vaddrs }: Listeners,
 ): Machine {
   const backend = driver?.backend ?? (finding === undefined ? mockBackend : recordedBackend(finding.hardware));
@@ -377,6 +396,7 @@ function newMachine(
   const hardware = (driver ?? finding)?.hardware;
   if (hardware !== undefined) machine.hardware = hardware;
   machine.deviceTraits = driver?.traits;
+  machine.memlock = memlock;
   machine.containerIsIommufd = container?.iommufd ?? false;
   machine.intents = intents;
   machine.vaddrs = vaddrs;

@@ -71,10 +71,24 @@ export function* verifySteps(trace: Trace, options: VerifyOptions = {}): Generat
   if (result.checked === 0) {
     const skipped = Object.entries(result.skipped.reasons).map(([reason, count]) => `${count} skipped: ${reason}`);
     throw new IorrError('NOTHING_TO_VERIFY', [...missing, ...skipped].join('; ') || 'no recorded outcome', {
-      hint: 'import the logs of both sides of a run together: iorr import trace.txt qemu.log -o run.iorr',
+      hint: hintOf(trace, wanted),
     });
   }
   return result;
+}
+
+/** What a recording must hold for the kinds that were asked for. */
+function hintOf(trace: Trace, wanted: readonly VerifyKind[]): string {
+  const { ioctl, dma } = trace.streamCounts;
+  if (wanted.includes('ioctl') && (wanted.length === 1 || ioctl > 0))
+    return ioctl === 0
+      ? 'record the calls with the bytes of their structs (docs/ioctl-ndjson.md): iorr import calls.jsonl -o run.iorr'
+      : 'ioctls are compared where their structs, descriptors and results were recorded (docs/ioctl-ndjson.md); strace and tracefs show less';
+  if (wanted.length === 1 && wanted[0] === 'dma')
+    return "translations are in an emulator's log only: iorr import qemu.log -o run.iorr";
+  if (wanted.length === 1 && dma > 0)
+    return "commands are compared with the unmaps that they follow: add the guest's trace, iorr import trace.txt qemu.log -o run.iorr";
+  return 'import the logs of both sides of a run together: iorr import trace.txt qemu.log -o run.iorr';
 }
 
 function missingInv(trace: Trace): string {
@@ -127,12 +141,14 @@ function merge(parts: readonly VerifyPart[], notes: readonly string[]): VerifyRe
       skipped += count;
     }
   }
+  const unknownRequests = parts.find((part) => part.unknownRequests !== undefined)?.unknownRequests;
   const divergences = parts.flatMap((part) => part.divergences).sort((a, b) => a.event - b.event);
   return {
     ...total,
     skipped: { count: skipped, reasons },
     byKind,
     byPart,
+    ...(unknownRequests === undefined ? {} : { unknownRequests }),
     divergences: divergences.slice(0, LISTED),
     notes: [...parts.flatMap((part) => part.notes), ...notes],
   };
