@@ -1,11 +1,42 @@
+import { DIALECT } from '../../traces/schema.ts';
 import type { DomainId, Nanoseconds, PageNumber, RequesterId } from '../../traces/units.ts';
 import type { ProfileParameter } from '../results.ts';
 
+/** Pages that were mapped. Whoever makes one may use it again for the next: a design does not keep it. */
+export interface MapIntent {
+  readonly domain: DomainId;
+  readonly first: PageNumber;
+  readonly last: PageNumber;
+  /** Physical page minus page. */
+  readonly offset: number;
+  /** `ACCESS` bits. */
+  readonly prot: number;
+  /** Blocks whose empty lower table gave way to a large leaf, first and last page; -1: none. */
+  readonly replacedFirst: PageNumber;
+  readonly replacedLast: PageNumber;
+  readonly cpu: number;
+  readonly task: number;
+  readonly time: Nanoseconds;
+}
+
+/** Pages that were unmapped; may be used again, like `MapIntent`. */
+export interface UnmapIntent {
+  readonly domain: DomainId;
+  readonly first: PageNumber;
+  readonly last: PageNumber;
+  /** 1 if a lower table went with them. */
+  readonly freedTable: number;
+  readonly cpu: number;
+  readonly task: number;
+  readonly time: Nanoseconds;
+}
+
 /**
  * An invalidation design: what an operating system's driver does to the IOMMU's caches when a page table changes. It sees
- * intents only (no time but that of the intents, no cache) and answers with native commands through a `CommandEmitter`.
+ * intents only (no time but that of the intents, no cache) and answers with native commands through a `CommandEmitter`. What the
+ * commands look like is the affair of its `DomainFlush`, one for each dialect.
  *
- * All arguments are numbers, so that a call costs no allocation. Pages are 4 KiB page numbers; ranges are inclusive.
+ * Pages are 4 KiB page numbers; ranges are inclusive.
  */
 export interface Design {
   /** A device or IOMMU starts to cache translations of a domain. Order is the order in which it will be flushed. */
@@ -16,27 +47,9 @@ export interface Design {
    * space owns through VFIO or IOMMUFD never use a flush queue (drivers/iommu/dma-iommu.c).
    */
   setManaged(domain: DomainId, managed: boolean): void;
-  /** Pages were mapped. `replacedFirst` to `replacedLast`: blocks whose empty lower table gave way to a large leaf; -1: none. */
-  map(
-    domain: DomainId,
-    first: PageNumber,
-    last: PageNumber,
-    replacedFirst: PageNumber,
-    replacedLast: PageNumber,
-    cpu: number,
-    task: number,
-    time: Nanoseconds,
-  ): void;
-  /** Pages were unmapped. `freedTable`: 1 if a lower table went with them. Nothing need be flushed before `sync`. */
-  unmap(
-    domain: DomainId,
-    first: PageNumber,
-    last: PageNumber,
-    freedTable: number,
-    cpu: number,
-    task: number,
-    time: Nanoseconds,
-  ): void;
+  map(intent: MapIntent): void;
+  /** Nothing need be flushed before `sync`. */
+  unmap(intent: UnmapIntent): void;
   /** The caller wants what it unmapped to be gone (or queued, where the design queues). */
   sync(domain: DomainId, cpu: number, task: number, time: Nanoseconds): void;
   /** The caller wants its new mappings to be usable by the device. */
@@ -47,9 +60,21 @@ export interface Design {
 
 /** Where a design's commands go. Words are int32 halves of the 64-bit words that the hardware reads. */
 export interface CommandEmitter {
-  command(unit: number, w0Lo: number, w0Hi: number, w1Lo: number, w1Hi: number): void;
+  command(
+    unit: number,
+    w0Lo: number,
+    w0Hi: number,
+    w1Lo: number,
+    w1Hi: number,
+    w2Lo: number,
+    w2Hi: number,
+    w3Lo: number,
+    w3Hi: number,
+  ): void;
   /** Closes what was emitted for the unit: one wait command, one write of the tail register, and the submitter waits. */
   submit(unit: number): void;
+  /** Hands over what was emitted for the unit without a wait. */
+  publish(unit: number): void;
   /**
    * A range was put off to a later flush: its addresses must not be handed out again before `release` of the number returned.
    * A recording shows the addresses of its own allocator, which may have reused them earlier; the engine then moves the mapping.
@@ -74,25 +99,40 @@ export interface CacheTag {
 
 /** What the hardware and the system offer, as far as a driver's choice of commands depends on it. */
 export interface DesignContext {
+  /** Whose commands: `DIALECT`. */
+  readonly dialect: number;
+  /** Linux version whose rules hold: major x 100 + minor. */
+  readonly kernel: number;
+  /** Mapping must flush too: CAP.CM of VT-d, NpCache of AMD, both set by emulators only. */
+  readonly cachingMode: boolean;
+  /** Domains whose tables are first-stage: PASID-based commands (VT-d, AMD). */
+  readonly firstStage: ReadonlySet<DomainId>;
   /** CAP.MAMV: the largest address mask of a page-selective command. VT-d spec 11.4.2. */
   readonly maxAddressMask: number;
-  /** CAP.DRD and CAP.DWD as the low-word bits 7 and 6 of an IOTLB command. */
+  /** CAP.DRD and CAP.DWD as the low-word bits 7 and 6 of an IOTLB command. VT-d. */
   readonly drainBits: number;
-  /** CAP.CM: mapping must flush too. */
-  readonly cachingMode: boolean;
-  /** Domains whose tables are first-stage: PASID-based commands. */
-  readonly firstStage: ReadonlySet<DomainId>;
-  /** Bits of a device-TLB command beside type and source id (queue depth, PFSID), by requester; 0 if not listed. */
+  /** Bits of a device-TLB command beside type and source id (queue depth, PFSID, queue id), by requester; 0 if not listed. VT-d, AMD. */
   readonly deviceBits: ReadonlyMap<RequesterId, { readonly lo: number; readonly hi: number }>;
+  /** IDR3.RIL: TLBI commands can name ranges. SMMUv3. */
+  readonly rangeInvalidation: boolean;
+  /** The driver runs with E2H, so that stage 1 is invalidated by EL2 commands. SMMUv3. */
+  readonly el2: boolean;
+  /** log2 of bytes of the smallest page. SMMUv3. */
+  readonly granuleShift: number;
 }
 
 export const DEFAULT_CONTEXT: DesignContext = {
+  dialect: DIALECT.vtd,
+  kernel: 702,
+  cachingMode: false,
+  firstStage: new Set(),
   // 18: what both QEMU and current servers report; 2^18 pages = 1 GiB
   maxAddressMask: 18,
   drainBits: 0xc0,
-  cachingMode: false,
-  firstStage: new Set(),
   deviceBits: new Map(),
+  rangeInvalidation: true,
+  el2: false,
+  granuleShift: 12,
 };
 
 /** A member of the registry (`designs.ts`): one file each. */

@@ -1,13 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { DEFAULT_CONTEXT } from './design.ts';
-import type { CacheTag, CommandEmitter, DesignContext } from './design.ts';
+import type { CacheTag, CommandEmitter, Design, DesignContext } from './design.ts';
 import { DESIGNS, designParameters, findDesign } from './designs.ts';
 import { FlushQueue } from './flush-queue.ts';
 import { LinuxLazy, timerExpiry } from './linux-lazy.ts';
 import { LinuxStrict } from './linux-strict.ts';
 import { TablePresence } from './table-presence.ts';
-import { addressMask, alignPage } from './vtd-flush.ts';
+import { addressMask, alignPage } from './page-words.ts';
 
 /** Records what a design emits as the kernel's tracepoint would print it; a submission ends with `;`. */
 class Recorder implements CommandEmitter {
@@ -21,6 +21,9 @@ class Recorder implements CommandEmitter {
   }
   submit(unit: number): void {
     this.lines.push(`${unit};`);
+  }
+  publish(unit: number): void {
+    this.lines.push(`${unit},`);
   }
   defer(): number {
     return ++this.deferred;
@@ -48,9 +51,20 @@ function strictOf(tags: readonly CacheTag[], context: Partial<DesignContext> = {
   return [design, recorder];
 }
 
+/** An unmap, by default from CPU 0, task 1. */
+function clear(design: Design, domain: number, first: number, last: number, more: object = {}): void {
+  design.unmap({ domain, first, last, freedTable: 0, cpu: 0, task: 1, time: 0, ...more });
+}
+
+/** A mapping from CPU 0. */
+function map(design: Design, domain: number, first: number, last: number, more: object = {}): void {
+  const intent = { offset: 0x1000000, prot: 3, replacedFirst: -1, replacedLast: -1, cpu: 0, task: 1, time: 0 };
+  design.map({ domain, first, last, ...intent, ...more });
+}
+
 /** One unmap and its sync, from CPU 0, task 1. */
-function unmap(design: LinuxStrict, domain: number, first: number, last: number, freed = 0): void {
-  design.unmap(domain, first, last, freed, 0, 1, 0);
+function unmap(design: Design, domain: number, first: number, last: number, freedTable = 0): void {
+  clear(design, domain, first, last, { freedTable });
   design.sync(domain, 0, 1, 0);
 }
 
@@ -155,22 +169,22 @@ describe('linux-strict', () => {
 
   test('one sync flushes the union of what its submitter unmapped, domain by domain', () => {
     const [design, recorder] = strictOf([iotlb(4), iotlb(5)]);
-    design.unmap(4, 0x200000, 0x2001ff, 0, 0, 1, 0);
-    design.unmap(5, 0x10, 0x10, 0, 0, 1, 0);
-    design.unmap(4, 0x200200, 0x2007ff, 0, 1, 1, 0);
-    design.unmap(4, 0x900000, 0x900000, 0, 0, 2, 0);
+    clear(design, 4, 0x200000, 0x2001ff);
+    clear(design, 5, 0x10, 0x10);
+    clear(design, 4, 0x200200, 0x2007ff, { cpu: 1 });
+    clear(design, 4, 0x900000, 0x900000, { task: 2 });
     design.sync(4, 0, 1, 0);
     expect(recorder.lines).toEqual(['0: 0x400f2 0x20000004b', '0;']);
   });
 
   test('caching mode flushes runs of new mappings without a hint; replaced tables are flushed at the map', () => {
     const [design, recorder] = strictOf([iotlb(4), deviceTlb(4, 0x100)], { cachingMode: true });
-    design.map(4, 0x10, 0x13, -1, -1, 0);
-    design.map(4, 0x14, 0x17, -1, -1, 0);
+    map(design, 4, 0x10, 0x13);
+    map(design, 4, 0x14, 0x17);
     design.syncMap(4, 0, 1, 0);
     expect(recorder.lines).toEqual(['0: 0x400f2 0x10003', '0;']);
     const [plain, other] = strictOf([iotlb(4)]);
-    plain.map(4, 0, 0x3ff, 0, 0x1ff, 0);
+    map(plain, 4, 0, 0x3ff, { replacedFirst: 0, replacedLast: 0x1ff });
     expect(other.lines).toEqual(['0: 0x400f2 0x9', '0;']);
   });
 });
@@ -219,9 +233,9 @@ describe('linux-lazy', () => {
 
   test('a ring of 256 holds 255; the 256th unmap flushes before it is queued', () => {
     const [design, recorder] = lazy();
-    for (let i = 0; i < 255; i++) design.unmap(11, i, i, 0, 0, 1, 0);
+    for (let i = 0; i < 255; i++) clear(design, 11, i, i);
     expect(recorder.lines).toEqual([]);
-    design.unmap(11, 255, 255, 0, 0, 1, 0);
+    clear(design, 11, 255, 255);
     expect(recorder.lines).toEqual(WHOLE);
     expect(design.queued(11, 0)).toBe(1);
   });
@@ -229,22 +243,22 @@ describe('linux-lazy', () => {
   test('rings are per CPU and per domain, and a flush from one CPU makes room on the others', () => {
     const [design, recorder] = lazy();
     for (let i = 0; i < 255; i++) {
-      design.unmap(11, i, i, 0, 0, 1, 0);
-      design.unmap(11, i, i, 0, 1, 1, 0);
-      design.unmap(12, i, i, 0, 0, 1, 0);
+      clear(design, 11, i, i);
+      clear(design, 11, i, i, { cpu: 1 });
+      clear(design, 12, i, i);
     }
     expect(recorder.lines).toEqual([]);
-    design.unmap(11, 1, 1, 0, 1, 1, 0);
+    clear(design, 11, 1, 1, { cpu: 1 });
     expect(recorder.lines).toEqual(WHOLE);
-    design.unmap(11, 1, 1, 0, 0, 1, 0);
+    clear(design, 11, 1, 1);
     expect(recorder.lines).toEqual(WHOLE);
     expect(design.queued(11, 0)).toBe(1);
   });
 
   test('the first unmap arms one timer for the domain, which flushes and can be armed again', () => {
     const [design, recorder] = lazy();
-    design.unmap(11, 1, 1, 0, 0, 1, 1e6);
-    design.unmap(11, 2, 2, 0, 1, 1, 2e6);
+    clear(design, 11, 1, 1, { time: 1e6 });
+    clear(design, 11, 2, 2, { cpu: 1, time: 2e6 });
     expect(recorder.timers).toEqual([[11, 16e6]]);
     design.expire(11, 16e6);
     expect(recorder.lines).toEqual(WHOLE);
@@ -252,7 +266,7 @@ describe('linux-lazy', () => {
     expect(recorder.released).toEqual([1, 2]);
     design.expire(11, 17e6);
     expect(recorder.lines).toEqual(WHOLE);
-    design.unmap(11, 3, 3, 0, 1, 1, 18e6);
+    clear(design, 11, 3, 3, { cpu: 1, time: 18e6 });
     expect(recorder.timers).toEqual([
       [11, 16e6],
       [11, 32e6],
@@ -307,7 +321,7 @@ describe('registry', () => {
     const recorder = new Recorder();
     const design = factory.create(recorder, DEFAULT_CONTEXT, designParameters(factory));
     design.assignTag(iotlb(3));
-    design.unmap(3, 1, 1, 0, 0, 1, 0);
+    clear(design, 3, 1, 1);
     design.sync(3, 0, 1, 0);
     for (const [timer, at] of recorder.timers) design.expire(timer, at);
     expect(recorder.lines.at(-1) ?? '0;').toBe('0;');

@@ -1,7 +1,8 @@
 import type { DomainId, PageNumber } from '../../traces/units.ts';
+import type { UnmapIntent } from './design.ts';
 
 /** What one submitter has unmapped in one domain and not yet flushed (include/linux/iommu.h, struct iommu_iotlb_gather). */
-export interface Gather {
+interface Gather {
   readonly domain: DomainId;
   first: PageNumber;
   last: PageNumber;
@@ -16,7 +17,7 @@ export interface Gather {
 export class Gathers {
   readonly #bySubmitter = new Map<number, Gather[]>();
 
-  add(cpu: number, task: number, domain: DomainId, first: PageNumber, last: PageNumber, freedTable: number): void {
+  add({ cpu, task, domain, first, last, freedTable }: UnmapIntent): void {
     const gather = this.#of(cpu, task, domain);
     if (!gather.open) {
       gather.open = true;
@@ -30,16 +31,24 @@ export class Gathers {
     gather.freedTable |= freedTable;
   }
 
+  /** True if pages can't be added to the submitter's open gather without a gap. */
+  disjoint({ cpu, task, domain, first, last }: UnmapIntent): boolean {
+    const gather = this.#find(cpu, task, domain);
+    return gather?.open === true && (last + 1 < gather.first || first > gather.last + 1);
+  }
+
   /** The open gather of a submitter in a domain, now closed; undefined if there is none. */
   take(cpu: number, task: number, domain: DomainId): Gather | undefined {
+    const gather = this.#find(cpu, task, domain);
+    if (gather?.open !== true) return undefined;
+    gather.open = false;
+    return gather;
+  }
+
+  #find(cpu: number, task: number, domain: DomainId): Gather | undefined {
     const list = this.#bySubmitter.get(submitter(cpu, task));
     if (list === undefined) return undefined;
-    for (let i = 0; i < list.length; i++) {
-      const gather = list[i]!; // i is in range
-      if (gather.domain !== domain || !gather.open) continue;
-      gather.open = false;
-      return gather;
-    }
+    for (let i = 0; i < list.length; i++) if (list[i]!.domain === domain) return list[i]; // i is in range
     return undefined;
   }
 
@@ -51,7 +60,7 @@ export class Gathers {
       this.#bySubmitter.set(key, list);
     }
     for (let i = 0; i < list.length; i++) if (list[i]!.domain === domain) return list[i]!; // i is in range
-    const gather = { domain, first: 0, last: 0, freedTable: 0, open: false };
+    const gather: Gather = { domain, first: 0, last: 0, freedTable: 0, open: false };
     list.push(gather);
     return gather;
   }

@@ -1,7 +1,7 @@
-import type { CommandEmitter, DesignContext, DesignFactory } from './design.ts';
+import type { DomainId, Nanoseconds } from '../../traces/units.ts';
+import type { CommandEmitter, DesignContext, DesignFactory, UnmapIntent } from './design.ts';
 import { FlushQueue, RING_SIZE } from './flush-queue.ts';
 import { LinuxStrict } from './linux-strict.ts';
-import type { DomainId, Nanoseconds, PageNumber } from '../../traces/units.ts';
 
 /** What `linux-lazy` can be given, in the units of its parameter table. */
 export interface LazyParameters {
@@ -39,23 +39,16 @@ export class LinuxLazy extends LinuxStrict {
     else this.#unmanaged.add(domain);
   }
 
-  override unmap(
-    domain: DomainId,
-    first: PageNumber,
-    last: PageNumber,
-    freedTable: number,
-    cpu: number,
-    task: number,
-    time: Nanoseconds,
-  ): void {
+  override unmap(intent: UnmapIntent): void {
+    const { domain, cpu, time } = intent;
     if (this.#unmanaged.has(domain)) {
-      super.unmap(domain, first, last, freedTable, cpu, task, time);
+      super.unmap(intent);
       return;
     }
-    this.syncMap(domain, cpu, task, time);
+    this.flush.defer(intent);
     const queue = this.#queue(domain);
     if (queue.mustFlush(cpu)) this.#flushAll(domain, queue);
-    queue.add(cpu, this.#emit.defer(domain, first, last));
+    queue.add(cpu, this.#emit.defer(domain, intent.first, intent.last));
     if (queue.timerOn) return;
     queue.timerOn = true;
     this.#emit.arm(domain, timerExpiry(time, this.#parameters.timeoutNs, this.#parameters.tickNs));
@@ -97,7 +90,7 @@ export class LinuxLazy extends LinuxStrict {
   }
 
   #flushAll(domain: DomainId, queue: FlushQueue): void {
-    this.flush.all(domain, this.tags.of(domain));
+    this.flush.all(domain);
     queue.flushed();
   }
 }

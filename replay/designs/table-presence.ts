@@ -1,9 +1,9 @@
 import type { DomainId, PageNumber } from '../../traces/units.ts';
 
-/** Pages under one entry of a level-2, level-3 and level-4 table: 2 MiB, 1 GiB, 512 GiB. VT-d spec 3.7. */
-const LEVEL_PAGES = [0x200, 0x40000, 0x8000000] as const;
-/** Largest leaf: 1 GiB. */
-const LARGEST_LEAF = 1;
+/** Pages under one entry of a table from level 2 on that can be a leaf: 2 MiB, 1 GiB. VT-d spec 3.7. */
+const LEAF_PAGES: readonly number[] = [0x200, 0x40000];
+/** Entries of a table where leafs have no size above theirs: 512. */
+const ENTRIES = 0x200;
 /** Blocks looked at one by one before a walk over the held tables is cheaper. */
 const MANY_BLOCKS = 4096;
 /** Blocks of one mapping that are followed one by one; what lies between both ends of a larger one is taken for leaves. */
@@ -17,9 +17,15 @@ const MAX_TABLES = 1 << 20;
  */
 export class TablePresence {
   readonly #domains = new Map<DomainId, Tables>();
+  readonly #leafs: readonly number[];
 
   /** Last page of the blocks whose tables the newest `map` replaced. */
   replacedLast: PageNumber = -1;
+
+  /** `leafs`: 4 KiB pages of the leaf sizes above the smallest page, ascending. */
+  constructor(leafs: readonly number[] = LEAF_PAGES) {
+    this.#leafs = leafs;
+  }
 
   /**
    * Returns the first page of the blocks whose (empty) tables large leaves replaced, or -1. `offset` is the physical page
@@ -28,7 +34,7 @@ export class TablePresence {
   map(domain: DomainId, first: PageNumber, last: PageNumber, offset: number): PageNumber {
     let tables = this.#domains.get(domain);
     if (tables === undefined) {
-      tables = new Tables();
+      tables = new Tables(this.#leafs);
       this.#domains.set(domain, tables);
     }
     const replaced = tables.map(first, last, offset);
@@ -49,23 +55,34 @@ export class TablePresence {
 }
 
 class Tables {
+  /** By level: 4 KiB pages of a block; the last is no leaf. */
+  readonly #sizes: readonly number[];
+  readonly #smallest: number;
+  readonly #largestLeaf: number;
   /** By level: numbers of the blocks that hold a table. */
-  readonly #held: readonly Set<number>[] = LEVEL_PAGES.map(() => new Set<number>());
+  readonly #held: readonly Set<number>[];
   /** Most mappings hit the block of the one before. */
   #lastBlock = -1;
   replacedLast: PageNumber = -1;
 
+  constructor(leafs: readonly number[]) {
+    this.#sizes = [...leafs, (leafs.at(-1) ?? 1) * ENTRIES];
+    this.#smallest = this.#sizes[0] ?? ENTRIES;
+    this.#largestLeaf = leafs.length - 1;
+    this.#held = this.#sizes.map(() => new Set<number>());
+  }
+
   map(first: PageNumber, last: PageNumber, offset: number): PageNumber {
-    const block = Math.floor(first / LEVEL_PAGES[0]);
-    if (block === this.#lastBlock && last < (block + 1) * LEVEL_PAGES[0] && last - first + 1 < LEVEL_PAGES[0])
-      return -1;
+    const smallest = this.#smallest;
+    const block = Math.floor(first / smallest);
+    if (block === this.#lastBlock && last < (block + 1) * smallest && last - first + 1 < smallest) return -1;
     let replaced = -1;
     this.replacedLast = -1;
-    for (let level = LEVEL_PAGES.length - 1; level >= 0; level--) {
-      const size = LEVEL_PAGES[level] ?? 1;
+    for (let level = this.#sizes.length - 1; level >= 0; level--) {
+      const size = this.#sizes[level] ?? 1;
       const held = this.#held[level];
       if (held === undefined) continue;
-      const leafFits = level <= LARGEST_LEAF && ((offset % size) + size) % size === 0;
+      const leafFits = level <= this.#largestLeaf && ((offset % size) + size) % size === 0;
       const from = Math.floor(first / size);
       const to = Math.floor(last / size);
       for (let b = from; b <= to; b++) {
@@ -87,9 +104,9 @@ class Tables {
 
   /** A block inside a larger leaf of the same mapping needs no table of its own. */
   #underLeaf(level: number, block: number, first: PageNumber, last: PageNumber, offset: number): boolean {
-    const size = LEVEL_PAGES[level] ?? 1;
-    for (let up = level + 1; up <= LARGEST_LEAF; up++) {
-      const upper = LEVEL_PAGES[up] ?? 1;
+    const size = this.#sizes[level] ?? 1;
+    for (let up = level + 1; up <= this.#largestLeaf; up++) {
+      const upper = this.#sizes[up] ?? 1;
       const start = Math.floor((block * size) / upper) * upper;
       if (offset % upper === 0 && first <= start && last >= start + upper - 1) return true;
     }
@@ -97,10 +114,10 @@ class Tables {
   }
 
   unmap(first: PageNumber, last: PageNumber): number {
-    if (last - first + 1 < LEVEL_PAGES[0]) return 0;
+    if (last - first + 1 < this.#smallest) return 0;
     let freed = 0;
-    for (let level = 0; level < LEVEL_PAGES.length; level++) {
-      const size = LEVEL_PAGES[level] ?? 1;
+    for (let level = 0; level < this.#sizes.length; level++) {
+      const size = this.#sizes[level] ?? 1;
       const held = this.#held[level];
       if (held === undefined || held.size === 0) continue;
       const from = Math.ceil(first / size);

@@ -1,49 +1,78 @@
-import type { CommandEmitter, DesignContext } from './design.ts';
-import type { HeldTag } from './cache-tags.ts';
 import type { DomainId, PageNumber } from '../../traces/units.ts';
+import type { CacheTags, HeldTag } from './cache-tags.ts';
+import type { CommandEmitter, DesignContext, MapIntent, UnmapIntent } from './design.ts';
+import type { DomainFlush } from './domain-flush.ts';
+import { Gathers } from './gather.ts';
+import { MapRuns } from './map-runs.ts';
+import { addressMask, alignPage, pageHigh, pageLow } from './page-words.ts';
 
 /** Commands in one submission at most, without its wait (drivers/iommu/intel/iommu.h, QI_MAX_BATCHED_DESC_COUNT). */
-export const MAX_BATCH = 16;
+const MAX_BATCH = 16;
 /** "Everything" as an address mask (drivers/iommu/intel/iommu.h, MAX_AGAW_PFN_WIDTH). */
-export const WHOLE_MASK = 52;
-
+const WHOLE_MASK = 52;
 const NESTING_DEVICE_TLB = 3;
-const HIGH = 0x100000000;
-
-/** Bits needed for the difference of first and last page: the smallest 2^m pages, aligned, that hold both. */
-export function addressMask(first: PageNumber, last: PageNumber): number {
-  const low = (first ^ last) | 0;
-  const high = (Math.floor(first / HIGH) ^ Math.floor(last / HIGH)) | 0;
-  return high === 0 ? 32 - Math.clz32(low) : 64 - Math.clz32(high);
-}
-
-/** `page` with its lowest `mask` bits cleared. */
-export function alignPage(page: PageNumber, mask: number): PageNumber {
-  if (mask >= WHOLE_MASK) return 0;
-  const size = 2 ** mask;
-  return page - (page % size);
-}
 
 /**
  * Chooses and encodes VT-d commands for the tags of one domain, in batches of 16 with one wait each, a new batch where the
  * unit changes (drivers/iommu/intel/cache.c; VT-d spec 6.5.2).
  */
-export class VtdFlush {
+export class VtdFlush implements DomainFlush {
   readonly #emit: CommandEmitter;
   readonly #context: DesignContext;
+  readonly #tags: CacheTags;
+  readonly #gathers = new Gathers();
+  readonly #runs = new MapRuns((domain, first, last) => this.#notPresent(domain, first, last));
   #unit = -1;
   #pending = 0;
 
-  constructor(emit: CommandEmitter, context: DesignContext) {
+  constructor(emit: CommandEmitter, context: DesignContext, tags: CacheTags) {
     this.#emit = emit;
     this.#context = context;
+    this.#tags = tags;
+  }
+
+  map(intent: MapIntent): void {
+    const { domain, replacedFirst, replacedLast } = intent;
+    if (replacedFirst >= 0) this.#range(domain, replacedFirst, replacedLast, 0);
+    if (this.#context.cachingMode) this.#runs.add(intent.cpu, domain, intent.first, intent.last);
+  }
+
+  syncMap(cpu: number): void {
+    this.#runs.end(cpu);
+  }
+
+  unmap(intent: UnmapIntent): void {
+    this.#runs.end(intent.cpu);
+    this.#gathers.add(intent);
+  }
+
+  defer(intent: UnmapIntent): void {
+    this.#runs.end(intent.cpu);
+  }
+
+  sync(domain: DomainId, cpu: number, task: number): void {
+    const gather = this.#gathers.take(cpu, task, domain);
+    if (gather !== undefined) this.#range(domain, gather.first, gather.last, gather.freedTable === 1 ? 0 : 1);
+  }
+
+  all(domain: DomainId): void {
+    const firstStage = this.#context.firstStage.has(domain);
+    const tags = this.#tags.of(domain);
+    for (let i = 0; i < tags.length; i++) {
+      const tag = tags[i]!; // i is in range
+      if ((tag.type & 1) === 1) this.#deviceTlb(tag, 0, WHOLE_MASK);
+      else if (firstStage) this.#pasidIotlb(tag, 0, WHOLE_MASK, 0);
+      else this.#domainIotlb(tag);
+    }
+    this.#close();
   }
 
   /** Drops the pages `first` to `last` from every tag. `hint` 1: only leaf entries changed (IH). */
-  range(domain: DomainId, tags: readonly HeldTag[], first: PageNumber, last: PageNumber, hint: number): void {
+  #range(domain: DomainId, first: PageNumber, last: PageNumber, hint: number): void {
     let mask = addressMask(first, last);
     let page = alignPage(first, mask);
     const firstStage = this.#context.firstStage.has(domain);
+    const tags = this.#tags.of(domain);
     for (let i = 0; i < tags.length; i++) {
       const tag = tags[i]!; // i is in range
       if (tag.type === NESTING_DEVICE_TLB) {
@@ -60,27 +89,16 @@ export class VtdFlush {
   }
 
   /** Drops what new mappings made wrong in a cache that holds not-present entries (CAP.CM): IOTLB only, IH 0. */
-  notPresent(domain: DomainId, tags: readonly HeldTag[], first: PageNumber, last: PageNumber): void {
-    if (!this.#context.cachingMode || this.#context.firstStage.has(domain)) return;
+  #notPresent(domain: DomainId, first: PageNumber, last: PageNumber): void {
+    if (this.#context.firstStage.has(domain)) return;
     const mask = addressMask(first, last);
     const page = alignPage(first, mask);
+    const tags = this.#tags.of(domain);
     for (let i = 0; i < tags.length; i++) {
       const tag = tags[i]!; // i is in range
       if ((tag.type & 1) === 1) continue;
       if (mask > this.#context.maxAddressMask) this.#domainIotlb(tag);
       else this.#pageIotlb(tag, page, mask, 0);
-    }
-    this.#close();
-  }
-
-  /** Drops everything of the domain from every tag. */
-  all(domain: DomainId, tags: readonly HeldTag[]): void {
-    const firstStage = this.#context.firstStage.has(domain);
-    for (let i = 0; i < tags.length; i++) {
-      const tag = tags[i]!; // i is in range
-      if ((tag.type & 1) === 1) this.#deviceTlb(tag, 0, WHOLE_MASK);
-      else if (firstStage) this.#pasidIotlb(tag, 0, WHOLE_MASK, 0);
-      else this.#domainIotlb(tag);
     }
     this.#close();
   }
@@ -121,7 +139,7 @@ export class VtdFlush {
     if (this.#pending > 0 && (unit !== this.#unit || this.#pending === MAX_BATCH)) this.#close();
     this.#unit = unit;
     this.#pending++;
-    this.#emit.command(unit, w0Lo, w0Hi, w1Lo, w1Hi);
+    this.#emit.command(unit, w0Lo, w0Hi, w1Lo, w1Hi, 0, 0, 0, 0);
   }
 
   #close(): void {
@@ -129,14 +147,4 @@ export class VtdFlush {
     this.#pending = 0;
     this.#emit.submit(this.#unit);
   }
-}
-
-/** Low int32 word of the page's address. */
-function pageLow(page: PageNumber): number {
-  return ((page % 0x100000) << 12) | 0;
-}
-
-/** High int32 word of the page's address. */
-function pageHigh(page: PageNumber): number {
-  return Math.floor(page / 0x100000) | 0;
 }

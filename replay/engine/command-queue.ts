@@ -1,5 +1,19 @@
 import type { Nanoseconds } from '../../traces/units.ts';
 
+/** int32 words of a command: w0 to w3, low before high. */
+export const COMMAND_WORDS = 8;
+
+/** What a command does, at its time. The fourth word says nothing about caches. */
+export type ApplyCommand = (
+  time: Nanoseconds,
+  w0Lo: number,
+  w0Hi: number,
+  w1Lo: number,
+  w1Hi: number,
+  w2Lo: number,
+  w2Hi: number,
+) => void;
+
 /**
  * Commands of one unit that the hardware has not finished, in order, each with the time at which it takes effect. A ring that
  * grows; words as int32 halves.
@@ -11,7 +25,7 @@ export class CommandQueue {
   pushed = 0;
   popped = 0;
   #times = new Float64Array(64);
-  #words = new Int32Array(4 * 64);
+  #words = new Int32Array(COMMAND_WORDS * 64);
   #head = 0;
   #count = 0;
 
@@ -20,36 +34,43 @@ export class CommandQueue {
     return this.#count === 0 ? Number.POSITIVE_INFINITY : this.#times[this.#head]!; // head is in range
   }
 
-  push(time: Nanoseconds, w0Lo: number, w0Hi: number, w1Lo: number, w1Hi: number): void {
+  /** Puts in the command whose `COMMAND_WORDS` words stand at `from`. */
+  push(time: Nanoseconds, words: Int32Array, from: number): void {
     if (this.#count === this.#times.length) this.#grow();
     const at = (this.#head + this.#count) % this.#times.length;
     this.#times[at] = time;
-    this.#words[4 * at] = w0Lo;
-    this.#words[4 * at + 1] = w0Hi;
-    this.#words[4 * at + 2] = w1Lo;
-    this.#words[4 * at + 3] = w1Hi;
+    for (let w = 0; w < COMMAND_WORDS; w++) this.#words[COMMAND_WORDS * at + w] = words[from + w]!; // in range
     this.#count++;
     this.pushed++;
   }
 
   /** Hands the oldest command over and drops it. */
-  pop(take: (time: Nanoseconds, w0Lo: number, w0Hi: number, w1Lo: number, w1Hi: number) => void): void {
+  pop(take: ApplyCommand): void {
     const at = this.#head;
     const words = this.#words;
+    const from = COMMAND_WORDS * at;
     this.#head = (at + 1) % this.#times.length;
     this.#count--;
     this.popped++;
-    take(this.#times[at]!, words[4 * at]!, words[4 * at + 1]!, words[4 * at + 2]!, words[4 * at + 3]!); // in range
+    take(
+      this.#times[at]!, // in range, like all below
+      words[from]!,
+      words[from + 1]!,
+      words[from + 2]!,
+      words[from + 3]!,
+      words[from + 4]!,
+      words[from + 5]!,
+    );
   }
 
   #grow(): void {
     const size = this.#times.length;
     const times = new Float64Array(size * 2);
-    const words = new Int32Array(size * 8);
+    const words = new Int32Array(size * 2 * COMMAND_WORDS);
     for (let i = 0; i < this.#count; i++) {
       const from = (this.#head + i) % size;
       times[i] = this.#times[from]!; // both are in range
-      for (let w = 0; w < 4; w++) words[4 * i + w] = this.#words[4 * from + w]!;
+      for (let w = 0; w < COMMAND_WORDS; w++) words[COMMAND_WORDS * i + w] = this.#words[COMMAND_WORDS * from + w]!;
     }
     this.#times = times;
     this.#words = words;

@@ -1,4 +1,6 @@
-import { VTD_TYPE_NAMES } from '../../traces/dialects/vtd-fields.ts';
+import type { CommandDialect } from '../../traces/dialects/dialect.ts';
+import { dialectById } from '../../traces/dialects/dialects.ts';
+import { vtdDialect } from '../../traces/dialects/vtd.ts';
 import { Random } from '../../traces/random.ts';
 import { ATTACH, FLUSH, ORIGIN, OUTCOME, STREAM_ID } from '../../traces/schema.ts';
 import type { Segment } from '../../traces/segment.ts';
@@ -10,8 +12,9 @@ import type { Costs } from '../costs/cost-profile.ts';
 import { CacheTags } from '../designs/cache-tags.ts';
 import type { CacheTag, Design, DesignContext } from '../designs/design.ts';
 import { designParameters, findDesign } from '../designs/designs.ts';
+import type { DomainFlush } from '../designs/domain-flush.ts';
+import { createFlush } from '../designs/flushes.ts';
 import { submitter } from '../designs/gather.ts';
-import { VtdFlush } from '../designs/vtd-flush.ts';
 import { parameterOf } from '../hardware/profile.ts';
 import type { HardwareProfile } from '../hardware/profile.ts';
 import { MAP_RESULT, UNMAP_RESULT } from '../model/machine.ts';
@@ -19,9 +22,10 @@ import type { Machine } from '../model/machine.ts';
 import { createMachine } from '../model/vtd-machine.ts';
 import type { DesignResult } from '../results.ts';
 import { AddressReuse } from './address-reuse.ts';
+import type { ApplyCommand } from './command-queue.ts';
 import { DeviceDomains } from './device-domains.ts';
 import { Submission } from './submission.ts';
-import type { ApplyCommand } from './submission.ts';
+
 import { changesTables } from './table-changes.ts';
 import { SeriesBuilder } from './time-series.ts';
 
@@ -84,6 +88,7 @@ export class DesignRun {
   readonly #options: RunOptions;
   readonly #machine: Machine;
   readonly #reuse: AddressReuse;
+  readonly #dialect: CommandDialect;
   readonly #submission: Submission;
   readonly #design: Design;
   readonly #model: AccessModel | undefined;
@@ -95,7 +100,9 @@ export class DesignRun {
   readonly #row = new Int32Array(32);
   readonly #apply: ApplyCommand;
   readonly #tags = new CacheTags();
-  readonly #teardown: VtdFlush;
+  /** Flushes of domains that go away, whatever the design, and the tag that goes. */
+  readonly #teardown: DomainFlush;
+  readonly #going = new CacheTags();
   /** Domains that ever had a cache tag. */
   readonly #tagged = new Set<DomainId>();
   readonly #untagged = new Set<DomainId>();
@@ -118,9 +125,10 @@ export class DesignRun {
     });
     this.#machine = machine;
     this.#reuse = new AddressReuse(parameterOf(options.hardware, 'page-table.levels'));
-    this.#submission = new Submission(options.costs, this.#reuse);
+    this.#dialect = dialectById(options.context.dialect) ?? vtdDialect;
+    this.#submission = new Submission(options.costs, this.#reuse, this.#dialect);
     this.#design = factory.create(this.#submission, options.context, designParameters(factory, options.parameters));
-    this.#teardown = new VtdFlush(this.#submission, options.context);
+    this.#teardown = createFlush(this.#submission, options.context, this.#going);
     this.#unmanaged = new Set(options.unmanaged);
     for (const domain of options.unmanaged) this.#design.setManaged(domain, false);
     this.#apply = (time, w0Lo, w0Hi, w1Lo, w1Hi) => void machine.command(time, w0Lo, w0Hi, w1Lo, w1Hi);
@@ -176,7 +184,7 @@ export class DesignRun {
     const truth = accesses && this.#unmaps > 0;
     const commandsByType: { [type: string]: number } = {};
     submission.byType.forEach((n, type) => {
-      if (n > 0) commandsByType[VTD_TYPE_NAMES[type] ?? 'undefined'] = n;
+      if (n > 0) commandsByType[this.#dialect.typeNames[type] ?? 'undefined'] = n;
     });
     const result: DesignResult = {
       name: this.name,
@@ -288,7 +296,18 @@ export class DesignRun {
     const last = first + pages - 1;
     const replaced = (done & MAP_RESULT.freedTable) !== 0;
     this.#submission.from(cpu, time);
-    this.#design.map(domain, first, last, replaced ? first : -1, replaced ? last : -1, cpu, task, time);
+    this.#design.map({
+      domain,
+      first,
+      last,
+      offset: pageNumber(columns.physLo[r]!, columns.physHi[r]!) - first,
+      prot,
+      replacedFirst: replaced ? first : -1,
+      replacedLast: replaced ? last : -1,
+      cpu,
+      task,
+      time,
+    });
     if (this.#options.context.cachingMode) this.#design.syncMap(domain, cpu, task, time);
     this.#model?.mapped(time, this.#rid(domain, columns.device[r]!), domain, first, pages, prot);
   }
@@ -334,7 +353,7 @@ export class DesignRun {
     const spent = Math.round(costs['cpu.unmap'] + pages * costs['cpu.unmap-page']);
     this.#submission.spend(spent);
     this.#submission.from(cpu, time + spent);
-    this.#design.unmap(domain, first, first + pages - 1, freedTable, cpu, task, time);
+    this.#design.unmap({ domain, first, last: first + pages - 1, freedTable, cpu, task, time });
     const unmanaged = this.#unmanaged.has(domain);
     if (unmanaged) this.#unmanagedUnmaps++;
     if (!unmanaged || !this.#options.rangeFlushes) this.#design.sync(domain, cpu, task, time);
@@ -374,7 +393,9 @@ export class DesignRun {
       if (this.#tags.has(tag)) return;
       // taking a context or PASID entry away empties what it filled, whatever the design (drivers/iommu/intel/pasid.c)
       this.#submission.from(cpu, time);
-      this.#teardown.all(domain, [{ ...tag, users: 1 }]);
+      this.#going.assign(tag);
+      this.#teardown.all(domain);
+      this.#going.unassign(tag);
       return;
     }
     // the DMA API uses requests without PASID only

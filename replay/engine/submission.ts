@@ -1,11 +1,11 @@
-import { VTD_TYPE, VTD_TYPE_NAMES, vtdType } from '../../traces/dialects/vtd-fields.ts';
+import type { CommandDialect } from '../../traces/dialects/dialect.ts';
+import { DIALECT } from '../../traces/schema.ts';
 import type { DomainId, Nanoseconds, PageNumber } from '../../traces/units.ts';
 import type { Costs } from '../costs/cost-profile.ts';
 import type { CommandEmitter } from '../designs/design.ts';
 import type { AddressReuse } from './address-reuse.ts';
-import { CommandQueue } from './command-queue.ts';
-
-export type ApplyCommand = (time: Nanoseconds, w0Lo: number, w0Hi: number, w1Lo: number, w1Hi: number) => void;
+import { COMMAND_WORDS, CommandQueue } from './command-queue.ts';
+import type { ApplyCommand } from './command-queue.ts';
 
 interface Wait {
   until: Nanoseconds;
@@ -13,9 +13,6 @@ interface Wait {
   /** `queue.pushed` after its last command. */
   readonly last: number;
 }
-
-/** Most commands of one submission. */
-const BATCH = 64;
 
 /**
  * Modelled time: takes a design's commands and says when the hardware has done each, how long submitters wait, and what it costs.
@@ -27,24 +24,31 @@ export class Submission implements CommandEmitter {
   doorbells = 0;
   cpuNs = 0;
   stallNs = 0;
-  readonly byType = new Int32Array(VTD_TYPE_NAMES.length);
+  readonly byType: Int32Array;
   readonly #costs: Costs;
+  readonly #dialect: CommandDialect;
+  /** By type: 1 if it goes on to a device's TLB. */
+  readonly #deviceTlb: Uint8Array;
   readonly #reuse: AddressReuse;
   readonly #queues = new Map<number, CommandQueue>();
   readonly #queueList: CommandQueue[] = [];
   /** Newest submission of each CPU. */
   readonly #waits = new Map<number, Wait>();
   readonly #timers = new Map<number, Nanoseconds>();
-  readonly #batch = new Int32Array(4 * BATCH);
+  #batch = new Int32Array(COMMAND_WORDS * 64);
   #count = 0;
   #cpu = -1;
   #now: Nanoseconds = 0;
   /** Earliest of the armed timers. */
   nextTimer: Nanoseconds = Number.POSITIVE_INFINITY;
 
-  constructor(costs: Costs, reuse: AddressReuse) {
+  constructor(costs: Costs, reuse: AddressReuse, dialect: CommandDialect) {
     this.#costs = costs;
     this.#reuse = reuse;
+    this.#dialect = dialect;
+    this.byType = new Int32Array(dialect.typeNames.length);
+    this.#deviceTlb = new Uint8Array(dialect.typeNames.length);
+    for (const type of dialect.deviceTlb) this.#deviceTlb[type] = 1;
   }
 
   /** What follows is submitted by a CPU from this time on; -1 for a timer, which runs where there is room. */
@@ -63,7 +67,7 @@ export class Submission implements CommandEmitter {
     wait.until = time;
     const { queue, last } = wait;
     while (queue.popped < last) {
-      queue.pop((_at, w0Lo, w0Hi, w1Lo, w1Hi) => apply(time, w0Lo, w0Hi, w1Lo, w1Hi));
+      queue.pop((_at, w0Lo, w0Hi, w1Lo, w1Hi, w2Lo, w2Hi) => apply(time, w0Lo, w0Hi, w1Lo, w1Hi, w2Lo, w2Hi));
     }
     if (queue.popped === queue.pushed) queue.freeAt = time;
   }
@@ -73,46 +77,87 @@ export class Submission implements CommandEmitter {
     this.cpuNs += ns;
   }
 
-  command(_unit: number, w0Lo: number, w0Hi: number, w1Lo: number, w1Hi: number): void {
-    if (this.#count === BATCH) throw new RangeError(`a submission holds ${BATCH} commands at most`);
-    const at = 4 * this.#count++;
-    this.#batch[at] = w0Lo;
-    this.#batch[at + 1] = w0Hi;
-    this.#batch[at + 2] = w1Lo;
-    this.#batch[at + 3] = w1Hi;
+  command(
+    _unit: number,
+    w0Lo: number,
+    w0Hi: number,
+    w1Lo: number,
+    w1Hi: number,
+    w2Lo: number,
+    w2Hi: number,
+    w3Lo: number,
+    w3Hi: number,
+  ): void {
+    const at = COMMAND_WORDS * this.#count++;
+    if (at === this.#batch.length) {
+      const larger = new Int32Array(2 * at);
+      larger.set(this.#batch);
+      this.#batch = larger;
+    }
+    const batch = this.#batch;
+    batch[at] = w0Lo;
+    batch[at + 1] = w0Hi;
+    batch[at + 2] = w1Lo;
+    batch[at + 3] = w1Hi;
+    batch[at + 4] = w2Lo;
+    batch[at + 5] = w2Hi;
+    batch[at + 6] = w3Lo;
+    batch[at + 7] = w3Hi;
   }
 
   submit(unit: number): void {
+    // requests say themselves when they are done; elsewhere one more command does
+    this.#hand(unit, this.#dialect.completion < 0 ? 0 : 1);
+    const costs = this.#costs;
+    const queue = this.#queueOf(unit);
+    const submitted = this.#now;
+    const done = queue.freeAt + costs['queue.wait'];
+    queue.freeAt = done;
+    if (this.#cpu >= 0) this.#waits.set(this.#cpu, { until: done, queue, last: queue.pushed });
+    this.#now = done;
+    this.syncs++;
+    this.stallNs += done - submitted;
+    this.cpuNs += done - submitted;
+  }
+
+  publish(unit: number): void {
+    this.#hand(unit, 0);
+  }
+
+  /** Writes the batch and `waits` wait commands into the queue; `now` moves on to when the CPU has done so. */
+  #hand(unit: number, waits: number): void {
     const costs = this.#costs;
     const count = this.#count;
     this.#count = 0;
+    const queue = this.#queueOf(unit);
+    const ready = this.#cpu < 0 ? this.#now : Math.max(this.#now, this.#waits.get(this.#cpu)?.until ?? 0);
+    // drivers/iommu/amd/iommu.c writes the tail behind each command, all others once
+    const doorbells = this.#dialect.id === DIALECT.amd ? count + waits : 1;
+    const written = (count + waits) * costs['cpu.command'] + doorbells * costs['cpu.doorbell'];
+    const submitted = ready + written;
+    let done = Math.max(submitted + costs['queue.fetch'], queue.freeAt);
+    for (let i = 0; i < count; i++) {
+      const at = COMMAND_WORDS * i;
+      const type = this.#dialect.typeNumber(this.#batch[at]!, this.#batch[at + 1]!); // i is in range
+      done += this.#deviceTlb[type] === 1 ? costs['queue.device-tlb'] : costs['queue.iotlb'];
+      queue.push(done, this.#batch, at);
+      this.byType[type]!++; // a type is in range
+    }
+    queue.freeAt = done;
+    this.#now = submitted;
+    this.commands += count;
+    this.doorbells += doorbells;
+    this.cpuNs += written;
+  }
+
+  #queueOf(unit: number): CommandQueue {
     let queue = this.#queues.get(unit);
     if (queue === undefined) {
       queue = new CommandQueue();
       this.#queues.set(unit, queue);
       this.#queueList.push(queue);
     }
-    const ready = this.#cpu < 0 ? this.#now : Math.max(this.#now, this.#waits.get(this.#cpu)?.until ?? 0);
-    const written = (count + 1) * costs['cpu.command'] + costs['cpu.doorbell'];
-    const submitted = ready + written;
-    let done = Math.max(submitted + costs['queue.fetch'], queue.freeAt);
-    for (let i = 0; i < count; i++) {
-      const w0Lo = this.#batch[4 * i]!; // i is in range
-      const type = vtdType(w0Lo);
-      const device = type === VTD_TYPE.deviceTlb || type === VTD_TYPE.pasidDeviceTlb;
-      done += device ? costs['queue.device-tlb'] : costs['queue.iotlb'];
-      queue.push(done, w0Lo, this.#batch[4 * i + 1]!, this.#batch[4 * i + 2]!, this.#batch[4 * i + 3]!);
-      this.byType[type]!++; // a type is in range
-    }
-    done += costs['queue.wait'];
-    queue.freeAt = done;
-    if (this.#cpu >= 0) this.#waits.set(this.#cpu, { until: done, queue, last: queue.pushed });
-    this.#now = done;
-    this.commands += count;
-    this.syncs++;
-    this.doorbells++;
-    this.stallNs += done - submitted;
-    this.cpuNs += written + (done - submitted);
+    return queue;
   }
 
   defer(domain: DomainId, first: PageNumber, last: PageNumber): number {

@@ -3,7 +3,7 @@ import { ATTACH, DIALECT, FLUSH, INV_FORM, ORIGIN, RESET, STREAM_ID } from '../.
 import type { Segment } from '../../traces/segment.ts';
 import type { Trace } from '../../traces/trace.ts';
 import { ABSENT, pageNumber } from '../../traces/units.ts';
-import type { DomainId, PageNumber } from '../../traces/units.ts';
+import type { DomainId } from '../../traces/units.ts';
 import { IorrError } from '../../traces/errors.ts';
 import type { CacheTag } from '../designs/design.ts';
 import { CacheTags } from '../designs/cache-tags.ts';
@@ -16,66 +16,15 @@ import { InvReport } from './inv-report.ts';
 import type { InvOutcome } from './inv-report.ts';
 import { readInvTraits } from './inv-traits.ts';
 import type { InvTraits } from './inv-traits.ts';
+import { verifyQueue } from './verify-queue.ts';
 import { LazyVerifier } from './verify-lazy.ts';
 import { StrictVerifier } from './verify-strict.ts';
+import type { FlushVerifier } from './flush-verifier.ts';
 import { WaitCheck } from './wait-check.ts';
 
 export interface VerifyInvOptions {
   /** Name of the design that made the trace; found out from the trace if not given. */
   readonly design?: string;
-}
-
-/** What checks a design's commands against those of the trace; one for each way to flush. */
-export interface FlushVerifier {
-  unmap(intent: UnmapIntent): void;
-  /** A mapping; `replacedFirst` to `replacedLast` as in `Design.map`. */
-  map(
-    key: number,
-    event: number,
-    domain: DomainId,
-    first: PageNumber,
-    last: PageNumber,
-    replaced: readonly [number, number],
-    cpu: number,
-    task: number,
-    time: number,
-  ): void;
-  assignTag(tag: CacheTag): void;
-  unassignTag(tag: CacheTag): void;
-  /** The driver began to flush (a flush event of the first tag of a domain). */
-  flush(intent: FlushIntent): void;
-  /** Domain of a flush of this submitter that nothing before it explains, or `ABSENT`: the map behind it is likely its own. */
-  unexplained(key: number): DomainId;
-  /** A predicted command of this submitter has not been recorded yet. */
-  expects(key: number): boolean;
-  /** A recorded flush command. `submitted` is when the driver put it into the queue. */
-  command(key: number, cpu: number, task: number, event: number, submitted: number, words: CommandWords): void;
-  finish(): void;
-}
-
-export interface UnmapIntent {
-  readonly key: number;
-  readonly event: number;
-  readonly domain: DomainId;
-  readonly first: PageNumber;
-  readonly last: PageNumber;
-  /** 0, 1, or -1 where the domain, and so its table, is not known yet. */
-  readonly freedTable: number;
-  readonly cpu: number;
-  readonly task: number;
-  readonly time: number;
-}
-
-export interface FlushIntent {
-  readonly key: number;
-  readonly event: number;
-  readonly op: number;
-  readonly domain: DomainId;
-  readonly first: PageNumber;
-  readonly last: PageNumber;
-  readonly cpu: number;
-  readonly task: number;
-  readonly time: number;
 }
 
 const COLUMNS = {
@@ -102,6 +51,10 @@ export function verifyInv(trace: Trace, options: VerifyInvOptions = {}): InvOutc
     });
   }
   const report = new InvReport();
+  if (traits.context.dialect !== DIALECT.vtd) {
+    verifyQueue(trace, traits, report, name);
+    return report.outcome();
+  }
   const walk = new InvWalk(traits, report, name);
   for (const segment of trace.segments({ columns: COLUMNS, reuse: true })) walk.segment(segment);
   walk.finish();
@@ -206,8 +159,10 @@ class InvWalk {
     const key = submitter(cpu, task);
     this.#tearing.delete(key);
     if (domain === ABSENT) domain = this.#verifier.unexplained(key);
-    const replaced = this.#tables.map(domain, first, last, offset);
-    this.#verifier.map(key, event, domain, first, last, [replaced, this.#tables.replacedLast], cpu, task, time);
+    const replacedFirst = this.#tables.map(domain, first, last, offset);
+    const { replacedLast } = this.#tables;
+    const range = { domain, first, last, offset, prot: 0, replacedFirst, replacedLast };
+    this.#verifier.map({ key, event, ...range, cpu, task, time });
   }
 
   #unmap(
@@ -348,7 +303,7 @@ class InvWalk {
       columns.w3Hi[r] ?? 0,
     ];
     const lag = (columns.lagHi[r] ?? 0) * 0x100000000 + ((columns.lagLo[r] ?? 0) >>> 0);
-    this.#verifier.command(key, cpu, task, event, time - lag, words);
+    this.#verifier.command({ key, cpu, task, event, submitted: time - lag, words });
   }
 
   /** The queue of a unit. QEMU's log names none: its queue is that of the first unit that anything names. */

@@ -1,15 +1,15 @@
 import { VTD_TYPE } from '../../traces/dialects/vtd-fields.ts';
 import { FLUSH } from '../../traces/schema.ts';
 import { ABSENT } from '../../traces/units.ts';
-import type { DomainId, Nanoseconds, PageNumber } from '../../traces/units.ts';
+import type { DomainId, Nanoseconds } from '../../traces/units.ts';
 import type { CacheTag } from '../designs/design.ts';
 import { designParameters } from '../designs/designs.ts';
 import { LinuxLazy, linuxLazy } from '../designs/linux-lazy.ts';
 import type { TablePresence } from '../designs/table-presence.ts';
-import type { CommandMatcher, CommandWords } from './command-matcher.ts';
+import type { CommandMatcher } from './command-matcher.ts';
 import type { InvReport } from './inv-report.ts';
 import type { InvTraits } from './inv-traits.ts';
-import type { FlushIntent, FlushVerifier, UnmapIntent } from './verify-inv.ts';
+import type { FlushIntent, FlushVerifier, RecordedCommand, RecordedMap, RecordedUnmap } from './flush-verifier.ts';
 import { StrictVerifier, flushMatcher } from './verify-strict.ts';
 
 /**
@@ -48,7 +48,7 @@ interface Recent {
 interface Unknown {
   count: number;
   /** The newest unmap of all, if its domain is not known. */
-  newest: UnmapIntent | undefined;
+  newest: RecordedUnmap | undefined;
 }
 
 /**
@@ -72,7 +72,7 @@ export class LazyVerifier implements FlushVerifier {
   /** When each CPU was last heard of. */
   readonly #heard = new Map<number, Nanoseconds>();
   /** Newest unmap of each submitter, if nothing but flushes came behind it. */
-  readonly #newest = new Map<number, UnmapIntent>();
+  readonly #newest = new Map<number, RecordedUnmap>();
   #guessed = 0;
   #races = 0;
   #early = 0;
@@ -99,6 +99,7 @@ export class LazyVerifier implements FlushVerifier {
           this.#matcher.expect(this.#key, this.#event, [w0Lo, w0Hi, w1Lo, w1Hi, 0, 0, 0, 0]);
         },
         submit: () => undefined,
+        publish: () => undefined,
         defer: () => 0,
         release: () => undefined,
         arm: (domain) => {
@@ -123,24 +124,14 @@ export class LazyVerifier implements FlushVerifier {
     this.#strict.unassignTag(tag);
   }
 
-  map(
-    key: number,
-    event: number,
-    domain: DomainId,
-    first: PageNumber,
-    last: PageNumber,
-    replaced: readonly [number, number],
-    cpu: number,
-    task: number,
-    time: number,
-  ): void {
-    this.#heard.set(cpu, time);
-    this.#newest.delete(key);
-    this.#strict.map(key, event, domain, first, last, replaced, cpu, task, time);
+  map(intent: RecordedMap): void {
+    this.#heard.set(intent.cpu, intent.time);
+    this.#newest.delete(intent.key);
+    this.#strict.map(intent);
   }
 
-  unmap(intent: UnmapIntent): void {
-    const { domain, cpu, task, time } = intent;
+  unmap(intent: RecordedUnmap): void {
+    const { domain, cpu, time } = intent;
     if (domain === ABSENT) {
       const unknown = this.#unknownOf(cpu);
       unknown.count++;
@@ -156,7 +147,7 @@ export class LazyVerifier implements FlushVerifier {
       return;
     }
     this.#at(intent.key, intent.event, time);
-    this.#design.unmap(domain, intent.first, intent.last, intent.freedTable, cpu, task, time);
+    this.#design.unmap(intent);
     const { times } = this.#recentOf(domain, cpu);
     times.push(time);
     while ((times[0] ?? time) < time - RACE_NS) times.shift();
@@ -183,13 +174,14 @@ export class LazyVerifier implements FlushVerifier {
     else this.#flushed(intent.key, intent.cpu, intent.event, intent.domain, intent.time);
   }
 
-  command(key: number, cpu: number, task: number, event: number, submitted: number, words: CommandWords): void {
+  command(command: RecordedCommand): void {
+    const { key, cpu, event, submitted, words } = command;
     const type = words[0] & 15;
     const iotlb = type === VTD_TYPE.iotlb || type === VTD_TYPE.pasidIotlb;
     const domain = words[0] >>> 16;
     const paged = iotlb ? ((words[0] >>> 4) & 3) === 3 : !isWholeDevice(type, words[2]);
     if (paged || (iotlb && this.#traits.unmanaged.has(domain))) {
-      this.#strict.command(key, cpu, task, event, submitted, words);
+      this.#strict.command(command);
       return;
     }
     if (!this.#traits.flushEvents && iotlb) this.#flushed(key, cpu, event, domain, submitted);
@@ -277,12 +269,12 @@ export class LazyVerifier implements FlushVerifier {
   }
 
   /** A flush that the model could not foresee because a ring was fuller than it knew. The newest unmap is queued behind it. */
-  #fill(key: number, event: number, domain: DomainId, newest: UnmapIntent, time: Nanoseconds): void {
+  #fill(key: number, event: number, domain: DomainId, newest: RecordedUnmap, time: Nanoseconds): void {
     this.#race(domain, newest.cpu, time);
     this.#report.agreed('inv.cause');
     this.#at(key, event, time);
     this.#design.flushFull(domain);
-    this.#design.unmap(domain, newest.first, newest.last, newest.freedTable, newest.cpu, newest.task, time);
+    this.#design.unmap({ ...newest, domain, time });
   }
 
   /** Notes how many unmaps on other CPUs a flush may not have covered. */

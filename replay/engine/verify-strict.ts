@@ -5,13 +5,12 @@ import type { DomainId, PageNumber } from '../../traces/units.ts';
 import type { CacheTag, CommandEmitter, Design } from '../designs/design.ts';
 import { designParameters, findDesign } from '../designs/designs.ts';
 import type { TablePresence } from '../designs/table-presence.ts';
-import { addressMask, alignPage } from '../designs/vtd-flush.ts';
+import { addressMask, alignPage } from '../designs/page-words.ts';
 import { CommandMatcher } from './command-matcher.ts';
-import type { CommandWords } from './command-matcher.ts';
 import type { InvReport } from './inv-report.ts';
 import { formatCommand } from './inv-report.ts';
 import type { InvTraits } from './inv-traits.ts';
-import type { FlushIntent, FlushVerifier, UnmapIntent } from './verify-inv.ts';
+import type { FlushIntent, FlushVerifier, RecordedCommand, RecordedMap, RecordedUnmap } from './flush-verifier.ts';
 
 /** Unmaps of one submitter that may wait for their flush; VFIO flushes after 512 ranges at the latest. */
 const MAX_PENDING = 4096;
@@ -26,7 +25,7 @@ export class StrictVerifier implements FlushVerifier {
   readonly #tables: TablePresence;
   readonly #design: Design;
   readonly #matcher: CommandMatcher;
-  readonly #pending = new Map<number, UnmapIntent[]>();
+  readonly #pending = new Map<number, RecordedUnmap[]>();
   /** Domain of a flush that no unmap explains, by submitter, until its next event. A flush for a replaced table is traced before its map. */
   readonly #unexplained = new Map<number, DomainId>();
   #key = 0;
@@ -45,6 +44,7 @@ export class StrictVerifier implements FlushVerifier {
       command: (_unit, w0Lo, w0Hi, w1Lo, w1Hi) =>
         this.#matcher.expect(this.#key, this.#event, [w0Lo, w0Hi, w1Lo, w1Hi, 0, 0, 0, 0], this.#hintUnknown),
       submit: () => undefined,
+      publish: () => undefined,
       defer: () => 0,
       release: () => undefined,
       arm: () => undefined,
@@ -63,23 +63,13 @@ export class StrictVerifier implements FlushVerifier {
     this.#design.unassignTag(tag);
   }
 
-  map(
-    key: number,
-    event: number,
-    domain: DomainId,
-    first: PageNumber,
-    last: PageNumber,
-    replaced: readonly [number, number],
-    cpu: number,
-    task: number,
-    time: number,
-  ): void {
-    this.#at(key, event);
-    this.#unexplained.delete(key);
-    if (domain !== ABSENT) this.#design.map(domain, first, last, replaced[0], replaced[1], cpu, task, time);
+  map(intent: RecordedMap): void {
+    this.#at(intent.key, intent.event);
+    this.#unexplained.delete(intent.key);
+    if (intent.domain !== ABSENT) this.#design.map(intent);
   }
 
-  unmap(intent: UnmapIntent): void {
+  unmap(intent: RecordedUnmap): void {
     this.#unexplained.delete(intent.key);
     const pending = this.#pending.get(intent.key);
     if (pending === undefined) this.#pending.set(intent.key, [intent]);
@@ -108,7 +98,7 @@ export class StrictVerifier implements FlushVerifier {
     this.#commit(intent, Number.POSITIVE_INFINITY, (from, to) => all || (from === first && to === last));
   }
 
-  command(key: number, cpu: number, task: number, event: number, submitted: number, words: CommandWords): void {
+  command({ key, cpu, task, event, submitted, words }: RecordedCommand): void {
     const type = words[0] & 15;
     const iotlb = type === VTD_TYPE.iotlb || type === VTD_TYPE.pasidIotlb;
     if (!this.#traits.flushEvents && iotlb && this.#matcher.waiting(key) === 0) {
@@ -168,7 +158,7 @@ export class StrictVerifier implements FlushVerifier {
   }
 
   #sync(
-    unmaps: readonly UnmapIntent[],
+    unmaps: readonly RecordedUnmap[],
     at: { key: number; domain: DomainId; cpu: number; task: number; time: number },
   ): void {
     const newest = unmaps.at(-1);
@@ -179,7 +169,7 @@ export class StrictVerifier implements FlushVerifier {
     for (const u of unmaps) {
       const freed = u.freedTable < 0 ? this.#tables.unmap(domain, u.first, u.last) : u.freedTable;
       if (freed === 0 && this.#tables.unmap(ABSENT, u.first, u.last) === 1) this.#hintUnknown = true;
-      this.#design.unmap(domain, u.first, u.last, freed, cpu, task, u.time);
+      this.#design.unmap({ domain, first: u.first, last: u.last, freedTable: freed, cpu, task, time: u.time });
     }
     this.#design.sync(domain, cpu, task, time);
     this.#hintUnknown = false;
@@ -190,7 +180,7 @@ export class StrictVerifier implements FlushVerifier {
     this.#event = event;
   }
 
-  #giveUp(unmaps: readonly UnmapIntent[]): void {
+  #giveUp(unmaps: readonly RecordedUnmap[]): void {
     for (const intent of unmaps) {
       this.#report.skip(
         intent.domain === ABSENT
@@ -202,7 +192,10 @@ export class StrictVerifier implements FlushVerifier {
 }
 
 /** How many unmaps to leave out in front so that the union of the others fits; 0 if none does. */
-function unionThatFits(unmaps: readonly UnmapIntent[], fits: (first: PageNumber, last: PageNumber) => boolean): number {
+function unionThatFits(
+  unmaps: readonly RecordedUnmap[],
+  fits: (first: PageNumber, last: PageNumber) => boolean,
+): number {
   let first = Number.POSITIVE_INFINITY;
   let last = -1;
   let best = 0;

@@ -108,6 +108,7 @@ export const amdDialect = layoutDialect({
   words: 2,
   layouts: AMD_LAYOUTS,
   completion: 'completion-wait',
+  deviceTlb: ['invalidate-iotlb-pages'],
   opcode: [0xfn << 60n],
   typeOf: (_w0Lo, w0Hi) => NAMES[amdCommand(w0Hi) - 1],
   unknown: (_w0Lo, w0Hi) => `command ${amdCommand(w0Hi)}`,

@@ -28,7 +28,7 @@ export interface AddressField {
   readonly shift: number;
 }
 
-type Field = NumberField | FlagField | AddressField;
+export type Field = NumberField | FlagField | AddressField;
 export type Fields = Readonly<Record<string, Field>>;
 
 type FieldValues<F extends Fields> = {
@@ -142,6 +142,8 @@ export interface LayoutDialect<L extends Layouts> {
   readonly layouts: L;
   /** Type of the command that says when all before it is done; undefined where the dialect has none. */
   readonly completion?: keyof L & string;
+  /** Types that go on to a device's TLB. */
+  readonly deviceTlb?: readonly (keyof L & string)[];
   /** Bits that tell the types apart, by word. */
   readonly opcode: readonly bigint[];
   /** Name of a type from the words' int32 halves; undefined where no layout has it. */
@@ -196,6 +198,7 @@ export function layoutDialect<L extends Layouts>(
     words: spec.words,
     typeNames: ['undefined', ...names],
     completion: spec.completion === undefined ? -1 : (numbers.get(spec.completion) ?? -1),
+    deviceTlb: (spec.deviceTlb ?? []).map((name) => numbers.get(name) ?? -1),
     typeNumber(w0Lo, w0Hi) {
       const name = spec.typeOf(w0Lo, w0Hi);
       return name === undefined ? 0 : (numbers.get(name) ?? 0);

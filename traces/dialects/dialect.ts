@@ -13,6 +13,8 @@ export interface CommandDialect<Command extends DialectCommand = DialectCommand>
   readonly typeNames: readonly string[];
   /** Type number of the command that reports when those before it are done (wait, sync, fence); -1 where there is none. */
   readonly completion: number;
+  /** Type numbers of the commands that go on to a device's TLB. */
+  readonly deviceTlb: readonly number[];
   /** Type number from the int32 halves of the first word; allocates nothing. */
   typeNumber(w0Lo: number, w0Hi: number): number;
   /** Exact words of a command. Fields too large for their bits throw `RangeError`. */

@@ -145,6 +145,7 @@ export const riscvDialect = layoutDialect({
   words: 2,
   layouts: RISCV_LAYOUTS,
   completion: 'iofence-c',
+  deviceTlb: ['ats-inval'],
   opcode: [0x3ffn],
   typeOf: (w0Lo) => NAMES[riscvOpcode(w0Lo)]?.[riscvFunction(w0Lo)],
   unknown: (w0Lo) => `opcode ${riscvOpcode(w0Lo)} function ${riscvFunction(w0Lo)}`,

@@ -208,6 +208,7 @@ export const smmuv3Dialect = layoutDialect({
   words: 2,
   layouts: SMMUV3_LAYOUTS,
   completion: 'sync',
+  deviceTlb: ['atc-inv'],
   opcode: [0xffn],
   typeOf: (w0Lo) => BY_OPCODE[smmuOpcode(w0Lo)],
   unknown: (w0Lo) => `opcode ${hex(smmuOpcode(w0Lo))}`,

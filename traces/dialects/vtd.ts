@@ -417,6 +417,7 @@ export const vtdDialect: CommandDialect<VtdCommand> = {
   words: 4,
   typeNames: VTD_TYPE_NAMES,
   completion: VTD_TYPE.wait,
+  deviceTlb: [VTD_TYPE.deviceTlb, VTD_TYPE.pasidDeviceTlb],
   typeNumber: vtdType,
   encode,
   decode,

@@ -1,0 +1,167 @@
+import { DIALECT } from '../../traces/schema.ts';
+import { smmuFirstPage, smmuRangePages } from '../../traces/dialects/smmuv3-fields.ts';
+import type { DomainId, PageNumber } from '../../traces/units.ts';
+import { CacheTags } from '../designs/cache-tags.ts';
+import type { CommandEmitter, DesignContext } from '../designs/design.ts';
+import { createFlush } from '../designs/flushes.ts';
+import { alignBatches } from './batch-alignment.ts';
+import type { AlignmentSink, BatchSides } from './batch-alignment.ts';
+import { BatchTape } from './batch-tape.ts';
+
+/** A map or unmap that makes one batch on its own, and may have been flushed with its neighbours instead. */
+export interface LaneIntent {
+  readonly mapped: boolean;
+  readonly key: number;
+  readonly first: PageNumber;
+  readonly last: PageNumber;
+  readonly cpu: number;
+  readonly task: number;
+}
+
+/** Unmaps that one flush may cover: VFIO flushes after 512 ranges at the latest (VFIO_IOMMU_TLB_SYNC_MAX). */
+const MOST_INTENTS = 512;
+/** How far apart in time predictions of two CPUs may have changed places. */
+const SWAP_NS = 5e6;
+
+/** Fills a tape with what a design emits. */
+export function tapeEmitter(tape: BatchTape, close: (tape: BatchTape) => void): CommandEmitter {
+  return {
+    command: (_unit, w0Lo, w0Hi, w1Lo, w1Hi, w2Lo, w2Hi, w3Lo, w3Hi) =>
+      tape.command(w0Lo, w0Hi, w1Lo, w1Hi, w2Lo, w2Hi, w3Lo, w3Hi),
+    submit: () => close(tape),
+    publish: () => undefined,
+    defer: () => 0,
+    release: () => undefined,
+    arm: () => undefined,
+  };
+}
+
+/**
+ * The batches of one domain, predicted and recorded. A prediction is what one map or unmap alone makes its driver send; the lane
+ * knows how to lay several unmaps together, where their caller asked for one flush only.
+ */
+export class FlushLane implements BatchSides {
+  readonly domain: DomainId;
+  readonly expected = new BatchTape();
+  readonly seen = new BatchTape();
+  /** Intent of each predicted batch, where it is the only batch of its intent. */
+  readonly intents: (LaneIntent | undefined)[] = [];
+  readonly #context: DesignContext;
+  readonly #union = new BatchTape();
+  readonly #tags = new CacheTags();
+
+  constructor(domain: DomainId, context: DesignContext) {
+    this.domain = domain;
+    this.#context = context;
+    this.#tags.assign({ domain, unit: 0, type: 0, device: -1, pasid: 0 });
+  }
+
+  get predicted(): number {
+    return this.expected.length;
+  }
+
+  get recorded(): number {
+    return this.seen.length;
+  }
+
+  align(sink: AlignmentSink): void {
+    alignBatches(this, sink);
+  }
+
+  matches(predicted: number, recorded: number): boolean {
+    return this.#same(this.expected, predicted, recorded);
+  }
+
+  expectedExtra(recorded: number): boolean {
+    return this.seen.marks[recorded] === 1;
+  }
+
+  swappable(predicted: number): boolean {
+    const { keys, times } = this.expected;
+    return (
+      keys[predicted] !== keys[predicted + 1] &&
+      Math.abs((times[predicted] ?? 0) - (times[predicted + 1] ?? 0)) <= SWAP_NS
+    );
+  }
+
+  unions(predicted: number, recorded: number, found: (predictions: number, batches: number) => void): void {
+    if (this.#context.dialect === DIALECT.virtio) return;
+    const start = this.intents[predicted];
+    if (start === undefined) return;
+    const { mapped, key, cpu, task } = start;
+    let { first, last } = start;
+    const flush = createFlush(
+      tapeEmitter(this.#union, (tape) => tape.close(0, 0, 0, 0)),
+      this.#context,
+      this.#tags,
+    );
+    for (let count = 1; count < MOST_INTENTS; count++) {
+      const next = this.intents[predicted + count];
+      if (next?.key !== key || next.mapped !== mapped) return;
+      // a gap ends what is flushed together: where drivers don't mind gaps, traces have flush events
+      if (next.first !== last + 1 && (mapped || next.last + 1 !== first)) return;
+      first = Math.min(first, next.first);
+      last = Math.max(last, next.last);
+      this.#union.clear();
+      const range = { domain: this.domain, first, last, cpu, task, time: 0 };
+      if (mapped) flush.map({ ...range, offset: 0, prot: 0, replacedFirst: -1, replacedLast: -1 });
+      else flush.unmap({ ...range, freedTable: 0 });
+      if (mapped) flush.syncMap(cpu);
+      else flush.sync(this.domain, cpu, task);
+      if (this.#unionMatches(recorded)) found(count + 1, this.#union.length);
+    }
+  }
+
+  #unionMatches(recorded: number): boolean {
+    for (let i = 0; i < this.#union.length; i++) {
+      if (recorded + i >= this.seen.length || !this.#same(this.#union, i, recorded + i)) return false;
+    }
+    return this.#union.length > 0;
+  }
+
+  #same(tape: BatchTape, batch: number, recorded: number): boolean {
+    const size = tape.size(batch);
+    if (size === this.seen.size(recorded) && this.#sameWords(tape, batch, recorded)) return true;
+    return this.#context.dialect === DIALECT.smmuv3 && this.#sameRange(tape, batch, recorded);
+  }
+
+  #sameWords(tape: BatchTape, batch: number, recorded: number): boolean {
+    const size = tape.size(batch);
+    for (let c = 0; c < size; c++) {
+      for (let w = 0; w < 8; w++) {
+        if (((tape.word(batch, c, w) ^ this.seen.word(recorded, c, w)) & this.#mask(tape, batch, c, w)) !== 0)
+          return false;
+      }
+    }
+    return true;
+  }
+
+  /** Bits that can be compared: of AMD pages a log has only the domain, and no trace of the kernel tells permissions. */
+  #mask(tape: BatchTape, batch: number, command: number, word: number): number {
+    if (this.#context.dialect === DIALECT.amd) return word === 1 ? -1 : 0;
+    if (this.#context.dialect === DIALECT.virtio && word === 0) return tape.marks[batch] === 1 ? -1 : 0xff;
+    return command < 0 ? 0 : -1;
+  }
+
+  /** A log that holds a range as pieces, cut into powers of two: the same commands but for NUM and SCALE, and the same pages. */
+  #sameRange(tape: BatchTape, batch: number, recorded: number): boolean {
+    const size = tape.size(batch);
+    const total = this.seen.size(recorded);
+    if (total <= size) return false;
+    let piece = 0;
+    for (let c = 0; c < size; c++) {
+      const [w0Lo, w0Hi, w1Lo, w1Hi] = tape.words(batch, c);
+      let page = smmuFirstPage(w1Lo, w1Hi);
+      const end = page + smmuRangePages(w0Lo, w1Lo);
+      while (page < end) {
+        if (piece >= total) return false;
+        const words = this.seen.words(recorded, piece++);
+        if (((words[0] ^ w0Lo) & 0xff) !== 0 || words[1] !== w0Hi || ((words[2] ^ w1Lo) & 0xfff) !== 0) return false;
+        if (smmuFirstPage(words[2], words[3]) !== page) return false;
+        page += smmuRangePages(words[0], words[2]);
+      }
+      if (page !== end) return false;
+    }
+    return piece === total;
+  }
+}

@@ -1,0 +1,332 @@
+import { dialectById } from '../../traces/dialects/dialects.ts';
+import { ATTACH, DIALECT, INV_FORM, STREAM_ID } from '../../traces/schema.ts';
+import type { Columns } from '../../traces/schema.ts';
+import type { Segment } from '../../traces/segment.ts';
+import type { Trace } from '../../traces/trace.ts';
+import { ABSENT, pageNumber } from '../../traces/units.ts';
+import type { DomainId, Nanoseconds, RequesterId } from '../../traces/units.ts';
+import { CacheTags } from '../designs/cache-tags.ts';
+import { createFlush } from '../designs/flushes.ts';
+import type { DomainFlush } from '../designs/domain-flush.ts';
+import { submitter } from '../designs/gather.ts';
+import { BatchTape } from './batch-tape.ts';
+import { COMMAND_ROLE, domainOfCommand, isWholeFlush, roleOf } from './flush-commands.ts';
+import { FlushLane, tapeEmitter } from './flush-lane.ts';
+import type { InvReport } from './inv-report.ts';
+import { formatCommand } from './inv-report.ts';
+import type { InvTraits } from './inv-traits.ts';
+import { changesTables } from './table-changes.ts';
+
+const COLUMNS = {
+  map: ['origin', 'domain', 'device', 'iova', 'phys', 'size', 'prot'],
+  unmap: ['origin', 'domain', 'device', 'iova', 'size'],
+  attach: ['kind', 'device', 'domain'],
+  inv: ['dialect', 'form', 'w0', 'w1', 'w2', 'w3'],
+} as const;
+
+/**
+ * Checks the flushes of IOMMUs whose commands name no submitter (SMMUv3, AMD, virtio-iommu): domain by domain, what each map and
+ * unmap makes its driver send is laid beside what the queue held, in order.
+ */
+export function verifyQueue(trace: Trace, traits: InvTraits, report: InvReport, design: string): void {
+  report.note(`checked against ${design}`);
+  const walk = new QueueWalk(traits, report);
+  for (const segment of trace.segments({ columns: COLUMNS, reuse: true })) walk.segment(segment);
+  walk.finish();
+}
+
+/** A command of the queue that waits for the wait behind it. */
+interface OpenBatch {
+  readonly event: number;
+  readonly time: Nanoseconds;
+  mark: number;
+}
+
+class QueueWalk {
+  readonly #traits: InvTraits;
+  readonly #report: InvReport;
+  readonly #dialect: number;
+  readonly #typeNames: readonly string[];
+  readonly #lanes = new Map<DomainId, FlushLane>();
+  readonly #devices = new Map<RequesterId, DomainId>();
+  readonly #tags = new CacheTags();
+  readonly #flush: DomainFlush;
+  /** Lane of the prediction that is being made, its event, and 1 where permissions are known. */
+  #lane: FlushLane | undefined;
+  #event = 0;
+  #time: Nanoseconds = 0;
+  #key = 0;
+  #mark = 0;
+  /** Recorded batches that no wait has closed yet. */
+  readonly #open = new Map<DomainId, OpenBatch>();
+  #afterConfiguration = false;
+  #swaps = 0;
+  #unions = 0;
+  #unknownMaps = 0;
+
+  constructor(traits: InvTraits, report: InvReport) {
+    this.#traits = traits;
+    this.#report = report;
+    this.#dialect = traits.context.dialect;
+    this.#typeNames = dialectById(this.#dialect)?.typeNames ?? [];
+    const emit = tapeEmitter(new BatchTape(), () => this.#closePrediction());
+    this.#flush = createFlush(
+      {
+        ...emit,
+        command: (_unit, w0Lo, w0Hi, w1Lo, w1Hi, w2Lo, w2Hi, w3Lo, w3Hi) => {
+          this.#lane?.expected.command(w0Lo, w0Hi, w1Lo, w1Hi, w2Lo, w2Hi, w3Lo, w3Hi);
+          // requests are answered one by one
+          if (this.#dialect === DIALECT.virtio) this.#closePrediction();
+        },
+      },
+      traits.context,
+      this.#tags,
+    );
+  }
+
+  segment(segment: Segment): void {
+    const { stream, time, cpu, task, rows, count, firstEvent } = segment;
+    const row = new Int32Array(16);
+    for (let i = 0; i < count; i++) {
+      const id = stream[i] ?? 0;
+      const r = row[id] ?? 0;
+      row[id] = r + 1;
+      this.#event = firstEvent + i;
+      this.#time = time[i] ?? 0;
+      switch (id) {
+        case STREAM_ID.map:
+          this.#map(rows.map.columns, r, cpu[i] ?? 0, task[i] ?? 0);
+          break;
+        case STREAM_ID.unmap:
+          this.#unmap(rows.unmap.columns, r, cpu[i] ?? 0, task[i] ?? 0);
+          break;
+        case STREAM_ID.attach:
+          if (rows.attach.columns.kind[r] === ATTACH.attach && (rows.attach.columns.domain[r] ?? ABSENT) !== ABSENT) {
+            this.#devices.set(rows.attach.columns.device[r] ?? ABSENT, rows.attach.columns.domain[r] ?? ABSENT);
+          }
+          break;
+        case STREAM_ID.inv:
+          this.#inv(rows.inv.columns, r);
+          break;
+        default:
+      }
+    }
+  }
+
+  #map(columns: Columns<'map'>, r: number, cpu: number, task: number): void {
+    const named = columns.domain[r] ?? ABSENT;
+    if (!changesTables(columns.origin[r] ?? 0, named)) return;
+    const pages = pageNumber(columns.sizeLo[r] ?? 0, columns.sizeHi[r] ?? 0);
+    if (pages === 0) return;
+    const domain = this.#domain(named, columns.device[r] ?? ABSENT);
+    if (domain === ABSENT) {
+      this.#unknownMaps++;
+      return;
+    }
+    const first = pageNumber(columns.iovaLo[r] ?? 0, columns.iovaHi[r] ?? 0);
+    const offset = pageNumber(columns.physLo[r] ?? 0, columns.physHi[r] ?? 0) - first;
+    const prot = columns.prot[r] ?? 0;
+    const lane = this.#begin(domain, cpu, task, prot === 0 ? 0 : 1);
+    const before = lane.expected.length;
+    const range = { domain, first, last: first + pages - 1, offset, prot, replacedFirst: -1, replacedLast: -1 };
+    this.#flush.map({ ...range, cpu, task, time: this.#time });
+    this.#flush.syncMap(cpu);
+    if (lane.expected.length === before + 1) {
+      lane.intents[before] = { mapped: true, key: this.#key, first, last: range.last, cpu, task };
+    }
+  }
+
+  #unmap(columns: Columns<'unmap'>, r: number, cpu: number, task: number): void {
+    const named = columns.domain[r] ?? ABSENT;
+    if (!changesTables(columns.origin[r] ?? 0, named)) return;
+    const pages = pageNumber(columns.sizeLo[r] ?? 0, columns.sizeHi[r] ?? 0);
+    if (pages === 0) return;
+    const domain = this.#domain(named, columns.device[r] ?? ABSENT);
+    if (domain === ABSENT) {
+      this.#report.skip('unmap whose domain is not known');
+      return;
+    }
+    const first = pageNumber(columns.iovaLo[r] ?? 0, columns.iovaHi[r] ?? 0);
+    const lane = this.#begin(domain, cpu, task, 1);
+    const before = lane.expected.length;
+    const last = first + pages - 1;
+    this.#flush.unmap({ domain, first, last, freedTable: 0, cpu, task, time: this.#time });
+    this.#flush.sync(domain, cpu, task);
+    if (lane.expected.length === before + 1) {
+      lane.intents[before] = { mapped: false, key: this.#key, first, last, cpu, task };
+    }
+  }
+
+  #begin(domain: DomainId, cpu: number, task: number, mark: number): FlushLane {
+    const lane = this.#laneOf(domain);
+    this.#lane = lane;
+    this.#key = submitter(cpu, task);
+    this.#mark = mark;
+    return lane;
+  }
+
+  #closePrediction(): void {
+    this.#lane?.expected.close(this.#event, this.#time, this.#key, this.#mark);
+  }
+
+  #laneOf(domain: DomainId): FlushLane {
+    let lane = this.#lanes.get(domain);
+    if (lane === undefined) {
+      lane = new FlushLane(domain, this.#traits.context);
+      this.#lanes.set(domain, lane);
+      this.#tags.assign({ domain, unit: 0, type: 0, device: ABSENT, pasid: 0 });
+    }
+    return lane;
+  }
+
+  #domain(domain: DomainId, device: RequesterId): DomainId {
+    return domain !== ABSENT || device === ABSENT ? domain : (this.#devices.get(device) ?? ABSENT);
+  }
+
+  #inv(columns: Columns<'inv'>, r: number): void {
+    const form = columns.form[r];
+    if (form !== INV_FORM.words && form !== INV_FORM.decoded) return;
+    if (columns.dialect[r] !== this.#dialect) {
+      this.#report.skip('command of another dialect than most of the trace');
+      return;
+    }
+    const w0Lo = columns.w0Lo[r] ?? 0;
+    const w0Hi = columns.w0Hi[r] ?? 0;
+    switch (roleOf(this.#dialect, w0Lo, w0Hi)) {
+      case COMMAND_ROLE.flush:
+        this.#flushed(columns, r, w0Lo, w0Hi);
+        break;
+      case COMMAND_ROLE.wait:
+        this.#waited();
+        break;
+      case COMMAND_ROLE.configuration:
+        this.#afterConfiguration = true;
+        this.#report.skip(`${this.#nameOf(w0Lo, w0Hi)}: implied by an attachment, not by an unmap`);
+        break;
+      default:
+        this.#report.skip(`${this.#nameOf(w0Lo, w0Hi)}: not implied by an unmap as far as the trace tells`);
+    }
+  }
+
+  #flushed(columns: Columns<'inv'>, r: number, w0Lo: number, w0Hi: number): void {
+    const domain = domainOfCommand(this.#dialect, w0Lo, w0Hi);
+    const lane = this.#laneOf(domain);
+    const whole = isWholeFlush(this.#dialect, w0Lo);
+    let open = this.#open.get(domain);
+    if (open === undefined) {
+      // a lone command behind a change of configuration likely is its own
+      open = { event: this.#event, time: this.#time, mark: whole || this.#afterConfiguration ? 1 : 0 };
+      this.#open.set(domain, open);
+    } else if (!whole) open.mark = 0;
+    this.#afterConfiguration = false;
+    lane.seen.command(
+      w0Lo,
+      w0Hi,
+      columns.w1Lo[r] ?? 0,
+      columns.w1Hi[r] ?? 0,
+      columns.w2Lo[r] ?? 0,
+      columns.w2Hi[r] ?? 0,
+      columns.w3Lo[r] ?? 0,
+      columns.w3Hi[r] ?? 0,
+    );
+    if (this.#dialect === DIALECT.virtio) this.#waited();
+  }
+
+  #waited(): void {
+    if (this.#open.size === 0) {
+      this.#report.skip('wait for commands that no unmap asks for');
+      return;
+    }
+    for (const [domain, { event, time, mark }] of this.#open) this.#laneOf(domain).seen.close(event, time, 0, mark);
+    this.#open.clear();
+  }
+
+  #nameOf(w0Lo: number, w0Hi: number): string {
+    const type = dialectById(this.#dialect)?.typeNumber(w0Lo, w0Hi) ?? 0;
+    return this.#typeNames[type] ?? 'command';
+  }
+
+  finish(): void {
+    if (this.#open.size > 0) this.#report.skip('commands that the end of the trace cuts off', this.#open.size);
+    for (const lane of this.#lanes.values()) this.#judge(lane);
+    const { context } = this.#traits;
+    if (this.#dialect === DIALECT.amd) {
+      this.#report.note('the log shows only the domain of an invalidation: domains, numbers and order are compared');
+    }
+    if (this.#dialect === DIALECT.smmuv3) {
+      this.#report.note(
+        'the log shows fields of commands, not words: opcode, address, range, level, leaf, ASID and VMID are compared',
+      );
+    }
+    if (context.cachingMode && this.#dialect === DIALECT.amd) this.#report.note('NpCache: mapping flushes too');
+    if (this.#unions > 0) this.#report.note(`${this.#unions} flushes cover several unmaps of their submitter`);
+    if (this.#swaps > 0) this.#report.note(`${this.#swaps} flushes of different submitters changed places`);
+    if (this.#unknownMaps > 0) this.#report.skip('map whose domain is not known', this.#unknownMaps);
+  }
+
+  #judge(lane: FlushLane): void {
+    const { expected, seen } = lane;
+    if (seen.length === 0) {
+      this.#report.skip('flush in a domain that the queue never names', expected.length);
+      return;
+    }
+    const end = seen.times[seen.length - 1] ?? 0;
+    const agreed = (recorded: number): void => {
+      for (let c = 0; c < seen.size(recorded); c++) this.#report.agreed('inv.flush');
+      if (this.#traits.waits) this.#report.agreed('inv.wait');
+    };
+    lane.align({
+      agreed: (_predicted, recorded) => agreed(recorded),
+      union: (_predicted, _predictions, recorded, batches) => {
+        this.#unions++;
+        for (let i = 0; i < batches; i++) agreed(recorded + i);
+      },
+      swapped: (_predicted, recorded) => {
+        this.#swaps++;
+        agreed(recorded);
+        agreed(recorded + 1);
+      },
+      altered: (predicted, recorded) => this.#altered(lane, predicted, recorded),
+      missing: (predicted) => {
+        if ((expected.times[predicted] ?? 0) > end) {
+          this.#report.skip('predicted flush behind the end of the trace');
+          return;
+        }
+        for (let c = 0; c < expected.size(predicted); c++) {
+          const model = formatCommand(expected.words(predicted, c));
+          this.#report.diverged('inv.flush', expected.events[predicted] ?? 0, 'missing', 'no command', model);
+        }
+      },
+      extra: (recorded) => {
+        if (seen.marks[recorded] === 1) {
+          this.#report.skip('whole-domain flush of a device whose configuration was changed', seen.size(recorded));
+          return;
+        }
+        for (let c = 0; c < seen.size(recorded); c++) {
+          const words = formatCommand(seen.words(recorded, c));
+          this.#report.diverged('inv.flush', seen.events[recorded] ?? 0, 'extra', words, 'no command');
+        }
+      },
+    });
+  }
+
+  #altered(lane: FlushLane, predicted: number, recorded: number): void {
+    const { expected, seen } = lane;
+    const event = seen.events[recorded] ?? 0;
+    const most = Math.max(expected.size(predicted), seen.size(recorded));
+    for (let c = 0; c < most; c++) {
+      if (c >= expected.size(predicted)) {
+        this.#report.diverged('inv.flush', event, 'extra', formatCommand(seen.words(recorded, c)), 'no command');
+      } else if (c >= seen.size(recorded)) {
+        const model = formatCommand(expected.words(predicted, c));
+        this.#report.diverged('inv.flush', event, 'missing', 'no command', model);
+      } else {
+        const words = seen.words(recorded, c);
+        const model = expected.words(predicted, c);
+        if (words.every((word, i) => word === model[i])) this.#report.agreed('inv.flush');
+        else this.#report.altered('inv.flush', event, words, model);
+      }
+    }
+    if (this.#traits.waits) this.#report.agreed('inv.wait');
+  }
+}
