@@ -19,6 +19,8 @@ export interface TraceHost {
   readonly kernel?: string;
   readonly cpus?: number;
   readonly pageSize?: number;
+  /** RLIMIT_MEMLOCK in bytes of the recorded processes when they began, where the source tells. */
+  readonly memlock?: number;
   /** `vtd`, `smmuv3`, `amd`, `virtio`, `riscv`. */
   readonly iommu?: string;
   /** True where the IOMMU was emulated, so that the time of a device's access is the emulator's. */

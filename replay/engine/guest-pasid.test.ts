@@ -4,6 +4,7 @@ import { FORMAT_VERSION } from '../../traces/header.ts';
 import { MemoryTrace } from '../../traces/memory-trace.ts';
 import { CALL_EVENT, STREAM_ID } from '../../traces/schema.ts';
 import { findPasids } from './guest-pasid.ts';
+import { findHardware } from './recorded-hardware.ts';
 
 const DEVICE = '/dev/vfio/devices/vfio0';
 const CONFIG_HIGH = 0x700;
@@ -93,7 +94,10 @@ describe('PASID as a guest finds it', () => {
     const trace = newTrace();
     read(trace, 0, bytes);
     expect(findPasids(trace)).toMatchObject([{ bits: null, guest: { kind: 'own', bits: 16, offset: 0x200 } }]);
+    ioctl(trace, '/dev/vfio/devices/vfio1', 0x3b76, new Uint8Array(24));
+    expect(findHardware(trace)?.hardware.pasidBits).toBe(16);
     askBits(trace, 10);
+    expect(findHardware(trace)?.hardware.pasidBits).toBe(10);
     expect(findPasids(trace)).toMatchObject([{ bits: 10, guest: { kind: 'own', bits: 10, offset: 0x200 } }]);
   });
 

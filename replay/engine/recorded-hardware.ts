@@ -6,6 +6,7 @@ import { answerKey, rangesOfInfo } from '../model/iommufd/vfio/hardware.ts';
 import type { DeviceAnswer, RecordedHardware } from '../model/iommufd/vfio/hardware.ts';
 import { VFIO } from '../model/iommufd/vfio/requests.ts';
 import { StructView } from '../model/iommufd/struct-view.ts';
+import { findPasids } from './guest-pasid.ts';
 import { bytesOf, callEvents, memoryOf } from './ioctl-events.ts';
 
 const IOVA_RANGES = 0x3b84;
@@ -72,7 +73,15 @@ export function findHardware(trace: Trace): HardwareFinding | undefined {
       events.set(index, request === HW_INFO ? 'info' : 'driver');
     }
   }
-  return devices ? { hardware, events } : undefined;
+  if (!devices) return undefined;
+  hardware.pasidBits ??= shownPasids(trace);
+  return { hardware, events };
+}
+
+/** PASIDs that a device's own config space shows, where GET_HW_INFO was not asked for them. */
+function shownPasids(trace: Trace): number | undefined {
+  for (const { guest } of findPasids(trace)) if (guest?.kind === 'own') return guest.bits;
+  return undefined;
 }
 
 /** Whether the result told something new. */

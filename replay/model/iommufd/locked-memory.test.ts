@@ -143,6 +143,16 @@ describe('limits and users of processes', () => {
     expect(process.memlock).toBe(8192);
   });
 
+  test('a limit of the recording holds until another is seen', () => {
+    const machine = new Machine(mockBackend);
+    machine.memlock = 65_536;
+    const process = processOf(machine, 1);
+    expect(process.memlock).toBe(65_536);
+    applySystemCall(machine, call('setrlimit', [8, 0x5000], limit(4096n)));
+    fork(machine, 1, 2);
+    expect(processOf(machine, 2).memlock).toBe(4096);
+  });
+
   test('leaving root ends the capabilities; processes of one user share the count', () => {
     const machine = new Machine(mockBackend);
     const process = processOf(machine, 1);

@@ -121,14 +121,18 @@ export class VfioDevice implements VfioFile {
   }
 
   /** {0 argsz, 4 flags, 8 pt_id, 12 pasid}: attaches, or replaces what is attached. */
-  #attach({ process, argument }: VfioCall): number {
+  #attach({ machine, process, argument }: VfioCall): number {
     const attach = readExtensible(process, argument, 12, 16);
     if (typeof attach === 'number') return attach;
     const pasid = pasidOf(attach, 16, 12);
     if (pasid < 0) return pasid;
     const device = this.#device;
     if (device === undefined) return -ERRNO.ENOTTY;
-    if (pasid !== NO_PASID && device.traits.pasidBits === 0) return -ERRNO.EOPNOTSUPP;
+    if (pasid !== NO_PASID && device.traits.pasidBits === 0) {
+      const known = machine.deviceTraits !== undefined || machine.hardware.pasidBits !== undefined;
+      if (!known) throw new Unjudged('whether the device has PASIDs is not known');
+      return -ERRNO.EOPNOTSUPP;
+    }
     const how = device.attached(pasid) === undefined ? 'attach' : 'replace';
     const hwpt = device.change(pasid, attach.u32(8), how);
     if (hwpt < 0) return hwpt;
