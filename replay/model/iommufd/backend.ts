@@ -1,6 +1,7 @@
 import type { Device } from './device.ts';
 import type { HwptNested, HwptPaging } from './hwpt.ts';
 import type { DriverData, InvalidateRequest, ViommuObject } from './parts.ts';
+import type { MsiRoute } from './hardware/reserved-regions.ts';
 import type { SvaDomain } from './sva.ts';
 import type { ViommuBackend } from './viommu-driver.ts';
 
@@ -82,6 +83,10 @@ export interface DeviceTraits {
   readonly sharedPageRequests?: boolean;
   /** False: there may be reserved regions that nobody knows of. */
   readonly reservedKnown?: boolean;
+  /** How its interrupts reach the controller, where that is known. */
+  readonly msiRoute?: MsiRoute;
+  /** Firmware wants a 1:1 mapping for it that can't be waived: user space can't take it over. */
+  readonly oneToOne?: boolean;
   /** The IOMMU instance that the device is behind, where there are several. */
   readonly iommu?: string;
 }

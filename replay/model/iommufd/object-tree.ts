@@ -1,3 +1,4 @@
+import type { DeviceTraits } from './backend.ts';
 import type { Context } from './context.ts';
 import type { Machine } from './machine.ts';
 import type { IommufdObject, ObjectTypes } from './objects.ts';
@@ -39,6 +40,14 @@ export function objectTrees(machine: Machine): ContextTree[] {
     whole: !context.partial,
     objects: [...context.objects.values()].map((object) => nodeOf(object, context)),
   }));
+}
+
+/** How a device's interrupts go, and what firmware wants of it, where its driver says so. */
+function regionFacts({ msiRoute, oneToOne }: DeviceTraits): ObjectNode['facts'] {
+  return {
+    ...(msiRoute === undefined || msiRoute === 'none' ? {} : { msi: msiRoute }),
+    ...(oneToOne === true ? { oneToOne } : {}),
+  };
 }
 
 function isIommufd(file: OpenFile): file is IommufdFile {
@@ -88,7 +97,7 @@ function describe(object: IommufdObject, context: Context): Pick<ObjectNode, 'us
     ]);
     return {
       uses: [...new Set(attached.map(([, { hwpt }]) => hwpt.id))],
-      facts: { ...facts, ...Object.fromEntries(shared) },
+      facts: { ...facts, ...Object.fromEntries(shared), ...regionFacts(device.traits) },
     };
   }
   const access = objects.find(id, 'access');

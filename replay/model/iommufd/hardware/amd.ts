@@ -6,7 +6,7 @@ import type { Hwpt } from '../hwpt.ts';
 import type { DriverData } from '../parts.ts';
 import { StructView } from '../struct-view.ts';
 import type { EntryFormat, Translation } from '../translation-state.ts';
-import { HW_CAPABILITY, bit, field, reservedOf, withDefaults } from './hardware-backend.ts';
+import { HW_CAPABILITY, bit, field, regionTraits, withDefaults } from './hardware-backend.ts';
 import type { AllValues, Hardware, HardwareSpec, ParameterValues } from './hardware-backend.ts';
 import { pageSizesOf } from './page-sizes.ts';
 import { AMD_HYPERTRANSPORT, X86_MSI_WINDOW } from './reserved-regions.ts';
@@ -124,7 +124,7 @@ function create(given: ParameterValues<typeof PARAMETERS> = {}): Hardware {
     dirtyTracking: can.dirty,
     pasidBits: can.pasidBits,
     capabilities: values.deviceAts ? 0 : HW_CAPABILITY.atsNotSupported,
-    reserved: reservedOf([...regions, ...more]),
+    ...regionTraits([...regions, ...more]),
     userPasidTable: false,
     iommu: 'amd0',
   });

@@ -1,5 +1,5 @@
 import type { Backend, DeviceTraits } from '../backend.ts';
-import { enforcedRegions } from './reserved-regions.ts';
+import { enforcedRegions, msiRoute, takeover } from './reserved-regions.ts';
 import type { ReservedRegion } from './reserved-regions.ts';
 import type { EntryFormat } from '../translation-state.ts';
 
@@ -57,6 +57,13 @@ export function reservedOf(regions: readonly ReservedRegion[]): DeviceTraits['re
   const enforced = enforcedRegions(regions);
   if (typeof enforced === 'number') throw new RangeError('a hardware MSI window and a software one exclude each other');
   return enforced;
+}
+
+/** What reserved regions make of a device. Throws RangeError as `reservedOf`. */
+export function regionTraits(
+  regions: readonly ReservedRegion[],
+): Pick<DeviceTraits, 'reserved' | 'msiRoute' | 'oneToOne'> {
+  return { reserved: reservedOf(regions), msiRoute: msiRoute(regions), oneToOne: takeover(regions) !== 0 };
 }
 
 /** Bit `at` of a capability register. */

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { Device, NO_PASID } from '../device.ts';
 import { ERRNO } from '../errno.ts';
+import { objectTrees } from '../object-tree.ts';
 import { BUFFER, SimulatedCalls } from '../simulated-calls.ts';
 import { HARDWARE } from './backends.ts';
 import { reservedOf } from './hardware-backend.ts';
@@ -63,5 +64,19 @@ describe('kinds of reserved regions', () => {
     expect(msiRoute([ARM_SOFTWARE_MSI, RMRR])).toBe('kernel-page');
     expect(msiRoute([ARM_SOFTWARE_MSI, ITS_PAGE])).toBe('direct-page');
     expect(msiRoute([RMRR])).toBe('none');
+  });
+
+  test.each([
+    ['vtd', 'window'],
+    ['amd', 'window'],
+    ['smmuv3', 'kernel-page'],
+  ])('the object tree tells how interrupts of a device behind %s go: %s', (name, route) => {
+    const hardware = HARDWARE.find((member) => member.name === name)?.create();
+    if (hardware === undefined) throw new Error(`no back-end ${name}`);
+    const calls = new SimulatedCalls(hardware.backend);
+    calls.context.objects.add(new Device(calls.context, hardware.device()));
+    calls.context.objects.add(new Device(calls.context, hardware.device([RMRR])));
+    const [tree] = objectTrees(calls.machine);
+    expect(tree?.objects.map(({ facts }) => facts)).toEqual([{ msi: route }, { msi: route, oneToOne: true }]);
   });
 });

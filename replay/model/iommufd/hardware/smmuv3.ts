@@ -6,7 +6,7 @@ import type { Hwpt } from '../hwpt.ts';
 import type { DriverData } from '../parts.ts';
 import { StructView } from '../struct-view.ts';
 import type { EntryFormat, Translation } from '../translation-state.ts';
-import { HW_CAPABILITY, bit, field, reservedOf, withDefaults } from './hardware-backend.ts';
+import { HW_CAPABILITY, bit, field, regionTraits, withDefaults } from './hardware-backend.ts';
 import type { AllValues, Hardware, HardwareSpec, ParameterValues } from './hardware-backend.ts';
 import { pageSizesOf } from './page-sizes.ts';
 import { ARM_SOFTWARE_MSI } from './reserved-regions.ts';
@@ -156,7 +156,7 @@ function create(given: ParameterValues<typeof PARAMETERS> = {}): Hardware {
     dirtyTracking: can.dirty,
     pasidBits: can.pasidBits,
     capabilities: values.deviceAts && bit(values.idr0, 10) ? 0 : HW_CAPABILITY.atsNotSupported,
-    reserved: reservedOf([...regions, ...more]),
+    ...regionTraits([...regions, ...more]),
     userPasidTable: true,
     iommu: 'smmu0',
   });

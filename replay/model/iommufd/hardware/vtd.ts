@@ -6,7 +6,7 @@ import { HWPT_FLAG } from '../hwpt.ts';
 import type { Hwpt, HwptPaging } from '../hwpt.ts';
 import type { DriverData } from '../parts.ts';
 import { StructView } from '../struct-view.ts';
-import { HW_CAPABILITY, bit, field, reservedOf, withDefaults } from './hardware-backend.ts';
+import { HW_CAPABILITY, bit, field, regionTraits, withDefaults } from './hardware-backend.ts';
 import type { AllValues, Hardware, HardwareSpec, ParameterValues } from './hardware-backend.ts';
 import { X86_MSI_WINDOW } from './reserved-regions.ts';
 import { vtdEntries } from './vtd-entries.ts';
@@ -142,7 +142,7 @@ function create(given: ParameterValues<typeof PARAMETERS> = {}): Hardware {
     dirtyTracking: can.dirty,
     pasidBits: can.pasidBits,
     capabilities: values.deviceAts ? 0 : HW_CAPABILITY.atsNotSupported,
-    reserved: reservedOf([...regions, ...more]),
+    ...regionTraits([...regions, ...more]),
     userPasidTable: false,
     iommu: 'vtd0',
   });
