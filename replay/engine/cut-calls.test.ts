@@ -7,6 +7,7 @@ import { openTrace } from '../../traces/file.ts';
 import { Random } from '../../traces/random.ts';
 import type { Trace } from '../../traces/trace.ts';
 import { cutTrace } from './cut-trace.ts';
+import { Doubts } from './ioctl-doubts.ts';
 import { RecordedCalls } from './recorded-calls.ts';
 import { verifyIoctl } from './verify-ioctl.ts';
 
@@ -70,7 +71,13 @@ describe.each(Object.entries(CUTS))('a recording that %s', (_name, cut) => {
 
   const whole = process.env['IORR_FULL'] === '1' && existsSync(CAPTURES) && existsSync(CLI);
   if (!whole) console.warn('whole captures: need IORR_FULL=1, ../shared and a build');
-  test.skipIf(!whole).each(['iommufd-selftest/iommufd.even.jsonl.gz', 'iommufd-random/sample.jsonl.gz'])(
+  test
+    .skipIf(!whole)
+    .each([
+      'iommufd-selftest/iommufd.even.jsonl.gz',
+      'iommufd-selftest/vfio_dma_mmio.nvme.jsonl.gz',
+      'iommufd-random/sample.jsonl.gz',
+    ])(
     'whole capture %s',
     (capture) => {
       const folder = mkdtempSync(join(tmpdir(), 'iorr-cut-'));
@@ -97,6 +104,14 @@ describe('after a loss', () => {
     const part = verifyIoctl(alloc(calls, 5).trace);
     expect(part?.counts).toEqual({ checked: 2, agreed: 2, diverged: 0 });
     expect(part?.skipped).toEqual({ 'follows lost events': 1 });
+  });
+
+  test('a device that somebody else has may have been given back', () => {
+    const doubts = new Doubts(true);
+    doubts.start(1);
+    expect([doubts.taken(2), doubts.excuse(2, undefined)]).toEqual([undefined, undefined]);
+    doubts.lost([1]);
+    expect([doubts.taken(2), doubts.excuse(2, undefined)]).toEqual(['follows lost events', 'follows lost events']);
   });
 
   test('before it everything is judged as ever', () => {

@@ -84,6 +84,13 @@ export class Doubts {
     return context?.partial === true ? 'objects from before the recording' : undefined;
   }
 
+  /** The same for a call that finds a device taken by somebody else, whose end may be lost: what follows from it is doubted too. */
+  taken(pid: number): string | undefined {
+    if (!this.#lost) return undefined;
+    this.process(pid, LOST);
+    return LOST;
+  }
+
   /**
    * The same for a call whose result depends on what all processes have pinned: an end of which may be lost, or a beginning.
    * `fewer`: the kernel counted less than the model.

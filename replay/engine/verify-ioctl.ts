@@ -356,7 +356,10 @@ export class IoctlVerification {
       const pins = countsPins(recorded.request, struct);
       const excuse =
         this.#calls.doubts.excuse(process.pid, context) ??
-        (pins ? this.#calls.doubts.pins(recorded.ret === 0, this.machine.processes.values()) : undefined);
+        (pins ? this.#calls.doubts.pins(recorded.ret === 0, this.machine.processes.values()) : undefined) ??
+        (TAKES_DEVICE.has(recorded.request) && model < 0 && recorded.ret >= 0
+          ? this.#calls.doubts.taken(process.pid)
+          : undefined);
       if (excuse !== undefined) {
         this.#skip(excuse);
         return;
@@ -378,6 +381,9 @@ export class IoctlVerification {
       });
   }
 }
+
+/** SET_CONTAINER, GET_DEVICE_FD, BIND_IOMMUFD: fail where another process has the group or the device. */
+const TAKES_DEVICE = new Set([0x3b68, 0x3b6a, 0x3b76]);
 
 /** `0x3b99`, `IOMMU_TEST_CMD 99`: a request, or an operation of the mock driver, of which only the number is known. */
 const UNNAMED = /^(?:0x[0-9a-f]+|IOMMU_TEST_CMD \d+)$/;
