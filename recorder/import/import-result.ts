@@ -91,8 +91,13 @@ function joinLines(join: ImportResult['join']): string[] {
   if (join === null) return [];
   const { commands, clock, accesses } = join;
   const { median, p99 } = clock.residualNs;
+  const on = {
+    commands: `${count(commands.matched)} commands that both captures hold`,
+    requests: `${count(commands.matched)} maps and unmaps and the commands that they made the driver send`,
+    accesses: `${count(clock.pairs)} first accesses through new maps`,
+  }[commands.by];
   return [
-    `  joined on ${count(commands.matched)} commands that both captures hold; clocks ${clock.driftPpm.toFixed(1)} ppm apart, ` +
+    `  joined on ${on}; clocks ${clock.driftPpm.toFixed(1)} ppm apart, ` +
       `residual median ${(median / 1000).toFixed(1)} us, P99 ${(p99 / 1000).toFixed(1)} us`,
     `  ${count(accesses.unexplainedWalks + accesses.unexplainedHits)} of ${count(accesses.translations)} translations go through no recorded map`,
   ];

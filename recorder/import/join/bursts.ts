@@ -7,8 +7,10 @@ import type { OwnerRows } from './owner-rows.ts';
 
 /** Maps and unmaps of one driver's work on one task and CPU follow each other this closely. */
 const TOGETHER: Nanoseconds = 1_000_000;
-/** With a neighbour on one side only, or two that differ. */
+/** With a neighbour on one side only, or two that differ: nearer than the other by these factors, the less the closer it is. */
 const CLOSE: Nanoseconds = 25_000;
+const NEARER = 4;
+const MUCH_NEARER = 16;
 
 interface Neighbourhood {
   domain: DomainId;
@@ -70,14 +72,18 @@ function anyUnknown(rows: OwnerRows): boolean {
   return false;
 }
 
+function isNearer(distance: Nanoseconds, other: Nanoseconds): boolean {
+  return distance <= TOGETHER && distance * (distance <= CLOSE ? NEARER : MUCH_NEARER) <= other;
+}
+
 /** `next` is the domain of the first labelled row after those that wait, at `time`; -1 if none is near. */
 function settle(actor: Neighbourhood, next: DomainId, time: Nanoseconds, maps: OwnerRows, unmaps: OwnerRows): boolean {
   const before = actor.domain >= 0 ? actor.waitingFrom - actor.time : Number.POSITIVE_INFINITY;
   const after = next >= 0 ? time - actor.waitingTo : Number.POSITIVE_INFINITY;
   let domain = -1;
   if (actor.domain === next && before <= TOGETHER && after <= TOGETHER) domain = next;
-  else if (before <= CLOSE && before * 4 <= after) domain = actor.domain;
-  else if (after <= CLOSE && after * 4 <= before) domain = next;
+  else if (isNearer(before, after)) domain = actor.domain;
+  else if (isNearer(after, before)) domain = next;
   if (domain >= 0) {
     for (const entry of actor.waiting) {
       if (entry >= 0) maps.label(entry, domain, -1, EVIDENCE.burst);

@@ -115,6 +115,15 @@ export class DomainTable {
     else this.#setBase(device, domain);
   }
 
+  /** The hardware was seen using this domain for this device, which has no other: its PASIDs are not told apart. */
+  moved(device: RequesterId, domain: DomainId): void {
+    if (device < 0 || domain < 0) return;
+    if (device < 0x10000 ? this.#quick[device] === domain : this.#look(device) === domain) return;
+    this.#pasids.delete(device);
+    this.#setBase(device, domain);
+    this.#refresh(device);
+  }
+
   #tasksDomains(task: number): Set<DomainId> {
     let domains = this.#ofTask.get(task);
     if (domains === undefined) {

@@ -212,6 +212,18 @@ export class GuestEvidence {
     mine.unmaps.push(unmapRow, page, pages, time);
   }
 
+  /** The commands that the newest map (or unmap), in this row, made the driver send name its domain. */
+  requested(isMap: boolean, row: number, domain: DomainId): void {
+    this.flushedDomains.add(domain);
+    if (isMap) {
+      this.owners.flushedMap(row, domain);
+      this.owners.labelMap(row, this.owners.newestSlot, domain, -1, EVIDENCE.request);
+    } else {
+      this.owners.flushedUnmap(row, domain, false);
+      this.owners.labelUnmap(row, domain, -1, EVIDENCE.request);
+    }
+  }
+
   #startAnew(actor: Actor): void {
     actor.unmaps.count = 0;
     actor.maps.count = 0;

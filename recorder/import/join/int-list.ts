@@ -41,6 +41,10 @@ export class NumberList {
     this.#values[this.length++] = value;
   }
 
+  set(index: number, value: number): void {
+    this.#values[index] = value;
+  }
+
   view(): Float64Array {
     return this.#values.subarray(0, this.length);
   }

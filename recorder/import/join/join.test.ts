@@ -61,6 +61,7 @@ describe('one trace of two', () => {
     const { guest, host } = busy(300, 3, 5_000_000);
     const { report, trace } = joined(guest, host);
     expect(report.commands).toEqual({
+      by: 'commands',
       matched: 300,
       guestOnly: { before: 0, between: 0, after: 0 },
       hostOnly: { before: 0, between: 0, after: 0 },

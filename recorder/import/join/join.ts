@@ -1,6 +1,6 @@
 import { IorrError } from '../../../traces/errors.ts';
 import type { TraceHeader } from '../../../traces/header.ts';
-import { OUTCOME, STREAM_ID } from '../../../traces/schema.ts';
+import { ATTACH, OUTCOME, STREAM_ID } from '../../../traces/schema.ts';
 import type { Segment } from '../../../traces/segment.ts';
 import type { EventSink, ReadPlan, Trace } from '../../../traces/trace.ts';
 import { pageNumber } from '../../../traces/units.ts';
@@ -10,21 +10,30 @@ import { concludeOwners } from './attribution.ts';
 import type { Attribution, AttributionOptions, AttributionReport } from './attribution.ts';
 import { createClockMapper, fitClock } from './clock-fit.ts';
 import type { ClockFit } from './clock-fit.ts';
-import { readCommands } from './commands.ts';
-import type { CommandLog } from './commands.ts';
+import type { ClockPairs } from './access-clock.ts';
+import { LEAST_ACCESS_PAIRS, pairAccesses } from './access-clock.ts';
+import { nativeLog, readCommands } from './commands.ts';
+import type { Fingerprints } from './commands.ts';
 import { createRowCopier } from './event-copy.ts';
 import type { EventCursor } from './event-cursor.ts';
 import { GuestEvidence } from './guest-evidence.ts';
 import { IntList } from './int-list.ts';
 import { ACCESS_FOUND } from './map-owners.ts';
 import { matchCommands } from './match-commands.ts';
+import { matchRequests } from './match-requests.ts';
 import type { CommandMatch, UnmatchedCommands } from './match-commands.ts';
 import { linkCommands, mergeTraces } from './merge.ts';
 import type { CommandLinks, MergeShifts, MergeVisitor } from './merge.ts';
+import { adoptPieces, dialectOf, readGuestRequests, readHostRequests, requestSchemes } from './requests.ts';
 
 /** What the join found out; plain data for `TraceSummary.notes`. */
 export interface JoinReport {
   readonly commands: {
+    /**
+     * What brings the logs together: commands that both hold; maps and unmaps of the guest with the commands that they made the
+     * driver send; or the first accesses through the guest's maps.
+     */
+    readonly by: 'commands' | 'requests' | 'accesses';
     readonly matched: number;
     /** In one log alone: before the other one starts, in holes, after the other one ends. */
     readonly guestOnly: UnmatchedCommands;
@@ -89,14 +98,12 @@ function guestFidelity(guest: TraceHeader): TraceHeader['fidelity'] {
  */
 export function joinTraces(guest: Trace, host: Trace, sink: EventSink, options: JoinOptions = {}): JoinReport {
   checkSides(guest, host);
-  const { guestLog, hostLog, match } = matchLogs(guest, host);
-  const clock = fitMatched(guestLog, hostLog, match);
-  const links = linkCommands(guestLog, hostLog, match);
-  const gathered = gatherOwners(guest, host, links, clock, options);
+  const { links, clock, ...match } = matchLogs(guest, host);
+  const gathered = gatherOwners(guest, host, links, clock, match.domainOf, options);
   const shifts = write(guest, host, links, clock, gathered, sink);
   const { map: _map, ...fit } = clock;
   return {
-    commands: { matched: match.matched, guestOnly: match.guest, hostOnly: match.host },
+    commands: { by: match.by, matched: match.matched, guestOnly: match.guestOnly, hostOnly: match.hostOnly },
     clock: { ...fit, ...shifts },
     accesses: gathered.accesses,
     attribution: gathered.attribution.report,
@@ -114,42 +121,124 @@ function checkSides(guest: Trace, host: Trace): void {
   );
 }
 
-function matchLogs(guest: Trace, host: Trace): { guestLog: CommandLog; hostLog: CommandLog; match: CommandMatch } {
+/** How the logs of a run go together. */
+interface MatchedLogs {
+  readonly by: JoinReport['commands']['by'];
+  readonly matched: number;
+  readonly guestOnly: UnmatchedCommands;
+  readonly hostOnly: UnmatchedCommands;
+  readonly links: CommandLinks;
+  readonly clock: ClockFit;
+  /** Domain that the commands name which a guest's map or unmap asked for, by the number of the request; -1 for none. */
+  readonly domainOf: Int32Array;
+}
+
+const NONE: UnmatchedCommands = { before: 0, between: 0, after: 0 };
+
+function matchLogs(guest: Trace, host: Trace): MatchedLogs {
+  const matched = guest.streamCounts.inv > 0 ? matchNative(guest, host) : matchMaps(guest, host);
+  if (matched !== null) return matched;
+  const byAccess = matchAccesses(guest, host);
+  if (byAccess !== null) return byAccess;
+  throw new IorrError(
+    'JOIN_IMPOSSIBLE',
+    `no command is in both captures: the guest's log has ${guest.streamCounts.inv} commands, ${guest.streamCounts.map} maps ` +
+      `and ${guest.streamCounts.unmap} unmaps, the host's ${host.streamCounts.inv} commands and ${host.streamCounts.dma} ` +
+      'accesses, expected some that belong together',
+    {
+      hint: 'Give captures of one run. Record the guest with iommu:* and, on VT-d, intel_iommu:qi_submit; the host with its commands.',
+    },
+  );
+}
+
+function matchNative(guest: Trace, host: Trace): MatchedLogs | null {
   let hostLog = readCommands(host);
   const canonical = hostLog.decoded > 0;
   if (canonical) hostLog = readCommands(host, true);
-  const guestLog = readCommands(guest, canonical);
+  const guestLog = nativeLog(readCommands(guest, canonical));
   const match = matchCommands(guestLog, hostLog);
-  const found = `the guest's log has ${guestLog.key.length} commands, the host's ${hostLog.key.length}`;
-  if (match === null || match.matched === 0) {
-    throw new IorrError('JOIN_IMPOSSIBLE', `no command is in both captures: ${found}, expected some with equal words`, {
-      hint: 'Give captures of one run. Record the guest with intel_iommu:qi_submit and the host with -trace "vtd_inv_*".',
-    });
-  }
-  // Of one run, one log may go on where the other has ended or has a hole; both at once means that they tell different stories.
-  const { guest: g, host: h } = match;
-  const disagree = Math.min(g.before, h.before) + Math.min(g.between, h.between) + Math.min(g.after, h.after);
-  if (match.matched < LEAST_SHARE * (match.matched + disagree)) {
+  if (match === null || match.matched === 0) return null;
+  if (!agree(match)) {
     throw new IorrError(
       'JOIN_IMPOSSIBLE',
-      `the captures look like two different runs: ${found}, and only ${match.matched} agree in words, order and time`,
+      `the captures look like two different runs: the guest's log has ${guestLog.key.length} commands, the host's ` +
+        `${hostLog.key.length}, and only ${match.matched} agree in words, order and time`,
       { hint: 'Give captures of one run; import them one by one otherwise.' },
     );
   }
-  return { guestLog, hostLog, match };
+  return {
+    by: 'commands',
+    matched: match.matched,
+    guestOnly: match.guest,
+    hostOnly: match.host,
+    links: linkCommands(guestLog, hostLog, match),
+    clock: fitInOrder(guestLog, hostLog, match.hostOf),
+    domainOf: new Int32Array(0),
+  };
 }
 
-function fitMatched(guest: CommandLog, host: CommandLog, match: CommandMatch): ClockFit {
-  const hostTimes = new Float64Array(match.matched);
-  const guestTimes = new Float64Array(match.matched);
-  let pairs = 0;
-  match.hostOf.forEach((command, index) => {
-    if (command < 0) return;
-    hostTimes[pairs] = host.time[command]!;
-    guestTimes[pairs] = guest.time[index]!;
-    pairs++;
-  });
-  return fitClock(hostTimes, guestTimes);
+/** Of one run, one log may go on where the other has ended or has a hole; both at once means that they tell different stories. */
+function agree({ guest: g, host: h, matched }: CommandMatch): boolean {
+  const disagree = Math.min(g.before, h.before) + Math.min(g.between, h.between) + Math.min(g.after, h.after);
+  return matched >= LEAST_SHARE * (matched + disagree);
+}
+
+function matchMaps(guest: Trace, host: Trace): MatchedLogs | null {
+  for (const scheme of requestSchemes(dialectOf(host))) {
+    const guestLog = readGuestRequests(guest, scheme);
+    const hostLog = readHostRequests(host, scheme);
+    const match = matchRequests(guestLog, hostLog, scheme.afterwards);
+    // By chance a few agree: in a lazy run most unmaps are followed by no command.
+    if (match === null || match.matched < LEAST_SHARE * Math.min(guestLog.key.length, hostLog.key.length)) continue;
+    const { hostOf } = match;
+    const domainOf = hostOf.map((command) => (command < 0 ? -1 : hostLog.domain[command]!));
+    const commandOf = adoptPieces(guestLog, hostLog, hostOf);
+    return {
+      by: 'requests',
+      matched: match.matched,
+      guestOnly: match.guest,
+      hostOnly: match.host,
+      links: linkCommands(guestLog, { ...hostLog, commandOf }, match),
+      clock: match.clock,
+      domainOf,
+    };
+  }
+  return null;
+}
+
+function matchAccesses(guest: Trace, host: Trace): MatchedLogs | null {
+  const pairs = pairAccesses(guest, host);
+  if (pairs === null || pairs.host.length < LEAST_ACCESS_PAIRS) return null;
+  const hostLog = readCommands(host);
+  const unmatched = { ...NONE, between: hostLog.key.length };
+  return {
+    by: 'accesses',
+    matched: 0,
+    guestOnly: NONE,
+    hostOnly: unmatched,
+    links: {
+      guestOf: new Int32Array(hostLog.role.length).fill(-1),
+      batchEnd: new Int32Array(0),
+      commandAt: [],
+      native: false,
+      hostRole: hostLog.role,
+    },
+    clock: fitPairs(pairs),
+    domainOf: new Int32Array(0),
+  };
+}
+
+function fitPairs({ host, guest }: ClockPairs): ClockFit {
+  return fitClock(host, guest);
+}
+
+function fitInOrder(guest: Fingerprints, host: Fingerprints, hostOf: Int32Array): ClockFit {
+  const commands = hostOf.filter((command) => command >= 0);
+  const requests = Int32Array.from(hostOf.keys()).filter((index) => hostOf[index]! >= 0);
+  return fitClock(
+    Float64Array.from(commands, (command) => host.time[command]!),
+    Float64Array.from(requests, (index) => guest.time[index]!),
+  );
 }
 
 interface Gathered {
@@ -161,7 +250,14 @@ interface Gathered {
 }
 
 /** The first walk through the merged events: who owns which map. */
-function gatherOwners(guest: Trace, host: Trace, links: CommandLinks, clock: ClockFit, options: JoinOptions): Gathered {
+function gatherOwners(
+  guest: Trace,
+  host: Trace,
+  links: CommandLinks,
+  clock: ClockFit,
+  domainOf: Int32Array,
+  options: JoinOptions,
+): Gathered {
   const evidence = new GuestEvidence(options.flush !== false);
   const { owners } = evidence;
   const waiting = new IntList();
@@ -171,27 +267,39 @@ function gatherOwners(guest: Trace, host: Trace, links: CommandLinks, clock: Clo
   const feed = (cursor: EventCursor): void => {
     evidence.event(cursor.stream, cursor.segment!, cursor.row, cursor.time, cursor.cpu, cursor.task);
   };
+  const { domains } = evidence;
+  const observe = links.native
+    ? (device: number, domain: number): void => domains.observe(device, domain)
+    : (device: number, domain: number): void => domains.moved(device, domain);
+  const named = links.native || options.flush === false ? [] : links.commandAt;
   const visitor: MergeVisitor = {
-    guest: feed,
+    guest(cursor) {
+      feed(cursor);
+      const command = named[cursor.stream]?.[cursor.streamRow] ?? -1;
+      const domain = command < 0 ? -1 : domainOf[command]!;
+      if (domain >= 0) evidence.requested(cursor.stream === STREAM_ID.map, cursor.streamRow, domain);
+    },
     submitted: feed,
     host(cursor, time) {
       if (cursor.stream === STREAM_ID.attach) {
         const { columns } = cursor.segment!.rows.attach;
-        evidence.domains.observe(columns.device[cursor.row] ?? -1, columns.domain[cursor.row] ?? -1);
+        if (columns.kind[cursor.row] === ATTACH.attach) {
+          observe(columns.device[cursor.row] ?? -1, columns.domain[cursor.row] ?? -1);
+        }
         return;
       }
       if (cursor.stream !== STREAM_ID.dma || !access.read(cursor.segment!, cursor.row)) return;
       counts.translations++;
       if (access.walked) counts.walks++;
-      evidence.domains.observe(access.device, access.domain);
-      const found = owners.access(access.device, access.domain, access.page, access.out, time, access.walked);
+      observe(access.device, access.domain);
+      const found = owners.access(access.device, access.domain, access, time);
       if (found === ACCESS_FOUND.map) return;
       if (access.walked) counts.unexplainedWalks++;
       else counts.unexplainedHits++;
     },
     waitFor(cursor, time, ahead) {
       if (cursor.stream !== STREAM_ID.dma || !access.read(cursor.segment!, cursor.row)) return -1;
-      if (owners.holds(access.page, access.out)) return -1;
+      if (owners.holds(access)) return -1;
       const events = ahead.upcoming(STREAM_ID.map, time + UNCERTAIN, LOOK_AHEAD, (segment, row) =>
         access.goesThrough(segment, row),
       );
@@ -218,6 +326,11 @@ class Access {
   domain = -1;
   page = 0;
   out = 0;
+  /**
+   * Pages from `out` on, in any of which the output may lie: the source named the first byte of a page without its size. 1
+   * where `out` is exact.
+   */
+  span = 1;
   walked = false;
 
   /** False for events without a translation: refused, or passed through. */
@@ -231,6 +344,7 @@ class Access {
     this.page = pageNumber(columns.iovaLo[row]!, columns.iovaHi[row]!);
     this.out = pageNumber(columns.outLo[row]!, columns.outHi[row]!);
     const shift = columns.pageShift[row]!;
+    this.span = shift === 0 ? alignment(this.out) : 1;
     if (shift > 12 && shift < 52) {
       // The output is that of the large page's first byte, or of the page itself: compare what lies within.
       const within = this.page % 2 ** (shift - 12);
@@ -246,8 +360,16 @@ class Access {
     const start = pageNumber(columns.iovaLo[row]!, columns.iovaHi[row]!);
     const within = this.page - start;
     if (within < 0 || within >= pageNumber(columns.sizeLo[row]!, columns.sizeHi[row]!)) return false;
-    return pageNumber(columns.physLo[row]!, columns.physHi[row]!) + within === this.out;
+    const out = pageNumber(columns.physLo[row]!, columns.physHi[row]!) + within;
+    return out >= this.out && out < this.out + this.span;
   }
+}
+
+/** Pages of the largest power of two, up to 1 GiB, that a page number is a multiple of. */
+function alignment(page: number): number {
+  let pages = 1;
+  while (pages < 0x40000 && page % (pages * 2) === 0) pages *= 2;
+  return pages;
 }
 
 /** The second walk: the same order again, written out. */

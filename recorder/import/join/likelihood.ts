@@ -46,11 +46,15 @@ export function likelihood(live: LiveMaps, contest: Contest, chain: readonly num
   // Used since: alive, unless that came from a cache. Used long ago and still mapped: made to stay.
   if (lastAccess > contest.time) score -= 10;
   else if (lastAccess >= 0) score += 10 / (1 + (contest.time - lastAccess) / RECENT);
+  // What is short-lived is unmapped, by whoever mapped it; what is old was made to stay.
+  const first = chain[0]!;
+  score += 0.9 / (1 + (contest.time - live.time[first]!) / RECENT);
+  if (live.actor[first] === contest.actor) score += 0.5;
   const { before } = contest;
   if (before !== undefined) {
     if (domain >= 0 && before.domain >= 0) score += domain === before.domain ? 4 : -4;
     // What a driver unmaps in a row it has mapped in a row.
-    score += 2 / (1 + Math.abs(live.time[chain[0]!]! - before.mapped) / 1e8);
+    score += 2 / (1 + Math.abs(live.time[first]! - before.mapped) / 1e8);
   }
   return score;
 }

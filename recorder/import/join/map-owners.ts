@@ -12,6 +12,16 @@ const TWINS: Nanoseconds = 10_000_000;
 /** What an access found among the live maps. */
 export const ACCESS_FOUND = { none: 0, map: 1, otherOwner: 2 } as const;
 
+/** What an access shows of its map. Page numbers. */
+export interface Translation {
+  readonly page: PageNumber;
+  readonly out: PageNumber;
+  /** Pages from `out` on in any of which the output lies. */
+  readonly span: number;
+  /** The hardware read the page table for it, so that the map was live; a cached translation may outlive its map. */
+  readonly walked: boolean;
+}
+
 /**
  * The page-owner table: which maps are live, which unmap closes which of them, and whose they are. Events come in time
  * order; what later events prove about earlier ones (an access after an unmap shows which of two maps it did not close) is
@@ -28,6 +38,8 @@ export class MapOwners {
   readonly #here: number[] = [];
   /** When domains gave their ids back, as the numbers of map and unmap rows before. */
   readonly #releases = new Map<DomainId, { maps: number; unmaps: number }[]>();
+  /** Slot of the newest map. */
+  newestSlot = -1;
   /** Accesses whose map belongs to another domain by other evidence. */
   otherOwner = 0;
 
@@ -59,6 +71,7 @@ export class MapOwners {
     this.live.actor[slot] = actor;
     this.live.task[slot] = task;
     this.live.time[slot] = time;
+    this.newestSlot = slot;
     return slot;
   }
 
@@ -116,18 +129,9 @@ export class MapOwners {
     this.maps.flushed.set(row, domain);
   }
 
-  /**
-   * A device translated `page` to `out` (page numbers). `domain` is -1 where the source did not say. `walked`: the hardware
-   * read the page table for it, so that the map was live; a cached translation may outlive its map.
-   */
-  access(
-    device: RequesterId,
-    domain: DomainId,
-    page: PageNumber,
-    out: PageNumber,
-    time: Nanoseconds,
-    walked: boolean,
-  ): number {
+  /** A device made this translation. `domain` is -1 where the source did not say. */
+  access(device: RequesterId, domain: DomainId, translation: Translation, time: Nanoseconds): number {
+    const { page, out, span, walked } = translation;
     const { live } = this;
     const here = this.#here;
     const n = live.find(page, here);
@@ -138,7 +142,8 @@ export class MapOwners {
     let others = 0;
     for (let k = 0; k < n; k++) {
       const slot = here[k]!;
-      if (live.phys[slot]! + (page - live.page[slot]!) !== out) continue;
+      const beyond = live.phys[slot]! + (page - live.page[slot]!) - out;
+      if (beyond < 0 || beyond >= span) continue;
       const known = live.domain[slot]!;
       if (owner >= 0 ? known === owner : known >= 0 && this.#domains.uses(device, known)) {
         if (live.contests[slot] === 0) {
@@ -179,12 +184,13 @@ export class MapOwners {
   }
 
   /** Is there a live map of this page with this output? */
-  holds(page: PageNumber, out: PageNumber): boolean {
+  holds({ page, out, span }: Translation): boolean {
     const here = this.#here;
     const n = this.live.find(page, here);
     for (let k = 0; k < n; k++) {
       const slot = here[k]!;
-      if (this.live.phys[slot]! + (page - this.live.page[slot]!) === out) return true;
+      const beyond = this.live.phys[slot]! + (page - this.live.page[slot]!) - out;
+      if (beyond >= 0 && beyond < span) return true;
     }
     return false;
   }

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { CommandLog } from './commands.ts';
+import type { Fingerprints } from './commands.ts';
 import { matchCommands } from './match-commands.ts';
 
 interface Command {
@@ -8,14 +8,11 @@ interface Command {
   readonly at: number;
 }
 
-function log(commands: readonly Command[]): CommandLog {
+function log(commands: readonly Command[]): Fingerprints {
   return {
     key: Int32Array.from(commands, ({ word }) => word),
     check: Int32Array.from(commands, ({ word }) => word * 31),
     time: Float64Array.from(commands, ({ at }) => at),
-    invRow: Int32Array.from(commands, (_, i) => i),
-    role: new Uint8Array(commands.length),
-    decoded: 0,
   };
 }
 

@@ -1,4 +1,4 @@
-import type { CommandLog } from './commands.ts';
+import type { Fingerprints } from './commands.ts';
 
 /** Commands that both logs hold, in order: `hostOf[i]` is the host's command number for the guest's command i, or -1. */
 export interface CommandMatch {
@@ -49,20 +49,20 @@ const WINDOW = 512;
  * brought together by the clock offset that most equal runs agree on, then followed in order, with the words deciding and the
  * time telling equal words apart. Returns null if no run of equal words is found at all.
  */
-export function matchCommands(guest: CommandLog, host: CommandLog): CommandMatch | null {
+export function matchCommands(guest: Fingerprints, host: Fingerprints): CommandMatch | null {
   const offset = voteOffset(guest, host);
   if (offset === null) return null;
   return new Follower(guest, host, offset).follow();
 }
 
-function runHash(log: CommandLog, at: number, run: number): number {
+function runHash(log: Fingerprints, at: number, run: number): number {
   let h = 0;
   for (let k = 0; k < run; k++) h = (Math.imul(h, 0x01000193) ^ log.key[at + k]!) | 0;
   return h;
 }
 
 /** The offset between the clocks on which most runs agree, near the place where they agree best. */
-function voteOffset(guest: CommandLog, host: CommandLog): number | null {
+export function voteOffset(guest: Fingerprints, host: Fingerprints): number | null {
   const run = Math.min(guest.key.length, host.key.length) >= 64 ? RUN : 1;
   const places = guest.key.length - run + 1;
   if (places < 1 || host.key.length < run) return null;
@@ -78,8 +78,8 @@ function voteOffset(guest: CommandLog, host: CommandLog): number | null {
 
 /** Counts the time differences of all equal runs; wrong ones scatter, right ones pile up. */
 function voteAt(
-  guest: CommandLog,
-  host: CommandLog,
+  guest: Fingerprints,
+  host: Fingerprints,
   run: number,
   from: number,
   to: number,
@@ -118,12 +118,12 @@ function voteAt(
 }
 
 class Follower {
-  readonly #guest: CommandLog;
-  readonly #host: CommandLog;
+  readonly #guest: Fingerprints;
+  readonly #host: Fingerprints;
   readonly #hostOf: Int32Array;
   #offset: number;
 
-  constructor(guest: CommandLog, host: CommandLog, offset: number) {
+  constructor(guest: Fingerprints, host: Fingerprints, offset: number) {
     this.#guest = guest;
     this.#host = host;
     this.#offset = offset;

@@ -2,7 +2,7 @@ import { STREAM_ID } from '../../../traces/schema.ts';
 import type { ReadPlan, Trace } from '../../../traces/trace.ts';
 import type { Nanoseconds } from '../../../traces/units.ts';
 import { ROLE } from './commands.ts';
-import type { CommandLog } from './commands.ts';
+import type { CommandLog, GuestLog } from './commands.ts';
 import { EventCursor } from './event-cursor.ts';
 import type { CommandMatch } from './match-commands.ts';
 
@@ -12,12 +12,14 @@ export interface CommandLinks {
   readonly guestOf: Int32Array;
   /** Last `inv` row of the host, its wait, of the batch that each guest command went out with; -1 if unmatched. */
   readonly batchEnd: Int32Array;
-  /** `ROLE` of the `inv` rows of each. */
-  readonly guestRole: Uint8Array;
+  /** As in `GuestLog`. */
+  readonly commandAt: readonly (Int32Array | undefined)[];
+  readonly native: boolean;
+  /** `ROLE` of the host's `inv` rows. */
   readonly hostRole: Uint8Array;
 }
 
-export function linkCommands(guest: CommandLog, host: CommandLog, match: CommandMatch): CommandLinks {
+export function linkCommands(guest: GuestLog, host: CommandLog, match: Pick<CommandMatch, 'hostOf'>): CommandLinks {
   const rows = host.role.length;
   const guestOf = new Int32Array(rows).fill(-1);
   const batchEnd = new Int32Array(guest.key.length).fill(-1);
@@ -25,9 +27,9 @@ export function linkCommands(guest: CommandLog, host: CommandLog, match: Command
   match.hostOf.forEach((command, index) => {
     if (command >= 0) guestOfCommand[command] = index;
   });
-  let command = 0;
   let from = 0;
   let last = -1;
+  const waits = guest.native || host.role.includes(ROLE.wait);
   // A batch: its doorbell, its commands, its wait. Of several doorbells before the first command only the last is its own.
   const close = (end: number): void => {
     let rung = false;
@@ -45,13 +47,16 @@ export function linkCommands(guest: CommandLog, host: CommandLog, match: Command
   };
   for (let row = 0; row < rows; row++) {
     if (host.role[row] === ROLE.command) {
-      const index = guestOfCommand[command++]!;
+      const command = host.commandOf[row]!;
+      const index = command < 0 ? -1 : guestOfCommand[command]!;
       guestOf[row] = index;
       if (index >= 0) last = index;
+      // Without waits each command is a batch of its own, which may have several rows.
+      if (!waits && (row + 1 >= rows || host.commandOf[row + 1] !== command || command < 0)) close(row);
     } else if (host.role[row] === ROLE.wait) close(row);
   }
   if (from < rows) close(rows - 1);
-  return { guestOf, batchEnd, guestRole: guest.role, hostRole: host.role };
+  return { guestOf, batchEnd, commandAt: guest.commandAt, native: guest.native, hostRole: host.role };
 }
 
 /** Who submitted a command, and when. */
@@ -65,7 +70,7 @@ export interface Submission {
 }
 
 export interface MergeVisitor {
-  /** A guest event, at its own time. Commands that the host saw too are announced by `submitted` instead. */
+  /** A guest event, at its own time. Commands that the host saw too are announced by `submitted` instead, if they are native. */
   guest(cursor: EventCursor): void;
   submitted(cursor: EventCursor): void;
   /** A host event at its place in guest time; `submission` for commands, waits and doorbells whose submitter is known. */
@@ -94,8 +99,8 @@ const NOTICEABLE: Nanoseconds = 1_000;
 /**
  * Merges the events of a guest and of the host that emulated its IOMMU into one order. Each side keeps its own order, guest
  * events keep their times, and host events come at their mapped time, but
- * - a command not before its submission, and not after the next guest event of that CPU: the submitter spins with interrupts
- *   off until the wait is done (drivers/iommu/intel/dmar.c, `qi_submit_sync`);
+ * - a command not before its submission; where the guest logged it itself also not after the next guest event of that CPU: the
+ *   submitter spins with interrupts off until the wait is done (drivers/iommu/intel/dmar.c, `qi_submit_sync`);
  * - an access not before the map that it went through (`waitFor`).
  * At equal times a host event comes after the guest's, but before an unmap: mapped times are early by the shortest delay of a
  * command, so that an access is never really after an unmap of the same microsecond.
@@ -110,10 +115,12 @@ export function mergeTraces(
 ): MergeShifts {
   const guest = new EventCursor(guestTrace, plans.guest);
   const host = new EventCursor(hostTrace, plans.host);
-  const { guestOf, batchEnd, guestRole, hostRole } = links;
+  const { guestOf, batchEnd, commandAt, native, hostRole } = links;
   const shifts: MergeShifts = { earlier: 0, maxEarlierNs: 0, later: 0, maxLaterNs: 0, beforeClock: 0 };
   const submissions: Submission[] = [];
   let submissionsHead = 0;
+  /** Of commands that are not native: their batches may come in another order. */
+  const asked = new Map<number, Submission>();
   /** By CPU + 1: host row that must have come before the CPU's next event. */
   const busyUntil: number[] = [];
   let guestAlive = guest.next();
@@ -126,6 +133,7 @@ export function mergeTraces(
   let waitAsked = false;
 
   function submissionOf(command: number): Submission | undefined {
+    if (!native) return asked.get(command);
     while (submissionsHead < submissions.length && submissions[submissionsHead]!.command < command) {
       // The one before is kept until the next is needed: a wait comes after its commands.
       if (submissionsHead + 1 < submissions.length && submissions[submissionsHead + 1]!.command <= command)
@@ -142,10 +150,11 @@ export function mergeTraces(
 
   function takeGuest(): void {
     if (guest.time > now) now = guest.time;
-    if (guest.stream === STREAM_ID.inv && guestRole[guest.streamRow] === ROLE.command) {
-      const command = guestCommands++;
+    const command = commandAt[guest.stream]?.[guest.streamRow] ?? -1;
+    if (command >= 0) {
+      guestCommands = command + 1;
       const end = batchEnd[command]!;
-      if (end >= 0) {
+      if (end >= 0 && native) {
         const unit = guest.segment!.rows.inv.columns.unit?.[guest.row] ?? -1;
         submissions.push({ command, time: guest.time, cpu: guest.cpu, task: guest.task, unit });
         busyUntil[guest.cpu + 1] = end;
@@ -153,6 +162,7 @@ export function mergeTraces(
         guestAlive = guest.next();
         return;
       }
+      if (end >= 0) asked.set(command, { command, time: guest.time, cpu: guest.cpu, task: guest.task, unit: -1 });
     }
     visitor.guest(guest);
     guestAlive = guest.next();
@@ -187,6 +197,9 @@ export function mergeTraces(
     wait = -1;
     waitAsked = false;
     visitor.host(host, time, submission);
+    if (submission !== undefined && !native && batchEnd[submission.command] === host.streamRow) {
+      asked.delete(submission.command);
+    }
     hostAlive = host.next();
     if (hostAlive) mapped = toGuest(host.time);
   }
@@ -195,8 +208,8 @@ export function mergeTraces(
   function hostFirst(): boolean {
     const end = busyUntil[guest.cpu + 1];
     if (end === undefined || end < hostRows) return false;
-    if (guest.stream !== STREAM_ID.inv || guestRole[guest.streamRow] !== ROLE.command) return true;
-    return batchEnd[guestCommands] !== end;
+    const command = guest.stream === STREAM_ID.inv ? (commandAt[STREAM_ID.inv]?.[guest.streamRow] ?? -1) : -1;
+    return command < 0 || batchEnd[command] !== end;
   }
 
   while (guestAlive && hostAlive) {

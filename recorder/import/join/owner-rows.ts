@@ -11,6 +11,7 @@ import { IntList } from './int-list.ts';
  * - `burst`: between neighbours on the same task and CPU that belong to one domain.
  * - `elimination`: every other domain in use is ruled out.
  * - `flush`: the invalidation that follows an unmap names the domain.
+ * - `request`: so does the batch of commands that it made the driver send, found by what it names or in the order of things.
  */
 export const EVIDENCE = {
   none: 0,
@@ -21,8 +22,19 @@ export const EVIDENCE = {
   burst: 5,
   elimination: 6,
   flush: 7,
+  request: 8,
 } as const;
-export const EVIDENCE_NAMES = ['none', 'dmaApi', 'access', 'attach', 'pair', 'burst', 'elimination', 'flush'] as const;
+export const EVIDENCE_NAMES = [
+  'none',
+  'dmaApi',
+  'access',
+  'attach',
+  'pair',
+  'burst',
+  'elimination',
+  'flush',
+  'request',
+] as const;
 
 /** Labels of one stream's rows, a few ints each, by row in the whole trace. Rows of other origins than `iommu` have `foreign`. */
 export class OwnerRows {

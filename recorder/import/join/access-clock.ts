@@ -1,0 +1,169 @@
+import { OUTCOME, STREAM_ID } from '../../../traces/schema.ts';
+import type { Trace } from '../../../traces/trace.ts';
+import { pageNumber } from '../../../traces/units.ts';
+import type { Nanoseconds, PageNumber } from '../../../traces/units.ts';
+import { EventCursor } from './event-cursor.ts';
+import { NumberList } from './int-list.ts';
+
+/** Times of the same happenings on both clocks, in the order of the host's. */
+export interface ClockPairs {
+  readonly host: Float64Array;
+  readonly guest: Float64Array;
+}
+
+/** Fewer pairs than this say nothing. */
+export const LEAST_ACCESS_PAIRS = 32;
+/** A page that is mapped to the same memory more often than this says little about which time is meant. */
+const MOST_ALIKE = 64;
+const COARSE: Nanoseconds = 1_000_000;
+const MOST_BINS = 1 << 22;
+/** An access through a new map comes so soon after it, to be of use. */
+const SOON: Nanoseconds = 2_000_000;
+/** Clocks may run apart by so much from the place where they were compared. */
+const DRIFT = 30e-6;
+/** The same map again within this time leaves open which one was used. */
+const APART: Nanoseconds = 20_000_000;
+
+/** First pages of maps, and accesses to pages, as lists in time order that hash to the same bucket. */
+interface Sightings {
+  readonly page: Float64Array;
+  readonly out: Float64Array;
+  readonly time: Float64Array;
+}
+
+/**
+ * Where no command of the host follows from what the guest logged (lazy flushing on a unit whose commands the guest's kernel does
+ * not log), the clocks are compared by accesses: a page-table walk that finds a page comes after its map, mostly at once.
+ * Returns the pairs that are no older than `SOON` under the offset on which most agree; null if there are none.
+ */
+export function pairAccesses(guest: Trace, host: Trace): ClockPairs | null {
+  const maps = readMaps(guest);
+  const walks = readWalks(host);
+  const index = new Map<number, number[]>();
+  for (let i = 0; i < maps.time.length; i++) {
+    const key = keyOf(maps.page[i]!, maps.out[i]!);
+    const list = index.get(key);
+    if (list === undefined) index.set(key, [i]);
+    else list.push(i);
+  }
+  const offset = voteOffset(maps, walks, index);
+  if (offset === null) return null;
+  const host0: number[] = [];
+  const guest0: number[] = [];
+  const used = new Uint8Array(maps.time.length);
+  const origin = walks.time[0] ?? 0;
+  for (let j = 0; j < walks.time.length; j++) {
+    const list = index.get(keyOf(walks.page[j]!, walks.out[j]!));
+    if (list === undefined) continue;
+    const at = walks.time[j]! - offset;
+    const wide = SOON + DRIFT * (walks.time[j]! - origin);
+    const near = nearest(maps, list, walks, j, at + wide);
+    if (near < 0 || used[near] === 1) continue;
+    used[near] = 1;
+    if (at - maps.time[near]! < -wide || at - maps.time[near]! > wide) continue;
+    host0.push(walks.time[j]!);
+    guest0.push(maps.time[near]!);
+  }
+  return { host: Float64Array.from(host0), guest: Float64Array.from(guest0) };
+}
+
+/** The newest map of the page not after `until`, if no other one of it is near; else -1. */
+function nearest(maps: Sightings, list: readonly number[], walks: Sightings, j: number, until: Nanoseconds): number {
+  let low = 0;
+  let high = list.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (maps.time[list[middle]!]! <= until) low = middle + 1;
+    else high = middle;
+  }
+  const found = list[low - 1];
+  if (found === undefined || maps.page[found] !== walks.page[j] || maps.out[found] !== walks.out[j]) return -1;
+  const time = maps.time[found]!;
+  const before = list[low - 2];
+  const after = list[low];
+  if (before !== undefined && time - maps.time[before]! < APART) return -1;
+  return after !== undefined && maps.time[after]! - time < APART ? -1 : found;
+}
+
+/** Host clock minus guest clock on which most equal pages agree; the lower edge of what piles up. */
+function voteOffset(maps: Sightings, walks: Sightings, index: ReadonlyMap<number, number[]>): Nanoseconds | null {
+  const n = walks.time.length;
+  if (n === 0 || maps.time.length === 0) return null;
+  const least = walks.time[0]! - maps.time[maps.time.length - 1]!;
+  const range = walks.time[n - 1]! - maps.time[0]! - least;
+  const coarse = piles(maps, walks, index, least, range, Math.max(COARSE, range / MOST_BINS));
+  if (coarse === null) return null;
+  const fine = piles(maps, walks, index, coarse.at - 2 * coarse.width, 6 * coarse.width, coarse.width / 50);
+  return fine === null ? coarse.at : fine.at;
+}
+
+function piles(
+  maps: Sightings,
+  walks: Sightings,
+  index: ReadonlyMap<number, number[]>,
+  from: Nanoseconds,
+  range: Nanoseconds,
+  width: Nanoseconds,
+): { readonly at: Nanoseconds; readonly width: Nanoseconds } | null {
+  const bins = new Int32Array(Math.max(2, Math.ceil(range / width) + 2));
+  for (let j = 0; j < walks.time.length; j++) {
+    const list = index.get(keyOf(walks.page[j]!, walks.out[j]!));
+    if (list === undefined || list.length > MOST_ALIKE) continue;
+    for (const i of list) {
+      const bin = Math.floor((walks.time[j]! - maps.time[i]! - from) / width);
+      if (bin >= 0 && bin < bins.length) bins[bin]! += 1;
+    }
+  }
+  let best = -1;
+  let most = 0;
+  for (let bin = 0; bin + 1 < bins.length; bin++) {
+    const votes = bins[bin]! + bins[bin + 1]!;
+    if (votes > most) {
+      most = votes;
+      best = bin;
+    }
+  }
+  return best < 0 ? null : { at: from + best * width, width };
+}
+
+function keyOf(page: PageNumber, out: PageNumber): number {
+  const high = Math.floor(page / 0x100000000) ^ Math.imul(Math.floor(out / 0x100000000) + 1, 0x27d4eb2f);
+  const low = Math.imul((page | 0) ^ Math.imul(out | 0, 0x9e3779b1), 0x85ebca6b) ^ high;
+  return low ^ (low >>> 15);
+}
+
+function readMaps(guest: Trace): Sightings {
+  const page = new NumberList();
+  const out = new NumberList();
+  const time = new NumberList();
+  const cursor = new EventCursor(guest, { columns: { map: ['origin', 'iova', 'phys'] } });
+  while (cursor.next()) {
+    if (cursor.stream !== STREAM_ID.map) continue;
+    const { columns } = cursor.segment!.rows.map;
+    const { row } = cursor;
+    if (columns.origin[row] !== 0) continue;
+    page.push(pageNumber(columns.iovaLo[row]!, columns.iovaHi[row]!));
+    out.push(pageNumber(columns.physLo[row]!, columns.physHi[row]!));
+    time.push(cursor.time);
+  }
+  return { page: page.view(), out: out.view(), time: time.view() };
+}
+
+/** Page-table walks; accesses of any kind where the source does not tell hit from miss. */
+function readWalks(host: Trace): Sightings {
+  const page = new NumberList();
+  const out = new NumberList();
+  const time = new NumberList();
+  const cursor = new EventCursor(host, { columns: { dma: ['iova', 'outcome', 'out', 'pageShift'] } });
+  while (cursor.next()) {
+    if (cursor.stream !== STREAM_ID.dma) continue;
+    const { columns } = cursor.segment!.rows.dma;
+    const { row } = cursor;
+    const outcome = columns.outcome[row]!;
+    if ((outcome & (OUTCOME.fault | OUTCOME.bypass | OUTCOME.hit)) !== 0 || columns.pageShift[row]! > 12) continue;
+    page.push(pageNumber(columns.iovaLo[row]!, columns.iovaHi[row]!));
+    out.push(pageNumber(columns.outLo[row]!, columns.outHi[row]!));
+    time.push(cursor.time);
+  }
+  return { page: page.view(), out: out.view(), time: time.view() };
+}
