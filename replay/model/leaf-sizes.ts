@@ -44,7 +44,7 @@ export function mergeLeaves(tables: PageTables, page: number, leafShift: number)
   const table = tableOver(tables, start, size.level);
   if (table < 0) return false;
   const slot = tables.slotOf(table, size.level, start);
-  const block = new Block(tables, start, size);
+  const block = new Block(tables);
   if (!block.add(slot, size.level, 2 ** size.order, size)) return false;
   block.free(slot, size.level, 2 ** size.order);
   writeLeaves(pool.words, format, slot, 1, size, block.out, block.low, block.high);
@@ -142,7 +142,7 @@ class Block {
   #plainLow = 0;
   #next = 0;
 
-  constructor(tables: PageTables, _start: number, _size: LeafSize) {
+  constructor(tables: PageTables) {
     this.#tables = tables;
   }
 
