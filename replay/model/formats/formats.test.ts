@@ -254,7 +254,9 @@ function sequencesOf(format: PageTableFormat): fc.Arbitrary<Operation[]> {
 describe('random sequences agree with slow mappings and with a walk by the specification', () => {
   test.each(PAGE_TABLE_FORMATS.map((format) => [format.name, format] as const))('%s', (_, format) => {
     fc.assert(
-      fc.property(sequencesOf(format), (ops) => expect(run(format, ops, false)).toBe(0)),
+      fc.property(sequencesOf(format), (ops) => {
+        expect(run(format, ops, false)).toBe(0);
+      }),
       { numRuns: RUNS },
     );
   });
@@ -264,7 +266,9 @@ describe('strict: maps over mappings are refused, unmaps stop at holes', () => {
   const generic = PAGE_TABLE_FORMATS.filter((format) => format.rules === 'generic');
   test.each(generic.map((format) => [format.name, format] as const))('%s', (_, format) => {
     fc.assert(
-      fc.property(sequencesOf(format), (ops) => expect(run(format, ops, true)).toBe(0)),
+      fc.property(sequencesOf(format), (ops) => {
+        expect(run(format, ops, true)).toBe(0);
+      }),
       { numRuns: RUNS },
     );
   });
