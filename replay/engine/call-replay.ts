@@ -99,7 +99,7 @@ export class CallReplay {
   /** What was lost may have written any memory, and made or removed objects. */
   lost(): void {
     for (const process of this.#machine.processes.values()) process.memory.forget();
-    this.doubts.lost(this.#machine.processes.keys());
+    this.doubts.lost(this.#machine.processes.values());
   }
 
   #fork(parent: number, child: number): void {

@@ -6,6 +6,8 @@ import { describe, expect, test } from 'vitest';
 import { openTrace } from '../../traces/file.ts';
 import { Random } from '../../traces/random.ts';
 import type { Trace } from '../../traces/trace.ts';
+import { mockBackend } from '../model/iommufd/mock/mock-backend.ts';
+import { SimulatedCalls } from '../model/iommufd/simulated-calls.ts';
 import { cutTrace } from './cut-trace.ts';
 import { Doubts } from './ioctl-doubts.ts';
 import { RecordedCalls } from './recorded-calls.ts';
@@ -110,8 +112,19 @@ describe('after a loss', () => {
     const doubts = new Doubts(true);
     doubts.start(1);
     expect([doubts.taken(2), doubts.excuse(2, undefined)]).toEqual([undefined, undefined]);
-    doubts.lost([1]);
+    doubts.lost([]);
     expect([doubts.taken(2), doubts.excuse(2, undefined)]).toEqual(['follows lost events', 'follows lost events']);
+  });
+
+  test('a child that is forked later is doubted as to the iommufds that it inherits', () => {
+    const doubts = new Doubts(true);
+    const { process, context } = new SimulatedCalls(mockBackend);
+    const { context: opened } = new SimulatedCalls(mockBackend);
+    doubts.start(process.pid);
+    doubts.lost([process]);
+    doubts.forked(process.pid, 2);
+    expect(doubts.excuse(2, context)).toBe('follows lost events');
+    expect(doubts.excuse(2, opened)).toBeUndefined();
   });
 
   test('before it everything is judged as ever', () => {

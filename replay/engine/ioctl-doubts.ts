@@ -51,10 +51,14 @@ export class Doubts {
     if (this.#lost && fd !== lowest) this.process(pid, LOST);
   }
 
-  /** Events are missing here: they may have made, changed or ended anything of these processes. */
-  lost(processes: Iterable<number>): void {
+  /** Events are missing here: they may have made, changed or ended anything of these processes, and of their iommufds. */
+  lost(processes: Iterable<Process>): void {
     this.#lost = true;
-    for (const pid of processes) this.process(pid, LOST);
+    for (const { pid, fds } of processes) {
+      this.process(pid, LOST);
+      // A child that is forked later has them too.
+      for (const file of fds.values()) if (file.kind === 'iommufd') this.context((file as IommufdFile).context, LOST);
+    }
   }
 
   process(pid: number, why: string): void {
