@@ -41,11 +41,14 @@ export interface Controls {
   readonly attached: Uint8Array;
 }
 
+/** Cache tags that only a device with ATS has: `devtlb` and `nesting_devtlb` of `TAG_TYPE_NAMES`. */
+const DEVICE_TAGS: readonly number[] = [1, 3];
+
 /** Columns that `Controls` reads. */
 export const CONTROL_COLUMNS = {
   map: ['origin', 'domain', 'device', 'iova', 'phys', 'size', 'prot'],
   unmap: ['origin', 'domain', 'device', 'iova', 'size'],
-  attach: ['kind', 'device', 'pasid', 'domain'],
+  attach: ['kind', 'device', 'pasid', 'domain', 'type'],
   inv: ['dialect', 'form', 'w0', 'w1', 'w2'],
 } as const;
 
@@ -130,7 +133,8 @@ export function createControls(machine: Machine, accesses?: AccessModel): Contro
       const kind = columns.kind[row]!;
       const device = columns.device[row]!;
       const domain = columns.domain[row]!;
-      if ((kind !== ATTACH.attach && kind !== ATTACH.tagAssign) || device === ABSENT || domain < 0) return;
+      if ((kind !== ATTACH.attach && kind !== ATTACH.tagAssign) || device === ABSENT || domain === ABSENT) return;
+      if (kind === ATTACH.tagAssign && DEVICE_TAGS.includes(columns.type[row]!)) machine.enableDeviceTlb(device);
       // PASID 0 of a cache tag stands for requests without PASID (IOMMU_NO_PASID)
       const pasid = columns.pasid[row]! > 0 ? columns.pasid[row]! : ABSENT;
       machine.attach(device, pasid, domain);

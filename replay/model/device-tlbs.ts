@@ -17,8 +17,10 @@ export const NO_PASID = 0x10_0000;
  */
 export class DeviceTlbs {
   /** By 16-bit requester id: where its cache is in `caches`, plus 1. */
-  readonly direct: Int32Array = new Int32Array(0x10000);
+  readonly #direct: Int32Array = new Int32Array(0x10000);
   readonly caches: TrackedCache[] = [];
+  /** How many there are, in element 0. */
+  readonly count: Int32Array = new Int32Array(1);
   /** Exposures in all of them. */
   readonly totals: ExposureTotals = new ExposureTotals();
   readonly #watch: CacheWatch;
@@ -33,22 +35,27 @@ export class DeviceTlbs {
 
   /** The device translates through a cache of its own from now on. */
   enable(rid: number): void {
-    if (this.#geometry === undefined || rid >>> 16 !== 0 || this.direct[rid] !== 0) return;
+    if (this.#geometry === undefined || rid >>> 16 !== 0 || this.#direct[rid] !== 0) return;
     this.caches.push(new TrackedCache('atc', this.#watch, this.totals, this.#geometry));
-    this.direct[rid] = this.caches.length;
+    this.#direct[rid] = this.caches.length;
+    this.count[0] = this.caches.length;
   }
 
   of(rid: number): TrackedCache | undefined {
-    return rid >>> 16 === 0 ? this.caches[this.direct[rid]! - 1] : undefined;
+    return rid >>> 16 === 0 ? this.caches[this.#direct[rid]! - 1] : undefined;
   }
 
   /**
    * Drops 2^order aligned pages of a device, order 52 and more: all. With a PASID only what was asked for with it; `pasid` -1
-   * is a message without PASID, which drops them under every PASID and none.
+   * is a message without PASID, which drops them under every PASID and none. That there is such a command shows that the
+   * device has a cache.
    */
   dropPages(rid: number, pasid: number, pageLo: number, pageHi: number, order: number): number {
     const cache = this.of(rid & 0xffff);
-    if (cache === undefined) return 0;
+    if (cache === undefined) {
+      this.enable(rid & 0xffff);
+      return 0;
+    }
     const match = matchKinds(this.#match, EVERY_KIND, pasid);
     return order >= 52
       ? cache.dropMatching(match, DROP.command)

@@ -20,64 +20,101 @@ export function createReplacement(policy: number, bases: Int32Array, seed: numbe
     case REPLACEMENT.treePlru:
       return new TreePlru(bases);
     case REPLACEMENT.fifo:
-      return new UseOrder(bases, false);
+      return new OldestFirst(bases, false);
     case REPLACEMENT.random:
       return new RandomReplacement(bases, seed);
     default:
-      return new UseOrder(bases, true);
+      return new OldestFirst(bases, true);
   }
 }
 
-/** Least recently used first, or (without `touches`) first in, first out: per set a ring of slots from newest to oldest. */
-class UseOrder implements Replacement {
-  readonly #newest: Int32Array;
-  readonly #older: Int32Array;
-  readonly #newer: Int32Array;
+/** Sets of at most so many ways are searched for their oldest; larger ones have a heap. */
+const SEARCHED = 16;
+
+/**
+ * Least recently used first, or (without `touches`) first in, first out. A use is one store: the time of it. In a large set a
+ * heap over times that may be out of date, never too late, finds the oldest: what it finds is put right until it holds.
+ */
+class OldestFirst implements Replacement {
+  readonly #bases: Int32Array;
+  readonly #used: Int32Array;
   readonly #touches: boolean;
+  /** Times as the heaps know them, by slot; the heap of a set is in the places of its slots. */
+  readonly #known: Int32Array;
+  readonly #heap: Int32Array;
+  #now: number;
 
   constructor(bases: Int32Array, touches: boolean) {
     const slots = bases[bases.length - 1]!;
+    this.#bases = bases;
     this.#touches = touches;
-    this.#newest = new Int32Array(bases.length - 1);
-    this.#older = new Int32Array(slots);
-    this.#newer = new Int32Array(slots);
-    for (let set = 0; set < bases.length - 1; set++) {
-      const base = bases[set]!;
-      const end = bases[set + 1]!;
-      this.#newest[set] = base;
-      for (let slot = base; slot < end; slot++) {
-        this.#older[slot] = slot + 1 === end ? base : slot + 1;
-        this.#newer[slot] = slot === base ? end - 1 : slot - 1;
-      }
-    }
+    // ways that were never used go in order
+    this.#used = Int32Array.from({ length: slots }, (_, slot) => slot);
+    this.#known = this.#used.slice();
+    this.#heap = this.#used.slice();
+    this.#now = slots;
   }
 
-  touch(slot: number, set: number): void {
-    if (this.#touches && this.#newest[set] !== slot) this.#raise(slot, set);
+  touch(slot: number): void {
+    if (!this.#touches) return;
+    this.#used[slot] = ++this.#now;
+    if (this.#now === 0x7fff_ffff) this.#renumber();
   }
 
-  filled(slot: number, set: number): void {
-    if (this.#newest[set] !== slot) this.#raise(slot, set);
+  filled(slot: number): void {
+    this.#used[slot] = ++this.#now;
+    if (this.#now === 0x7fff_ffff) this.#renumber();
   }
 
   victim(set: number): number {
-    return this.#newer[this.#newest[set]!]!;
+    const base = this.#bases[set]!;
+    const end = this.#bases[set + 1]!;
+    const used = this.#used;
+    if (end - base <= SEARCHED) {
+      let oldest = base;
+      for (let slot = base + 1; slot < end; slot++) if (used[slot]! < used[oldest]!) oldest = slot;
+      return oldest;
+    }
+    const known = this.#known;
+    for (;;) {
+      const top = this.#heap[base]!;
+      const time = used[top]!;
+      if (time === known[top]) return top;
+      known[top] = time;
+      this.#sink(base, end - base, top);
+    }
   }
 
-  #raise(slot: number, set: number): void {
-    const older = this.#older;
-    const newer = this.#newer;
-    const first = this.#newest[set]!;
-    const last = newer[first]!;
-    if (last !== slot) {
-      older[newer[slot]!] = older[slot]!;
-      newer[older[slot]!] = newer[slot]!;
-      older[last] = slot;
-      newer[slot] = last;
-      older[slot] = first;
-      newer[first] = slot;
+  /** Puts the slot at the root of a heap to its place. */
+  #sink(base: number, count: number, slot: number): void {
+    const heap = this.#heap;
+    const known = this.#known;
+    const time = known[slot]!;
+    let at = 0;
+    for (;;) {
+      let child = 2 * at + 1;
+      if (child >= count) break;
+      if (child + 1 < count && known[heap[base + child + 1]!]! < known[heap[base + child]!]!) child++;
+      const lower = heap[base + child]!;
+      if (known[lower]! >= time) break;
+      heap[base + at] = lower;
+      at = child;
     }
-    this.#newest[set] = slot;
+    heap[base + at] = slot;
+  }
+
+  /** Times start anew in the same order. */
+  #renumber(): void {
+    const order = Int32Array.from(this.#used.keys()).sort((a, b) => this.#used[a]! - this.#used[b]!);
+    order.forEach((slot, time) => {
+      this.#used[slot] = time;
+      this.#known[slot] = time;
+    });
+    for (let set = 0; set + 1 < this.#bases.length; set++) {
+      const [base, end] = [this.#bases[set]!, this.#bases[set + 1]!];
+      this.#heap.subarray(base, end).sort((a, b) => this.#used[a]! - this.#used[b]!);
+    }
+    this.#now = order.length;
   }
 }
 

@@ -100,7 +100,7 @@ export class SetAssociativeIotlb implements Iotlb {
           ? entries.find(tag, 0, pageLo, pageHi)
           : entries.find(tag, order, alignLow(pageLo, order), alignHigh(pageHi, order));
       if (slot >= 0) {
-        this.#replacement.touch(slot, this.#setOf[slot]!);
+        this.touch(slot);
         return slot;
       }
     }

@@ -29,6 +29,9 @@ export class TrackedCache implements Invalidatable {
   readonly causes: MissCauses;
   /** Fully associative, same capacity and replacement: what would have hit there was a conflict. */
   readonly shadow: SetAssociativeIotlb | undefined;
+  /** By slot its entry's in the shadow, and the other way round; -1: not there. */
+  readonly #twin: Int32Array;
+  readonly #owner: Int32Array;
   lookups = 0;
   hits = 0;
 
@@ -45,6 +48,10 @@ export class TrackedCache implements Invalidatable {
     this.cache = make((slot, why) => {
       this.causes.dropped(slot, why, kind[0]!);
       if (entries.suspect[slot] !== 0) staleness.dropped(slot, why, clock[0]!);
+      if (shadow !== undefined) {
+        if (twin[slot]! >= 0) owner[twin[slot]!] = -1;
+        twin[slot] = -1;
+      }
       if (onDrop !== undefined) onDrop(slot, why, this);
     });
     const { entries } = this.cache;
@@ -53,7 +60,17 @@ export class TrackedCache implements Invalidatable {
     this.staleness = staleness;
     const several =
       geometry !== undefined && (geometry.banks.length > 1 || geometry.banks.some(({ sets }) => sets > 1));
-    this.shadow = several ? new SetAssociativeIotlb(withoutSets(geometry), () => undefined) : undefined;
+    const twin = new Int32Array(several ? entries.capacity : 0).fill(-1);
+    const owner = twin.slice();
+    const shadow = several
+      ? new SetAssociativeIotlb(withoutSets(geometry), (slot) => {
+          if (owner[slot]! >= 0) twin[owner[slot]!] = -1;
+          owner[slot] = -1;
+        })
+      : undefined;
+    this.shadow = shadow;
+    this.#twin = twin;
+    this.#owner = owner;
     this.causes = new MissCauses(entries, this.shadow);
   }
 
@@ -63,9 +80,33 @@ export class TrackedCache implements Invalidatable {
     const slot = this.cache.lookup(tag, pageLo, pageHi);
     if (slot >= 0) {
       this.hits++;
-      if (this.shadow !== undefined) this.shadow.lookup(tag, pageLo, pageHi);
+      if (this.shadow !== undefined) this.touchShadow(slot);
     }
     return slot;
+  }
+
+  /** A lookup hit this slot: the shadow sees it too. */
+  touchShadow(slot: number): void {
+    const twin = this.#twin[slot]!;
+    if (twin >= 0) this.shadow!.touch(twin);
+    else this.#fillShadow(slot);
+  }
+
+  /** Puts what a slot holds into the shadow, which lacks it. */
+  #fillShadow(slot: number): void {
+    const { tag, domain, pasid, order, pageLo, pageHi } = this.entries;
+    const twin = this.shadow!.insert(
+      tag[slot]!,
+      domain[slot]!,
+      pasid[slot]!,
+      order[slot]!,
+      pageLo[slot]!,
+      pageHi[slot]!,
+      0,
+      0,
+    );
+    this.#twin[slot] = twin;
+    this.#owner[twin] = slot;
   }
 
   /** A miss that is filled: its cause is counted. Returns the slot. The page is aligned to its order. */
@@ -83,8 +124,15 @@ export class TrackedCache implements Invalidatable {
     const slot = this.cache.insert(tag, domain, pasid, order, pageLo, pageHi, outLo, outHi);
     this.causes.filled(slot, record);
     const { shadow } = this;
-    if (shadow !== undefined && shadow.lookup(tag, pageLo, pageHi) < 0) {
-      shadow.insert(tag, domain, pasid, order, pageLo, pageHi, 0, 0);
+    if (shadow !== undefined) {
+      const twin = shadow.lookup(tag, pageLo, pageHi);
+      if (twin < 0) this.#fillShadow(slot);
+      else {
+        // what the shadow had under a larger page may belong to another slot
+        if (this.#owner[twin]! >= 0) this.#twin[this.#owner[twin]!] = -1;
+        this.#twin[slot] = twin;
+        this.#owner[twin] = slot;
+      }
     }
     return slot;
   }

@@ -78,7 +78,7 @@ export function createMachine(profile: HardwareProfile, options: MachineOptions 
   );
   let { ready } = configuration;
   const deviceTlbs = new DeviceTlbs(watch, deviceTlbGeometry(profile));
-  let withDeviceTlb = 0;
+  const withDeviceTlb = deviceTlbs.count;
 
   const caches: HardwareCaches = {
     iotlb: tracked,
@@ -247,7 +247,7 @@ export function createMachine(profile: HardwareProfile, options: MachineOptions 
     const found = iotlb.lookup(tag, pageLo, pageHi);
     if (found < 0) return missed(requester, pageLo, pageHi, access, pageShift);
     hits++;
-    if (shadow !== undefined) shadow.lookup(tag, pageLo, pageHi);
+    if (shadow !== undefined) tracked.touchShadow(found);
     last.slot = found;
     if (entries.suspect[found] !== 0 && noteStale(tracked, found, requester, iovaLo, iovaHi)) {
       return ACCESS_RESULT.hit | ACCESS_RESULT.stale;
@@ -298,7 +298,7 @@ export function createMachine(profile: HardwareProfile, options: MachineOptions 
     const requester = known !== 0 ? known - 1 : requesterOf(rid, pasid);
     if (domain !== -1 && domainOf[requester] !== domain) setDomain(requester, domain);
     if (pasid >= 0) withPasid++;
-    if (withDeviceTlb !== 0) {
+    if (withDeviceTlb[0] !== 0) {
       const device = deviceTlbs.of(rid);
       if (device !== undefined) return translateByDevice(device, requester, iovaLo, iovaHi, access, pageShift);
     }
@@ -322,7 +322,6 @@ export function createMachine(profile: HardwareProfile, options: MachineOptions 
 
     enableDeviceTlb(rid) {
       deviceTlbs.enable(rid);
-      withDeviceTlb = deviceTlbs.caches.length;
     },
 
     attach(rid, pasid, domain) {
@@ -341,7 +340,7 @@ export function createMachine(profile: HardwareProfile, options: MachineOptions 
       const held = tablesFor(domain);
       const events = held.map(page, (physHi >>> 0) * 0x100000 + (physLo >>> 12), count, prot);
       staleness.mapped(domain, page, count, held, clock[0]!);
-      if (withDeviceTlb !== 0) deviceTlbs.mapped(domain, page, count, held, clock[0]!);
+      if (withDeviceTlb[0] !== 0) deviceTlbs.mapped(domain, page, count, held, clock[0]!);
       if (events === 0) return 0;
       if ((events & TABLE_EVENT.overlap) !== 0) overlaps++;
       return (
@@ -357,7 +356,7 @@ export function createMachine(profile: HardwareProfile, options: MachineOptions 
       const events = tablesFor(domain).unmap(page, count);
       totals.unmappedPages += count;
       staleness.unmapped(domain, page, count, clock[0]!, event);
-      if (withDeviceTlb !== 0) deviceTlbs.unmapped(domain, page, count, clock[0]!, event);
+      if (withDeviceTlb[0] !== 0) deviceTlbs.unmapped(domain, page, count, clock[0]!, event);
       if (events === 0) return 0;
       if ((events & TABLE_EVENT.missing) !== 0) missing++;
       return (
@@ -415,7 +414,7 @@ export function createMachine(profile: HardwareProfile, options: MachineOptions 
         walkReads,
         faults,
         exposure: totals.report(),
-        deviceExposure: withDeviceTlb > 0 ? deviceTlbs.totals.report() : undefined,
+        deviceExposure: withDeviceTlb[0]! > 0 ? deviceTlbs.totals.report() : undefined,
         stale: { translations: stale, maxAgeNs: maxAge },
         staleFindings: findings,
         wasted,
