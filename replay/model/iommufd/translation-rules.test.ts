@@ -342,9 +342,21 @@ describe.each(REAL)('rules of drivers, what user space asks for: $name', ({ name
       refuses: fc.boolean(),
     });
     const met = { bound: 0, taken: 0, inTheWay: 0, attached: 0 };
+    const RUNS = 60;
     fc.assert(
-      fc.property(fc.array(step, { minLength: 10, maxLength: 50, size: 'max' }), (steps) => {
+      fc.property(fc.array(step, { maxLength: 50, size: 'max' }), (chosen) => {
         const { calls, device, driver, log, targets } = setUp(name);
+        // Whatever comes then, it begins with each of the meetings: PASID 1 is a process's when a domain comes, 2 a domain's.
+        const calm = { process: 11, pasid: 1, target: 0, refuses: false };
+        const everyTarget = (pasid: number) =>
+          targets.map((_, target) => ({ ...calm, what: 'attach' as const, pasid, target }));
+        const steps = [
+          { ...calm, what: 'bind' as const },
+          ...everyTarget(1),
+          ...everyTarget(2),
+          { ...calm, what: 'bind' as const, process: 12 },
+          ...chosen,
+        ];
         const { sva } = calls.machine;
         const counts = new Map<number, number>();
         const pasids = new Map<number, number>();
@@ -400,10 +412,9 @@ describe.each(REAL)('rules of drivers, what user space asks for: $name', ({ name
           expect(log.seen(device)).toEqual([BLOCKED]);
         }
       }),
-      { numRuns: 60 },
+      { numRuns: RUNS },
     );
-    expect(Math.min(met.bound, met.attached)).toBeGreaterThan(20);
-    expect(Math.min(met.taken, met.inTheWay)).toBeGreaterThan(0);
+    for (const count of Object.values(met)) expect(count).toBeGreaterThanOrEqual(RUNS);
   });
 
   test('9: the end of a process, or of its file, gives the PASID back', () => {
