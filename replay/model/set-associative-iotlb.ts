@@ -34,6 +34,9 @@ export interface Geometry {
   readonly refillInvalidFirst: boolean;
 }
 
+/** Sets of at most so many ways are searched for an emptied one. */
+const SEARCHED = 64;
+
 /** Geometry of one fully associative bank with the same policy: what tells misses of conflict from those of capacity. */
 export function withoutSets(geometry: Geometry): Geometry {
   const ways = geometry.banks.reduce((sum, bank) => sum + bank.sets * bank.ways, 0);
@@ -56,11 +59,16 @@ export class SetAssociativeIotlb implements Iotlb {
   readonly #onDrop: DropListener;
   readonly #replacement: Replacement;
   readonly #setOf: Int32Array;
+  readonly #bases: Int32Array;
   /** First set of each bank. */
   readonly #bankSets: readonly number[];
-  /** Emptied ways of each set as a stack: slot plus 1 of the newest, and of the one below each. Only if they go first. */
+  /**
+   * Emptied ways, only if they go first: of sets that are searched for the lowest how many there are; of larger ones a stack,
+   * slot plus 1 of the newest and of the one below each.
+   */
   readonly #emptied: Int32Array;
   readonly #below: Int32Array;
+  readonly #searched: boolean;
   readonly #unified: boolean;
 
   constructor(geometry: Geometry, onDrop: DropListener) {
@@ -68,6 +76,7 @@ export class SetAssociativeIotlb implements Iotlb {
     this.#geometry = geometry;
     this.#onDrop = onDrop;
     this.#unified = banks.length === 1;
+    this.#searched = banks.every(({ ways }) => ways <= SEARCHED);
     const bases: number[] = [0];
     const bankSets: number[] = [];
     for (const { sets, ways } of banks) {
@@ -77,7 +86,8 @@ export class SetAssociativeIotlb implements Iotlb {
     const capacity = bases[bases.length - 1]!;
     this.#bankSets = bankSets;
     this.entries = new CacheEntries(capacity);
-    this.#replacement = createReplacement(geometry.replacement, Int32Array.from(bases), geometry.seed);
+    this.#bases = Int32Array.from(bases);
+    this.#replacement = createReplacement(geometry.replacement, this.#bases, geometry.seed);
     this.#setOf = new Int32Array(capacity);
     this.#emptied = new Int32Array(bases.length - 1);
     this.#below = new Int32Array(capacity);
@@ -120,8 +130,8 @@ export class SetAssociativeIotlb implements Iotlb {
     const low = alignLow(pageLo, order);
     const high = alignHigh(pageHi, order);
     const set = this.#set(tag, order, low, high);
-    let victim = this.#emptied[set]! - 1;
-    if (victim >= 0) this.#emptied[set] = this.#below[victim]!;
+    let victim = 0;
+    if (this.#emptied[set]! > 0) victim = this.#refill(set);
     else {
       victim = this.#replacement.victim(set);
       if (this.entries.live[victim] !== 0) {
@@ -160,8 +170,26 @@ export class SetAssociativeIotlb implements Iotlb {
   /** An emptied way is refilled first, or keeps its place in the order. */
   #empty(slot: number, set: number): void {
     if (!this.#geometry.refillInvalidFirst) return;
+    if (this.#searched) {
+      this.#emptied[set]!++;
+      return;
+    }
     this.#below[slot] = this.#emptied[set]!;
     this.#emptied[set] = slot + 1;
+  }
+
+  /** An emptied way of a set that has one. */
+  #refill(set: number): number {
+    if (this.#searched) {
+      this.#emptied[set]!--;
+      const { live } = this.entries;
+      let slot = this.#bases[set]!;
+      while (live[slot] !== 0) slot++;
+      return slot;
+    }
+    const slot = this.#emptied[set]! - 1;
+    this.#emptied[set] = this.#below[slot]!;
+    return slot;
   }
 
   #set(tag: number, order: number, pageLo: number, pageHi: number): number {
