@@ -5,7 +5,7 @@ export { verifyKinds, verifySteps, verifyTrace } from './engine/verify.ts';
 export type { VerifyOptions } from './engine/verify.ts';
 export { compareTrace } from './engine/compare.ts';
 export type { CompareOptions } from './engine/compare.ts';
-export { createMachine } from './model/vtd-machine.ts';
+export { createMachine } from './model/create-machine.ts';
 export { ACCESS_RESULT, MAP_RESULT, UNMAP_RESULT } from './model/machine.ts';
 export type { Machine, MachineCounts, MachineOptions, StaleFinding } from './model/machine.ts';
 export { HARDWARE, hardwareProfile, withSettings } from './hardware/profiles.ts';

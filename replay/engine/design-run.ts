@@ -19,7 +19,7 @@ import { parameterOf } from '../hardware/profile.ts';
 import type { HardwareProfile } from '../hardware/profile.ts';
 import { MAP_RESULT, UNMAP_RESULT } from '../model/machine.ts';
 import type { Machine } from '../model/machine.ts';
-import { createMachine } from '../model/vtd-machine.ts';
+import { createMachine } from '../model/create-machine.ts';
 import type { DesignResult } from '../results.ts';
 import { AddressReuse } from './address-reuse.ts';
 import type { ApplyCommand } from './command-queue.ts';

@@ -1,7 +1,7 @@
 import type { Segment } from '../../traces/segment.ts';
 import type { HardwareProfile } from '../hardware/profile.ts';
 import type { Machine } from '../model/machine.ts';
-import { createMachine } from '../model/vtd-machine.ts';
+import { createMachine } from '../model/create-machine.ts';
 import type { RecordedResult } from '../results.ts';
 import { createPlayer, replayFigures } from './replay.ts';
 import type { ModelledAccesses, Player } from './replay.ts';

@@ -8,7 +8,7 @@ import type { AccessModelFactory } from '../access/access-model.ts';
 import type { HardwareProfile } from '../hardware/profile.ts';
 import { hardwareProfile } from '../hardware/profiles.ts';
 import type { Machine, MachineCounts } from '../model/machine.ts';
-import { createMachine } from '../model/vtd-machine.ts';
+import { createMachine } from '../model/create-machine.ts';
 import type { ReplayResult } from '../results.ts';
 import { CONTROL_COLUMNS, createControls } from './controls.ts';
 import type { Controls } from './controls.ts';

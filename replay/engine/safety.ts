@@ -9,7 +9,7 @@ import { hardwareProfile } from '../hardware/profiles.ts';
 import { SCOPE, EVERY_PAGE, commandScope, readScope } from '../model/command-scope.ts';
 import { ACCESS_RESULT } from '../model/machine.ts';
 import type { Machine } from '../model/machine.ts';
-import { createMachine } from '../model/vtd-machine.ts';
+import { createMachine } from '../model/create-machine.ts';
 import type { Exposure, StaleCounts } from '../results.ts';
 import { submitter } from '../designs/gather.ts';
 import { CONTROL_COLUMNS, createControls } from './controls.ts';

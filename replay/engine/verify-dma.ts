@@ -7,7 +7,7 @@ import type { HardwareProfile } from '../hardware/profile.ts';
 import { alignHigh, alignLow } from '../model/iotlb.ts';
 import { ACCESS_RESULT } from '../model/machine.ts';
 import type { Machine } from '../model/machine.ts';
-import { createMachine } from '../model/vtd-machine.ts';
+import { createMachine } from '../model/create-machine.ts';
 import { CONTROL_COLUMNS, createControls } from './controls.ts';
 import type { Controls } from './controls.ts';
 import { OutputVotes } from './output-votes.ts';

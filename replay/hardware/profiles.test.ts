@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { FORMAT_VERSION } from '../../traces/header.ts';
 import type { TraceHeader } from '../../traces/header.ts';
-import { createMachine } from '../model/vtd-machine.ts';
+import { createMachine } from '../model/create-machine.ts';
 import { nearest } from '../../traces/nearest.ts';
 import { parameterOf } from './profile.ts';
 import { HARDWARE, hardwareProfile, withSettings } from './profiles.ts';

@@ -10,7 +10,7 @@ import { riscvGeneric } from '../hardware/riscv-generic.ts';
 import { vtdServer } from '../hardware/vtd-server.ts';
 import { ACCESS_RESULT } from './machine.ts';
 import type { Machine } from './machine.ts';
-import { createMachine } from './vtd-machine.ts';
+import { createMachine } from './create-machine.ts';
 
 const { hit, reset, stale, fault, device } = ACCESS_RESULT;
 

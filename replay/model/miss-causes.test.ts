@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { withSettings } from '../hardware/profiles.ts';
 import { vtdServer } from '../hardware/vtd-server.ts';
-import { createMachine } from './vtd-machine.ts';
+import { createMachine } from './create-machine.ts';
 import { REPLACEMENT } from './replacement.ts';
 import { NaiveSets, names } from './testing/reference-caches.ts';
 

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { withSettings } from '../hardware/profiles.ts';
 import { qemuVtd } from '../hardware/qemu-vtd.ts';
-import { createMachine } from './vtd-machine.ts';
+import { createMachine } from './create-machine.ts';
 
 const CAPACITY = 6;
 

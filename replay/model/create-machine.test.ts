@@ -6,7 +6,7 @@ import { withSettings } from '../hardware/profiles.ts';
 import { vtdServer } from '../hardware/vtd-server.ts';
 import { ACCESS_RESULT, MAP_RESULT, UNMAP_RESULT } from './machine.ts';
 import type { Machine, MachineOptions } from './machine.ts';
-import { createMachine } from './vtd-machine.ts';
+import { createMachine } from './create-machine.ts';
 
 const RW = 3;
 const { hit, stale, fault, reset } = ACCESS_RESULT;

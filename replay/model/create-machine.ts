@@ -12,16 +12,16 @@ import { QUIRK } from './hardware-caches.ts';
 import type { HardwareCaches, Invalidatable } from './hardware-caches.ts';
 import { DROP, alignHigh, alignLow } from './iotlb.ts';
 import { ACCESS_RESULT, MAP_RESULT, UNMAP_RESULT } from './machine.ts';
-import type { LastAccess, Machine, MachineCounts, MachineOptions, StaleFinding } from './machine.ts';
+import type { LastAccess, Machine, MachineCounts, MachineOptions } from './machine.ts';
 import { createIotlb, deviceTlbGeometry, iotlbGeometry } from './organisation.ts';
 import { PageTables, TABLE_EVENT } from './page-tables.ts';
 import { formatsOfProfile } from './profile-format.ts';
 import { PairIndex } from './requesters.ts';
+import { StaleFindings } from './stale-findings.ts';
 import { TablePool } from './table-pool.ts';
 import { TrackedCache } from './tracked-cache.ts';
 import { WalkCaches } from './walk-caches.ts';
 
-const FINDINGS = 100;
 const TWO_32 = 2 ** 32;
 const FIRST_SPACE = 0x1_0000;
 
@@ -113,14 +113,12 @@ export function createMachine(profile: HardwareProfile, options: MachineOptions 
   let walkReads = 0;
   let faults = 0;
   let unbacked = 0;
-  let stale = 0;
-  let maxAge = 0;
   let wasted = 0;
   let withPasid = 0;
   let overlaps = 0;
   let missing = 0;
   const errors = new CommandErrors(effects.errorName);
-  const findings: StaleFinding[] = [];
+  const findings = new StaleFindings();
   const last: LastAccess = { slot: -1, order: 0, outLo: 0, outHi: 0, translated: false };
 
   const setDomain = (requester: number, domain: number): void => {
@@ -164,20 +162,10 @@ export function createMachine(profile: HardwareProfile, options: MachineOptions 
   };
 
   const noteStale = (cache: TrackedCache, slot: number, requester: number, iovaLo: number, iovaHi: number): boolean => {
-    const time = clock[0]!;
-    const held = cache.entries;
-    const domain = held.domain[slot]!;
-    const owner = tables.get(domain);
+    const owner = tables.get(cache.entries.domain[slot]!);
     const pageLo = (iovaLo >>> 12) | (iovaHi << 20);
     if (owner === undefined || cache.staleness.holds(slot, owner, pageLo, iovaHi >>> 12)) return false;
-    const ageNs = Math.max(0, time - cache.staleness.ledger.suspectSince[slot]!);
-    stale++;
-    if (ageNs > maxAge) maxAge = ageNs;
-    if (findings.length < FINDINGS) {
-      const rid = requesters.first[requester]!;
-      const unmapEvent = cache.staleness.ledger.suspectEvent[slot]!;
-      findings.push({ cache: cache.name, time, rid, domain, iovaLo: iovaLo & -0x1000, iovaHi, ageNs, unmapEvent });
-    }
+    findings.add(cache, slot, clock[0]!, requesters.first[requester]!, iovaLo, iovaHi);
     return true;
   };
 
@@ -415,8 +403,8 @@ export function createMachine(profile: HardwareProfile, options: MachineOptions 
         faults,
         exposure: totals.report(),
         deviceExposure: withDeviceTlb[0]! > 0 ? deviceTlbs.totals.report() : undefined,
-        stale: { translations: stale, maxAgeNs: maxAge },
-        staleFindings: findings,
+        stale: findings.report(),
+        staleFindings: findings.list,
         wasted,
         malformed: errors.total,
         errors: errors.report(),
