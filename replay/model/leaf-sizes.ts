@@ -41,6 +41,7 @@ export function mergeLeaves(tables: PageTables, page: number, leafShift: number)
   const size = format.geometry.sizeOf(leafShift);
   if (size === undefined || size.level >= tables.levels) return false;
   const start = page - (page % size.pages);
+  if (!tables.reaches(start | 0, (start / 2 ** 32) | 0)) return false;
   const table = tableOver(tables, start, size.level);
   if (table < 0) return false;
   const slot = tables.slotOf(table, size.level, start);

@@ -71,6 +71,9 @@ export class PageTables extends TableReader {
     let left = Math.min(count, this.room(page));
     this.#events = left < count ? TABLE_EVENT.outside : 0;
     if (left < count && this.#strict) return this.#events;
+    if (left > 0 && !(Number.isInteger(page) && Number.isInteger(out) && Number.isInteger(left))) {
+      return TABLE_EVENT.unaligned;
+    }
     let at = page;
     let to = out;
     while (left > 0) {

@@ -118,7 +118,7 @@ export class TableReader {
     }
     if ((entry & this.presentMask) === 0) return -1;
     if (level > 0 && !this.isLeaf(entry, level)) return this.#below(entry, level, pageLo, pageHi);
-    return this.#found(entry, words[slot + 1]!, level, shift, pageLo, pageHi);
+    return this.found(entry, words[slot + 1]!, level, shift, pageLo, pageHi);
   }
 
   /** Goes on below a table that `translate` doesn't know as one at sight. */
@@ -134,10 +134,11 @@ export class TableReader {
       entry = words[slot]!;
       if ((entry & this.presentMask) === 0) return -1;
     }
-    return this.#found(entry, words[slot + 1]!, level, this.format.geometry.shifts[level]!, pageLo, pageHi);
+    return this.found(entry, words[slot + 1]!, level, this.format.geometry.shifts[level]!, pageLo, pageHi);
   }
 
-  #found(entry: number, high: number, level: number, shift: number, pageLo: number, pageHi: number): number {
+  /** Takes an entry of `level`, with `shift` page bits below it, for the leaf of a page: sets what `translate` sets. */
+  found(entry: number, high: number, level: number, shift: number, pageLo: number, pageHi: number): number {
     this.leafBits = entry & this.#lowMask;
     this.leafHigh = high;
     if (this.#plain) {

@@ -1,3 +1,4 @@
+import { indexOf } from './page-bits.ts';
 import type { PageTables } from './page-tables.ts';
 import { isDirty, isLeaf, withDirty } from './table-entry.ts';
 import { FRAME_SHIFT } from './table-pool.ts';
@@ -35,30 +36,35 @@ export class TableWalk {
    */
   read(pageLo: number, pageHi: number, access: number, from: number = this.tables.levels - 1): number {
     const { tables, slots } = this;
-    const { pool, format } = tables;
+    const { format, pool } = tables;
     const { words } = pool;
+    const { shifts } = format.geometry;
     this.reads = 0;
     this.permission = 3;
     this.level = -1;
     if (!tables.reaches(pageLo, pageHi)) return WALK.outside;
-    const page = (pageHi >>> 0) * 2 ** 32 + (pageLo >>> 0);
-    let table = tables.root;
-    for (let level = tables.levels - 1; level >= 0; level--) {
-      const slot = tables.slotOf(table, level, page);
+    let level = tables.levels - 1;
+    let slot = (tables.root << FRAME_SHIFT) + (indexOf(pageLo, pageHi, shifts[level]!, tables.maskOf(level)) << 1);
+    let permission = 3;
+    for (;;) {
       const low = words[slot]!;
       slots[level] = slot;
-      this.level = level;
-      if (level <= from) this.reads++;
-      if ((low & format.presentMask) === 0) return WALK.missing;
+      const present = (low & format.presentMask) !== 0;
       const leaf = isLeaf(format, low, level);
-      this.permission &= format.permission(low, words[slot + 1]!, leaf);
-      if (leaf) break;
-      table = tables.tableIn(low);
+      if (present) permission &= format.permission(low, words[slot + 1]!, leaf);
+      if (leaf || !present) {
+        this.level = level;
+        // a cached pointer can't lie below a leaf
+        this.reads = Math.max(1, Math.min(from, tables.levels - 1) - level + 1);
+        this.permission = permission;
+        if (!present) return WALK.missing;
+        tables.found(low, words[slot + 1]!, level, shifts[level]!, pageLo, pageHi);
+        return (access & 3 & ~permission) === 0 ? WALK.mapped : WALK.permission;
+      }
+      level--;
+      const index = indexOf(pageLo, pageHi, shifts[level]!, tables.maskOf(level));
+      slot = (tables.tableIn(low) << FRAME_SHIFT) + (index << 1);
     }
-    // a cached pointer can't lie below a leaf
-    if (this.reads === 0) this.reads = 1;
-    tables.translate(pageLo, pageHi);
-    return (access & 3 & ~this.permission) === 0 ? WALK.mapped : WALK.permission;
   }
 
   /** Whether a walk that was just read would change the entry of a level. */
@@ -73,7 +79,7 @@ export class TableWalk {
   update(write: boolean, from: number = this.tables.levels - 1): number {
     const { words } = this.tables.pool;
     this.updates = 0;
-    for (let level = Math.max(this.level, from); level >= this.level; level--) {
+    for (let level = Math.max(this.level, Math.min(from, this.tables.levels - 1)); level >= this.level; level--) {
       const slot = this.slots[level]!;
       const low = this.#updated(level, write);
       if (low !== words[slot]) this.updates++;

@@ -23,6 +23,7 @@ function rulesOf(name: string): ReferenceRules & { readonly pageBits: number; re
     granuleBits: bits[0] ?? 0,
     sizes: bits.map((b) => 2 ** (b - pageBits)),
     lpae: false,
+    indexBits: 9,
     allows: (prot) => prot || 3,
     fresh: { accessed: false, dirty: false },
     tracksDirty: true,
@@ -55,6 +56,7 @@ function rulesOf(name: string): ReferenceRules & { readonly pageBits: number; re
     bits.sort((a, b) => a - b),
     {
       lpae: true,
+      indexBits: { 4: 9, 16: 11, 64: 13 }[granule],
       allows: name.startsWith('arm-s1') ? writeImpliesRead : (prot) => prot || 3,
       fresh: preset,
       tracksDirty: name.endsWith('-dbm'),
@@ -134,11 +136,14 @@ function run(format: PageTableFormat, ops: readonly Operation[], strict: boolean
       case 'map': {
         const done = reference.map(op.page, op.out, op.count, op.prot, strict);
         const events = tables.map(op.page, op.out, op.count, op.prot);
-        if (strict && !rules.lpae) expect((events & TABLE_EVENT.overlap) === 0).toBe(done);
+        // LPAE reports, and takes away, what lies below the block that it writes
+        if (strict && !(rules.lpae && done)) expect((events & TABLE_EVENT.overlap) === 0).toBe(done);
         probes.add(op.page + op.count - 1).add(op.page + op.count);
         break;
       }
       case 'unmap': {
+        // whether a hole stops LPAE's unmap depends on the tables that are there
+        if (strict && rules.lpae && !reference.whole(op.page, op.count)) break;
         tables.unmap(op.page, op.count);
         expect(tables.removed).toBe(reference.unmap(op.page, op.count, granule, strict));
         probes.add(op.page + op.count);
@@ -263,13 +268,45 @@ describe('random sequences agree with slow mappings and with a walk by the speci
 });
 
 describe('strict: maps over mappings are refused, unmaps stop at holes', () => {
-  const generic = PAGE_TABLE_FORMATS.filter((format) => format.rules === 'generic');
-  test.each(generic.map((format) => [format.name, format] as const))('%s', (_, format) => {
+  test.each(PAGE_TABLE_FORMATS.map((format) => [format.name, format] as const))('%s', (_, format) => {
     fc.assert(
       fc.property(sequencesOf(format), (ops) => {
         expect(run(format, ops, true)).toBe(0);
       }),
       { numRuns: RUNS },
+    );
+  });
+});
+
+describe('any numbers: reported, never a crash', () => {
+  const odd = fc.oneof(
+    fc.constantFrom(-1, -4096, Number.NaN, Infinity, -Infinity, 0.5, 2 ** 52, 2 ** 53, 2 ** 63, 2 ** 64),
+    fc.nat(2 ** 20),
+    fc.tuple(fc.nat(53), fc.integer({ min: -2, max: 2 })).map(([bits, by]) => 2 ** bits + by),
+  );
+  test.each(PAGE_TABLE_FORMATS.map((format) => [format.name, format] as const))('%s', (_, format) => {
+    fc.assert(
+      fc.property(fc.array(fc.tuple(odd, odd, odd, fc.nat(2 ** 31)), { maxLength: 6 }), (calls) => {
+        const pool = new TablePool();
+        const tables = new PageTables(pool, format);
+        const walk = new TableWalk(tables);
+        for (const [page, out, count, prot] of calls) {
+          // a mapping of many small leaves is ended by the pool's limit, which costs too much time here
+          const few = count > 4096 ? format.geometry.sizes[0]!.pages : count;
+          expect(tables.map(page, out, few, prot)).toBeGreaterThanOrEqual(0);
+          const [pageLo, pageHi] = words(page);
+          const mapped = tables.translate(pageLo, pageHi) >= 0;
+          expect(walk.read(pageLo, pageHi, 0) === WALK.mapped).toBe(mapped);
+          expect(mergeLeaves(tables, page, prot % 64) && !mapped).toBe(false);
+          expect(splitLeaf(tables, page) > 0 && !mapped).toBe(false);
+          expect(readDirty(tables, page, count, true, () => undefined)).toBeGreaterThanOrEqual(0);
+          expect(tables.unmap(page, count)).toBeGreaterThanOrEqual(0);
+          expect(tables.removed).toBeGreaterThanOrEqual(0);
+        }
+        tables.destroy();
+        expect(pool.frames).toBe(0);
+      }),
+      { numRuns: 4 * RUNS },
     );
   });
 });

@@ -13,6 +13,8 @@ export interface ReferenceRules {
   /** Pages of each leaf size, ascending. */
   readonly sizes: readonly number[];
   readonly lpae: boolean;
+  /** log2 of a table's entries. */
+  readonly indexBits: number;
   /** What a mapping for `prot` allows. */
   readonly allows: (prot: number) => number;
   /** Whether a fresh leaf is accessed, and dirty if it is writable; whether it ever gets dirty. */
@@ -64,9 +66,14 @@ export class ReferenceMappings {
     return true;
   }
 
+  /** LPAE puts a block in place of a table whatever that maps, but not in place of a leaf. */
   #inWay(at: number, size: number): boolean {
-    if (this.at(at) !== undefined && (this.at(at)?.pages ?? 0) >= size) return true;
-    return !this.#rules.lpae && this.within(at, size).length > 0;
+    const inside = this.within(at, size);
+    return this.#rules.lpae ? inside.some((leaf) => this.#level(leaf.pages) >= this.#level(size)) : inside.length > 0;
+  }
+
+  #level(pages: number): number {
+    return Math.floor(Math.log2(pages / (this.#rules.sizes[0] ?? 1)) / this.#rules.indexBits);
   }
 
   within(page: number, count: number): Mapped[] {
@@ -80,6 +87,14 @@ export class ReferenceMappings {
       return [...found];
     }
     return [...this.leaves.values()].filter((leaf) => leaf.start < page + count && leaf.start + leaf.pages > page);
+  }
+
+  /** Whether every page of a range is mapped. */
+  whole(page: number, count: number): boolean {
+    let at = page;
+    for (let leaf = this.at(at); leaf !== undefined && at < page + count; leaf = this.at(at))
+      at = leaf.start + leaf.pages;
+    return at >= page + count;
   }
 
   /** Returns the pages removed. */
