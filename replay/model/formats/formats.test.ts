@@ -13,7 +13,7 @@ import { referenceWalk } from './reference-walk.ts';
 import type { ReferenceLeaf } from './reference-walk.ts';
 
 const BASE_PAGE = 0x3100;
-const RUNS = process.env['IORR_FULL'] === '1' ? 200 : 8;
+const RUNS = process.env['IORR_FULL'] === '1' ? 100 : 8;
 
 /** By the start of a format's name: leaf sizes in bits and what its entries can say, from the specifications. */
 function rulesOf(name: string): ReferenceRules & { readonly pageBits: number; readonly granuleBits: number } {
