@@ -90,7 +90,7 @@ export interface ReplayResult {
   readonly events: number;
   readonly durationNs: Nanoseconds;
   readonly iotlb: IotlbCounts | null;
-  /** By cache: `iotlb`, `walk.l1` to `walk.l4`, `context`, `pasid`, `atc` (devices' own, all together); those that there are. */
+  /** By cache: `iotlb`, `walk.l1` to `walk.l4`, `stage2`, `context`, `pasid`, `atc` (devices' own, all together); those that there are. */
   readonly caches: { readonly [name: string]: CacheCounts } | null;
   readonly walks: number | null;
   readonly walkReads: number | null;

@@ -27,13 +27,16 @@ export function unifiedIotlb(sets: number, ways: number, source: string, standin
   ];
 }
 
-/** Entries of the paging-structure caches of levels 1 to 4. */
+/** Entries of the paging-structure caches of levels 1 to 4; none for second-stage translations of nested walks. */
 export function walkCaches(
   entries: readonly [number, number, number, number],
   source: string,
   standing: Standing,
 ): ProfileParameter[] {
-  return entries.map((count, i) => parameter(`walk-cache.l${i + 1}`, count, 'entries', source, standing));
+  return [
+    ...entries.map((count, i) => parameter(`walk-cache.l${i + 1}`, count, 'entries', source, standing)),
+    parameter('walk-cache.stage2', 0, 'entries', UNPUBLISHED),
+  ];
 }
 
 /** Caches of configuration and of devices, for which no profile has figures. */

@@ -12,7 +12,7 @@ export interface HardwareProfile {
   readonly iotlb: 'set-associative' | 'qemu-vtd' | 'qemu-smmuv3' | 'qemu-amd' | 'none';
   /**
    * All of them, each with its source. Names that every profile has: `page-table.levels`, `walk-cache.l1` to `walk-cache.l4`
-   * (entries; 0: none), `context.entries` and `pasid.entries` (0: as many as there are), `device-tlb.entries` (of
+   * (entries; 0: none), `walk-cache.stage2` (of second-stage translations in nested walks), `context.entries` and `pasid.entries` (0: as many as there are), `device-tlb.entries` (of
    * each device with ATS; 0: none) and `device-tlb.associativity` (0: full).
    * `set-associative`: `iotlb.sets`, `iotlb.ways` (of all sizes, or the smallest), `iotlb.large-sets`, `iotlb.large-ways` (from
    * 2 MiB; 0: in the former), `iotlb.huge-sets`, `iotlb.huge-ways` (from 1 GiB), `iotlb.hashed` (`SET_INDEX`),

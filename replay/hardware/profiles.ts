@@ -54,6 +54,7 @@ const RANGES: { readonly [name: string]: readonly [number, number] } = {
   'walk-cache.l2': [0, 1 << 16],
   'walk-cache.l3': [0, 1 << 16],
   'walk-cache.l4': [0, 1 << 16],
+  'walk-cache.stage2': [0, 1 << 20],
 };
 const MOST_ENTRIES = 1 << 22;
 

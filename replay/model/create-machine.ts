@@ -1,6 +1,6 @@
-import type { RequesterId } from '../../traces/units.ts';
 import { parameterOf } from '../hardware/profile.ts';
 import type { HardwareProfile } from '../hardware/profile.ts';
+import { AddressSpaces } from './address-spaces.ts';
 import { ENTRY_KIND } from './cache-entries.ts';
 import { CommandErrors } from './command-error.ts';
 import { ConfigurationCaches } from './configuration-caches.ts';
@@ -9,39 +9,34 @@ import { EFFECTS } from './effects.ts';
 import { entryMatch } from './entry-match.ts';
 import { ENDED, ExposureTotals } from './exposure.ts';
 import { QUIRK } from './hardware-caches.ts';
-import type { HardwareCaches, Invalidatable } from './hardware-caches.ts';
+import type { HardwareCaches } from './hardware-caches.ts';
 import { DROP, alignHigh, alignLow } from './iotlb.ts';
 import { ACCESS_RESULT, MAP_RESULT, UNMAP_RESULT } from './machine.ts';
 import type { LastAccess, Machine, MachineCounts, MachineOptions } from './machine.ts';
+import { GuestPages, Nested } from './nested.ts';
 import { createIotlb, deviceTlbGeometry, iotlbGeometry } from './organisation.ts';
-import { PageTables, TABLE_EVENT } from './page-tables.ts';
-import { formatsOfProfile } from './profile-format.ts';
-import { PairIndex } from './requesters.ts';
+import { TABLE_EVENT } from './page-tables.ts';
+import type { PageTables } from './page-tables.ts';
 import { StaleFindings } from './stale-findings.ts';
-import { TablePool } from './table-pool.ts';
 import { TrackedCache } from './tracked-cache.ts';
 import { WalkCaches } from './walk-caches.ts';
 
 const TWO_32 = 2 ** 32;
-const FIRST_SPACE = 0x1_0000;
-
-const NOTHING: Invalidatable = { dropAll: () => 0, dropMatching: () => 0, dropPages: () => 0 };
 
 /** A unit with the caches of a hardware profile, which takes the commands of the profile's architecture. */
 export function createMachine(profile: HardwareProfile, options: MachineOptions = {}): Machine {
   const value = (name: string): number => parameterOf(profile, name);
   const { architecture } = profile;
   const effects = EFFECTS[architecture];
-  const formats = formatsOfProfile(profile);
-  const format = formats.own;
+  const spaces = new AddressSpaces(profile, () => {
+    ({ domainOf, tagOf } = spaces);
+    configuration.grow();
+    ({ ready } = configuration);
+  });
+  const { requesters, tables, tablesOf } = spaces;
+  let { domainOf, tagOf } = spaces;
+  const format = spaces.formats.own;
   const { shifts } = format.geometry;
-  const pool = new TablePool();
-  const tables = new Map<number, PageTables>();
-  const requesters = new PairIndex('requesters');
-  const spaces = new PairIndex('address spaces');
-  const byRequester = profile.iotlb === 'qemu-vtd' || profile.iotlb === 'qemu-amd';
-  // Arm and RISC-V tag by ASID and PSCID, which the domain's number is; the others by domain and PASID
-  const byDomain = architecture === 'smmuv3' || architecture === 'riscv';
   const fills = options.unmappedAccess === 'fill';
   const smallOnly = profile.iotlb === 'qemu-amd';
 
@@ -63,11 +58,10 @@ export function createMachine(profile: HardwareProfile, options: MachineOptions 
     kind,
   );
   const plainWalks = walkCaches.none;
+  const nested = new Nested(watch, totals, walkCaches, value('walk-cache.stage2'));
+  const { parents } = nested;
+  const guestPages = new GuestPages(entries.capacity);
 
-  // by requester number
-  let domainOf = new Int32Array(64).fill(-1);
-  let tagOf = new Int32Array(64);
-  const tablesOf: (PageTables | undefined)[] = [];
   const configuration = new ConfigurationCaches(
     requesters,
     kind,
@@ -83,7 +77,7 @@ export function createMachine(profile: HardwareProfile, options: MachineOptions 
   const caches: HardwareCaches = {
     iotlb: tracked,
     walkCaches,
-    stage2: NOTHING,
+    stage2: nested,
     configuration,
     deviceTlbs,
     match: entryMatch(),
@@ -94,7 +88,7 @@ export function createMachine(profile: HardwareProfile, options: MachineOptions 
         : profile.iotlb === 'qemu-smmuv3'
           ? QUIRK.smmuLevelHint
           : 0,
-    knows: (domain) => tables.has(domain) || domainOf.indexOf(domain) >= 0,
+    knows: (domain) => spaces.knows(domain),
     dropRequester: (rid, pageLo, pageHi, order) => {
       let dropped = 0;
       for (let slot = 0; slot < entries.capacity; slot++) {
@@ -121,50 +115,17 @@ export function createMachine(profile: HardwareProfile, options: MachineOptions 
   const findings = new StaleFindings();
   const last: LastAccess = { slot: -1, order: 0, outLo: 0, outHi: 0, translated: false };
 
-  const setDomain = (requester: number, domain: number): void => {
-    domainOf[requester] = domain;
-    const pasid = byDomain ? -1 : requesters.pasid[requester]!;
-    // Without a domain the requester is its own address space, told from real ones by its sign. A domain below 2^16 is its own
-    // number, which a set index that is known to use it needs.
-    if (byRequester) tagOf[requester] = requester;
-    else if (domain === -1) tagOf[requester] = -1 - requester;
-    else tagOf[requester] = pasid < 0 && domain >>> 16 === 0 ? domain : FIRST_SPACE + spaces.of(domain, pasid);
-    tablesOf[requester] = tables.get(domain);
-  };
-
-  const requesterOf = (rid: RequesterId, pasid: number): number => {
-    const known = requesters.count;
-    const requester = requesters.of(rid, pasid);
-    if (requester === known) {
-      if (requester === domainOf.length) {
-        const wider = new Int32Array(requester * 2).fill(-1);
-        wider.set(domainOf);
-        domainOf = wider;
-        const tags = new Int32Array(requester * 2);
-        tags.set(tagOf);
-        tagOf = tags;
-        configuration.grow();
-        ({ ready } = configuration);
-      }
-      setDomain(requester, -1);
-    }
-    return requester;
-  };
-
-  const tablesFor = (domain: number): PageTables => {
-    let found = tables.get(domain);
-    if (found === undefined) {
-      found = new PageTables(pool, byDomain && isGuest(domain) ? formats.guest : format);
-      tables.set(domain, found);
-      for (let r = 0; r < requesters.count; r++) if (domainOf[r] === domain) tablesOf[r] = found;
-    }
-    return found;
-  };
-
   const noteStale = (cache: TrackedCache, slot: number, requester: number, iovaLo: number, iovaHi: number): boolean => {
-    const owner = tables.get(cache.entries.domain[slot]!);
+    const domain = cache.entries.domain[slot]!;
+    const owner = tables.get(domain);
     const pageLo = (iovaLo >>> 12) | (iovaHi << 20);
-    if (owner === undefined || cache.staleness.holds(slot, owner, pageLo, iovaHi >>> 12)) return false;
+    const stage2 = parents.size === 0 ? undefined : tables.get(parents.get(domain) ?? -1);
+    if (owner === undefined) return false;
+    if (stage2 === undefined) {
+      if (cache.staleness.holds(slot, owner, pageLo, iovaHi >>> 12)) return false;
+    } else if (nested.translate(owner, stage2, pageLo, iovaHi >>> 12)) {
+      if (cache.staleness.leadsTo(slot, pageLo, iovaHi >>> 12, nested.outLo, nested.outHi)) return false;
+    }
     findings.add(cache, slot, clock[0]!, requesters.first[requester]!, iovaLo, iovaHi);
     return true;
   };
@@ -182,6 +143,13 @@ export function createMachine(profile: HardwareProfile, options: MachineOptions 
     let fault = false;
     walks++;
     if (held !== undefined) {
+      if (parents.size > 0) {
+        const parent = parents.get(owner);
+        const stage2 = parent === undefined ? undefined : tables.get(parent);
+        if (parent !== undefined && stage2 !== undefined) {
+          return missedNested(requester, held, parent, stage2, pageLo, pageHi, access);
+        }
+      }
       levels = held.levels;
       level = held.translate(pageLo, pageHi);
       if (level >= 0) {
@@ -204,25 +172,71 @@ export function createMachine(profile: HardwareProfile, options: MachineOptions 
       level = 0;
       while (level + 1 < levels && shifts[level + 1]! <= order) level++;
     }
-    const reads = plainWalks ? levels - level : walkCaches.walk(tag, owner, pasid, level, pageLo, pageHi, levels);
-    walkReads += reads;
-    const alignedLo = order === 0 ? pageLo : alignLow(pageLo, order);
-    const alignedHi = order === 0 ? pageHi : alignHigh(pageHi, order);
-    if (fault) {
-      causes.missed(tag, order, alignedLo, alignedHi);
-      faults++;
-      last.slot = -1;
-      last.translated = false;
-      return ACCESS_RESULT.fault;
-    }
-    const slot = tracked.fill(tag, owner, pasid, order, alignedLo, alignedHi, outLo, outHi);
-    if (byDomain && isGuest(owner) && slot >= 0) entries.setKind(slot, ENTRY_KIND.stage2);
-    last.slot = slot;
+    walkReads += plainWalks ? levels - level : walkCaches.walk(tag, owner, pasid, level, pageLo, pageHi, levels);
     if (!translated) last.order = order;
+    if (fault) return refuse(tag, order, pageLo, pageHi);
+    return fill(requester, order, pageLo, pageHi, outLo, outHi, translated);
+  };
+
+  /** An access faults: its cause as a miss is counted, nothing is cached. */
+  const refuse = (tag: number, order: number, pageLo: number, pageHi: number): number => {
+    causes.missed(tag, order, alignLow(pageLo, order), alignHigh(pageHi, order));
+    faults++;
+    last.slot = -1;
+    last.translated = false;
+    return ACCESS_RESULT.fault;
+  };
+
+  /** Caches the translation of a page; the output is that of the entry's first page. */
+  const fill = (
+    requester: number,
+    order: number,
+    pageLo: number,
+    pageHi: number,
+    outLo: number,
+    outHi: number,
+    translated: boolean,
+  ): number => {
+    const owner = domainOf[requester]!;
+    const lo = order === 0 ? pageLo : alignLow(pageLo, order);
+    const hi = order === 0 ? pageHi : alignHigh(pageHi, order);
+    const slot = tracked.fill(tagOf[requester]!, owner, requesters.pasid[requester]!, order, lo, hi, outLo, outHi);
+    if (slot >= 0 && spaces.isGuest(owner)) entries.setKind(slot, ENTRY_KIND.stage2);
+    last.slot = slot;
     last.outLo = outLo;
     last.outHi = outHi;
     last.translated = translated;
     return (iotlb.wasReset ? ACCESS_RESULT.reset : 0) | (owner === -1 ? ACCESS_RESULT.unknownDomain : 0);
+  };
+
+  /** A miss of a requester whose tables are read through those of a second stage. */
+  const missedNested = (
+    requester: number,
+    stage1: PageTables,
+    parent: number,
+    stage2: PageTables,
+    pageLo: number,
+    pageHi: number,
+    access: number,
+  ): number => {
+    const tag = tagOf[requester]!;
+    const owner = domainOf[requester]!;
+    // Arm and RISC-V name second-stage translations by the guest, the others by the first stage's domain
+    const guest = spaces.guests ? parent : owner;
+    const guestTag = spaces.guestTag(guest);
+    const pasid = requesters.pasid[requester]!;
+    const mapped = nested.walk(stage1, stage2, tag, owner, pasid, guestTag, guest, pageLo, pageHi);
+    walkReads += nested.reads;
+    const { order } = nested;
+    last.order = mapped ? order : 0;
+    if (!mapped || (access & 3 & ~nested.permission) !== 0) return refuse(tag, last.order, pageLo, pageHi);
+    const outLo = alignLow(nested.outLo, order);
+    const result = fill(requester, order, pageLo, pageHi, outLo, alignHigh(nested.outHi, order), true);
+    if (last.slot >= 0) {
+      entries.setKind(last.slot, ENTRY_KIND.combined);
+      guestPages.set(last.slot, alignLow(nested.guestLo, order), alignHigh(nested.guestHi, order));
+    }
+    return result;
   };
 
   /** A request that reached the unit, by a requester of the index. */
@@ -283,8 +297,8 @@ export function createMachine(profile: HardwareProfile, options: MachineOptions 
     pageShift: number,
   ): number => {
     const known = pasid < 0 && rid >>> 16 === 0 ? requesters.direct[rid]! : 0;
-    const requester = known !== 0 ? known - 1 : requesterOf(rid, pasid);
-    if (domain !== -1 && domainOf[requester] !== domain) setDomain(requester, domain);
+    const requester = known !== 0 ? known - 1 : spaces.of(rid, pasid);
+    if (domain !== -1 && domainOf[requester] !== domain) spaces.attach(requester, domain);
     if (pasid >= 0) withPasid++;
     if (withDeviceTlb[0] !== 0) {
       const device = deviceTlbs.of(rid);
@@ -308,24 +322,30 @@ export function createMachine(profile: HardwareProfile, options: MachineOptions 
     dialect: effects.dialect,
     last,
 
+    nest(domain, parent) {
+      spaces.tablesFor(domain);
+      spaces.tablesFor(parent);
+      parents.set(domain, parent);
+    },
+
     enableDeviceTlb(rid) {
       deviceTlbs.enable(rid);
     },
 
     attach(rid, pasid, domain) {
-      const requester = requesterOf(rid, pasid);
-      if (domainOf[requester] !== domain) setDomain(requester, domain);
+      const requester = spaces.of(rid, pasid);
+      if (domainOf[requester] !== domain) spaces.attach(requester, domain);
     },
 
     domainOf(rid, pasid) {
-      return domainOf[requesterOf(rid, pasid)]!;
+      return domainOf[spaces.of(rid, pasid)]!;
     },
 
     map(time, domain, iovaLo, iovaHi, physLo, physHi, sizeLo, sizeHi, prot) {
       if (time > clock[0]!) clock[0] = time;
       const page = (iovaHi >>> 0) * 0x100000 + (iovaLo >>> 12);
       const count = pagesOf(iovaLo, sizeLo, sizeHi);
-      const held = tablesFor(domain);
+      const held = spaces.tablesFor(domain);
       const events = held.map(page, (physHi >>> 0) * 0x100000 + (physLo >>> 12), count, prot);
       staleness.mapped(domain, page, count, held, clock[0]!);
       if (withDeviceTlb[0] !== 0) deviceTlbs.mapped(domain, page, count, held, clock[0]!);
@@ -341,9 +361,10 @@ export function createMachine(profile: HardwareProfile, options: MachineOptions 
       if (time > clock[0]!) clock[0] = time;
       const page = (iovaHi >>> 0) * 0x100000 + (iovaLo >>> 12);
       const count = pagesOf(iovaLo, sizeLo, sizeHi);
-      const events = tablesFor(domain).unmap(page, count);
+      const events = spaces.tablesFor(domain).unmap(page, count);
       totals.unmappedPages += count;
       staleness.unmapped(domain, page, count, clock[0]!, event);
+      if (parents.size > 0) guestPages.unmapped(tracked, parents, domain, page, count, clock[0]!, event);
       if (withDeviceTlb[0] !== 0) deviceTlbs.unmapped(domain, page, count, clock[0]!, event);
       if (events === 0) return 0;
       if ((events & TABLE_EVENT.missing) !== 0) missing++;
@@ -372,6 +393,7 @@ export function createMachine(profile: HardwareProfile, options: MachineOptions 
       kind[0] = 0;
       tracked.dropAll(DROP.reset);
       walkCaches.dropAll(DROP.reset);
+      nested.dropAll(DROP.reset);
       configuration.dropAll();
     },
 
@@ -394,6 +416,7 @@ export function createMachine(profile: HardwareProfile, options: MachineOptions 
         caches: {
           iotlb: counts,
           ...walkCaches.report(effects.kindName),
+          ...nested.report(effects.kindName),
           context,
           ...(pasid.lookups > 0 ? { pasid } : {}),
           ...(atc === undefined ? {} : { atc }),
@@ -438,9 +461,4 @@ export function createMachine(profile: HardwareProfile, options: MachineOptions 
 function pagesOf(iovaLo: number, sizeLo: number, sizeHi: number): number {
   const bytes = (sizeHi >>> 0) * TWO_32 + (sizeLo >>> 0) + (iovaLo & 0xfff);
   return Math.ceil(bytes / 4096);
-}
-
-/** Domain numbers of Arm and RISC-V without ASID or PSCID are of a second stage alone. */
-function isGuest(domain: number): boolean {
-  return (domain & 0xffff) === 0 && domain !== 0;
 }

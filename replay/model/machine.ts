@@ -48,6 +48,12 @@ export interface Machine {
   /** The `dialect` column of the commands that this hardware takes. */
   readonly dialect: number;
 
+  /**
+   * From now on the tables of `domain` are a first stage whose addresses those of `parent` translate: maps and unmaps of `domain`
+   * are in guest-physical addresses. Its IOTLB entries hold both stages.
+   */
+  nest(domain: DomainId, parent: DomainId): void;
+
   /** The device translates through a cache of its own (ATS) from now on, if the profile has such caches. */
   enableDeviceTlb(rid: RequesterId): void;
 
@@ -181,7 +187,7 @@ export interface StaleFinding {
 /** All that a machine counted. Fields are plain numbers: whether they mean anything (accesses? maps?) is the caller's to say. */
 export interface MachineCounts {
   readonly iotlb: IotlbCounts;
-  /** By cache: `iotlb`, `walk.l1` to `walk.l4`, `context`, `pasid`, `atc` (all devices together); those that the hardware has. */
+  /** By cache: `iotlb`, `walk.l1` to `walk.l4`, `stage2`, `context`, `pasid`, `atc` (all devices together); those that the hardware has. */
   readonly caches: { readonly [name: string]: CacheCounts };
   /** Page-table walks, one per miss that reached the tables, and the entries that they read. */
   readonly walks: number;

@@ -66,12 +66,16 @@ export class Staleness {
 
   /** True if the tables translate a page exactly as the entry does. */
   holds(slot: number, tables: PageTables, pageLo: number, pageHi: number): boolean {
-    if (tables.translate(pageLo, pageHi) < 0) return false;
+    return tables.translate(pageLo, pageHi) >= 0 && this.leadsTo(slot, pageLo, pageHi, tables.outLo, tables.outHi);
+  }
+
+  /** True if the entry translates a page to this output. */
+  leadsTo(slot: number, pageLo: number, pageHi: number, outLo: number, outHi: number): boolean {
     const entries = this.#entries;
     const order = entries.order[slot]!;
-    if (order === 0) return tables.outLo === entries.outLo[slot] && tables.outHi === entries.outHi[slot];
-    const outLo = entries.outLo[slot]! | (pageLo & ~alignLow(-1, order));
-    return tables.outLo === outLo && tables.outHi === (entries.outHi[slot]! | (pageHi & ~alignHigh(-1, order)));
+    if (order === 0) return outLo === entries.outLo[slot] && outHi === entries.outHi[slot];
+    const low = entries.outLo[slot]! | (pageLo & ~alignLow(-1, order));
+    return outLo === low && outHi === (entries.outHi[slot]! | (pageHi & ~alignHigh(-1, order)));
   }
 
   /** Call for each entry before it goes. */
@@ -99,14 +103,19 @@ export class Staleness {
     const start = this.#page(slot);
     const from = Math.max(page, start);
     const to = Math.min(page + count, start + 2 ** entries.order[slot]!);
-    if (from >= to) return;
+    if (from < to) this.suspect(slot, from - start, to - from, time, event);
+  }
+
+  /** Pages of an entry, from its first one on, are not what the tables say any more. */
+  suspect(slot: number, offset: number, pages: number, time: Nanoseconds, event: number): void {
+    const entries = this.#entries;
     if (entries.suspect[slot] === 0) {
       entries.suspect[slot] = 1;
       this.#suspects++;
       this.ledger.suspectSince[slot] = time;
       this.ledger.suspectEvent[slot] = event;
     }
-    this.ledger.expose(slot, from - start, to - from, time);
+    this.ledger.expose(slot, offset, pages, time);
   }
 
   #page(slot: number): PageNumber {

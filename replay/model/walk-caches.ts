@@ -1,4 +1,5 @@
 import type { CacheCounts } from '../results.ts';
+import { ENTRY_KIND } from './cache-entries.ts';
 import type { EntryMatch } from './entry-match.ts';
 import { alignHigh, alignLow } from './iotlb.ts';
 import { MissCauses } from './miss-causes.ts';
@@ -51,6 +52,7 @@ export class WalkCaches {
     pageLo: number,
     pageHi: number,
     levels: number,
+    kind: number = ENTRY_KIND.plain,
   ): number {
     let start = leafLevel + 1;
     for (; start < levels; start++) {
@@ -70,7 +72,9 @@ export class WalkCaches {
       if (cache === undefined) continue;
       const { order, pointers, causes } = cache;
       const record = causes.missed(tag, order, alignLow(pageLo, order), alignHigh(pageHi, order));
-      causes.filled(pointers.insert(tag, domain, pasid, order, pageLo, pageHi, 0, 0), record);
+      const slot = pointers.insert(tag, domain, pasid, order, pageLo, pageHi, 0, 0);
+      causes.filled(slot, record);
+      if (kind !== ENTRY_KIND.plain) pointers.entries.setKind(slot, kind);
     }
     return start - leafLevel;
   }
