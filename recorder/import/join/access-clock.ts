@@ -6,9 +6,16 @@ import { EventCursor } from './event-cursor.ts';
 import { NumberList } from './int-list.ts';
 
 /** Times of the same happenings on both clocks, in the order of the host's. */
-export interface ClockPairs {
+interface ClockPairs {
   readonly host: Float64Array;
   readonly guest: Float64Array;
+}
+
+/** What accesses show of the clocks. */
+export interface AccessClock {
+  readonly pairs: ClockPairs;
+  /** The straight line below nearly all pairs: a host's time in the guest's clock. */
+  readonly toGuest: (host: Nanoseconds) => Nanoseconds;
 }
 
 /** Fewer pairs than this say nothing. */
@@ -17,12 +24,19 @@ export const LEAST_ACCESS_PAIRS = 32;
 const MOST_ALIKE = 64;
 const COARSE: Nanoseconds = 1_000_000;
 const MOST_BINS = 1 << 22;
-/** An access through a new map comes so soon after it, to be of use. */
+/** An access through a new map comes so soon after it, to be of use at first. */
 const SOON: Nanoseconds = 2_000_000;
-/** Clocks may run apart by so much from the place where they were compared. */
-const DRIFT = 30e-6;
+/** And so soon in the end; it may seem to come so much before its map. */
+const QUICK: Nanoseconds = 200_000;
+const PRECISION: Nanoseconds = 50_000;
+/** Clocks of one machine drift apart no faster. */
+const DRIFT = 50e-6;
+/** Stretches of the run whose lower edges are compared, and what makes an edge. */
+const STRETCHES = 64;
+const LEAST_IN_STRETCH = 8;
+const CROWDED: Nanoseconds = 100_000;
 /** The same map again within this time leaves open which one was used. */
-const APART: Nanoseconds = 20_000_000;
+const APART: Nanoseconds = 1_000_000_000;
 
 /** First pages of maps, and accesses to pages, as lists in time order that hash to the same bucket. */
 interface Sightings {
@@ -36,7 +50,7 @@ interface Sightings {
  * not log), the clocks are compared by accesses: a page-table walk that finds a page comes after its map, mostly at once.
  * Returns the pairs that are no older than `SOON` under the offset on which most agree; null if there are none.
  */
-export function pairAccesses(guest: Trace, host: Trace): ClockPairs | null {
+export function pairAccesses(guest: Trace, host: Trace): AccessClock | null {
   const maps = readMaps(guest);
   const walks = readWalks(host);
   const index = new Map<number, number[]>();
@@ -48,23 +62,89 @@ export function pairAccesses(guest: Trace, host: Trace): ClockPairs | null {
   }
   const offset = voteOffset(maps, walks, index);
   if (offset === null) return null;
-  const host0: number[] = [];
-  const guest0: number[] = [];
+  let line: Line = { at: walks.time[0]!, offset, slope: 0 };
+  // The clocks drift apart: first wide, then close to the line that the first found.
+  for (const reach of [SOON, SOON / 4]) {
+    const pairs = pairsNear(maps, walks, index, line, -reach, reach);
+    const next = lowerEdge(pairs, line);
+    if (next === null) return null;
+    line = next;
+  }
+  const found = line;
+  return {
+    pairs: pairsNear(maps, walks, index, found, -PRECISION, QUICK),
+    toGuest: (time) => time - offsetAt(found, time),
+  };
+}
+
+/** Host clock minus guest clock, as a line over the host's. */
+interface Line {
+  readonly at: Nanoseconds;
+  readonly offset: Nanoseconds;
+  readonly slope: number;
+}
+
+function offsetAt({ at, offset, slope }: Line, time: Nanoseconds): Nanoseconds {
+  return offset + slope * (time - at);
+}
+
+/** Walks and the maps that they came first through, if that was no earlier and no later after the map than this. */
+function pairsNear(
+  maps: Sightings,
+  walks: Sightings,
+  index: ReadonlyMap<number, number[]>,
+  line: Line,
+  earliest: Nanoseconds,
+  latest: Nanoseconds,
+): ClockPairs {
+  const host: number[] = [];
+  const guest: number[] = [];
   const used = new Uint8Array(maps.time.length);
-  const origin = walks.time[0] ?? 0;
   for (let j = 0; j < walks.time.length; j++) {
     const list = index.get(keyOf(walks.page[j]!, walks.out[j]!));
     if (list === undefined) continue;
-    const at = walks.time[j]! - offset;
-    const wide = SOON + DRIFT * (walks.time[j]! - origin);
-    const near = nearest(maps, list, walks, j, at + wide);
-    if (near < 0 || used[near] === 1) continue;
-    used[near] = 1;
-    if (at - maps.time[near]! < -wide || at - maps.time[near]! > wide) continue;
-    host0.push(walks.time[j]!);
-    guest0.push(maps.time[near]!);
+    const at = walks.time[j]! - offsetAt(line, walks.time[j]!);
+    const map = nearest(maps, list, walks, j, at - earliest);
+    if (map < 0 || used[map] === 1) continue;
+    used[map] = 1;
+    if (at - maps.time[map]! > latest) continue;
+    host.push(walks.time[j]!);
+    guest.push(maps.time[map]!);
   }
-  return { host: Float64Array.from(host0), guest: Float64Array.from(guest0) };
+  return { host: Float64Array.from(host), guest: Float64Array.from(guest) };
+}
+
+/**
+ * The line below which hardly any pair lies: nothing comes before its map, so what does is wrong, and scattered. Each stretch of
+ * time has its edge; the line goes through most of them. Null if the pairs are too few.
+ */
+function lowerEdge({ host, guest }: ClockPairs, line: Line): Line | null {
+  const stretch = Math.max(1, Math.ceil(host.length / STRETCHES));
+  const edges: { readonly time: Nanoseconds; readonly level: Nanoseconds }[] = [];
+  for (let from = 0; from + LEAST_IN_STRETCH <= host.length; from += stretch) {
+    const to = Math.min(host.length, from + stretch);
+    const levels = Float64Array.from({ length: to - from }, (_, k) => host[from + k]! - guest[from + k]!).sort();
+    // Several within a short while: the first of the quick ones.
+    const crowd = Math.max(3, Math.ceil(levels.length / 50));
+    for (let k = 0; k + crowd <= levels.length; k++) {
+      if (levels[k + crowd - 1]! - levels[k]! > CROWDED) continue;
+      edges.push({ time: host[(from + to) >> 1]!, level: levels[k]! });
+      break;
+    }
+  }
+  if (edges.length === 0) return null;
+  const slopes: number[] = [];
+  const span = edges[edges.length - 1]!.time - edges[0]!.time;
+  for (const a of edges) {
+    for (const b of edges) {
+      if (b.time - a.time > span / 4) slopes.push((b.level - a.level) / (b.time - a.time));
+    }
+  }
+  slopes.sort((a, b) => a - b);
+  const median = slopes[slopes.length >> 1] ?? line.slope;
+  const slope = Math.abs(median) > DRIFT ? line.slope : median;
+  const rest = edges.map(({ time, level }) => level - slope * (time - line.at)).sort((a, b) => a - b);
+  return { at: line.at, offset: rest[Math.floor(rest.length / 8)]!, slope };
 }
 
 /** The newest map of the page not after `until`, if no other one of it is near; else -1. */

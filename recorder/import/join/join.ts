@@ -10,7 +10,6 @@ import { concludeOwners } from './attribution.ts';
 import type { Attribution, AttributionOptions, AttributionReport } from './attribution.ts';
 import { createClockMapper, fitClock } from './clock-fit.ts';
 import type { ClockFit } from './clock-fit.ts';
-import type { ClockPairs } from './access-clock.ts';
 import { LEAST_ACCESS_PAIRS, pairAccesses } from './access-clock.ts';
 import { nativeLog, readCommands } from './commands.ts';
 import type { Fingerprints } from './commands.ts';
@@ -20,11 +19,12 @@ import { GuestEvidence } from './guest-evidence.ts';
 import { IntList } from './int-list.ts';
 import { ACCESS_FOUND } from './map-owners.ts';
 import { matchCommands } from './match-commands.ts';
+import { matchFlushes } from './match-flushes.ts';
 import { matchRequests } from './match-requests.ts';
 import type { CommandMatch, UnmatchedCommands } from './match-commands.ts';
 import { linkCommands, mergeTraces } from './merge.ts';
 import type { CommandLinks, MergeShifts, MergeVisitor } from './merge.ts';
-import { adoptPieces, dialectOf, readGuestRequests, readHostRequests, requestSchemes } from './requests.ts';
+import { FLUSHES, adoptPieces, dialectOf, readGuestRequests, readHostRequests, requestSchemes } from './requests.ts';
 
 /** What the join found out; plain data for `TraceSummary.notes`. */
 export interface JoinReport {
@@ -67,6 +67,8 @@ const UNCERTAIN: Nanoseconds = 100_000;
 const LOOK_AHEAD = 256;
 /** Below this share of the commands that both logs should have, they are not of one run. */
 const LEAST_SHARE = 0.5;
+/** Share of a guest's maps and unmaps that commands must follow to be taken for theirs. */
+const LEAST_OF_REQUESTS = 0.02;
 
 const HOST_PLAN: ReadPlan = {
   columns: { dma: ['rid', 'domain', 'iova', 'outcome', 'out', 'pageShift'], attach: 'all' },
@@ -188,8 +190,7 @@ function matchMaps(guest: Trace, host: Trace): MatchedLogs | null {
     const guestLog = readGuestRequests(guest, scheme);
     const hostLog = readHostRequests(host, scheme);
     const match = matchRequests(guestLog, hostLog, scheme.afterwards);
-    // By chance a few agree: in a lazy run most unmaps are followed by no command.
-    if (match === null || match.matched < LEAST_SHARE * Math.min(guestLog.key.length, hostLog.key.length)) continue;
+    if (match === null || !areOfOneRun(match.matched, guestLog.key.length, hostLog.key.length)) continue;
     const { hostOf } = match;
     const domainOf = hostOf.map((command) => (command < 0 ? -1 : hostLog.domain[command]!));
     const commandOf = adoptPieces(guestLog, hostLog, hostOf);
@@ -206,30 +207,28 @@ function matchMaps(guest: Trace, host: Trace): MatchedLogs | null {
   return null;
 }
 
-function matchAccesses(guest: Trace, host: Trace): MatchedLogs | null {
-  const pairs = pairAccesses(guest, host);
-  if (pairs === null || pairs.host.length < LEAST_ACCESS_PAIRS) return null;
-  const hostLog = readCommands(host);
-  const unmatched = { ...NONE, between: hostLog.key.length };
-  return {
-    by: 'accesses',
-    matched: 0,
-    guestOnly: NONE,
-    hostOnly: unmatched,
-    links: {
-      guestOf: new Int32Array(hostLog.role.length).fill(-1),
-      batchEnd: new Int32Array(0),
-      commandAt: [],
-      native: false,
-      hostRole: hostLog.role,
-    },
-    clock: fitPairs(pairs),
-    domainOf: new Int32Array(0),
-  };
+/** By chance a few agree; in a lazy run most unmaps are followed by no command. */
+function areOfOneRun(matched: number, requests: number, commands: number): boolean {
+  return matched >= LEAST_SHARE * Math.min(requests, commands) && matched >= LEAST_OF_REQUESTS * requests;
 }
 
-function fitPairs({ host, guest }: ClockPairs): ClockFit {
-  return fitClock(host, guest);
+function matchAccesses(guest: Trace, host: Trace): MatchedLogs | null {
+  const accesses = pairAccesses(guest, host);
+  if (accesses === null || accesses.pairs.host.length < LEAST_ACCESS_PAIRS) return null;
+  const guestLog = readGuestRequests(guest, FLUSHES);
+  const hostLog = readHostRequests(host, FLUSHES);
+  const flushes = matchFlushes(guestLog, hostLog, accesses.toGuest);
+  const hostOf = flushes?.hostOf ?? new Int32Array(guestLog.key.length).fill(-1);
+  const matched = flushes?.matched ?? 0;
+  return {
+    by: 'accesses',
+    matched,
+    guestOnly: NONE,
+    hostOnly: { ...NONE, between: hostLog.key.length - matched },
+    links: linkCommands(guestLog, hostLog, { hostOf }),
+    clock: flushes?.clock ?? fitClock(accesses.pairs.host, accesses.pairs.guest),
+    domainOf: hostOf.map((flush) => (flush < 0 ? -1 : hostLog.domain[flush]!)),
+  };
 }
 
 function fitInOrder(guest: Fingerprints, host: Fingerprints, hostOf: Int32Array): ClockFit {

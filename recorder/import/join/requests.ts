@@ -30,9 +30,10 @@ export interface RequestScheme {
    * - `start`: by the first page that the commands of a batch name;
    * - `pieces`: by the number of commands, one per naturally aligned power of two of the range (AMD, where the unit says that it
    *   caches entries that are not present: drivers/iommu/amd/iommu.c, `domain_flush_pages`);
-   * - `any`: by nothing but the time.
+   * - `any`: by nothing but the time;
+   * - `flush`: so, of commands that flush a whole domain.
    */
-  readonly by: 'start' | 'pieces' | 'any';
+  readonly by: 'start' | 'pieces' | 'any' | 'flush';
   /** The kernel logs a map or unmap when its commands are in the queue already. */
   readonly afterwards: boolean;
 }
@@ -68,6 +69,9 @@ export function requestSchemes(dialect: number): readonly RequestScheme[] {
       return [];
   }
 }
+
+/** Unmaps that fill a flush queue, and the flushes that empty it. */
+export const FLUSHES: RequestScheme = { maps: false, unmaps: true, by: 'flush', afterwards: false };
 
 /** Dialect of a trace's commands, -1 if it has none. */
 export function dialectOf(trace: Trace): number {
@@ -216,7 +220,7 @@ export function readHostRequests(host: Trace, scheme: RequestScheme): HostReques
       continue;
     }
     if (form === INV_FORM.decoded) decoded++;
-    understand(columns, row, meaning);
+    understand(columns, row, scheme.by === 'flush', meaning);
     role.push(meaning.role);
     if (meaning.domain >= 0) {
       if (open.count > 0 && open.domain !== meaning.domain) close();
@@ -237,7 +241,7 @@ export function readHostRequests(host: Trace, scheme: RequestScheme): HostReques
   };
 }
 
-function understand(columns: Columns<'inv'>, row: number, meaning: RowMeaning): void {
+function understand(columns: Columns<'inv'>, row: number, flushes: boolean, meaning: RowMeaning): void {
   const w0Lo = columns.w0Lo[row]!;
   const w0Hi = columns.w0Hi[row]!;
   const w1Lo = columns.w1Lo[row]!;
@@ -252,9 +256,9 @@ function understand(columns: Columns<'inv'>, row: number, meaning: RowMeaning): 
       if (smmuOpcode(w0Lo) === SMMUV3_OPCODE.sync) {
         meaning.role = ROLE.wait;
         meaning.last = true;
-      } else if (smmuIsTlbiRange(w0Lo)) {
+      } else if (flushes ? smmuOpcode(w0Lo) === SMMUV3_OPCODE.tlbiNhAsid : smmuIsTlbiRange(w0Lo)) {
         meaning.domain = smmuAsid(w0Hi) | (smmuVmid(w0Hi) << 16);
-        meaning.page = smmuFirstPage(w1Lo, w1Hi);
+        meaning.page = flushes ? 0 : smmuFirstPage(w1Lo, w1Hi);
       }
       break;
     case DIALECT.amd:

@@ -173,6 +173,17 @@ export class HostTrace {
     columns.w0Lo[row] = tail;
   }
 
+  /** A command of another dialect, its words as int32 pairs. */
+  words(at: number, dialect: number, form: number, words: readonly number[]): void {
+    const row = this.#begin('inv', at);
+    const columns = this.trace.rows.inv.columns as unknown as Record<string, Int32Array>;
+    columns['dialect']![row] = dialect;
+    columns['form']![row] = form;
+    words.forEach((word, k) => {
+      columns[`w${k >> 1}${k % 2 === 0 ? 'Lo' : 'Hi'}`]![row] = word;
+    });
+  }
+
   access(at: number, rid: number, page: number, out: number, outcome: number = OUTCOME.known, domain = -1): void {
     const row = this.#begin('dma', at);
     const { columns } = this.trace.rows.dma;
