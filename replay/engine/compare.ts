@@ -108,7 +108,7 @@ export async function compareTrace(recording: Trace, options: CompareOptions): P
 
 /** User space owns every domain that its calls made. */
 function allDomains({ derivation }: DerivedTrace): ReadonlySet<DomainId> {
-  return new Set(Array.from({ length: derivation.domains }, (_, i) => i + 1));
+  return new Set(derivation.domains);
 }
 
 /** Deals the rows out to as many groups as there are jobs. */

@@ -1,11 +1,13 @@
 import type { TraceHeader } from '../../traces/header.ts';
 import type { HealthReport } from '../../traces/health.ts';
 import { snapshot } from '../../traces/memory-trace.ts';
-import { ORIGIN, STREAM_ID, STREAM_NAMES } from '../../traces/schema.ts';
+import { DIALECT, ORIGIN, STREAM_ID, STREAM_NAMES } from '../../traces/schema.ts';
 import type { BytesColumn, StreamName } from '../../traces/schema.ts';
-import { SegmentBuilder } from '../../traces/segment.ts';
+import { SEGMENT_EVENTS, SegmentBuilder } from '../../traces/segment.ts';
 import type { Segment } from '../../traces/segment.ts';
 import type { EventSink, ReadPlan, Trace } from '../../traces/trace.ts';
+import type { DomainId } from '../../traces/units.ts';
+import { AS_RECORDED } from './chosen-hardware.ts';
 import { IntentWriter } from './ioctl-intents.ts';
 import { IoctlVerification, traceFacts } from './verify-ioctl.ts';
 import type { TraceFacts } from './verify-ioctl.ts';
@@ -20,8 +22,16 @@ export interface Derivation {
   readonly diverged: number;
   /** Whose effect can't be told. */
   readonly skipped: number;
-  /** Domains are numbered 1 to this. All belong to user space. */
-  readonly domains: number;
+  /** All belong to user space. */
+  readonly domains: readonly DomainId[];
+  /** Commands, waits included, that invalidations of user space became. */
+  readonly commands: number;
+}
+
+/** A segment of derived events. */
+export interface DerivedSegment extends Segment {
+  /** By event: the index of the event that it was made from, in the trace that is read. */
+  readonly origins: Float64Array;
 }
 
 /**
@@ -33,20 +43,18 @@ export class DerivedTrace implements Trace {
   readonly streamCounts: { readonly [S in StreamName]: number };
   readonly eventCount: number;
   readonly derivation: Derivation;
+  /** Those of the source first. */
+  readonly strings: readonly string[];
   readonly #source: Trace;
   readonly #facts: TraceFacts;
 
   constructor(source: Trace) {
     this.#source = source;
-    this.#facts = traceFacts(source);
-    const { fidelity } = source.header;
-    const derived = fidelity.ioctl ?? 'partial';
-    this.header = {
-      ...source.header,
-      fidelity: { ...fidelity, map: derived, unmap: derived, attach: derived, dirty: derived },
-    };
+    this.#facts = traceFacts(source, invalidates(source) ? 'auto' : AS_RECORDED);
     const counts = Object.fromEntries(STREAM_NAMES.map((name) => [name, 0])) as Record<StreamName, number>;
-    const play = this.#play({ columns: {} });
+    const strings = [...source.strings];
+    this.strings = strings;
+    const play = this.#play({ columns: {} }, strings);
     let step = play.next();
     for (; step.done !== true; step = play.next()) {
       for (const name of STREAM_NAMES) counts[name] += step.value.rows[name].count;
@@ -54,10 +62,16 @@ export class DerivedTrace implements Trace {
     this.derivation = step.value;
     this.streamCounts = counts;
     this.eventCount = Object.values(counts).reduce((sum, count) => sum + count, 0);
-  }
-
-  get strings(): readonly string[] {
-    return this.#source.strings;
+    const { fidelity, host } = source.header;
+    const derived = fidelity.ioctl ?? 'partial';
+    const streams = { map: derived, unmap: derived, attach: derived, dirty: derived };
+    const { commands } = this.derivation;
+    const iommu = host.iommu ?? (commands > 0 ? this.#facts.driver?.name : undefined);
+    this.header = {
+      ...source.header,
+      host: iommu === undefined ? host : { ...host, iommu },
+      fidelity: { ...fidelity, ...streams, ...(commands > 0 ? { inv: derived } : {}) },
+    };
   }
 
   get health(): HealthReport {
@@ -69,13 +83,14 @@ export class DerivedTrace implements Trace {
   }
 
   /** `from` and `to` are not looked at: a model needs all that came before. */
-  *segments(plan: ReadPlan = {}): Generator<Segment> {
-    yield* this.#play(plan);
+  *segments(plan: ReadPlan = {}): Generator<DerivedSegment> {
+    yield* this.#play(plan, [...this.strings]);
   }
 
-  *#play({ columns }: ReadPlan): Generator<Segment, Derivation> {
-    const sink = new SegmentQueue(this.#source);
-    const writer = new IntentWriter(sink);
+  *#play({ columns }: ReadPlan, strings: string[]): Generator<DerivedSegment, Derivation> {
+    const sink = new SegmentQueue(strings);
+    const { driver } = this.#facts;
+    const writer = new IntentWriter(sink, driver?.name === 'smmuv3' ? DIALECT.smmuv3 : DIALECT.vtd);
     const model = new IoctlVerification(this.#facts, { intents: writer });
     const wanted = columns && { ...columns, ioctl: 'all' as const, call: 'all' as const, lost: 'all' as const };
     for (const segment of this.#source.segments(wanted === undefined ? {} : { columns: wanted })) {
@@ -88,6 +103,7 @@ export class DerivedTrace implements Trace {
       diverged: counts.diverged,
       skipped: Object.values(skipped).reduce((sum, count) => sum + count, 0),
       domains: writer.domains,
+      commands: writer.commands,
     };
   }
 }
@@ -107,15 +123,20 @@ export function deriveIntents(trace: Trace): DerivedTrace | undefined {
     }
   }
   const derived = new DerivedTrace(trace);
-  return derived.streamCounts.map + derived.streamCounts.unmap > 0 ? derived : undefined;
+  return derived.streamCounts.map + derived.streamCounts.unmap + derived.derivation.commands > 0 ? derived : undefined;
 }
 
 /** What results say about derived intents. */
 export function derivationCaveats({ derivation }: DerivedTrace): string[] {
-  const { ioctls, diverged, skipped } = derivation;
+  const { ioctls, diverged, skipped, commands } = derivation;
   const list = [
     `maps, unmaps and attachments are derived from ${ioctls} ioctls by the model of IOMMUFD and VFIO; where the recording has no page frames, memory counts as contiguous and user addresses stand in for physical ones`,
   ];
+  if (commands > 0) {
+    list.push(
+      `${commands} commands and waits are what a host's driver makes of the invalidations that user space asked for; those that it sends by itself when it unmaps are in no call`,
+    );
+  }
   if (diverged > 0) list.push(`${diverged} ioctls returned other than the model: iorr verify --only ioctl lists them`);
   if (skipped > 0) list.push(`${skipped} calls could not be compared with the model, and may have done otherwise`);
   return list;
@@ -127,13 +148,14 @@ function* playSegment(
   writer: IntentWriter,
   sink: SegmentQueue,
   strings: readonly string[],
-): Generator<Segment> {
+): Generator<DerivedSegment> {
   const cursor = new Int32Array(STREAM_NAMES.length);
   const { stream, time, cpu, task, source, rows, firstEvent } = segment;
   for (let i = 0; i < segment.count; i++) {
     const id = stream[i] ?? 0;
     const row = cursor[id] ?? 0;
     cursor[id] = row + 1;
+    sink.origin = firstEvent + i;
     const moment = { time: time[i] ?? 0, cpu: cpu[i] ?? 0, task: task[i] ?? 0, source: source[i] ?? 0 };
     if (id === STREAM_ID.ioctl || id === STREAM_ID.call) {
       writer.now = moment;
@@ -165,15 +187,18 @@ function copyRow(segment: Segment, name: StreamName, from: number, sink: EventSi
   }
 }
 
-/** Collects events into segments that are handed out while others are made. Texts are those of the trace that is read. */
+/** Collects events into segments that are handed out while others are made. Texts are those of the trace that is read, and more. */
 class SegmentQueue implements EventSink {
+  /** The event that is at hand in the trace that is read. */
+  origin = 0;
   readonly #builder = new SegmentBuilder();
-  readonly #source: Trace;
-  #done: Segment[] = [];
+  readonly #origins = new Float64Array(SEGMENT_EVENTS);
+  readonly #strings: string[];
+  #done: DerivedSegment[] = [];
   #events = 0;
 
-  constructor(source: Trace) {
-    this.#source = source;
+  constructor(strings: string[]) {
+    this.#strings = strings;
   }
 
   get rows(): EventSink['rows'] {
@@ -183,6 +208,7 @@ class SegmentQueue implements EventSink {
   begin(streamId: number, time: number, cpu: number, task: number, source = 0): number {
     if (this.#builder.full) this.#seal();
     this.#events++;
+    this.#origins[this.#builder.count] = this.origin;
     return this.#builder.begin(streamId, time, cpu, task, source);
   }
 
@@ -191,7 +217,8 @@ class SegmentQueue implements EventSink {
   }
 
   intern(text: string): number {
-    return this.#source.strings.indexOf(text);
+    const known = this.#strings.indexOf(text);
+    return known >= 0 ? known : this.#strings.push(text) - 1;
   }
 
   /** Whether a segment is full. */
@@ -200,7 +227,7 @@ class SegmentQueue implements EventSink {
   }
 
   /** Full segments; `all`: also what was begun. */
-  take(all: boolean): Segment[] {
+  take(all: boolean): DerivedSegment[] {
     if (all && this.#builder.count > 0) this.#seal();
     const taken = this.#done;
     this.#done = [];
@@ -208,7 +235,19 @@ class SegmentQueue implements EventSink {
   }
 
   #seal(): void {
-    this.#done.push(snapshot(this.#builder));
+    const { count } = this.#builder;
+    this.#done.push({ ...snapshot(this.#builder), origins: this.#origins.slice(0, count) });
     this.#builder.clear(this.#events);
   }
+}
+
+const INVALIDATE = 0x3b8d;
+
+/** Whether user space asks for invalidations: only a driver of the model can say what comes of them. */
+function invalidates(trace: Trace): boolean {
+  for (const { rows } of trace.segments({ columns: { ioctl: ['request'] }, reuse: true })) {
+    const { columns, count } = rows.ioctl;
+    for (let i = 0; i < count; i++) if (columns.request[i] === INVALIDATE) return true;
+  }
+  return false;
 }

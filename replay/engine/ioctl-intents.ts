@@ -1,8 +1,21 @@
-import { ATTACH, DERIVED_DEVICE, DIRTY_OP, DOMAIN_KIND, ORIGIN, STREAM_ID } from '../../traces/schema.ts';
+import {
+  ATTACH,
+  DERIVED_DEVICE,
+  DIALECT,
+  DIRTY_OP,
+  DOMAIN_KIND,
+  INV_FORM,
+  ORIGIN,
+  STREAM_ID,
+} from '../../traces/schema.ts';
 import type { EventSink } from '../../traces/trace.ts';
 import { ABSENT, highWord, lowWord } from '../../traces/units.ts';
-import type { Harvest, IntentListener, InvalidatedEntries, MappedPiece } from '../model/iommufd/intents.ts';
-import { invalidationCommands } from './invalidation-commands.ts';
+import type { DomainId } from '../../traces/units.ts';
+import type { Harvest, IntentListener, InvalidatedEntries, MappedPiece, Nesting } from '../model/iommufd/intents.ts';
+import type { VtdAttachment } from '../model/vtd-guest.ts';
+import { DerivedDomains } from './derived-domains.ts';
+import { writeInvalidation } from './invalidation-commands.ts';
+import type { HostNumbers } from './invalidation-commands.ts';
 
 /** What a call is made of that its events take over. */
 export interface CallMoment {
@@ -12,22 +25,51 @@ export interface CallMoment {
   readonly source: number;
 }
 
+/** Type of a tag row: a device's TLB (`TAG_TYPE_NAMES`). */
+const DEVICE_TLB = 1;
+
+interface NestedUse {
+  readonly device: object;
+  readonly attachment: VtdAttachment;
+}
+
 /**
  * Writes what the model of IOMMUFD and VFIO does to page tables as events: `map` and `unmap` of origin `iommufd` or `vfio`,
- * `attach`, `dirty`, and `inv` for invalidations that user space asks for. Every domain (a HWPT, a VFIO container) has a number
- * of its own in the whole trace, from 1 on, and every device one beyond `DERIVED_DEVICE`. Set `now` before each call.
+ * `attach`, `dirty`, and `inv` for what hardware gets when user space asks for invalidations. Domains (a HWPT, a VFIO container)
+ * are numbered by `DerivedDomains`, devices from `DERIVED_DEVICE` on. Where a guest must keep a device's TLB right by itself
+ * (SMMUv3) a tag row says so. Set `now` before each call.
  */
 export class IntentWriter implements IntentListener {
   now: CallMoment = { time: 0, cpu: ABSENT, task: ABSENT, source: 0 };
   readonly #sink: EventSink;
-  readonly #domains = new WeakMap<object, number>();
+  readonly #dialect: number;
+  readonly #domains: DerivedDomains;
   readonly #devices = new WeakMap<object, number>();
-  /** Domains seen so far: they are numbered 1 to this. */
-  domains = 0;
+  /** By nested domain. */
+  readonly #nested = new Map<object, NestedUse[]>();
+  /** By device: the tag of its TLB. */
+  readonly #tags = new Map<object, { readonly unit: number; readonly domain: DomainId }>();
+  readonly #numbers: HostNumbers;
   #deviceCount = 0;
+  /** Rows of `inv` so far. */
+  commands = 0;
 
-  constructor(sink: EventSink) {
+  /** `dialect` of the commands that the driver under the calls gives. */
+  constructor(sink: EventSink, dialect: number = DIALECT.vtd) {
     this.#sink = sink;
+    this.#dialect = dialect;
+    this.#domains = new DerivedDomains(dialect);
+    this.#numbers = {
+      vmidOf: (parent) => this.#domains.vmidOf(parent),
+      sidOf: (device) => this.#device(device),
+      unitOf: (iommu) => this.#unit(iommu),
+      attachmentsOf: (domain) => (this.#nested.get(domain) ?? []).map(({ attachment }) => attachment),
+    };
+  }
+
+  /** Numbers of the domains seen so far. */
+  get domains(): readonly DomainId[] {
+    return this.#domains.numbers;
   }
 
   mapped(domain: object, piece: MappedPiece, by: 'iommufd' | 'vfio'): void {
@@ -57,13 +99,29 @@ export class IntentWriter implements IntentListener {
     columns.sizeHi[row] = columns.unmappedHi[row] = highWord(size);
   }
 
-  attached(device: object | undefined, pasid: number, domain: object, kind: 'paging' | 'nested'): void {
-    const row = this.#attach(ATTACH.attach, device, pasid, domain);
-    this.#sink.rows.attach.columns.type[row] = DOMAIN_KIND[kind];
+  attached(device: object | undefined, pasid: number, domain: object, nesting?: Nesting): void {
+    if (device !== undefined) this.#leave(device, pasid);
+    const number = nesting === undefined ? this.#domain(domain) : this.#domains.nested(domain, nesting);
+    const row = this.#attach(ATTACH.attach, device, pasid, number);
+    this.#sink.rows.attach.columns.type[row] = nesting === undefined ? DOMAIN_KIND.paging : DOMAIN_KIND.nested;
+    if (nesting === undefined || device === undefined) return;
+    const unit = this.#unit(nesting.iommu);
+    if (this.#dialect === DIALECT.smmuv3) {
+      if (!nesting.deviceTlb) return;
+      this.#tags.set(device, { unit, domain: number });
+      this.#tag(ATTACH.tagAssign, device, unit, number);
+      return;
+    }
+    const { deviceTlb } = nesting;
+    const attachment = { unit, device: this.#device(device) & 0xffff, pasid, domain: number & 0xffff, deviceTlb };
+    const uses = this.#nested.get(domain);
+    if (uses === undefined) this.#nested.set(domain, [{ device, attachment }]);
+    else uses.push({ device, attachment });
   }
 
   detached(device: object | undefined, pasid: number, domain: object): void {
-    this.#attach(ATTACH.detach, device, pasid, domain);
+    if (device !== undefined) this.#leave(device, pasid);
+    this.#attach(ATTACH.detach, device, pasid, this.#domain(domain));
   }
 
   tracking(domain: object, on: boolean): void {
@@ -89,26 +147,54 @@ export class IntentWriter implements IntentListener {
   }
 
   invalidated(domain: object, invalidation: InvalidatedEntries): void {
-    for (const { dialect, form, words } of invalidationCommands(invalidation, this.#domain(domain))) {
+    writeInvalidation(domain, invalidation, this.#numbers, (dialect, unit, w0Lo, w0Hi, w1Lo, w1Hi) => {
       const row = this.#begin('inv');
       const { columns } = this.#sink.rows.inv;
-      const [w0 = 0n, w1 = 0n] = words;
+      this.commands++;
+      columns.unit[row] = unit;
       columns.dialect[row] = dialect;
-      columns.form[row] = form;
-      columns.w0Lo[row] = lowWord(w0);
-      columns.w0Hi[row] = highWord(w0);
-      columns.w1Lo[row] = lowWord(w1);
-      columns.w1Hi[row] = highWord(w1);
-    }
+      columns.form[row] = INV_FORM.words;
+      columns.w0Lo[row] = w0Lo;
+      columns.w0Hi[row] = w0Hi;
+      columns.w1Lo[row] = w1Lo;
+      columns.w1Hi[row] = w1Hi;
+    });
   }
 
-  #attach(kind: number, device: object | undefined, pasid: number, domain: object): number {
+  /** The device goes through another domain from now on, or through none. */
+  #leave(device: object, pasid: number): void {
+    for (const [domain, uses] of this.#nested) {
+      const at = uses.findIndex((use) => use.device === device && use.attachment.pasid === pasid);
+      if (at < 0) continue;
+      uses.splice(at, 1);
+      if (uses.length === 0) this.#nested.delete(domain);
+    }
+    const tag = this.#tags.get(device);
+    if (tag === undefined || pasid !== 0) return;
+    this.#tags.delete(device);
+    this.#tag(ATTACH.tagUnassign, device, tag.unit, tag.domain);
+  }
+
+  #tag(kind: number, device: object, unit: number, domain: DomainId): void {
+    const row = this.#attach(kind, device, 0, domain);
+    const { columns } = this.#sink.rows.attach;
+    columns.unit[row] = unit;
+    columns.type[row] = DEVICE_TLB;
+    // a tag's PASID 0 stands for requests without one
+    columns.pasid[row] = 0;
+  }
+
+  #unit(iommu: string | undefined): number {
+    return iommu === undefined ? ABSENT : this.#sink.intern(iommu);
+  }
+
+  #attach(kind: number, device: object | undefined, pasid: number, domain: DomainId): number {
     const row = this.#begin('attach');
     const { columns } = this.#sink.rows.attach;
     columns.kind[row] = kind;
     columns.device[row] = this.#device(device);
     columns.pasid[row] = pasid === 0 ? ABSENT : pasid;
-    columns.domain[row] = this.#domain(domain);
+    columns.domain[row] = domain;
     return row;
   }
 
@@ -117,12 +203,8 @@ export class IntentWriter implements IntentListener {
     return this.#sink.begin(STREAM_ID[stream], time, cpu, task, source);
   }
 
-  #domain(domain: object): number {
-    const known = this.#domains.get(domain);
-    if (known !== undefined) return known;
-    this.domains++;
-    this.#domains.set(domain, this.domains);
-    return this.domains;
+  #domain(domain: object): DomainId {
+    return this.#domains.of(domain);
   }
 
   #device(device: object | undefined): number {

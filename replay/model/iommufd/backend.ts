@@ -1,6 +1,6 @@
 import type { Device } from './device.ts';
 import type { HwptNested, HwptPaging } from './hwpt.ts';
-import type { DriverData, InvalidateRequest, ViommuObject } from './parts.ts';
+import type { DriverData, InvalidateOutcome, InvalidateRequest, ViommuObject } from './parts.ts';
 import type { MsiRoute } from './hardware/reserved-regions.ts';
 import type { SvaDomain } from './sva.ts';
 import type { ViommuBackend } from './viommu-driver.ts';
@@ -31,7 +31,13 @@ export interface NestedDomain {
   /** Non-zero: the negative errno with which an attach of `device` fails. */
   attach(device: Device, pasid: number): number;
   /** Runs the entries in order; undefined where the driver has no such op (EOPNOTSUPP). */
-  invalidate?(request: InvalidateRequest): { readonly done: number; readonly ret: number };
+  invalidate?(request: InvalidateRequest): InvalidateOutcome;
+  /** Whether the device keeps translations of its own while it is attached; undefined: never. */
+  usesDeviceTlb?(device: Device): boolean;
+  /** False: there is no table of the guest, its entry lets all through or nothing. */
+  readonly translates?: boolean;
+  /** CAP.MAMV of the unit, where its commands name ranges by a mask. */
+  readonly maxAddressMask?: number;
   /** The vIOMMU that it was made from. */
   readonly viommu?: ViommuObject | undefined;
 }

@@ -4,6 +4,7 @@ import { ERRNO } from './errno.ts';
 import { HwptPaging, pagingOf } from './hwpt.ts';
 import type { Hwpt } from './hwpt.ts';
 import { allocPaging } from './hwpt-paging-alloc.ts';
+import type { Nesting } from './intents.ts';
 import type { Ioas } from './ioas.ts';
 import type { IommufdObject } from './objects.ts';
 import type { SvaDomain } from './sva.ts';
@@ -191,8 +192,18 @@ export class Device implements IommufdObject {
   }
 
   #tellAttached(pasid: number, hwpt: Hwpt): void {
-    const kind = hwpt.type === 'hwptNested' ? 'nested' : 'paging';
-    this.context.machine.intents?.attached(this, pasid, hwpt.domain, kind);
+    this.context.machine.intents?.attached(this, pasid, hwpt.domain, this.#nesting(hwpt));
+  }
+
+  #nesting(hwpt: Hwpt): Nesting | undefined {
+    if (hwpt.type !== 'hwptNested') return undefined;
+    const { parent, domain } = hwpt;
+    return {
+      parent: parent.domain,
+      iommu: this.traits.iommu,
+      translates: domain.translates ?? true,
+      deviceTlb: domain.usesDeviceTlb?.(this) ?? false,
+    };
   }
 
   /** iommufd_hwpt_compatible_device, then iommufd_hwpt_pasid_compat. */

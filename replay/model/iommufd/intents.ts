@@ -21,13 +21,37 @@ export interface Harvest {
   readonly bitmap: Uint8Array | undefined;
 }
 
-/** Entries of one HWPT_INVALIDATE that were carried out. */
+/** A guest behind a vIOMMU. */
+export interface IntentGuest {
+  /** The paging domain that all of it is on. */
+  readonly parent: object;
+  /** Name of the IOMMU that it has a part of. */
+  readonly iommu: string | undefined;
+  /** The device that the guest knows by an id. */
+  deviceOf(virtual: bigint): object | undefined;
+}
+
+/** Entries of one HWPT_INVALIDATE whose commands the hardware got. */
 export interface InvalidatedEntries {
   /** enum iommu_hwpt_invalidate_data_type. */
   readonly type: number;
-  /** Whether they came through a vIOMMU, whose types are counted apart. */
-  readonly viommu: boolean;
+  /** Set where they came through a vIOMMU, whose types are counted apart. */
+  readonly guest: IntentGuest | undefined;
   readonly entries: readonly Uint8Array[];
+  /** `NestedDomain.maxAddressMask`. */
+  readonly maxAddressMask: number | undefined;
+}
+
+/** How a device stands behind a guest's table. */
+export interface Nesting {
+  /** The paging domain under it. */
+  readonly parent: object;
+  /** Name of the IOMMU. */
+  readonly iommu: string | undefined;
+  /** False: the guest's entry lets all through or nothing. */
+  readonly translates: boolean;
+  /** The device keeps translations of its own. */
+  readonly deviceTlb: boolean;
 }
 
 /**
@@ -38,8 +62,11 @@ export interface IntentListener {
   mapped(domain: object, piece: MappedPiece, by: 'iommufd' | 'vfio'): void;
   /** `last` is inclusive. One iommu_unmap, of a whole area. */
   unmapped(domain: object, start: bigint, last: bigint, by: 'iommufd' | 'vfio'): void;
-  /** Attached, or moved to another domain. Device undefined: those of a VFIO container, which it does not name. */
-  attached(device: object | undefined, pasid: number, domain: object, kind: 'paging' | 'nested'): void;
+  /**
+   * Attached, or moved to another domain, a guest's table where `nesting` is set. Device undefined: those of a VFIO container,
+   * which it does not name.
+   */
+  attached(device: object | undefined, pasid: number, domain: object, nesting?: Nesting): void;
   detached(device: object | undefined, pasid: number, domain: object): void;
   tracking(domain: object, on: boolean): void;
   harvested(domain: object, harvest: Harvest): void;

@@ -1,6 +1,7 @@
 import { ERRNO } from './errno.ts';
+import type { IntentGuest } from './intents.ts';
 import type { IoctlCall, IoctlSpec } from './ioctl.ts';
-import type { InvalidateRequest } from './parts.ts';
+import type { InvalidateOutcome, InvalidateRequest } from './parts.ts';
 
 /** Bounds that HWPT_INVALIDATE sets to its array. */
 const MAX_ENTRY_BYTES = 4096;
@@ -12,25 +13,36 @@ const MAX_ENTRIES = 1 << 19;
  */
 function invalidate(call: IoctlCall): number {
   const { struct } = call;
-  const { done, ret } = run(call);
-  if (done > 0) tell(call, done);
+  const { done, ret, issued = done } = run(call);
+  if (issued > 0) tell(call, issued);
   struct.setU32(24, done);
   return call.respond() === 0 ? ret : -ERRNO.EFAULT;
 }
 
-function tell({ context, process, struct }: IoctlCall, done: number): void {
+function tell({ context, process, struct }: IoctlCall, count: number): void {
   const { intents } = context.machine;
   if (intents === undefined) return;
   const nested = context.objects.find(struct.u32(4), 'hwptNested');
-  const target = nested?.domain ?? context.objects.find(struct.u32(4), 'viommu');
+  const viommu = context.objects.find(struct.u32(4), 'viommu');
+  const target = nested?.domain ?? viommu;
   const bytes = struct.u32(20);
-  const all = process.memory.read(struct.u64(8), done * bytes);
+  const all = process.memory.read(struct.u64(8), count * bytes);
   if (target === undefined || all === undefined) return;
-  const entries = Array.from({ length: done }, (_, i) => all.slice(i * bytes, (i + 1) * bytes));
-  intents.invalidated(target, { type: struct.u32(16), viommu: nested === undefined, entries });
+  const entries = Array.from({ length: count }, (_, i) => all.slice(i * bytes, (i + 1) * bytes));
+  const guest: IntentGuest | undefined = viommu && {
+    parent: viommu.parent.domain,
+    iommu: viommu.iommu,
+    deviceOf: (virtual) => viommu.vdevices.get(virtual)?.device,
+  };
+  intents.invalidated(target, {
+    type: struct.u32(16),
+    guest,
+    entries,
+    maxAddressMask: nested?.domain.maxAddressMask,
+  });
 }
 
-function run(call: IoctlCall): { readonly done: number; readonly ret: number } {
+function run(call: IoctlCall): InvalidateOutcome {
   const { context, process, struct } = call;
   const refused = (errno: number) => ({ done: 0, ret: -errno });
   const request: InvalidateRequest = {

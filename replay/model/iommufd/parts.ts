@@ -22,7 +22,7 @@ export interface ViommuObject extends IommufdObject {
   /** The driver's part of HWPT_ALLOC on this vIOMMU: a nested domain, or a negative errno. */
   allocNested(device: Device, flags: number, data: DriverData): NestedDomain | number;
   /** Runs `entries` in order: how many were done, and 0 or a negative errno. */
-  invalidate(request: InvalidateRequest): { readonly done: number; readonly ret: number };
+  invalidate(request: InvalidateRequest): InvalidateOutcome;
 }
 
 export interface VeventqObject extends IommufdObject {
@@ -39,6 +39,16 @@ export interface DriverData {
    * what the user's shorter struct lacks is 0 (iommu_copy_struct_from_user).
    */
   read(minimum: number, size: number): Uint8Array | number;
+}
+
+/** What became of HWPT_INVALIDATE's array. */
+export interface InvalidateOutcome {
+  /** Entries that the driver reports as done. */
+  readonly done: number;
+  /** 0, or a negative errno. */
+  readonly ret: number;
+  /** Entries whose commands the hardware got, where those are not `done`. */
+  readonly issued?: number;
 }
 
 /** HWPT_INVALIDATE's array. */

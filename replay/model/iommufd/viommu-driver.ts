@@ -2,7 +2,7 @@ import type { NestedDomain } from './backend.ts';
 import type { Device } from './device.ts';
 import type { HwQueue } from './hw-queue.ts';
 import type { MmapRegion } from './mmap-regions.ts';
-import type { DriverData, InvalidateRequest } from './parts.ts';
+import type { DriverData, InvalidateOutcome, InvalidateRequest } from './parts.ts';
 import type { Viommu } from './viommu.ts';
 
 /** A driver's support of vIOMMUs (get_viommu_size, viommu_init). */
@@ -18,7 +18,7 @@ export interface ViommuDriver {
   /** Memory that user space may map; a live mapping keeps the vIOMMU. */
   readonly region?: MmapRegion | undefined;
   allocNested?(device: Device, flags: number, data: DriverData): NestedDomain | number;
-  invalidate?(request: InvalidateRequest): { readonly done: number; readonly ret: number };
+  invalidate?(request: InvalidateRequest): InvalidateOutcome;
   readonly queues?: ViommuQueues;
   destroy(): void;
 }

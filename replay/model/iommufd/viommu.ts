@@ -5,7 +5,7 @@ import { ERRNO } from './errno.ts';
 import type { HwptPaging } from './hwpt.ts';
 import { driverData } from './hwpt-ioctls.ts';
 import type { IoctlCall, IoctlSpec } from './ioctl.ts';
-import type { DriverData, InvalidateRequest, ViommuObject } from './parts.ts';
+import type { DriverData, InvalidateOutcome, InvalidateRequest, ViommuObject } from './parts.ts';
 import type { Vdevice } from './vdevice.ts';
 import type { Veventq } from './veventq.ts';
 import type { ViommuDriver } from './viommu-driver.ts';
@@ -47,7 +47,7 @@ export class Viommu implements ViommuObject {
     return this.driver.allocNested(device, flags, data);
   }
 
-  invalidate(request: InvalidateRequest): { readonly done: number; readonly ret: number } {
+  invalidate(request: InvalidateRequest): InvalidateOutcome {
     return this.driver?.invalidate?.(request) ?? { done: 0, ret: -ERRNO.EOPNOTSUPP };
   }
 

@@ -1,6 +1,6 @@
 import { ERRNO } from '../errno.ts';
 import { entryAt } from '../invalidate-entries.ts';
-import type { InvalidateRequest } from '../parts.ts';
+import type { InvalidateOutcome, InvalidateRequest } from '../parts.ts';
 import { StructView } from '../struct-view.ts';
 
 /** struct iommu_hwpt_vtd_s1_invalidate {u64 addr, u64 npages, u32 flags, u32 reserved}; flag 1: leaf. */
@@ -18,7 +18,7 @@ function check(request: InvalidateRequest, index: number): number {
 }
 
 /** HWPT_INVALIDATE of a nested table (drivers/iommu/intel/nested.c): entries in order; none at all asks whether the type is known. */
-export function vtdInvalidate(request: InvalidateRequest): { readonly done: number; readonly ret: number } {
+export function vtdInvalidate(request: InvalidateRequest): InvalidateOutcome {
   if (request.type !== TYPE) return { done: 0, ret: -ERRNO.EINVAL };
   for (let done = 0; done < request.count; done++) {
     const ret = check(request, done);

@@ -52,6 +52,7 @@ function capabilities({ cap, ecap, scalable, deviceAts, devicePri }: Values) {
     secondStageLast: (1n << BigInt(width)) - 1n,
     /** Addresses are sign-extended: the lower half. */
     firstStageLast: (1n << (bit(cap, 60) ? 56n : 47n)) - 1n,
+    maxAddressMask: field(cap, 53, 48),
   };
 }
 
@@ -88,12 +89,14 @@ class VtdNested implements NestedDomain {
   readonly #can: Capabilities;
   readonly #flags: number;
   readonly #addressWidth: number;
+  readonly maxAddressMask: number;
 
   constructor(can: Capabilities, bytes: Uint8Array) {
     const view = new StructView(bytes);
     this.#can = can;
     this.#flags = view.u32(0);
     this.#addressWidth = view.u32(16);
+    this.maxAddressMask = can.maxAddressMask;
   }
 
   attach(): number {
@@ -101,6 +104,11 @@ class VtdNested implements NestedDomain {
     if (this.#addressWidth !== 48 && !(this.#addressWidth === 57 && can.fiveLevels)) return -ERRNO.EINVAL;
     if ((this.#flags & NESTED_FLAG.sre) !== 0 && !can.supervisor) return -ERRNO.EINVAL;
     return (this.#flags & NESTED_FLAG.eafe) !== 0 && !can.extendedAccess ? -ERRNO.EINVAL : 0;
+  }
+
+  /** The driver turns ATS on wherever it is there: with each entry of a guest it flushes the device's TLB too. */
+  usesDeviceTlb({ traits }: Device): boolean {
+    return (traits.capabilities & HW_CAPABILITY.atsNotSupported) === 0;
   }
 
   invalidate = vtdInvalidate;

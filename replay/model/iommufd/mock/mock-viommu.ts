@@ -6,7 +6,7 @@ import type { Hwpt } from '../hwpt.ts';
 import type { HwQueue } from '../hw-queue.ts';
 import { allEntries } from '../invalidate-entries.ts';
 import type { MmapRegion } from '../mmap-regions.ts';
-import type { DriverData, InvalidateRequest } from '../parts.ts';
+import type { DriverData, InvalidateOutcome, InvalidateRequest } from '../parts.ts';
 import { StructView } from '../struct-view.ts';
 import type { Viommu } from '../viommu.ts';
 import type { ViommuBackend, ViommuDriver, ViommuQueues } from '../viommu-driver.ts';
@@ -55,11 +55,11 @@ class MockViommu implements ViommuDriver {
     return mockNested(data, this.#viommu);
   }
 
-  invalidate(request: InvalidateRequest): { readonly done: number; readonly ret: number } {
+  invalidate(request: InvalidateRequest): InvalidateOutcome {
     const { type, count } = request;
     if (count === 0 && type === MOCK_INVALIDATE) return { done: 0, ret: 0 };
     // The count is not touched where the allocation fails.
-    if (count * ENTRY_BYTES > MAX_ARRAY_BYTES) return { done: count, ret: -ERRNO.ENOMEM };
+    if (count * ENTRY_BYTES > MAX_ARRAY_BYTES) return { done: count, ret: -ERRNO.ENOMEM, issued: 0 };
     if (type !== MOCK_INVALIDATE) return { done: 0, ret: -ERRNO.EINVAL };
     const entries = allEntries(request, ENTRY_BYTES);
     if (typeof entries === 'number') return { done: 0, ret: entries };

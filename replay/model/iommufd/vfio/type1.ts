@@ -51,7 +51,7 @@ export class Type1 {
   constructor(type: number, machine: Machine) {
     this.v2 = type === EXTENSION.type1v2;
     this.#machine = machine;
-    machine.intents?.attached(undefined, 0, this, 'paging');
+    machine.intents?.attached(undefined, 0, this);
   }
 
   /** All mappings go, then the domain (vfio_iommu_type1_detach_group of the last group). */
