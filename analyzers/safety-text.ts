@@ -26,7 +26,7 @@ function verdict({ findingsByKind, stale, commands }: SafetyResult): string {
   return `${served}; ${formatCount(missing)} commands missing, ${formatCount(late)} late, ${formatCount(redundant)} redundant`;
 }
 
-function exposureLines({ exposure, stale }: SafetyResult): Line[] {
+function exposureLines({ exposure, deviceExposure, stale }: SafetyResult): Line[] {
   if (exposure === null) return [['Exposure', 'unknown', '']];
   const { endedBy, ns } = exposure;
   return [
@@ -44,6 +44,15 @@ function exposureLines({ exposure, stale }: SafetyResult): Line[] {
           formatShare(pages, exposure.pages),
         ],
       ),
+    ...(deviceExposure === null
+      ? []
+      : [
+          [
+            'In device TLBs',
+            formatCount(deviceExposure.pages),
+            `${formatDecimal(deviceExposure.pageSeconds)} page-seconds, longest ${formatNs(deviceExposure.ns.max)}`,
+          ] as const,
+        ]),
     ['Stale translations', formatCount(stale?.translations ?? null), oldest(stale?.maxAgeNs ?? 0)],
   ];
 }

@@ -7,8 +7,9 @@ import type { Nanoseconds } from '../../traces/units.ts';
 import type { HardwareProfile } from '../hardware/profile.ts';
 import { hardwareProfile } from '../hardware/profiles.ts';
 import { SCOPE, EVERY_PAGE, commandScope, readScope } from '../model/command-scope.ts';
+import { DROP } from '../model/iotlb.ts';
 import { ACCESS_RESULT } from '../model/machine.ts';
-import type { Machine } from '../model/machine.ts';
+import type { Machine, StaleFinding } from '../model/machine.ts';
 import { createMachine } from '../model/create-machine.ts';
 import type { Exposure, StaleCounts } from '../results.ts';
 import { submitter } from '../designs/gather.ts';
@@ -28,6 +29,8 @@ export interface SafetyResult {
   readonly durationNs: Nanoseconds;
   /** Pages cached while unmapped; null where the trace has no accesses or no maps. */
   readonly exposure: Exposure | null;
+  /** The same in the caches of devices with ATS; null where the profile has none. */
+  readonly deviceExposure: Exposure | null;
   readonly stale: StaleCounts | null;
   /** From each unmap to the command that covers it, cached or not, for IOTLBs; null without commands. */
   readonly unflushed: UnflushedCounts | null;
@@ -100,7 +103,6 @@ class SafetyRun {
   #redundant = 0;
   #collateral = 0;
   #dropped = 0;
-  #inCommand = false;
   #first: Nanoseconds = -1;
   #last: Nanoseconds = 0;
   #events = 0;
@@ -109,10 +111,10 @@ class SafetyRun {
     this.#profile = profile;
     this.#machine = createMachine(profile, {
       unmappedAccess: 'fill',
-      onDrop: (slot) => {
-        if (!this.#inCommand) return;
+      onDrop: (slot, why, cache) => {
+        if (why !== DROP.command) return;
         this.#dropped++;
-        if (this.#machine.entries.suspect[slot] === 0) this.#collateral++;
+        if (cache.entries.suspect[slot] === 0) this.#collateral++;
       },
     });
     this.#controls = createControls(this.#machine);
@@ -206,9 +208,7 @@ class SafetyRun {
     const dialect = inv.dialect[r]!;
     readScope(scope, dialect, inv.w0Lo[r]!, inv.w0Hi[r]!, inv.w1Lo[r]!, inv.w1Hi[r]!, inv.w2Lo[r]!, inv.w2Hi[r]!);
     this.#dropped = 0;
-    this.#inCommand = true;
     this.#controls.inv(inv, r);
-    this.#inCommand = false;
     if (scope.kind === SCOPE.none) return;
     if (scope.kind === SCOPE.wait) {
       this.#commands.waits++;
@@ -245,6 +245,7 @@ class SafetyRun {
       events: this.#events,
       durationNs: Math.max(0, this.#last - Math.max(0, this.#first)),
       exposure: truth ? counts.exposure : null,
+      deviceExposure: truth ? (counts.deviceExposure ?? null) : null,
       stale: truth ? counts.stale : null,
       unflushed: none || controls.unmaps === 0 ? null : this.#ledger.iotlbCounts(),
       unflushedDevices: this.#ledger.deviceCounts(),
@@ -262,14 +263,14 @@ class SafetyRun {
     };
   }
 
-  #reportStale(stale: readonly { readonly ageNs: number; readonly unmapEvent: number }[]): void {
-    stale.forEach(({ ageNs, unmapEvent }, i) => {
+  #reportStale(stale: readonly StaleFinding[]): void {
+    stale.forEach(({ ageNs, unmapEvent, cache }, i) => {
       this.#findings.add(
         'stale',
         this.#staleEvents[i] ?? -1,
         unmapEvent,
         ageNs,
-        'served from a page that was unmapped',
+        `served by the ${cache} from a page that was unmapped`,
       );
     });
     const more = this.#staleEvents.length - stale.length;

@@ -46,13 +46,13 @@ export class TrackedCache implements Invalidatable {
     this.name = name;
     const { clock, kind, onDrop } = watch;
     this.cache = make((slot, why) => {
+      if (onDrop !== undefined) onDrop(slot, why, this);
       this.causes.dropped(slot, why, kind[0]!);
       if (entries.suspect[slot] !== 0) staleness.dropped(slot, why, clock[0]!);
       if (shadow !== undefined) {
         if (twin[slot]! >= 0) owner[twin[slot]!] = -1;
         twin[slot] = -1;
       }
-      if (onDrop !== undefined) onDrop(slot, why, this);
     });
     const { entries } = this.cache;
     const staleness = new Staleness(entries, totals);
