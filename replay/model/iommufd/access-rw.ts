@@ -54,17 +54,11 @@ export function readWrite(access: Access, process: Process, iova: bigint, length
 
 function writePages(pages: Pages, process: Process, start: number, bytes: Uint8Array, slow: boolean): number {
   const { source } = pages;
-  if (source.kind === 'user') {
-    const { memory } = source;
-    const at = source.base + start;
-    const ret = check(pages, process, start, bytes.length, PROT.write, slow);
-    if (ret !== 0) return ret;
-    memory.poke(at, bytes);
-    return 0;
-  }
   const ret = check(pages, process, start, bytes.length, PROT.write, slow);
-  if (ret === 0) source.backing.remember(source.start + start, bytes);
-  return ret;
+  if (ret !== 0) return ret;
+  if (source.kind === 'user') source.poke(pages.base + start, bytes);
+  else source.backing.remember(pages.base + start, bytes);
+  return 0;
 }
 
 function readPages(
@@ -76,21 +70,19 @@ function readPages(
 ): Uint8Array | number | undefined {
   const ret = check(pages, process, start, length, PROT.read, slow);
   if (ret !== 0) return ret;
-  const { source } = pages;
-  if (source.kind === 'user') return source.memory.peek(source.base + start, length);
-  return source.backing.recall(source.start + start, length);
+  const { source, base } = pages;
+  return source.kind === 'user' ? source.peek(base + start, length) : source.backing.recall(base + start, length);
 }
 
 /** The process's own memory is copied as a system call would; another's, or slowly, by pinning its pages. */
 function check(pages: Pages, process: Process, start: number, length: number, prot: number, slow: boolean): number {
-  const { source } = pages;
+  const { source, base } = pages;
   const first = Math.floor(start / PAGE_SIZE);
   const last = Math.floor((start + length - 1) / PAGE_SIZE);
   if (source.kind !== 'user') return pages.probe(first, last);
-  if (source.memory === process.memory && !slow)
-    return source.memory.accessible(source.base + start, length, prot) ? 0 : -ERRNO.EFAULT;
-  if (first === last && !source.memory.gone) {
-    const runs = source.memory.pin(source.base + first * PAGE_SIZE, PAGE_SIZE, prot === PROT.write);
+  if (source === process.memory && !slow) return source.accessible(base + start, length, prot) ? 0 : -ERRNO.EFAULT;
+  if (first === last && !source.gone) {
+    const runs = source.pin(base + first * PAGE_SIZE, PAGE_SIZE, prot === PROT.write);
     return runs === undefined ? -ERRNO.EFAULT : 0;
   }
   return pages.probe(first, last);

@@ -50,6 +50,7 @@ export interface MemoryRegion {
  * stale where the program itself wrote meanwhile.
  */
 export class AddressSpace {
+  readonly kind = 'user';
   /** Ascending, not overlapping. */
   #vmas: Vma[] = [];
   #last: Vma | undefined = undefined;
@@ -102,6 +103,22 @@ export class AddressSpace {
     const known = this.trusted ? this.recall(at, length) : undefined;
     if (known === undefined) throw new Unjudged('memory behind a pointer was not recorded');
     return known;
+  }
+
+  /** Like `read`, of as many bytes as `into` takes or, if that is less, `length`; false: EFAULT. A call's struct comes this way. */
+  readInto(address: bigint, length: number, into: Uint8Array): boolean {
+    const count = Math.min(length, into.length);
+    const at = Number(address);
+    for (const { address: start, bytes, after } of this.#regions) {
+      if (bytes === null || at < start || at + count > start + bytes.length || at + count > TASK_SIZE) continue;
+      const from = after ?? bytes;
+      for (let i = 0; i < count; i++) into[i] = from[at - start + i] as number;
+      return true;
+    }
+    const bytes = this.read(address, count);
+    if (bytes === undefined) return false;
+    into.set(bytes);
+    return true;
   }
 
   /** The little-endian word at an address; undefined: EFAULT. A call begins with one: no array is made for it. */
@@ -254,9 +271,9 @@ export class AddressSpace {
    * rights, a page beyond the end of a file can't be pinned (pin_user_pages).
    */
   pin(address: number, length: number, write: boolean): PinnedRun[] | undefined {
-    const runs: PinnedRun[] = [];
     const end = address + length;
     if (this.gone || address < 0 || end > TASK_SIZE) return undefined;
+    const runs: PinnedRun[] = [];
     for (let at = address; at < end; ) {
       const vma = this.find(at);
       const offset = (at - address) / PAGE_SIZE;

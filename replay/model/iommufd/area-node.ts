@@ -70,9 +70,16 @@ export class AreaNode {
     return low;
   }
 
+  /** Whether there is an entry `index`, and it begins at or before an address. */
+  beginsBy(index: number, hi: number, lo: number): boolean {
+    if (index >= this.count) return false;
+    const firstHi = this.bounds[index * WORDS + FIRST_HI] as number;
+    return firstHi < hi || (firstHi === hi && (this.bounds[index * WORDS + FIRST_LO] as number) <= lo);
+  }
+
   /** Puts an area where it belongs; a node to stand behind this one if this one was full. */
   insert(area: Area): AreaNode | undefined {
-    const index = this.at(highOf(area.start), lowOf(area.start));
+    const index = this.at(area.startHi >>> 0, area.startLo >>> 0);
     if (this.height === 0) return this.#put(index, area, undefined);
     const child = Math.min(index, this.count - 1);
     const node = this.nodes[child] as AreaNode;
@@ -83,7 +90,7 @@ export class AreaNode {
 
   /** Takes an area out; false: it is not here. */
   remove(area: Area): boolean {
-    const index = this.at(highOf(area.start), lowOf(area.start));
+    const index = this.at(area.startHi >>> 0, area.startLo >>> 0);
     if (index === this.count) return false;
     if (this.height === 0) {
       if (this.areas[index] !== area) return false;
@@ -168,7 +175,7 @@ export class AreaNode {
     this.count = count + 1;
     if (area !== undefined) {
       insertAt(this.areas, at, area);
-      this.#bound(at, highOf(area.start), lowOf(area.start), highOf(area.last), lowOf(area.last));
+      this.#bound(at, area.startHi, area.startLo, area.lastHi, area.lastLo);
       this.#changed(cut, this.#around(at));
     }
     if (node !== undefined) {

@@ -4,7 +4,7 @@ import { Area, AreaTree, U64_MAX } from './area-tree.ts';
 import { Backing } from './backing.ts';
 import { Pages } from './pages.ts';
 
-const pages = new Pages({ kind: 'file', backing: new Backing(), start: 0, pinnable: true }, 1, true);
+const pages = new Pages({ kind: 'file', backing: new Backing(), pinnable: true }, 0, 1, true);
 
 function areaOf(start: number, length: number): Area {
   return new Area(BigInt(start), BigInt(start + length - 1), pages, 0, 3);

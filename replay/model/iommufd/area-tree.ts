@@ -1,12 +1,15 @@
-import { AreaNode, highOf, lowOf } from './area-node.ts';
+import { AreaNode, highOf, joined, lowOf } from './area-node.ts';
 import type { Pages } from './pages.ts';
 
 export const U64_MAX = 0xffff_ffff_ffff_ffffn;
 
 /** A mapped range of IOVAs (struct iopt_area). Both ends inclusive. */
 export class Area {
-  readonly start: bigint;
-  readonly last: bigint;
+  /** Both ends as words, `| 0`: a million areas are a million objects, not three. */
+  readonly startHi: number;
+  readonly startLo: number;
+  readonly lastHi: number;
+  readonly lastLo: number;
   readonly pages: Pages;
   /** Byte of `pages` at `start`. */
   readonly startByte: number;
@@ -22,11 +25,21 @@ export class Area {
   preventAccess = false;
 
   constructor(start: bigint, last: bigint, pages: Pages, startByte: number, prot: number) {
-    this.start = start;
-    this.last = last;
+    this.startHi = highOf(start) | 0;
+    this.startLo = lowOf(start) | 0;
+    this.lastHi = highOf(last) | 0;
+    this.lastLo = lowOf(last) | 0;
     this.pages = pages;
     this.startByte = startByte;
     this.prot = prot;
+  }
+
+  get start(): bigint {
+    return joined(this.startHi, this.startLo);
+  }
+
+  get last(): bigint {
+    return joined(this.lastHi, this.lastLo);
   }
 
   get length(): bigint {
@@ -44,12 +57,16 @@ export class Area {
   }
 
   get lastPage(): number {
-    return Math.floor((this.startByte + Number(this.last - this.start)) / 4096);
+    return Math.floor((this.startByte + this.#distance(this.lastHi, this.lastLo)) / 4096);
   }
 
   /** Byte of `pages` behind an address of the area. */
   byteAt(iova: bigint): number {
-    return this.startByte + Number(iova - this.start);
+    return this.startByte + this.#distance(highOf(iova), lowOf(iova));
+  }
+
+  #distance(hi: number, lo: number): number {
+    return ((hi >>> 0) - (this.startHi >>> 0)) * 2 ** 32 + (lo >>> 0) - (this.startLo >>> 0);
   }
 }
 
@@ -87,8 +104,8 @@ export class AreaTree {
       if (next === undefined) return undefined;
       node = next;
     }
-    const area = node.areas[node.at(hi, lo)];
-    return area !== undefined && area.start <= last ? area : undefined;
+    const index = node.at(hi, lo);
+    return node.beginsBy(index, highOf(last), lowOf(last)) ? node.areas[index] : undefined;
   }
 
   /** Ascending. */

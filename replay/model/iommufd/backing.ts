@@ -1,4 +1,4 @@
-import type { Pages } from './pages.ts';
+import { Pinners } from './pinners.ts';
 
 export const PAGE_SIZE = 4096;
 
@@ -31,7 +31,7 @@ export class Backing {
   /** Page frame numbers by page index, where the recording has them (/proc/PID/pagemap). */
   frames: Map<number, number> | undefined = undefined;
   /** Pinned through an IOAS now. */
-  readonly pinners = new Set<Pages>();
+  readonly pinners = new Pinners();
   readonly #pieces = new Map<number, Piece>();
 
   constructor(size?: number, hugeShift = 0) {

@@ -51,18 +51,9 @@ export function filePages(
     if (Number(start + length) > size) return -ERRNO.EINVAL;
     if (!importable) return -ERRNO.EOPNOTSUPP;
     if (state.revoked) return -ERRNO.ENODEV;
-    return new Pages(
-      { kind: 'dmabuf', backing, start: base, buffer: state, revocation: state.revocations },
-      count,
-      writable,
-    );
+    return new Pages({ kind: 'dmabuf', backing, buffer: state, revocation: state.revocations }, base, count, writable);
   }
-  if (file.kind !== 'memfd')
-    return new Pages({ kind: 'file', backing: NOT_MEMORY, start: base, pinnable: false }, count, writable, account);
-  return new Pages(
-    { kind: 'file', backing: (file as MemoryFile).backing, start: base, pinnable: true },
-    count,
-    writable,
-    account,
-  );
+  const pinnable = file.kind === 'memfd';
+  const backing = pinnable ? (file as MemoryFile).backing : NOT_MEMORY;
+  return new Pages({ kind: 'file', backing, pinnable }, base, count, writable, account);
 }

@@ -116,7 +116,7 @@ export function mapUser(
   const count = pageCount(startByte, length);
   const base = Number(address - BigInt(startByte));
   const account = accountOf(process, ioas.context.accountPerProcess);
-  const pages = new Pages({ kind: 'user', memory: process.memory, base }, count, (prot & 2) !== 0, account);
+  const pages = new Pages(process.memory, base, count, (prot & 2) !== 0, account);
   return ioas.map([{ pages, startByte, length }], length, fixed, prot);
 }
 

@@ -325,6 +325,5 @@ function smallestPage(domains: readonly PagingDomain[]): bigint {
 
 /** What automatic allocation aligns to: the address or the file offset of the first byte. */
 function sourceAddress({ pages, startByte }: Piece): bigint {
-  const { source } = pages;
-  return BigInt(source.kind === 'user' ? source.base : source.start) + BigInt(startByte);
+  return BigInt(pages.base) + BigInt(startByte);
 }

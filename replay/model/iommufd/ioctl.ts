@@ -95,8 +95,5 @@ function copyStruct(memory: Process['memory'], address: bigint, userSize: number
     const tail = memory.zeroTail(address + BigInt(into.length), userSize - into.length);
     if (tail !== 0) return tail;
   }
-  const bytes = memory.read(address, Math.min(userSize, into.length));
-  if (bytes === undefined) return -ERRNO.EFAULT;
-  into.set(bytes);
-  return 0;
+  return memory.readInto(address, userSize, into) ? 0 : -ERRNO.EFAULT;
 }

@@ -48,6 +48,6 @@ function allFramesKnown(area: Area): boolean {
   return true;
 }
 
-function standIn({ pages: { source } }: Area, byte: number): bigint {
-  return BigInt((source.kind === 'user' ? source.base : source.start) + byte);
+function standIn({ pages }: Area, byte: number): bigint {
+  return BigInt(pages.base + byte);
 }

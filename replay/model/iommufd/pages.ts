@@ -6,15 +6,15 @@ import type { Backing } from './backing.ts';
 import type { DmaBuffer } from './dma-buffer.ts';
 import { ERRNO } from './errno.ts';
 import type { PageAccount } from './locked-memory.ts';
+import { PinnedPages } from './pinners.ts';
 
-/** Where the pages of a MAP come from. `base` and `start` are page-aligned bytes. */
+/** Where the pages of a MAP come from: a process's memory, a file, a dma-buf. */
 export type PageSource =
-  | { readonly kind: 'user'; readonly memory: AddressSpace; readonly base: number }
-  | { readonly kind: 'file'; readonly backing: Backing; readonly start: number; readonly pinnable: boolean }
+  | AddressSpace
+  | { readonly kind: 'file'; readonly backing: Backing; readonly pinnable: boolean }
   | {
       readonly kind: 'dmabuf';
       readonly backing: Backing;
-      readonly start: number;
       readonly buffer: DmaBuffer;
       readonly revocation: number;
     };
@@ -23,6 +23,8 @@ export type PageSource =
 export function pageCount(startByte: number, length: bigint): number {
   return Number((BigInt(startByte) + length + BigInt(PAGE_SIZE - 1)) / BigInt(PAGE_SIZE));
 }
+
+const NO_RUNS: readonly PinnedPages[] = [];
 
 interface AccessPin {
   readonly first: number;
@@ -36,6 +38,8 @@ interface AccessPin {
  */
 export class Pages {
   readonly source: PageSource;
+  /** Address, or byte of the file, of the first page. */
+  readonly base: number;
   readonly count: number;
   readonly writable: boolean;
   /** Who pays for what is pinned; undefined: nobody. */
@@ -47,25 +51,27 @@ export class Pages {
   /** Areas that are filled into domains. */
   #areas: Area[] | undefined = undefined;
   #pins: AccessPin[] | undefined = undefined;
-  #runs: PinnedRun[] | undefined = undefined;
+  #runs: PinnedPages[] | undefined = undefined;
 
-  constructor(source: PageSource, count: number, writable: boolean, account?: PageAccount) {
+  constructor(source: PageSource, base: number, count: number, writable: boolean, account?: PageAccount) {
     this.account = account;
     this.source = source;
+    this.base = base;
     this.count = count;
     this.writable = writable;
   }
 
   get memory(): AddressSpace | undefined {
-    return this.source.kind === 'user' ? this.source.memory : undefined;
+    return this.source.kind === 'user' ? this.source : undefined;
   }
 
   /** Pins the pages of an area for domains: 0 or a negative errno. */
   fill(area: Area): number {
     const ret = this.#resolve(area.firstPage, area.lastPage);
     if (ret !== 0) return ret;
-    this.#areas ??= [];
-    this.#areas.push(area);
+    // Most pages are mapped once: an array that grows would hold room for 17.
+    if (this.#areas === undefined) this.#areas = [area];
+    else this.#areas.push(area);
     if (this.#pay()) return 0;
     this.unfill(area);
     return -ERRNO.ENOMEM;
@@ -73,7 +79,8 @@ export class Pages {
 
   unfill(area: Area): void {
     const at = this.#areas?.indexOf(area) ?? -1;
-    if (at >= 0) this.#areas?.splice(at, 1);
+    if (this.#areas?.length === 1 && at === 0) this.#areas = undefined;
+    else if (at >= 0) this.#areas?.splice(at, 1);
     this.#pay();
     this.#settle();
   }
@@ -136,19 +143,9 @@ export class Pages {
     return undefined;
   }
 
-  /** How often the physical page is pinned through these pages. */
-  pinsOf(backing: Backing, page: number): number {
-    let pins = 0;
-    for (const run of this.#runs ?? []) {
-      if (run.backing !== backing || page < run.page || page >= run.page + run.count) continue;
-      if (this.pinned(run.at + page - run.page)) pins++;
-    }
-    return pins;
-  }
-
   #resolve(first: number, last: number): number {
-    const runs = this.#runs ?? [];
     for (let at = first; at <= last; ) {
+      const runs = this.#runs ?? NO_RUNS;
       const found = runs.find((run) => at >= run.at && at < run.at + run.count);
       if (found !== undefined) {
         at = found.at + found.count;
@@ -161,31 +158,31 @@ export class Pages {
         this.#settle();
         return more;
       }
-      this.#runs ??= runs;
       for (const run of more) {
-        runs.push(run);
-        run.backing.pinners.add(this);
+        const pin = new PinnedPages(this, at + run.at, run.count, run.backing, run.page);
+        if (this.#runs === undefined) this.#runs = [pin];
+        else this.#runs.push(pin);
+        run.backing.pinners.add(pin);
       }
       at = end;
     }
     return 0;
   }
 
+  /** `at` of what it finds counts from `first`. */
   #lookUp(first: number, count: number): PinnedRun[] | number {
     const { source } = this;
     if (source.kind === 'user') {
-      const address = source.base + first * PAGE_SIZE;
-      const runs = source.memory.pin(address, count * PAGE_SIZE, this.writable);
-      if (runs === undefined) return pinError(address, count);
-      return runs.map((run) => ({ ...run, at: run.at + first }));
+      const address = this.base + first * PAGE_SIZE;
+      return source.pin(address, count * PAGE_SIZE, this.writable) ?? pinError(address, count);
     }
-    const page = source.start / PAGE_SIZE + first;
+    const page = this.base / PAGE_SIZE + first;
     if (source.kind === 'file') {
       if (!source.pinnable) return -ERRNO.EINVAL;
       const { size } = source.backing;
       if (size !== undefined && (page + count) * PAGE_SIZE > size) return -ERRNO.EINVAL;
     }
-    return [{ at: first, count, backing: source.backing, page }];
+    return [{ at: 0, count, backing: source.backing, page }];
   }
 
   /** Pages that are paid for now. */
@@ -219,7 +216,7 @@ export class Pages {
 
   #settle(): void {
     if ((this.#areas?.length ?? 0) > 0 || (this.#pins?.length ?? 0) > 0) return;
-    for (const run of this.#runs ?? []) run.backing.pinners.delete(this);
+    for (const run of this.#runs ?? []) run.backing.pinners.delete(run);
     this.#runs = undefined;
   }
 }

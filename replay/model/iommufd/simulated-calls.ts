@@ -53,7 +53,7 @@ export class SimulatedCalls {
     const before = new Uint8Array(4 + words.length * 4);
     const view = new StructView(before);
     view.setU32(0, before.length);
-    for (const [i, word] of words.entries()) view.setU32(4 + i * 4, word);
+    for (let i = 0; i < words.length; i++) view.setU32(4 + i * 4, words[i] ?? 0);
     const region = { address: ARGUMENT, bytes: before, after: undefined as Uint8Array | undefined, unknown: false };
     const { memory } = this.process;
     memory.begin([region]);

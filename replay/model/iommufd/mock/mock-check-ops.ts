@@ -66,9 +66,7 @@ function checkRefs({ struct, process }: IoctlCall): number {
     const user = process.memory.page(address + done);
     if (user === undefined) return -ERRNO.EFAULT;
     if (user.backing.hugeShift !== 0) continue;
-    let pins = 0;
-    for (const pages of user.backing.pinners) pins += pages.pinsOf(user.backing, user.page);
-    if (pins !== struct.u32(32)) return -ERRNO.EIO;
+    if (user.backing.pinners.pinsOf(user.page) !== struct.u32(32)) return -ERRNO.EIO;
   }
   return 0;
 }
