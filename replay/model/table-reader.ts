@@ -108,12 +108,18 @@ export class TableReader {
     let slot = (this.root << FRAME_SHIFT) + (indexOf(pageLo, pageHi, shift, this.rootMask) << 1);
     let entry = words[slot]!;
     // one comparison tells a usual table from all else; measured: 25% quicker than a test for presence and one for a leaf
+    while (level > lowLevel + 1 && (entry & tableMask) === tableKind) {
+      level--;
+      shift -= indexBits;
+      tableKind -= tableStep;
+      slot = ((entry >>> pointerShift) << FRAME_SHIFT) + ((indexOf(pageLo, pageHi, shift, indexMask) << 1) - origin);
+      entry = words[slot]!;
+    }
     while (level > 0 && (entry & tableMask) === tableKind) {
       level--;
       shift -= indexBits;
       tableKind -= tableStep;
-      const index = level > lowLevel ? indexOf(pageLo, pageHi, shift, indexMask) : (pageLo >>> shift) & indexMask;
-      slot = ((entry >>> pointerShift) << FRAME_SHIFT) + ((index << 1) - origin);
+      slot = ((entry >>> pointerShift) << FRAME_SHIFT) + ((((pageLo >>> shift) & indexMask) << 1) - origin);
       entry = words[slot]!;
     }
     if ((entry & this.presentMask) === 0) return -1;
