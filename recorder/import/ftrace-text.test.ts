@@ -260,15 +260,101 @@ describe('events', () => {
   test('known and unknown names', () => {
     const { health, facts } = read(
       'a-1 [000] 1.5: dma_sync_single_for_cpu: 0000:00:03.0 dir=TO_DEVICE dma_addr=1 size=1\n' +
-        'a-1 [000] 1.5: sched_switch: x\na-1 [000] 1.5: sys_ioctl(fd: 3, cmd: 0x5401)\na-1 [000] 1.5: sys_ioctl -> 0x0\n',
+        'a-1 [000] 1.5: sched_switch: x\n',
     );
     expect(facts.events).toBe(0);
     expect(health.entries.map(({ kind, name, count }) => [kind, name, count])).toEqual([
       ['unknown', 'sched_switch', 1],
-      ['unknown', 'sys_ioctl', 2],
       ['ignored', 'dma_sync_single_for_cpu', 1],
     ]);
   });
+});
+
+describe('system calls', () => {
+  const at = (time: string, task: number): string => `a-${task} [000] ${time}: `;
+
+  test.each([
+    ['tracefs', 'sys_ioctl(fd: 0xb, cmd: 0x3b85, arg: 0x7ffe730b3d70)', 'sys_ioctl -> 0xfffffffffffffff2'],
+    ['older tracefs', 'sys_ioctl(fd: b, cmd: 3b85, arg: 7ffe730b3d70)', 'sys_ioctl -> 0xfffffffffffffff2'],
+    [
+      'trace-cmd report',
+      'sys_enter_ioctl:      fd: 0x0000000b, cmd: 0x00003b85, arg: 0x7ffe730b3d70',
+      'sys_exit_ioctl:       0xfffffffffffffff2',
+    ],
+    [
+      'perf script',
+      'syscalls:sys_enter_ioctl: fd: 0x0000000b, cmd: 0x00003b85, arg: 0x7ffe730b3d70',
+      'syscalls:sys_exit_ioctl: 0xfffffffffffffff2',
+    ],
+    ['raw', 'sys_enter: NR 16 (b, 3b85, 7ffe730b3d70, 0, 0, 0)', 'sys_exit: NR 16 = -14'],
+  ])('%s: an ioctl is one row when it returned', (_name, enter, exit) => {
+    const { events, facts, health } = read(`${at('1.000100', 7)}${enter}\n${at('1.000150', 7)}${exit}\n`);
+    expect([facts.events, facts.folded, health.entries]).toEqual([1, 1, []]);
+    expect(events[0]).toMatchObject({ stream: 'ioctl', time: 1_000_150_000, task: 7 });
+    expect(events[0]!.fields).toMatchObject({
+      fd: 11,
+      request: 0x3b85,
+      arg: 0x7ffe730b3d70n,
+      duration: 50_000n,
+      ret: 0xfffffffffffffff2n,
+      errno: 14,
+      path: '/dev/iommu',
+      seen: 1,
+    });
+  });
+
+  test('another call is a call row, its fd known by its name', () => {
+    const lines = [
+      `${at('1.0', 7)}sys_enter: NR 0 (3, 7f00, 10, 0, 0, 0)`,
+      `${at('1.1', 8)}sys_enter: NR 9 (0, 1000, 3, 2, 5, 8000)`,
+      `${at('1.2', 7)}sys_exit: NR 0 = 16`,
+      `${at('1.3', 8)}sys_exit: NR 9 = 140000000000000`,
+    ];
+    const { events } = read(`${lines.join('\n')}\n`);
+    expect(
+      events.map(({ stream, task, fields }) => [stream, task, fields['name'], fields['fd'], fields['ret']]),
+    ).toEqual([
+      ['call', 7, 'read', 3, 16n],
+      ['call', 8, 'mmap', 5, 140_000_000_000_000n],
+    ]);
+    expect(events[0]!.fields).toMatchObject({ a0: 3n, a1: 0x7f00n, a2: 0x10n, errno: 0 });
+  });
+
+  test('both kinds of events of one call are one row', () => {
+    const lines = [
+      `${at('1.0', 7)}sys_enter: NR 16 (3, 3b64, 0, 0, 0, 0)`,
+      `${at('1.1', 7)}sys_ioctl(fd: 3, cmd: 0x3b64, arg: 0)`,
+      `${at('1.3', 7)}sys_exit: NR 16 = 0`,
+      `${at('1.4', 7)}sys_ioctl -> 0x0`,
+    ];
+    const { events, facts } = read(`${lines.join('\n')}\n`);
+    expect([facts.events, facts.folded, facts.lines]).toEqual([1, 3, 4]);
+    expect(events[0]!.fields).toMatchObject({ duration: 300_000_000n, path: '/dev/vfio/vfio' });
+  });
+
+  test('calls that are not whole are counted', () => {
+    const lines = [
+      `${at('1.0', 7)}sys_exit: NR 16 = 0`,
+      `${at('1.1', 7)}sys_enter: NR 16 (3, 3b64, 0, 0, 0, 0)`,
+      `${at('1.2', 7)}sys_enter: NR 16 (3, 3b65, 0, 0, 0, 0)`,
+      `${at('1.3', 7)}sys_exit: NR 1 = 0`,
+      `${at('1.4', 8)}sys_enter: NR 231 (0, 0, 0, 0, 0, 0)`,
+    ];
+    const { facts, health } = read(`${lines.join('\n')}\n`);
+    expect([facts.lines, facts.events, facts.folded, health.ignored]).toEqual([5, 0, 0, 5]);
+    expect(health.entries.map(({ kind, name, count }) => [kind, name, count])).toEqual([
+      ['ignored', 'return of a call whose beginning is not here', 2],
+      ['ignored', 'call that did not return', 3],
+    ]);
+  });
+
+  test.each([
+    'sys_enter: NR x (3)',
+    'sys_enter: NR 16 (3, 4)',
+    'sys_exit: NR 16 = x',
+    'sys_ioctl -> x',
+    'sys_exit_a: ',
+  ])('%s is malformed', (text) => expect(read(`${at('1.0', 7)}${text}\n`).health.malformed).toBe(1));
 });
 
 describe('losses', () => {

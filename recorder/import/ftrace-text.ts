@@ -1,22 +1,32 @@
 import { STREAM_ID } from '../../traces/schema.ts';
 import { ABSENT } from '../../traces/units.ts';
+import { EventOutput } from '../ftrace/event-output.ts';
+import { IGNORED_EVENTS } from '../ftrace/events/ignored.ts';
+import { TOLD } from '../ftrace/rows/syscall-rows.ts';
 import { ByteTable } from './byte-table.ts';
 import { ascii } from './byte-cursor.ts';
 import { CountedNames } from './counted-names.ts';
 import { CommentLine } from './ftrace/comment-line.ts';
-import { DMA_EVENTS, DMA_IGNORED } from './ftrace/dma-events.ts';
+import { DMA_EVENTS } from './ftrace/dma-events.ts';
 import { EventLine } from './ftrace/event-line.ts';
 import type { EventParser } from './ftrace/event-line.ts';
 import { INTEL_IOMMU_EVENTS } from './ftrace/intel-iommu-events.ts';
 import { IOMMU_EVENTS } from './ftrace/iommu-events.ts';
 import { LineHeader } from './ftrace/line-header.ts';
 import { MARK_EVENTS } from './ftrace/mark-events.ts';
+import { NamedCalls, RAW_SYSCALL_EVENTS, TEXT_MACHINE } from './ftrace/syscall-events.ts';
 import type { ImportFacts, ImportHeader, ImportRun, ImportTarget, Importer } from './importer.ts';
 import { LineSplitter } from './lines.ts';
 import type { LineReader } from './lines.ts';
 
 /** One list per event system; a new system is one file and one line here. */
-const PARSERS: readonly EventParser[] = [...IOMMU_EVENTS, ...INTEL_IOMMU_EVENTS, ...DMA_EVENTS, ...MARK_EVENTS];
+const PARSERS: readonly EventParser[] = [
+  ...IOMMU_EVENTS,
+  ...INTEL_IOMMU_EVENTS,
+  ...DMA_EVENTS,
+  ...MARK_EVENTS,
+  ...RAW_SYSCALL_EVENTS,
+];
 
 /** Event names to parsers: ids below `PARSERS.length` are its members, those above are known and ignored. */
 const NAMES = new ByteTable();
@@ -25,7 +35,10 @@ const IGNORED = -1;
 PARSERS.forEach((parser, index) => {
   for (const name of parser.names) PARSER_OF[addName(name)] = index;
 });
-for (const name of DMA_IGNORED) PARSER_OF[addName(name)] = IGNORED;
+for (const event of IGNORED_EVENTS) {
+  const [, name = ''] = event.split(':');
+  for (const printed of [name, event]) PARSER_OF[addName(printed)] = IGNORED;
+}
 
 function addName(name: string): number {
   const bytes = ascii(name);
@@ -82,6 +95,9 @@ function describe(head: Uint8Array): ImportHeader {
       // qi_submit sees every descriptor but the waits.
       inv: 'partial',
       flush: 'full',
+      // Arguments and results, no contents.
+      ioctl: 'partial',
+      call: 'partial',
       // VT-d, SMMUv3 and virtio-iommu report their faults in the kernel's log alone.
       fault: 'partial',
       prq: 'full',
@@ -146,7 +162,9 @@ function startsWith(bytes: Uint8Array, start: number, end: number, expected: Uin
 class FtraceTextRun implements ImportRun, LineReader {
   readonly #target: ImportTarget;
   readonly #splitter: LineSplitter;
+  readonly #out: EventOutput;
   readonly #line: EventLine;
+  readonly #calls = new NamedCalls();
   readonly #header = new LineHeader();
   readonly #comment = new CommentLine();
   readonly #unknown = new CountedNames('unknown');
@@ -155,7 +173,6 @@ class FtraceTextRun implements ImportRun, LineReader {
   #lines = 0;
   #blank = 0;
   #skipped = 0;
-  #events = 0;
   #malformed = 0;
   #inBuffer = -1;
   #overwritten = 0;
@@ -164,7 +181,8 @@ class FtraceTextRun implements ImportRun, LineReader {
   constructor(target: ImportTarget) {
     this.#target = target;
     this.#splitter = new LineSplitter(this);
-    this.#line = new EventLine(target.sink, target.health, target.file, target.source ?? 0);
+    this.#out = new EventOutput(target.sink, target.health, target.file, target.source ?? 0);
+    this.#line = new EventLine(this.#out);
     this.#epochSeconds = Number(BigInt(target.header.clock.epochNs) / 1_000_000_000n);
   }
 
@@ -186,7 +204,13 @@ class FtraceTextRun implements ImportRun, LineReader {
     }
     const id = NAMES.find(bytes, header.nameStart, header.nameEnd);
     if (id < 0) {
-      this.#unknown.add(bytes, header.nameStart, header.nameEnd, number);
+      const call = this.#calls.find(bytes, header.nameStart, header.nameEnd);
+      if (call === undefined) {
+        this.#unknown.add(bytes, header.nameStart, header.nameEnd, number);
+        return;
+      }
+      this.#begin(bytes, end, time, number);
+      if (!call.parse(this.#line, call.name)) this.#bad(`sys_${call.name}`, number);
       return;
     }
     const index = PARSER_OF[id]!;
@@ -194,17 +218,21 @@ class FtraceTextRun implements ImportRun, LineReader {
       this.#ignored.add(bytes, header.nameStart, header.nameEnd, number);
       return;
     }
-    const line = this.#line;
-    line.time = time;
-    line.cpu = header.cpu;
-    line.task = header.task;
-    line.number = number;
-    line.cursor.set(bytes, header.argsStart, end);
+    this.#begin(bytes, end, time, number);
+    if (!PARSERS[index]!.parse(this.#line)) this.#bad(NAMES.text(id), number);
+  }
+
+  /** The common columns of the line's event. */
+  #begin(bytes: Uint8Array, end: number, time: number, number: number): void {
+    const header = this.#header;
+    const out = this.#out;
+    out.time = time;
+    out.cpu = header.cpu;
+    out.task = header.task;
+    out.number = number;
+    this.#line.cursor.set(bytes, header.argsStart, end);
     if (this.#overwritten > 0) this.#writeOverwritten(time);
-    if (PARSERS[index]!.parse(line)) {
-      this.#events++;
-      this.#lastTime = time;
-    } else this.#bad(NAMES.text(id), number);
+    this.#lastTime = time;
   }
 
   tooLong(number: number): void {
@@ -226,6 +254,7 @@ class FtraceTextRun implements ImportRun, LineReader {
     const { health, file } = this.#target;
     this.#unknown.report(health, file);
     this.#ignored.report(health, file);
+    this.#out.finish();
     if (this.#overwritten > 0) this.#writeOverwritten(0);
     if (this.#lines < this.#inBuffer) {
       health.add(
@@ -235,14 +264,17 @@ class FtraceTextRun implements ImportRun, LineReader {
         this.#inBuffer - this.#lines,
       );
     }
-    const devices = this.#line.unnamedDevices;
+    const { events, unnamedDevices, syscalls } = this.#out;
     return {
       lines: this.#lines,
-      events: this.#events,
-      folded: 0,
+      events,
+      folded: syscalls.folded,
       blank: this.#blank,
       skipped: this.#skipped,
-      notes: devices.length > 0 ? { devicesWithoutRequesterId: devices } : {},
+      notes: {
+        ...(unnamedDevices.length > 0 ? { devicesWithoutRequesterId: unnamedDevices } : {}),
+        ...((syscalls.told & TOLD.raw) !== 0 ? { syscallNumbersOf: TEXT_MACHINE } : {}),
+      },
     };
   }
 

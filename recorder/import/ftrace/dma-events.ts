@@ -1,7 +1,16 @@
 import { ABSENT } from '../../../traces/units.ts';
-import { ACCESS, CALL, ORIGIN, STREAM_ID } from '../../../traces/schema.ts';
+import { CALL } from '../../../traces/schema.ts';
+import {
+  DIRECTIONS as KERNEL_DIRECTIONS,
+  sgLists,
+  writeAllocSgt,
+  writeDmaMap,
+  writeDmaUnmap,
+  writeMapSg,
+  writeUnmapSg,
+} from '../../ftrace/rows/dma-rows.ts';
 import { ascii } from '../byte-cursor.ts';
-import { AddressList, SgBytes } from './address-list.ts';
+import { readAddressList } from './address-list.ts';
 import { eventParser } from './event-line.ts';
 import type { EventLine, EventParser } from './event-line.ts';
 
@@ -17,13 +26,7 @@ const DMA_ADDRS = ascii(' dma_addrs=');
 const SIZES = ascii(' sizes=');
 const PHYS_ADDRS = ascii(' phys_addrs=');
 
-/** enum dma_data_direction by its printed names, and what the device may then do to the pages. */
-const DIRECTIONS = [
-  { name: ascii('TO_DEVICE'), prot: ACCESS.read },
-  { name: ascii('FROM_DEVICE'), prot: ACCESS.write },
-  { name: ascii('BIDIRECTIONAL'), prot: ACCESS.read | ACCESS.write },
-  { name: ascii('NONE'), prot: 0 },
-] as const;
+const DIRECTIONS = KERNEL_DIRECTIONS.map(({ name, prot }) => ({ name: ascii(name), prot }));
 
 /** What every event of the DMA API begins with; read by `readDevice`. */
 const common = { device: 0, prot: 0 };
@@ -75,19 +78,8 @@ function parseMap(line: EventLine, call: number): boolean {
     physHi = cursor.hi;
   }
   const attrs = readAttributes(line);
-  const row = line.begin(STREAM_ID.map);
-  const columns = line.sink.rows.map.columns;
-  columns.origin[row] = ORIGIN.dmaApi;
-  columns.call[row] = call;
-  columns.device[row] = common.device;
-  columns.prot[row] = common.prot;
-  columns.iovaLo[row] = iovaLo;
-  columns.iovaHi[row] = iovaHi;
-  columns.physLo[row] = physLo;
-  columns.physHi[row] = physHi;
-  columns.sizeLo[row] = sizeLo;
-  columns.sizeHi[row] = sizeHi;
-  columns.attrs[row] = attrs;
+  const { device, prot } = common;
+  writeDmaMap(line.out, call, device, prot, iovaLo, iovaHi, physLo, physHi, sizeLo, sizeHi, attrs);
   return true;
 }
 
@@ -102,36 +94,11 @@ function parseUnmap(line: EventLine, call: number): boolean {
   const sizeLo = cursor.lo;
   const sizeHi = cursor.hi;
   const attrs = readAttributes(line);
-  writeUnmap(line, call, iovaLo, iovaHi, sizeLo, sizeHi, attrs);
+  writeDmaUnmap(line.out, call, common.device, iovaLo, iovaHi, sizeLo, sizeHi, attrs);
   return true;
 }
 
-function writeUnmap(
-  line: EventLine,
-  call: number,
-  iovaLo: number,
-  iovaHi: number,
-  sizeLo: number,
-  sizeHi: number,
-  attrs: number,
-): number {
-  const row = line.begin(STREAM_ID.unmap);
-  const columns = line.sink.rows.unmap.columns;
-  columns.origin[row] = ORIGIN.dmaApi;
-  columns.call[row] = call;
-  columns.device[row] = common.device;
-  columns.iovaLo[row] = iovaLo;
-  columns.iovaHi[row] = iovaHi;
-  columns.sizeLo[row] = sizeLo;
-  columns.sizeHi[row] = sizeHi;
-  columns.attrs[row] = attrs;
-  return row;
-}
-
-const dma = new AddressList();
-const sizes = new AddressList();
-const phys = new AddressList();
-const sgBytes = new SgBytes();
+const { dma, sizes, phys } = sgLists;
 
 // 0000:00:04.0 dir=FROM_DEVICE nents=22/22 ents=1/1 dma_addrs={0xfff80000} sizes={0x20000} phys_addrs={0x111ea3000,...} attrs=NO_WARN
 // The kernel cuts the lists at 128 elements and says so; an event of Linux 6.12 has no counts.
@@ -141,25 +108,16 @@ function parseMapSg(line: EventLine): boolean {
   const { pos } = cursor;
   const cut = cursor.find(TRUNCATED);
   cursor.pos = pos;
-  if (!cursor.find(DMA_ADDRS) || !dma.read(cursor) || !cursor.literal(SIZES) || !sizes.read(cursor)) return false;
-  if (dma.count !== sizes.count || !cursor.literal(PHYS_ADDRS) || !phys.read(cursor)) return false;
+  if (
+    !cursor.find(DMA_ADDRS) ||
+    !readAddressList(cursor, dma) ||
+    !cursor.literal(SIZES) ||
+    !readAddressList(cursor, sizes)
+  )
+    return false;
+  if (dma.count !== sizes.count || !cursor.literal(PHYS_ADDRS) || !readAddressList(cursor, phys)) return false;
   const attrs = readAttributes(line);
-  const row = line.begin(STREAM_ID.map);
-  const columns = line.sink.rows.map.columns;
-  sizes.sum();
-  columns.origin[row] = ORIGIN.dmaApi;
-  columns.call[row] = CALL.sg;
-  columns.device[row] = common.device;
-  columns.prot[row] = common.prot;
-  columns.iovaLo[row] = dma.firstLo;
-  columns.iovaHi[row] = dma.firstHi;
-  columns.physLo[row] = phys.firstLo;
-  columns.physHi[row] = phys.firstHi;
-  columns.sizeLo[row] = sizes.sumLo;
-  columns.sizeHi[row] = sizes.sumHi;
-  columns.attrs[row] = attrs;
-  line.sink.setBytes(columns.list, row, sgBytes.encode(dma, sizes, phys));
-  if (cut) line.health.add('truncated', 'dma_map_sg list', line.place());
+  writeMapSg(line.out, common.device, common.prot, attrs, cut);
   return true;
 }
 
@@ -167,12 +125,9 @@ function parseMapSg(line: EventLine): boolean {
 // Only physical addresses: which mapping it was is found by those of its dma_map_sg.
 function parseUnmapSg(line: EventLine): boolean {
   const { cursor } = line;
-  if (!readDevice(line) || !cursor.literal(PHYS_ADDRS) || !phys.read(cursor)) return false;
+  if (!readDevice(line) || !cursor.literal(PHYS_ADDRS) || !readAddressList(cursor, phys)) return false;
   const attrs = readAttributes(line);
-  dma.clear();
-  sizes.clear();
-  const row = writeUnmap(line, CALL.sg, 0, 0, 0, 0, attrs);
-  line.sink.setBytes(line.sink.rows.unmap.columns.list, row, sgBytes.encode(dma, sizes, phys));
+  writeUnmapSg(line.out, common.device, attrs);
   return true;
 }
 
@@ -185,26 +140,10 @@ function parseAllocSgt(line: EventLine): boolean {
   if (!cursor.literal(SIZE) || !cursor.decimal()) return false;
   const sizeLo = cursor.lo;
   const sizeHi = cursor.hi;
-  if (!cursor.find(PHYS_ADDRS) || !phys.read(cursor)) return false;
+  if (!cursor.find(PHYS_ADDRS) || !readAddressList(cursor, phys)) return false;
   const attrs = readAttributes(line);
-  dma.clear();
-  sizes.clear();
-  dma.add(iovaLo, iovaHi);
-  sizes.add(sizeLo, sizeHi);
-  const row = line.begin(STREAM_ID.map);
-  const columns = line.sink.rows.map.columns;
-  columns.origin[row] = ORIGIN.dmaApi;
-  columns.call[row] = CALL.alloc;
-  columns.device[row] = common.device;
-  columns.prot[row] = common.prot;
-  columns.iovaLo[row] = iovaLo;
-  columns.iovaHi[row] = iovaHi;
-  columns.physLo[row] = phys.firstLo;
-  columns.physHi[row] = phys.firstHi;
-  columns.sizeLo[row] = sizeLo;
-  columns.sizeHi[row] = sizeHi;
-  columns.attrs[row] = attrs;
-  line.sink.setBytes(columns.list, row, sgBytes.encode(dma, sizes, phys));
+  const { device, prot } = common;
+  writeAllocSgt(line.out, device, prot, iovaLo, iovaHi, sizeLo, sizeHi, attrs);
   return true;
 }
 
@@ -220,13 +159,3 @@ export const DMA_EVENTS: readonly EventParser[] = [
   eventParser('dma', ['dma_free', 'dma_free_pages', 'dma_free_sgt'], (line) => parseUnmap(line, CALL.alloc)),
   eventParser('dma', ['dma_unmap_sg'], parseUnmapSg),
 ];
-
-/** Known, and no change of any mapping: cache maintenance, and calls that failed. */
-export const DMA_IGNORED: readonly string[] = [
-  'dma_sync_single_for_cpu',
-  'dma_sync_single_for_device',
-  'dma_sync_sg_for_cpu',
-  'dma_sync_sg_for_device',
-  'dma_map_sg_err',
-  'dma_alloc_sgt_err',
-].flatMap((name) => [name, `dma:${name}`]);

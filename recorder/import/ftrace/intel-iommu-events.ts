@@ -1,5 +1,13 @@
 import { ABSENT } from '../../../traces/units.ts';
-import { ACCESS, ATTACH, DIALECT, FLUSH, INV_FORM, STREAM_ID, TAG_TYPE_NAMES } from '../../../traces/schema.ts';
+import { ACCESS, ATTACH, FLUSH, TAG_TYPE_NAMES } from '../../../traces/schema.ts';
+import {
+  readPageRequestWords,
+  writeFlushAll,
+  writeFlushRange,
+  writePageRequest,
+  writeQiSubmit,
+  writeTag,
+} from '../../ftrace/rows/intel-iommu-rows.ts';
 import { ascii } from '../byte-cursor.ts';
 import { eventParser } from './event-line.ts';
 import type { EventLine, EventParser } from './event-line.ts';
@@ -78,28 +86,13 @@ function readTag(line: EventLine): boolean {
 
 function parseTag(line: EventLine, kind: number): boolean {
   if (!readTag(line)) return false;
-  const row = line.begin(STREAM_ID.attach);
-  const columns = line.sink.rows.attach.columns;
-  columns.kind[row] = kind;
-  columns.unit[row] = tag.unit;
-  columns.device[row] = tag.device;
-  columns.type[row] = tag.type;
-  columns.domain[row] = tag.domain;
-  columns.pasid[row] = tag.pasid;
-  columns.refs[row] = tag.refs;
+  writeTag(line.out, kind, tag);
   return true;
 }
 
 function parseFlushAll(line: EventLine): boolean {
   if (!readTag(line)) return false;
-  const row = line.begin(STREAM_ID.flush);
-  const columns = line.sink.rows.flush.columns;
-  columns.op[row] = FLUSH.all;
-  columns.unit[row] = tag.unit;
-  columns.device[row] = tag.device;
-  columns.type[row] = tag.type;
-  columns.domain[row] = tag.domain;
-  columns.pasid[row] = tag.pasid;
+  writeFlushAll(line.out, tag);
   return true;
 }
 
@@ -131,21 +124,22 @@ function parseFlushRange(line: EventLine, op: number): boolean {
   if (!cursor.literal(PAGES)) cursor.pos = pos;
   else if (!cursor.hex()) return false;
   if (!cursor.literal(MASK) || !cursor.hex() || !cursor.atBoundary()) return false;
-  const row = line.begin(STREAM_ID.flush);
-  const columns = line.sink.rows.flush.columns;
-  columns.op[row] = op;
-  columns.unit[row] = unit;
-  columns.device[row] = device;
-  columns.type[row] = type;
-  columns.domain[row] = domain;
-  columns.pasid[row] = pasid;
-  columns.startLo[row] = startLo;
-  columns.startHi[row] = startHi;
-  columns.endLo[row] = endLo;
-  columns.endHi[row] = endHi;
-  columns.addrLo[row] = addrLo;
-  columns.addrHi[row] = addrHi;
-  columns.mask[row] = cursor.lo;
+  writeFlushRange(
+    line.out,
+    op,
+    unit,
+    device,
+    type,
+    domain,
+    pasid,
+    startLo,
+    startHi,
+    endLo,
+    endHi,
+    addrLo,
+    addrHi,
+    cursor.lo,
+  );
   return true;
 }
 
@@ -167,39 +161,12 @@ function parseQiSubmit(line: EventLine): boolean {
   const w2Lo = cursor.lo;
   const w2Hi = cursor.hi;
   if (!cursor.literal(WORD) || !cursor.hex() || !cursor.atBoundary()) return false;
-  const row = line.begin(STREAM_ID.inv);
-  const columns = line.sink.rows.inv.columns;
-  columns.unit[row] = unit;
-  columns.dialect[row] = DIALECT.vtd;
-  columns.form[row] = INV_FORM.words;
-  columns.w0Lo[row] = w0Lo;
-  columns.w0Hi[row] = w0Hi;
-  columns.w1Lo[row] = w1Lo;
-  columns.w1Hi[row] = w1Hi;
-  columns.w2Lo[row] = w2Lo;
-  columns.w2Hi[row] = w2Hi;
-  columns.w3Lo[row] = cursor.lo;
-  columns.w3Hi[row] = cursor.hi;
+  writeQiSubmit(line.out, unit, w0Lo, w0Hi, w1Lo, w1Hi, w2Lo, w2Hi, cursor.lo, cursor.hi);
   return true;
 }
 
 const prq = { unit: 0, rid: 0, pasid: 0, group: 0, pageLo: 0, pageHi: 0, access: 0, seq: 0 };
 const privateData = new DataView(new ArrayBuffer(16));
-
-/** Writes `prq` as an event. Its address is a page number: the byte address is that shifted left by 12. */
-function writePageRequest(line: EventLine, withData: boolean): void {
-  const row = line.begin(STREAM_ID.prq);
-  const columns = line.sink.rows.prq.columns;
-  columns.unit[row] = prq.unit;
-  columns.rid[row] = prq.rid;
-  columns.pasid[row] = prq.pasid;
-  columns.group[row] = prq.group;
-  columns.iovaLo[row] = prq.pageLo << 12;
-  columns.iovaHi[row] = (prq.pageHi << 12) | (prq.pageLo >>> 20);
-  columns.access[row] = prq.access;
-  columns.seq[row] = prq.seq;
-  if (withData) line.sink.setBytes(columns.data, row, new Uint8Array(privateData.buffer.slice(0)));
-}
 
 // dmar0/0000:01:00.0 seq# 0: rid=0x100 addr=0x1006b0 rw--- pasid=0x7 index=0x0
 // ... index=0x0 private=0x1122334455667788/0x99aabbccddeeff00
@@ -241,31 +208,24 @@ function parsePageRequest(line: EventLine): boolean {
     }
     withData = true;
   } else cursor.pos = after;
-  writePageRequest(line, withData);
+  writePageRequest(line.out, prq, withData ? new Uint8Array(privateData.buffer.slice(0)) : undefined);
   return true;
 }
 
 // [FAILED TO PARSE] dw0=30081548545 dw1=4301979651 dw2=0 dw3=0 seq=0x0 iommu=dmar0 dev=0000:01:00.0 buff=
-// trace-cmd 3.3 prints the fields of the event as it can't follow its format; dw0 and dw1 are the page request descriptor:
-// dw0 bits 31:16 requester, 51:32 PASID, 52 execute, 53 privileged; dw1 bits 0 read, 1 write, 2 last, 11:3 group, 63:12
-// page number (VT-d spec 7.4.1).
+// trace-cmd 3.3 prints the fields of the event as it can't follow its format; dw0 and dw1 are the page request descriptor.
 function parseRawPageRequest(line: EventLine): boolean {
   const { cursor } = line;
   if (!cursor.decimal()) return false;
-  prq.rid = cursor.lo >>> 16;
-  prq.pasid = cursor.hi & 0xfffff;
-  prq.access = ((cursor.hi >>> 20) & 1) * ACCESS.execute + ((cursor.hi >>> 21) & 1) * ACCESS.privileged;
+  const dw0Lo = cursor.lo;
+  const dw0Hi = cursor.hi;
   if (!cursor.literal(RAW_DW1) || !cursor.decimal()) return false;
-  prq.access |= (cursor.lo & 1) * ACCESS.read + ((cursor.lo >>> 1) & 1) * ACCESS.write;
-  prq.access |= ((cursor.lo >>> 2) & 1) * ACCESS.last;
-  prq.group = (cursor.lo >>> 3) & 0x1ff;
-  prq.pageLo = (cursor.lo >>> 12) | (cursor.hi << 20);
-  prq.pageHi = cursor.hi >>> 12;
+  readPageRequestWords(prq, dw0Lo, dw0Hi, cursor.lo, cursor.hi);
   if (!cursor.literal(RAW_DW2) || !cursor.decimal() || !cursor.literal(RAW_DW3) || !cursor.decimal()) return false;
   if (!cursor.literal(RAW_SEQ) || !cursor.hex()) return false;
   prq.seq = cursor.lo;
   prq.unit = cursor.literal(RAW_UNIT) && cursor.token() ? line.tokenRef() : ABSENT;
-  writePageRequest(line, false);
+  writePageRequest(line.out, prq, undefined);
   return true;
 }
 

@@ -1,4 +1,5 @@
-import { ACCESS, ATTACH, CALL, ORIGIN, STREAM_ID } from '../../../traces/schema.ts';
+import { ATTACH } from '../../../traces/schema.ts';
+import { writeAttach, writeFault, writeGroup, writeMap, writeUnmap } from '../../ftrace/rows/iommu-rows.ts';
 import { ascii } from '../byte-cursor.ts';
 import { eventParser } from './event-line.ts';
 import type { EventLine, EventParser } from './event-line.ts';
@@ -27,16 +28,7 @@ function parseMap(line: EventLine): boolean {
   const physLo = cursor.lo;
   const physHi = cursor.hi;
   if (!cursor.literal(SIZE) || !cursor.decimal() || !cursor.atBoundary()) return false;
-  const row = line.begin(STREAM_ID.map);
-  const columns = line.sink.rows.map.columns;
-  columns.origin[row] = ORIGIN.iommu;
-  columns.call[row] = CALL.iommu;
-  columns.iovaLo[row] = iovaLo;
-  columns.iovaHi[row] = iovaHi;
-  columns.physLo[row] = physLo;
-  columns.physHi[row] = physHi;
-  columns.sizeLo[row] = cursor.lo;
-  columns.sizeHi[row] = cursor.hi;
+  writeMap(line.out, iovaLo, iovaHi, physLo, physHi, cursor.lo, cursor.hi);
   return true;
 }
 
@@ -50,16 +42,7 @@ function parseUnmap(line: EventLine): boolean {
   const sizeLo = cursor.lo;
   const sizeHi = cursor.hi;
   if (!cursor.literal(UNMAPPED) || !cursor.decimal() || !cursor.atBoundary()) return false;
-  const row = line.begin(STREAM_ID.unmap);
-  const columns = line.sink.rows.unmap.columns;
-  columns.origin[row] = ORIGIN.iommu;
-  columns.call[row] = CALL.iommu;
-  columns.iovaLo[row] = iovaLo;
-  columns.iovaHi[row] = iovaHi;
-  columns.sizeLo[row] = sizeLo;
-  columns.sizeHi[row] = sizeHi;
-  columns.unmappedLo[row] = cursor.lo;
-  columns.unmappedHi[row] = cursor.hi;
+  writeUnmap(line.out, iovaLo, iovaHi, sizeLo, sizeHi, cursor.lo, cursor.hi);
   return true;
 }
 
@@ -67,11 +50,7 @@ function parseUnmap(line: EventLine): boolean {
 function parseAttach(line: EventLine): boolean {
   const { cursor } = line;
   if (!cursor.literal(DEVICE) || !cursor.token()) return false;
-  const device = line.tokenDevice();
-  const row = line.begin(STREAM_ID.attach);
-  const columns = line.sink.rows.attach.columns;
-  columns.kind[row] = ATTACH.attach;
-  columns.device[row] = device;
+  writeAttach(line.out, line.tokenDevice());
   return true;
 }
 
@@ -81,12 +60,7 @@ function parseGroup(line: EventLine, kind: number): boolean {
   if (!cursor.literal(GROUP) || !cursor.int()) return false;
   const group = cursor.lo;
   if (!cursor.literal(GROUP_DEVICE) || !cursor.token()) return false;
-  const device = line.tokenDevice();
-  const row = line.begin(STREAM_ID.attach);
-  const columns = line.sink.rows.attach.columns;
-  columns.kind[row] = kind;
-  columns.device[row] = device;
-  columns.refs[row] = group;
+  writeGroup(line.out, kind, group, line.tokenDevice());
   return true;
 }
 
@@ -104,14 +78,7 @@ function parseFault(line: EventLine): boolean {
   const iovaLo = cursor.lo;
   const iovaHi = cursor.hi;
   if (!cursor.literal(FAULT_FLAGS) || !cursor.hex() || !cursor.atBoundary()) return false;
-  const row = line.begin(STREAM_ID.fault);
-  const columns = line.sink.rows.fault.columns;
-  columns.unit[row] = driver;
-  columns.rid[row] = device;
-  columns.iovaLo[row] = iovaLo;
-  columns.iovaHi[row] = iovaHi;
-  // IOMMU_FAULT_READ is 0, IOMMU_FAULT_WRITE 1 (include/linux/iommu.h).
-  columns.access[row] = (cursor.lo & 1) === 1 ? ACCESS.write : ACCESS.read;
+  writeFault(line.out, driver, device, iovaLo, iovaHi, cursor.lo);
   return true;
 }
 

@@ -1,4 +1,4 @@
-import { STREAM_ID } from '../../../traces/schema.ts';
+import { writeMark } from '../../ftrace/rows/mark-rows.ts';
 import { ascii } from '../byte-cursor.ts';
 import { eventParser } from './event-line.ts';
 import type { EventLine, EventParser } from './event-line.ts';
@@ -8,10 +8,8 @@ import type { EventLine, EventParser } from './event-line.ts';
 const CALLER = ascii('tracing_mark_write:');
 
 /** tracing_mark_write: lab: start        (tracefs: the event is named after the caller of the print) */
-function parseMark(line: EventLine): boolean {
-  const text = line.freeText(line.cursor.pos, line.cursor.end);
-  const row = line.begin(STREAM_ID.mark);
-  line.sink.rows.mark.columns.text[row] = text;
+function parseMark({ out, cursor }: EventLine): boolean {
+  writeMark(out, cursor.bytes, cursor.pos, cursor.end);
   return true;
 }
 
