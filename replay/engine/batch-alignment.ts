@@ -12,8 +12,10 @@ export interface BatchSides {
   matches(predicted: number, recorded: number): boolean;
   /** A recorded batch that is left over is no surprise: something else than an unmap asked for it, or may have. */
   expectedExtra(recorded: number): boolean;
-  /** Both predictions can have changed places: they come from different submitters, and close to each other. */
-  swappable(predicted: number): boolean;
+  /** A prediction without its command is no surprise: its domain had no device. */
+  expectedMissing(predicted: number): boolean;
+  /** Both predictions, or both recorded batches, can have changed places: different submitters close to each other, or the same time. */
+  swappable(predicted: number, recorded: number): boolean;
   /**
    * The predictions from here on that one flush may have covered together, and how many recorded batches that makes. Calls `found`
    * with both numbers for each such group that is equal to what was recorded from `recorded` on.
@@ -40,10 +42,16 @@ const SWAP = 10;
 const LEFT_OVER = 1000;
 const ALTERED = 1500;
 
-/** States that far behind the foremost are given up. */
-const LAG = 2048;
-/** States that may be looked at, for each batch of both sides: beyond that both sides have little in common. */
-const EFFORT = 200;
+/** States that far behind the foremost are given up: more than one union can skip. */
+const LAG = 1024;
+/**
+ * States that may be looked at without getting further. Then what is foremost is taken for right and its next step for a difference;
+ * where that happens again and again both sides have little in common, and less is tried each time.
+ */
+const MOST_EFFORT = 1 << 15;
+const LEAST_EFFORT = 64;
+/** Steps forward after which more is tried again. */
+const RECOVERED = 256;
 
 interface State {
   readonly predicted: number;
@@ -57,31 +65,49 @@ interface State {
 
 /** Walks the cheapest path and reports its steps. */
 export function alignBatches(sides: BatchSides, sink: AlignmentSink): void {
+  let effort = MOST_EFFORT;
+  let predicted = 0;
+  let recorded = 0;
+  for (;;) {
+    const found = search(sides, predicted, recorded, effort);
+    report(found, sink);
+    const steps = found.predicted + found.recorded - predicted - recorded;
+    effort = steps > RECOVERED ? MOST_EFFORT : Math.max(LEAST_EFFORT, effort >> 1);
+    ({ predicted, recorded } = found);
+    if (predicted < sides.predicted && recorded < sides.recorded) sink.altered(predicted++, recorded++);
+    else if (predicted < sides.predicted) sink.missing(predicted++);
+    else if (recorded < sides.recorded) sink.extra(recorded++);
+    else return;
+  }
+}
+
+/** The state at the end of both sides, or the foremost one where the effort ran out. */
+function search(sides: BatchSides, firstPredicted: number, firstRecorded: number, effort: number): State {
   const states = new Frontier();
-  const seen = new Set<number>();
-  const width = sides.recorded + 1;
-  let front = 0;
-  let effort = EFFORT * (sides.predicted + sides.recorded + 100);
-  states.push({ predicted: 0, recorded: 0, cost: 0, phase: 0, step: -1, parent: undefined });
-  let end: State | undefined;
-  let furthest: State | undefined;
-  while (end === undefined) {
+  /** By lead (predicted less recorded): the furthest prediction. */
+  const furthestBy = new Map<number, number>();
+  const start = { predicted: firstPredicted, recorded: firstRecorded, cost: 0, phase: 0, step: -1, parent: undefined };
+  let front = -1;
+  let left = effort;
+  let furthest: State = start;
+  states.push(start);
+  for (;;) {
     const state = states.pop();
-    if (state === undefined || effort-- < 0) break;
+    if (state === undefined || left-- < 0) return furthest;
     const { predicted, recorded, cost, phase } = state;
     if (predicted + recorded < front - LAG) continue;
+    // whoever came further with the same lead did not pay more: only a union from here can be better
+    const lead = predicted - recorded;
+    const reached = furthestBy.get(lead) ?? -1;
+    if (phase === 0 ? predicted <= reached : phase === 2 && predicted < reached) continue;
     if (phase === 0) {
-      const id = predicted * width + recorded;
-      if (seen.has(id)) continue;
-      seen.add(id);
-      if (predicted + recorded >= front) {
+      furthestBy.set(lead, predicted);
+      if (predicted + recorded > front) {
         front = predicted + recorded;
         furthest = state;
+        left = effort;
       }
-      if (predicted === sides.predicted && recorded === sides.recorded) {
-        end = state;
-        break;
-      }
+      if (predicted === sides.predicted && recorded === sides.recorded) return state;
     }
     const go = (p: number, r: number, more: number, step: number): void =>
       states.push({ predicted: p, recorded: r, cost: cost + more, phase: 0, step, parent: state });
@@ -90,35 +116,43 @@ export function alignBatches(sides: BatchSides, sink: AlignmentSink): void {
       if (inside && sides.matches(predicted, recorded)) go(predicted + 1, recorded + 1, 0, STEP.agreed);
       states.push({ ...state, cost: cost + UNION, phase: 1 });
     } else if (phase === 1) {
-      if (inside) {
-        sides.unions(predicted, recorded, (predictions, batches) =>
-          go(predicted + predictions, recorded + batches, 0, STEP.union),
-        );
-        if (
-          predicted + 1 < sides.predicted &&
-          recorded + 1 < sides.recorded &&
-          sides.swappable(predicted) &&
-          sides.matches(predicted, recorded + 1) &&
-          sides.matches(predicted + 1, recorded)
-        ) {
-          go(predicted + 2, recorded + 2, SWAP, STEP.swapped);
-        }
-      }
+      if (inside) tryTogether(sides, predicted, recorded, go);
       if (recorded < sides.recorded && sides.expectedExtra(recorded)) go(predicted, recorded + 1, SWAP, STEP.extra);
+      if (predicted < sides.predicted && sides.expectedMissing(predicted))
+        go(predicted + 1, recorded, SWAP, STEP.missing);
       states.push({ ...state, cost: cost - UNION + LEFT_OVER, phase: 2 });
     } else {
-      const base = -LEFT_OVER;
-      if (predicted < sides.predicted) go(predicted + 1, recorded, base + LEFT_OVER, STEP.missing);
-      if (recorded < sides.recorded) go(predicted, recorded + 1, base + LEFT_OVER, STEP.extra);
-      if (inside) go(predicted + 1, recorded + 1, base + ALTERED, STEP.altered);
+      if (predicted < sides.predicted) go(predicted + 1, recorded, 0, STEP.missing);
+      if (recorded < sides.recorded) go(predicted, recorded + 1, 0, STEP.extra);
+      if (inside) go(predicted + 1, recorded + 1, ALTERED - LEFT_OVER, STEP.altered);
     }
   }
-  report(end ?? furthest, sides, sink);
 }
 
-function report(last: State | undefined, sides: BatchSides, sink: AlignmentSink): void {
+/** Unions, and two that changed places. */
+function tryTogether(
+  sides: BatchSides,
+  predicted: number,
+  recorded: number,
+  go: (predicted: number, recorded: number, more: number, step: number) => void,
+): void {
+  sides.unions(predicted, recorded, (predictions, batches) =>
+    go(predicted + predictions, recorded + batches, 0, STEP.union),
+  );
+  if (
+    predicted + 1 < sides.predicted &&
+    recorded + 1 < sides.recorded &&
+    sides.swappable(predicted, recorded) &&
+    sides.matches(predicted, recorded + 1) &&
+    sides.matches(predicted + 1, recorded)
+  ) {
+    go(predicted + 2, recorded + 2, SWAP, STEP.swapped);
+  }
+}
+
+function report(last: State, sink: AlignmentSink): void {
   const path: State[] = [];
-  for (let state = last; state !== undefined; state = state.parent) path.push(state);
+  for (let state: State | undefined = last; state !== undefined; state = state.parent) path.push(state);
   path.reverse();
   for (let i = 1; i < path.length; i++) {
     const from = path[i - 1];
@@ -133,9 +167,6 @@ function report(last: State | undefined, sides: BatchSides, sink: AlignmentSink)
     else if (to.step === STEP.missing) sink.missing(predicted);
     else sink.extra(recorded);
   }
-  // the search was given up: what is left has no partner
-  for (let p = last?.predicted ?? 0; p < sides.predicted; p++) sink.missing(p);
-  for (let r = last?.recorded ?? 0; r < sides.recorded; r++) sink.extra(r);
 }
 
 /** States by cost, then by how far they are: a binary heap. */

@@ -63,6 +63,12 @@ export class BatchTape {
     this.marks.push(mark);
   }
 
+  /** Adds a batch of another tape. */
+  copy(from: BatchTape, batch: number): void {
+    for (let c = 0; c < from.size(batch); c++) this.command(...from.words(batch, c));
+    this.close(from.events[batch] ?? 0, from.times[batch] ?? 0, from.keys[batch] ?? 0, from.marks[batch] ?? 0);
+  }
+
   /** Forgets all batches. */
   clear(): void {
     this.#count = 0;

@@ -1,6 +1,6 @@
 import { DIALECT } from '../../traces/schema.ts';
 import { smmuFirstPage, smmuRangePages } from '../../traces/dialects/smmuv3-fields.ts';
-import type { DomainId, PageNumber } from '../../traces/units.ts';
+import type { DomainId, Nanoseconds, PageNumber } from '../../traces/units.ts';
 import { CacheTags } from '../designs/cache-tags.ts';
 import type { CommandEmitter, DesignContext } from '../designs/design.ts';
 import { createFlush } from '../designs/flushes.ts';
@@ -22,6 +22,39 @@ export interface LaneIntent {
 const MOST_INTENTS = 512;
 /** How far apart in time predictions of two CPUs may have changed places. */
 const SWAP_NS = 5e6;
+
+/**
+ * When a domain has no device, so that its driver sends nothing: from a flush of the whole domain behind a change of configuration
+ * (its last device may have left) to the next flush that is none.
+ */
+export class IdleTimes {
+  readonly #starts: Nanoseconds[] = [];
+  readonly #ends: Nanoseconds[] = [];
+
+  /** `unattached`: what comes before the first flush is taken for the time before the first device. */
+  constructor(unattached = false) {
+    if (unattached) this.#starts.push(Number.NEGATIVE_INFINITY);
+  }
+
+  /** Flushes must come in order of time. */
+  flushed(time: Nanoseconds, configuration: boolean): void {
+    if (this.#ends.length < this.#starts.length) {
+      if (configuration) return;
+      this.#ends.push(time);
+    } else if (configuration) this.#starts.push(time);
+  }
+
+  has(time: Nanoseconds): boolean {
+    let low = 0;
+    let high = this.#starts.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((this.#starts[middle] ?? 0) <= time) low = middle + 1;
+      else high = middle;
+    }
+    return low > 0 && time < (this.#ends[low - 1] ?? Number.POSITIVE_INFINITY);
+  }
+}
 
 /** Fills a tape with what a design emits. */
 export function tapeEmitter(tape: BatchTape, close: (tape: BatchTape) => void): CommandEmitter {
@@ -47,12 +80,14 @@ export class FlushLane implements BatchSides {
   /** Intent of each predicted batch, where it is the only batch of its intent. */
   readonly intents: (LaneIntent | undefined)[] = [];
   readonly #context: DesignContext;
+  readonly #idle: IdleTimes;
   readonly #union = new BatchTape();
   readonly #tags = new CacheTags();
 
-  constructor(domain: DomainId, context: DesignContext) {
+  constructor(domain: DomainId, context: DesignContext, idle: IdleTimes) {
     this.domain = domain;
     this.#context = context;
+    this.#idle = idle;
     this.#tags.assign({ domain, unit: 0, type: 0, device: -1, pasid: 0 });
   }
 
@@ -72,12 +107,17 @@ export class FlushLane implements BatchSides {
     return this.#same(this.expected, predicted, recorded);
   }
 
+  expectedMissing(predicted: number): boolean {
+    return this.#idle.has(this.expected.times[predicted] ?? 0);
+  }
+
   expectedExtra(recorded: number): boolean {
     return this.seen.marks[recorded] === 1;
   }
 
-  swappable(predicted: number): boolean {
+  swappable(predicted: number, recorded: number): boolean {
     const { keys, times } = this.expected;
+    if (this.seen.times[recorded] === this.seen.times[recorded + 1]) return true;
     return (
       keys[predicted] !== keys[predicted + 1] &&
       Math.abs((times[predicted] ?? 0) - (times[predicted + 1] ?? 0)) <= SWAP_NS
@@ -163,5 +203,37 @@ export class FlushLane implements BatchSides {
       if (page !== end) return false;
     }
     return piece === total;
+  }
+}
+
+/** What the lanes of a domain have left over, to be laid together once more without regard to submitters. */
+export class LeftOvers {
+  readonly #lane: FlushLane;
+  readonly #missing: [FlushLane, number][] = [];
+  readonly #extra: [FlushLane, number][] = [];
+
+  constructor(domain: DomainId, context: DesignContext, idle: IdleTimes) {
+    this.#lane = new FlushLane(domain, context, idle);
+  }
+
+  missing(lane: FlushLane, predicted: number): void {
+    this.#missing.push([lane, predicted]);
+  }
+
+  extra(lane: FlushLane, recorded: number): void {
+    this.#extra.push([lane, recorded]);
+  }
+
+  /** All of it, in order of time. */
+  lane(): FlushLane {
+    const event = ([lane, i]: [FlushLane, number], side: 'expected' | 'seen'): number => lane[side].events[i] ?? 0;
+    this.#missing.sort((a, b) => event(a, 'expected') - event(b, 'expected') || a[1] - b[1]);
+    this.#extra.sort((a, b) => event(a, 'seen') - event(b, 'seen') || a[1] - b[1]);
+    for (const [lane, i] of this.#missing) {
+      this.#lane.intents[this.#lane.expected.length] = lane.intents[i];
+      this.#lane.expected.copy(lane.expected, i);
+    }
+    for (const [lane, i] of this.#extra) this.#lane.seen.copy(lane.seen, i);
+    return this.#lane;
   }
 }

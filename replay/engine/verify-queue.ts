@@ -11,7 +11,8 @@ import type { DomainFlush } from '../designs/domain-flush.ts';
 import { submitter } from '../designs/gather.ts';
 import { BatchTape } from './batch-tape.ts';
 import { COMMAND_ROLE, domainOfCommand, isWholeFlush, roleOf } from './flush-commands.ts';
-import { FlushLane, tapeEmitter } from './flush-lane.ts';
+import { FlushLane, IdleTimes, LeftOvers, tapeEmitter } from './flush-lane.ts';
+import type { AlignmentSink } from './batch-alignment.ts';
 import type { InvReport } from './inv-report.ts';
 import { formatCommand } from './inv-report.ts';
 import type { InvTraits } from './inv-traits.ts';
@@ -35,19 +36,24 @@ export function verifyQueue(trace: Trace, traits: InvTraits, report: InvReport, 
   walk.finish();
 }
 
-/** A command of the queue that waits for the wait behind it. */
+/** A command of the queue that waits for the wait behind it. `mark` 1: it may have to do with a change of configuration. */
 interface OpenBatch {
   readonly event: number;
   readonly time: Nanoseconds;
   mark: number;
 }
 
+/** Submitter of commands whose submitter is not known. */
+const NOBODY = Number.MIN_SAFE_INTEGER;
+
 class QueueWalk {
   readonly #traits: InvTraits;
   readonly #report: InvReport;
   readonly #dialect: number;
   readonly #typeNames: readonly string[];
-  readonly #lanes = new Map<DomainId, FlushLane>();
+  /** By domain, then by submitter; those of commands whose submitter is not known under `NOBODY`. */
+  readonly #lanes = new Map<DomainId, Map<number, FlushLane>>();
+  readonly #idle = new Map<DomainId, IdleTimes>();
   readonly #devices = new Map<RequesterId, DomainId>();
   readonly #tags = new CacheTags();
   readonly #flush: DomainFlush;
@@ -58,7 +64,7 @@ class QueueWalk {
   #key = 0;
   #mark = 0;
   /** Recorded batches that no wait has closed yet. */
-  readonly #open = new Map<DomainId, OpenBatch>();
+  readonly #open = new Map<FlushLane, OpenBatch>();
   #afterConfiguration = false;
   #swaps = 0;
   #unions = 0;
@@ -106,7 +112,7 @@ class QueueWalk {
           }
           break;
         case STREAM_ID.inv:
-          this.#inv(rows.inv.columns, r);
+          this.#inv(rows.inv.columns, r, cpu[i] ?? ABSENT, task[i] ?? ABSENT);
           break;
         default:
       }
@@ -158,23 +164,33 @@ class QueueWalk {
   }
 
   #begin(domain: DomainId, cpu: number, task: number, mark: number): FlushLane {
-    const lane = this.#laneOf(domain);
-    this.#lane = lane;
     this.#key = submitter(cpu, task);
     this.#mark = mark;
+    const lane = this.#laneOf(domain, this.#key);
+    this.#lane = lane;
     return lane;
   }
 
   #closePrediction(): void {
-    this.#lane?.expected.close(this.#event, this.#time, this.#key, this.#mark);
+    const tape = this.#lane?.expected;
+    if (tape !== undefined && tape.pending > 0) tape.close(this.#event, this.#time, this.#key, this.#mark);
   }
 
-  #laneOf(domain: DomainId): FlushLane {
-    let lane = this.#lanes.get(domain);
-    if (lane === undefined) {
-      lane = new FlushLane(domain, this.#traits.context);
-      this.#lanes.set(domain, lane);
+  #laneOf(domain: DomainId, key: number): FlushLane {
+    let byKey = this.#lanes.get(domain);
+    let idle = this.#idle.get(domain);
+    if (byKey === undefined || idle === undefined) {
+      byKey = new Map();
+      // where mapping flushes, a mapping without a flush tells that no device is there
+      idle = new IdleTimes(this.#dialect === DIALECT.amd && this.#traits.context.cachingMode);
+      this.#lanes.set(domain, byKey);
+      this.#idle.set(domain, idle);
       this.#tags.assign({ domain, unit: 0, type: 0, device: ABSENT, pasid: 0 });
+    }
+    let lane = byKey.get(key);
+    if (lane === undefined) {
+      lane = new FlushLane(domain, this.#traits.context, idle);
+      byKey.set(key, lane);
     }
     return lane;
   }
@@ -183,7 +199,7 @@ class QueueWalk {
     return domain !== ABSENT || device === ABSENT ? domain : (this.#devices.get(device) ?? ABSENT);
   }
 
-  #inv(columns: Columns<'inv'>, r: number): void {
+  #inv(columns: Columns<'inv'>, r: number, cpu: number, task: number): void {
     const form = columns.form[r];
     if (form !== INV_FORM.words && form !== INV_FORM.decoded) return;
     if (columns.dialect[r] !== this.#dialect) {
@@ -194,13 +210,14 @@ class QueueWalk {
     const w0Hi = columns.w0Hi[r] ?? 0;
     switch (roleOf(this.#dialect, w0Lo, w0Hi)) {
       case COMMAND_ROLE.flush:
-        this.#flushed(columns, r, w0Lo, w0Hi);
+        this.#flushed(columns, r, cpu, task);
         break;
       case COMMAND_ROLE.wait:
         this.#waited();
         break;
       case COMMAND_ROLE.configuration:
-        this.#afterConfiguration = true;
+        // no request but UNMAP takes mappings away
+        this.#afterConfiguration = this.#dialect !== DIALECT.virtio;
         this.#report.skip(`${this.#nameOf(w0Lo, w0Hi)}: implied by an attachment, not by an unmap`);
         break;
       default:
@@ -208,15 +225,17 @@ class QueueWalk {
     }
   }
 
-  #flushed(columns: Columns<'inv'>, r: number, w0Lo: number, w0Hi: number): void {
+  #flushed(columns: Columns<'inv'>, r: number, cpu: number, task: number): void {
+    const w0Lo = columns.w0Lo[r] ?? 0;
+    const w0Hi = columns.w0Hi[r] ?? 0;
     const domain = domainOfCommand(this.#dialect, w0Lo, w0Hi);
-    const lane = this.#laneOf(domain);
+    const lane = this.#laneOf(domain, task === ABSENT ? NOBODY : submitter(cpu, task));
     const whole = isWholeFlush(this.#dialect, w0Lo);
-    let open = this.#open.get(domain);
+    const open = this.#open.get(lane);
     if (open === undefined) {
       // a lone command behind a change of configuration likely is its own
-      open = { event: this.#event, time: this.#time, mark: whole || this.#afterConfiguration ? 1 : 0 };
-      this.#open.set(domain, open);
+      const mark = whole || this.#afterConfiguration ? 1 : 0;
+      this.#open.set(lane, { event: this.#event, time: this.#time, mark });
     } else if (!whole) open.mark = 0;
     this.#afterConfiguration = false;
     lane.seen.command(
@@ -237,7 +256,10 @@ class QueueWalk {
       this.#report.skip('wait for commands that no unmap asks for');
       return;
     }
-    for (const [domain, { event, time, mark }] of this.#open) this.#laneOf(domain).seen.close(event, time, 0, mark);
+    for (const [lane, { event, time, mark }] of this.#open) {
+      lane.seen.close(event, time, NOBODY, mark);
+      this.#idle.get(lane.domain)?.flushed(time, mark === 1);
+    }
     this.#open.clear();
   }
 
@@ -247,8 +269,11 @@ class QueueWalk {
   }
 
   finish(): void {
-    if (this.#open.size > 0) this.#report.skip('commands that the end of the trace cuts off', this.#open.size);
-    for (const lane of this.#lanes.values()) this.#judge(lane);
+    if (this.#open.size > 0) {
+      if (this.#traits.waits) this.#report.skip('wait behind the end of the trace', this.#open.size);
+      for (const [lane, { event, time }] of this.#open) lane.seen.close(event, time, NOBODY, 2);
+    }
+    for (const [domain, lanes] of this.#lanes) this.#judge(domain, [...lanes.values()]);
     const { context } = this.#traits;
     if (this.#dialect === DIALECT.amd) {
       this.#report.note('the log shows only the domain of an invalidation: domains, numbers and order are compared');
@@ -260,22 +285,50 @@ class QueueWalk {
     }
     if (context.cachingMode && this.#dialect === DIALECT.amd) this.#report.note('NpCache: mapping flushes too');
     if (this.#unions > 0) this.#report.note(`${this.#unions} flushes cover several unmaps of their submitter`);
-    if (this.#swaps > 0) this.#report.note(`${this.#swaps} flushes of different submitters changed places`);
+    if (this.#swaps > 0)
+      this.#report.note(`${this.#swaps} flushes changed places: of different submitters, or recorded at the same time`);
     if (this.#unknownMaps > 0) this.#report.skip('map whose domain is not known', this.#unknownMaps);
   }
 
-  #judge(lane: FlushLane): void {
-    const { expected, seen } = lane;
-    if (seen.length === 0) {
-      this.#report.skip('flush in a domain that the queue never names', expected.length);
+  /** First each submitter's commands by themselves, in order; then what is left of all together, by time. */
+  #judge(domain: DomainId, lanes: readonly FlushLane[]): void {
+    const end = Math.max(...lanes.map((lane) => lane.seen.times.at(-1) ?? -1));
+    if (end < 0) {
+      const count = lanes.reduce((sum, lane) => sum + lane.expected.length, 0);
+      this.#report.skip('flush in a domain that the queue never names', count);
       return;
     }
-    const end = seen.times[seen.length - 1] ?? 0;
+    if (lanes.length === 1) {
+      for (const lane of lanes) this.#compare(lane, end);
+      return;
+    }
+    const rest = new LeftOvers(domain, this.#traits.context, this.#idle.get(domain) ?? new IdleTimes());
+    for (const lane of lanes) {
+      if (lane.seen.length === 0 || lane.expected.length === 0) {
+        for (let i = 0; i < lane.expected.length; i++) rest.missing(lane, i);
+        for (let i = 0; i < lane.seen.length; i++) rest.extra(lane, i);
+      } else {
+        lane.align({
+          ...this.#sink(lane, end),
+          missing: (predicted) => rest.missing(lane, predicted),
+          extra: (recorded) => rest.extra(lane, recorded),
+        });
+      }
+    }
+    this.#compare(rest.lane(), end);
+  }
+
+  #compare(lane: FlushLane, end: Nanoseconds): void {
+    lane.align(this.#sink(lane, end));
+  }
+
+  #sink(lane: FlushLane, end: Nanoseconds): AlignmentSink {
+    const { expected, seen } = lane;
     const agreed = (recorded: number): void => {
       for (let c = 0; c < seen.size(recorded); c++) this.#report.agreed('inv.flush');
-      if (this.#traits.waits) this.#report.agreed('inv.wait');
+      if (this.#traits.waits && seen.marks[recorded] !== 2) this.#report.agreed('inv.wait');
     };
-    lane.align({
+    return {
       agreed: (_predicted, recorded) => agreed(recorded),
       union: (_predicted, _predictions, recorded, batches) => {
         this.#unions++;
@@ -290,6 +343,10 @@ class QueueWalk {
       missing: (predicted) => {
         if ((expected.times[predicted] ?? 0) > end) {
           this.#report.skip('predicted flush behind the end of the trace');
+          return;
+        }
+        if (lane.expectedMissing(predicted)) {
+          this.#report.skip('map or unmap in a domain without a device');
           return;
         }
         for (let c = 0; c < expected.size(predicted); c++) {
@@ -307,7 +364,7 @@ class QueueWalk {
           this.#report.diverged('inv.flush', seen.events[recorded] ?? 0, 'extra', words, 'no command');
         }
       },
-    });
+    };
   }
 
   #altered(lane: FlushLane, predicted: number, recorded: number): void {
@@ -327,6 +384,6 @@ class QueueWalk {
         else this.#report.altered('inv.flush', event, words, model);
       }
     }
-    if (this.#traits.waits) this.#report.agreed('inv.wait');
+    if (this.#traits.waits && seen.marks[recorded] !== 2) this.#report.agreed('inv.wait');
   }
 }
