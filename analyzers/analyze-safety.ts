@@ -1,5 +1,6 @@
 import { IorrError } from '../traces/errors.ts';
 import { hardwareProfile, withSettings } from '../replay/hardware/profiles.ts';
+import { callsHeader } from '../replay/engine/derived-trace.ts';
 import { safetySteps } from '../replay/engine/safety.ts';
 import type { Analysis } from './analysis.ts';
 import { safetyText } from './safety-text.ts';
@@ -28,7 +29,7 @@ export const safety: Analysis = {
         hint: 'join the trace of the kernel that unmaps: iorr import trace.txt qemu.log -o run.iorr',
       });
     }
-    const profile = withSettings(hardwareProfile(hardware, trace.header), settings);
+    const profile = withSettings(hardwareProfile(hardware, callsHeader(trace)), settings);
     const steps = safetySteps(trace, { hardware: profile });
     for (;;) {
       const step = steps.next();

@@ -1,9 +1,10 @@
 import { IorrError } from '../traces/errors.ts';
+import { deriveIntents } from '../replay/engine/derived-trace.ts';
 import type { CommandSpec } from '../traces/command.ts';
 import { plainEvents } from '../traces/event.ts';
 import { openTrace } from '../traces/file.ts';
 import { STREAM_NAMES } from '../traces/schema.ts';
-import type { ReadPlan } from '../traces/trace.ts';
+import type { ReadPlan, Trace } from '../traces/trace.ts';
 import { matches, parseFilter } from './event-filter.ts';
 import type { EventFilter } from './event-filter.ts';
 import { eventJson, eventText } from './event-text.ts';
@@ -37,6 +38,10 @@ export const catCommand: CommandSpec = {
     { flags: '--device <function>', description: 'only events of this PCI function (0000:00:04.0)' },
     { flags: '--domain <id>', description: 'only events of this domain id' },
     { flags: '--iova <range>', description: 'only events that touch this address or range (0x1000-0x1fff)' },
+    {
+      flags: '--derived',
+      description: "what the trace's ioctls did to page tables and caches, in their place: maps, unmaps, commands",
+    },
     { flags: '--limit <n>', description: 'stop after so many lines' },
   ],
   examples: [
@@ -52,10 +57,11 @@ export const catCommand: CommandSpec = {
     if (!(limit >= 0))
       throw new IorrError('USAGE', `--limit: a number expected, found ${JSON.stringify(options['limit'])}`);
     const show = options['json'] === true || options['format'] === 'ndjson' ? eventJson : eventText;
-    const trace = openTrace(file);
+    const opened = openTrace(file);
     let shown = 0;
     let pending = '';
     try {
+      const trace = options['derived'] === true ? derivedOf(opened, file) : opened;
       for (const segment of trace.segments(planOf(filter))) {
         for (const event of plainEvents(segment, trace.strings)) {
           if (shown >= limit) break;
@@ -78,7 +84,16 @@ export const catCommand: CommandSpec = {
       }
       return io.signal.aborted ? 130 : 0;
     } finally {
-      trace.close();
+      opened.close();
     }
   },
 };
+
+function derivedOf(trace: Trace, file: string): Trace {
+  const derived = deriveIntents(trace);
+  if (derived !== undefined) return derived;
+  throw new IorrError('STREAM_MISSING', "the trace's ioctls tell of no maps or commands that it does not hold itself", {
+    place: { file },
+    hint: `iorr cat ${file}`,
+  });
+}

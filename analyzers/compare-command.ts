@@ -6,6 +6,7 @@ import type { DesignFactory } from '../replay/designs/design.ts';
 import { DESIGNS, findDesign } from '../replay/designs/designs.ts';
 import { compareTrace } from '../replay/engine/compare.ts';
 import { applySettings } from '../replay/engine/compare-settings.ts';
+import { callsHeader } from '../replay/engine/derived-trace.ts';
 import { nearest } from '../traces/nearest.ts';
 import { HARDWARE, hardwareProfile } from '../replay/hardware/profiles.ts';
 import type { CommandInvocation, CommandSpec } from '../traces/command.ts';
@@ -127,7 +128,7 @@ export const compareCommand: CommandSpec = {
     const trace = openTrace(file);
     const progress = io.progress('comparing', trace.eventCount);
     try {
-      const named = hardwareProfile(String(options['hardware']), trace.header);
+      const named = hardwareProfile(String(options['hardware']), callsHeader(trace));
       const costs = costProfile(String(options['profile']), trace.header);
       const { hardware, profile, parameters } = applySettings(settings, named, costs, designs);
       const page = typeof options['html'] === 'string' ? options['html'] : undefined;

@@ -1,5 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { ACCESS_MODELS, accessModel } from '../replay/access/access-models.ts';
+import { callsHeader } from '../replay/engine/derived-trace.ts';
 import { replaySteps } from '../replay/engine/replay.ts';
 import type { ReplayOptions } from '../replay/engine/replay.ts';
 import { HARDWARE, hardwareProfile, withSettings } from '../replay/hardware/profiles.ts';
@@ -68,7 +69,7 @@ export const replayCommand: CommandSpec = {
     const trace = openTrace(file);
     const progress = io.progress('replaying', trace.eventCount * repeat);
     try {
-      const hardware = withSettings(hardwareProfile(String(options['hardware']), trace.header), settings);
+      const hardware = withSettings(hardwareProfile(String(options['hardware']), callsHeader(trace)), settings);
       const replay: ReplayOptions = {
         hardware,
         repeat,

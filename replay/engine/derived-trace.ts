@@ -7,8 +7,9 @@ import { SEGMENT_EVENTS, SegmentBuilder } from '../../traces/segment.ts';
 import type { Segment } from '../../traces/segment.ts';
 import type { EventSink, ReadPlan, Trace } from '../../traces/trace.ts';
 import type { DomainId } from '../../traces/units.ts';
-import { AS_RECORDED } from './chosen-hardware.ts';
+import { AS_RECORDED, chooseDriver } from './chosen-hardware.ts';
 import { IntentWriter } from './ioctl-intents.ts';
+import { findHardware } from './recorded-hardware.ts';
 import { IoctlVerification, traceFacts } from './verify-ioctl.ts';
 import type { TraceFacts } from './verify-ioctl.ts';
 
@@ -124,6 +125,17 @@ export function deriveIntents(trace: Trace): DerivedTrace | undefined {
   }
   const derived = new DerivedTrace(trace);
   return derived.streamCounts.map + derived.streamCounts.unmap + derived.derivation.commands > 0 ? derived : undefined;
+}
+
+/**
+ * The header of a trace, with the IOMMU that its calls show where it names none and user space asked that for invalidations: so
+ * that `auto` hardware is of the right architecture.
+ */
+export function callsHeader(trace: Trace): TraceHeader {
+  const { header, streamCounts } = trace;
+  if (header.host.iommu !== undefined || streamCounts.ioctl === 0 || !invalidates(trace)) return header;
+  const iommu = chooseDriver('auto', findHardware(trace), header)?.name;
+  return iommu === undefined ? header : { ...header, host: { ...header.host, iommu } };
 }
 
 /** What results say about derived intents. */

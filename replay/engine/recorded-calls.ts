@@ -7,9 +7,10 @@ import type { UserMemory } from '../../traces/user-memory.ts';
 const PID = 7;
 const IOMMUFD = 3;
 
-/** An ioctl on `iommufd`, a /dev/iommu: u32 words of its struct before and after. */
+/** An ioctl on `iommufd`, a /dev/iommu, or on another file: u32 words of its struct before and after. */
 interface RecordedIoctl {
   readonly request: number;
+  readonly file?: { readonly fd: number; readonly path: string };
   readonly errno?: number;
   readonly before: readonly number[];
   readonly after?: readonly number[];
@@ -74,17 +75,18 @@ export class RecordedCalls {
     return this;
   }
 
-  ioctl({ request, errno = 0, before, after, memory = [] }: RecordedIoctl): this {
+  ioctl({ request, file, errno = 0, before, after, memory = [] }: RecordedIoctl): this {
     const { trace } = this;
+    const { fd, path } = file ?? { fd: this.iommufd, path: '/dev/iommu' };
     const row = trace.begin(STREAM_ID.ioctl, this.#time++, -1, this.tid);
     const { columns } = trace.rows.ioctl;
     columns.pid[row] = PID;
-    columns.fd[row] = this.iommufd;
+    columns.fd[row] = fd;
     columns.request[row] = request;
     columns.errno[row] = errno;
     columns.retLo[row] = -errno;
     columns.retHi[row] = errno === 0 ? 0 : -1;
-    columns.path[row] = trace.intern('/dev/iommu');
+    columns.path[row] = trace.intern(path);
     columns.argLo[row] = 0x1000;
     columns.seen[row] = SEEN.argument | SEEN.before | SEEN.after;
     trace.setBytes(columns.before, row, words(before));

@@ -1,4 +1,13 @@
-import { ATTACH, DIALECT, INV_FORM, OUTCOME, RESET, STREAM_ID, STREAM_NAMES } from '../../traces/schema.ts';
+import {
+  ATTACH,
+  DERIVED_DEVICE,
+  DIALECT,
+  INV_FORM,
+  OUTCOME,
+  RESET,
+  STREAM_ID,
+  STREAM_NAMES,
+} from '../../traces/schema.ts';
 import type { Columns } from '../../traces/schema.ts';
 import type { Segment } from '../../traces/segment.ts';
 import type { Trace } from '../../traces/trace.ts';
@@ -16,6 +25,8 @@ import { submitter } from '../designs/gather.ts';
 import { CONTROL_COLUMNS, createControls } from './controls.ts';
 import type { Controls } from './controls.ts';
 import { derivationCaveats, deriveIntents } from './derived-trace.ts';
+import type { DerivedSegment } from './derived-trace.ts';
+import { GuestDeviceTlbs } from './guest-device-tlbs.ts';
 import { changesTables } from './table-changes.ts';
 import { UnmapLedger } from './unmap-ledger.ts';
 import type { UnflushedCounts } from './unmap-ledger.ts';
@@ -77,7 +88,7 @@ export function* safetySteps(recording: Trace, options: SafetyOptions = {}): Gen
   const derived = deriveIntents(recording);
   const trace = derived ?? recording;
   const profile = options.hardware ?? hardwareProfile('auto', trace.header);
-  const run = new SafetyRun(profile);
+  const run = new SafetyRun(profile, derived !== undefined && derived.derivation.commands > 0);
   for (const segment of trace.segments({ columns: COLUMNS, reuse: true })) {
     run.segment(segment);
     yield segment.firstEvent + segment.count;
@@ -91,6 +102,9 @@ class SafetyRun {
   readonly #controls: Controls;
   readonly #findings = new FindingList();
   readonly #ledger = new UnmapLedger(this.#findings);
+  /** Commands are those that user space asked for, and no others: unmaps are flushed by commands that nobody saw. */
+  readonly #ofGuests: boolean;
+  readonly #guests = new GuestDeviceTlbs(this.#findings);
   readonly #scope = commandScope();
   readonly #row = new Int32Array(STREAM_NAMES.length);
   readonly #commands = { iotlb: 0, deviceTlb: 0, waits: 0 };
@@ -107,8 +121,9 @@ class SafetyRun {
   #last: Nanoseconds = 0;
   #events = 0;
 
-  constructor(profile: HardwareProfile) {
+  constructor(profile: HardwareProfile, ofGuests: boolean) {
     this.#profile = profile;
+    this.#ofGuests = ofGuests;
     this.#machine = createMachine(profile, {
       unmappedAccess: 'fill',
       onDrop: (slot, why, cache) => {
@@ -120,7 +135,7 @@ class SafetyRun {
     this.#controls = createControls(this.#machine);
   }
 
-  segment({ stream, time, count, rows, firstEvent, cpu, task }: Segment): void {
+  segment({ stream, time, count, rows, firstEvent, cpu, task, origins }: Segment & Partial<DerivedSegment>): void {
     const row = this.#row.fill(0);
     const { clock } = this.#machine;
     this.#events += count;
@@ -136,7 +151,8 @@ class SafetyRun {
           this.#access(rows.dma.columns, r, event);
           break;
         case STREAM_ID.inv:
-          this.#command(rows.inv.columns, r, event, submitter(cpu[i]!, task[i]!));
+          if (this.#ofGuests) this.#guestCommand(rows.inv.columns, r, origins === undefined ? event : origins[i]!);
+          else this.#command(rows.inv.columns, r, event, submitter(cpu[i]!, task[i]!));
           break;
         case STREAM_ID.map:
           this.#map(rows.map.columns, r, event);
@@ -145,7 +161,7 @@ class SafetyRun {
           this.#unmap(rows.unmap.columns, r, event, submitter(cpu[i]!, task[i]!));
           break;
         case STREAM_ID.attach:
-          this.#attach(rows.attach.columns, r);
+          this.#attach(rows.attach.columns, r, origins === undefined ? event : origins[i]!);
           break;
         default:
       }
@@ -168,7 +184,7 @@ class SafetyRun {
 
   #map(map: Columns<'map'>, r: number, event: number): void {
     this.#controls.map(map, r);
-    if (!changesTables(map.origin[r]!, map.domain[r]!)) return;
+    if (this.#ofGuests || !changesTables(map.origin[r]!, map.domain[r]!)) return;
     const domain = this.#domain(map.domain[r]!, map.device[r]!);
     if (domain < 0) return;
     const first = (map.iovaHi[r]! >>> 0) * 0x100000 + (map.iovaLo[r]! >>> 12);
@@ -177,7 +193,7 @@ class SafetyRun {
 
   #unmap(unmap: Columns<'unmap'>, r: number, event: number, key: number): void {
     this.#controls.unmap(unmap, r, event);
-    if (!changesTables(unmap.origin[r]!, unmap.domain[r]!)) return;
+    if (this.#ofGuests || !changesTables(unmap.origin[r]!, unmap.domain[r]!)) return;
     const domain = this.#domain(unmap.domain[r]!, unmap.device[r]!);
     if (domain < 0) return;
     const first = (unmap.iovaHi[r]! >>> 0) * 0x100000 + (unmap.iovaLo[r]! >>> 12);
@@ -185,9 +201,13 @@ class SafetyRun {
     if (last >= first) this.#ledger.unmap(domain, first, last, this.#now, event, key);
   }
 
-  #attach(attach: Columns<'attach'>, r: number): void {
+  #attach(attach: Columns<'attach'>, r: number, event: number): void {
     this.#controls.attach(attach, r);
     const kind = attach.kind[r]!;
+    if (attach.device[r]! >= DERIVED_DEVICE) {
+      this.#guests.attach(attach, r, event, this.#now);
+      if (kind !== ATTACH.attach) return;
+    }
     const domain = attach.domain[r]!;
     if (domain < 0) return;
     if (kind === ATTACH.tagAssign) this.#ledger.tag(domain, attach.type[r]!, attach.unit[r]!, attach.device[r]!);
@@ -230,8 +250,27 @@ class SafetyRun {
     }
   }
 
+  /** A command of a list that user space gave: it says nothing about the unmaps that the kernel flushes itself. */
+  #guestCommand(inv: Columns<'inv'>, r: number, event: number): void {
+    const scope = this.#scope;
+    const dialect = inv.dialect[r]!;
+    const w0Lo = inv.w0Lo[r]!;
+    const w0Hi = inv.w0Hi[r]!;
+    readScope(scope, dialect, w0Lo, w0Hi, inv.w1Lo[r]!, inv.w1Hi[r]!, inv.w2Lo[r]!, inv.w2Hi[r]!);
+    this.#dropped = 0;
+    this.#controls.inv(inv, r);
+    if (scope.kind === SCOPE.wait) this.#commands.waits++;
+    else if (scope.kind === SCOPE.iotlb) this.#commands.iotlb++;
+    else if (scope.kind === SCOPE.deviceTlb) this.#commands.deviceTlb++;
+    if (scope.kind !== SCOPE.wait && scope.kind !== SCOPE.none && scope.first === 0 && scope.last === EVERY_PAGE) {
+      this.#domainWide++;
+    }
+    this.#guests.command(dialect, scope, w0Lo, w0Hi, event, this.#now);
+  }
+
   finish(trace: Trace, derivation: readonly string[]): SafetyResult {
     this.#ledger.finish(this.#now, Math.max(0, this.#events - 1));
+    this.#guests.finish(this.#events, this.#now);
     const counts = this.#machine.finish(this.#last);
     const controls = this.#controls.counts;
     const accesses = this.#accesses > 0;
@@ -247,7 +286,7 @@ class SafetyRun {
       exposure: truth ? counts.exposure : null,
       deviceExposure: truth ? (counts.deviceExposure ?? null) : null,
       stale: truth ? counts.stale : null,
-      unflushed: none || controls.unmaps === 0 ? null : this.#ledger.iotlbCounts(),
+      unflushed: none || controls.unmaps === 0 || this.#ofGuests ? null : this.#ledger.iotlbCounts(),
       unflushedDevices: this.#ledger.deviceCounts(),
       commands: this.#commands,
       deviceTlbPerIotlb: iotlb === 0 ? null : deviceTlb / iotlb,
@@ -281,13 +320,27 @@ class SafetyRun {
     const { maps, unmaps, unattributed, foreign } = this.#controls.counts;
     const list: string[] = [];
     if (!accesses) list.push('no accesses: what was cached is unknown, so exposure, stale and wasted are too');
-    if (unmaps === 0) list.push('no unmaps: nothing can be stale');
+    if (unmaps === 0 && !this.#ofGuests) list.push('no unmaps: nothing can be stale');
+    if (this.#ofGuests) list.push(...this.#guestCaveats());
     if (this.#commands.iotlb === 0) list.push('no commands: whether unmaps were followed by one is unknown');
     if (unattributed > 0) list.push(`${unattributed} of ${maps + unmaps} maps and unmaps have no domain: not judged`);
     if (foreign > 0) list.push(`${foreign} commands of a dialect that ${this.#profile.name} does not take`);
     if (this.#ledger.givenUp > 0) list.push(`${this.#ledger.givenUp} unmaps were given up: too many without a command`);
     const { lost } = trace.health;
     if (lost > 0) list.push(`${lost} events were lost while recording: what seems missing may be among them`);
+    return list;
+  }
+
+  #guestCaveats(): string[] {
+    const list = [
+      "what guests changed in their own tables is taken from their IOTLB invalidations; findings about their devices' TLBs are at events of the recording's calls",
+    ];
+    const { unjudged } = this.#guests;
+    if (unjudged > 0) {
+      list.push(
+        `${unjudged} IOTLB invalidations are of guests whose devices have several tables, not all of them with ATS: whether a device's TLB had to be told is unknown`,
+      );
+    }
     return list;
   }
 

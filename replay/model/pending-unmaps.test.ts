@@ -32,6 +32,37 @@ describe('unmaps that wait for a command', () => {
     expect(pending.count).toBe(0);
   });
 
+  test('the rest of a range of which some waits already', () => {
+    const { pending, told } = pendingWithLog();
+    const page = fc.nat(40);
+    fc.assert(
+      fc.property(fc.array(fc.tuple(page, page, fc.boolean()), { maxLength: 30 }), (steps) => {
+        const waiting = new Set<number>();
+        for (const [a, b, isCover] of steps) {
+          const [first, last] = [Math.min(a, b), Math.max(a, b)];
+          let named = 0;
+          for (let at = first; at <= last; at++) {
+            if (isCover && waiting.delete(at)) named++;
+            if (!isCover) waiting.add(at);
+          }
+          if (isCover) expect(pending.cover(first, last, 1, 7)).toBe(named);
+          else pending.addRest(first, last, 0, 0, 7);
+        }
+        expect(pending.cover(0, 100, 2, 7)).toBe(waiting.size);
+      }),
+    );
+    expect(told.every(({ how }) => how === SETTLED.covered)).toBe(true);
+    pending.addRest(10, 12, 0, 3, 7);
+    pending.addRest(8, 20, 0, 4, 7);
+    told.length = 0;
+    pending.finish(9);
+    expect(told.map(({ pages, unmap }) => [pages, unmap])).toEqual([
+      [2, 4],
+      [3, 3],
+      [8, 4],
+    ]);
+  });
+
   test('what a flush of its own submitter leaves out is overdue once the submitter goes on', () => {
     const { pending, told } = pendingWithLog();
     pending.add(10, 10, 100, 1, 7);

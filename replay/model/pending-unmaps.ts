@@ -55,6 +55,17 @@ export class PendingUnmaps {
     this.#wait(submitter, 1);
   }
 
+  /** Like `add`, for pages of which some may be waiting already: the rest of them. */
+  addRest(first: PageNumber, last: PageNumber, time: Nanoseconds, event: number, submitter: number): void {
+    for (let from = first; from <= last; ) {
+      const next = this.#ranges[this.#from(from)];
+      const free = Math.min(last, (next?.first ?? Number.POSITIVE_INFINITY) - 1);
+      if (free >= from) this.add(from, free, time, event, submitter);
+      if (next === undefined) return;
+      from = next.last + 1;
+    }
+  }
+
   /** A command of `submitter` covers these pages. Returns how many of them were waiting. */
   cover(first: PageNumber, last: PageNumber, event: number, submitter: number): number {
     const pages = this.#settle(first, last, SETTLED.covered, event);
