@@ -7,6 +7,8 @@ import type { OwnerRows } from './owner-rows.ts';
 
 /** Maps and unmaps of one driver's work on one task and CPU follow each other this closely. */
 const TOGETHER: Nanoseconds = 1_000_000;
+/** So with the same neighbour on both sides. */
+const BETWEEN: Nanoseconds = 10_000_000;
 /** With a neighbour on one side only, or two that differ: nearer than the other by these factors, the less the closer it is. */
 const CLOSE: Nanoseconds = 25_000;
 const NEARER = 4;
@@ -45,7 +47,7 @@ export function labelBursts(guest: Trace, maps: OwnerRows, unmaps: OwnerRows): b
     }
     const { time } = cursor;
     const domain = rows.domain.get(row);
-    if (actor.waiting.length > 0 && time - actor.waitingTo > TOGETHER) {
+    if (actor.waiting.length > 0 && time - actor.waitingTo > BETWEEN) {
       if (settle(actor, -1, time, maps, unmaps)) labelled = true;
       actor.domain = -1;
     }
@@ -81,7 +83,7 @@ function settle(actor: Neighbourhood, next: DomainId, time: Nanoseconds, maps: O
   const before = actor.domain >= 0 ? actor.waitingFrom - actor.time : Number.POSITIVE_INFINITY;
   const after = next >= 0 ? time - actor.waitingTo : Number.POSITIVE_INFINITY;
   let domain = -1;
-  if (actor.domain === next && before <= TOGETHER && after <= TOGETHER) domain = next;
+  if (actor.domain === next && before <= BETWEEN && after <= BETWEEN) domain = next;
   else if (isNearer(before, after)) domain = actor.domain;
   else if (isNearer(after, before)) domain = next;
   if (domain >= 0) {
