@@ -87,6 +87,24 @@ const basic: FailingCase = (kernel, _held, arm) => {
   return true;
 };
 
+/** A domain, memory that is mapped while it is there, another after the first is gone. */
+const domainAround =
+  (map: (kernel: FailingKernel, ioas: number) => number | undefined): FailingCase =>
+  (kernel, _held, arm) => {
+    const ioas = setUp(kernel);
+    if (ioas === undefined) return false;
+    arm();
+    const device = deviceOf(kernel, ioas);
+    if (device === undefined || map(kernel, ioas) === undefined) return false;
+    return destroyed(kernel, device[4] ?? 0) && deviceOf(kernel, ioas) !== undefined;
+  };
+
+const mapDomain = domainAround((kernel, ioas) => mapped(kernel, ioas, 262_144));
+
+const mapFileDomain = domainAround(
+  (kernel, ioas) => run(kernel, 0x3b8f, [40, READ_WRITE, ioas, kernel.file, 0, 0, 262_144, 0, 0, 0])?.[8],
+);
+
 const mapTwoDomains: FailingCase = (kernel, _held, arm) => {
   const ioas = setUp(kernel);
   const first = ioas === undefined ? undefined : deviceOf(kernel, ioas);
@@ -109,37 +127,67 @@ const accessRw: FailingCase = (kernel, held, arm) => {
     const words = mock(8, held.access ?? 0, iova, 0, 64, 0, SCRATCH, 0, flags);
     if (typeof kernel.ioctl(TEST, words, MAKES, [data]) === 'number') return false;
   }
+  // More than one page's worth of pins at once, the slow way.
+  const much = { field: 'access_rw.uptr', address: SCRATCH, bytes: new Uint8Array(32_768) };
+  const slowly = mock(8, held.access ?? 0, iova, 0, 32_768, 0, SCRATCH, 0, 4);
+  if (typeof kernel.ioctl(TEST, slowly, [...MAKES, 'absorbed'], [much]) === 'number') return false;
   closed(kernel, held);
   return true;
 };
 
-const accessPinDomain: FailingCase = (kernel, held, arm) => {
-  const ioas = setUp(kernel);
-  const device = ioas === undefined ? undefined : deviceOf(kernel, ioas);
-  const iova = ioas === undefined ? undefined : mapped(kernel, ioas, BUFFER_BYTES);
-  if (ioas === undefined || iova === undefined || !accessOf(kernel, held, ioas, 1)) return false;
+/** Pins of an access, where a domain has the pages pinned already, and where nobody has. */
+const accessPin =
+  (withDomain: boolean): FailingCase =>
+  (kernel, held, arm) => {
+    const ioas = setUp(kernel);
+    const device = ioas === undefined || !withDomain ? undefined : deviceOf(kernel, ioas);
+    const iova = ioas === undefined ? undefined : mapped(kernel, ioas, BUFFER_BYTES);
+    if (ioas === undefined || iova === undefined || !accessOf(kernel, held, ioas, 1)) return false;
+    arm();
+    const words = mock(7, held.access ?? 0, 0, 0, iova, 0, BUFFER_BYTES, 0, BUFFER, 0);
+    const pages = run(kernel, TEST, words, [...MAKES, 'refuses']);
+    if (pages === undefined || run(kernel, TEST, mock(6, held.access ?? 0, pages[5] ?? 0)) === undefined) return false;
+    closed(kernel, held);
+    return device === undefined || destroyed(kernel, device[4] ?? 0);
+  };
+
+const APERTURE = 0x100_0000;
+
+/** Two IOASes that map the same page of the aperture. */
+function twoIoases(kernel: FailingKernel): readonly [number, number] | undefined {
+  if (!kernel.open()) return undefined;
+  const [first, second] = [ioasOf(kernel), ioasOf(kernel)];
+  if (first === undefined || second === undefined) return undefined;
+  for (const ioas of [first, second]) if (mapped(kernel, ioas, 4096, APERTURE) === undefined) return undefined;
+  return [first, second];
+}
+
+function infoOf(kernel: FailingKernel, device: number): boolean {
+  const info = { field: 'data_uptr', address: SCRATCH, bytes: new Uint8Array(8) };
+  return typeof kernel.ioctl(0x3b8a, [40, 0, device, 8, SCRATCH, 0, 0, 0, 0, 0], MAKES, [info]) !== 'number';
+}
+
+/** As kernels before PASIDs and vIOMMUs test it: a HWPT, and a device that is moved between it and an IOAS. */
+const deviceReplace: FailingCase = (kernel, _held, arm) => {
+  const [first, second] = twoIoases(kernel) ?? [];
+  if (first === undefined || second === undefined) return false;
   arm();
-  const words = mock(7, held.access ?? 0, 0, 0, iova, 0, BUFFER_BYTES, 0, BUFFER, 0);
-  const pages = run(kernel, TEST, words, [...MAKES, 'refuses']);
-  if (pages === undefined || run(kernel, TEST, mock(6, held.access ?? 0, pages[5] ?? 0)) === undefined) return false;
-  closed(kernel, held);
-  return destroyed(kernel, device?.[4] ?? 0);
+  const [, , , , made, , idev] = deviceOf(kernel, first) ?? [];
+  if (made === undefined || idev === undefined || !infoOf(kernel, idev)) return false;
+  const hwpt = run(kernel, 0x3b89, [48, 0, idev, first, 0, 0, 0, 0, 0, 0, 0, 0])?.[4];
+  if (hwpt === undefined || run(kernel, TEST, mock(10, made, second)) === undefined) return false;
+  return run(kernel, TEST, mock(10, made, hwpt)) !== undefined;
 };
 
 const device: FailingCase = (kernel, held, arm) => {
-  const APERTURE = 0x100_0000;
-  if (!kernel.open()) return false;
-  const [first, second] = [ioasOf(kernel), ioasOf(kernel)];
+  const [first, second] = twoIoases(kernel) ?? [];
   if (first === undefined || second === undefined) return false;
-  for (const ioas of [first, second]) if (mapped(kernel, ioas, 4096, APERTURE) === undefined) return false;
   arm();
   const made = deviceOf(kernel, first, 4);
   if (made === undefined) return false;
   held.device = made[4] ?? 0;
   const idev = made[6] ?? 0;
-  const info = { field: 'data_uptr', address: SCRATCH, bytes: new Uint8Array(8) };
-  const asked = kernel.ioctl(0x3b8a, [40, 0, idev, 8, SCRATCH, 0, 0, 0, 0, 0], MAKES, [info]);
-  if (typeof asked === 'number') return false;
+  if (!infoOf(kernel, idev)) return false;
   const hwptOf = (flags: number): number | undefined =>
     run(kernel, 0x3b89, [48, flags, idev, first, 0, 0, 0, 0, 0, 0, 0, 0])?.[4];
   const hwpt = hwptOf(8);
@@ -169,9 +217,13 @@ const device: FailingCase = (kernel, held, arm) => {
 
 export const FAILING_CASES: Readonly<Record<string, FailingCase>> = {
   basic,
+  'map into a domain': mapDomain,
+  'map a file into a domain': mapFileDomain,
   'map two domains': mapTwoDomains,
   'access, read and write': accessRw,
-  'access, pins and a domain': accessPinDomain,
+  'access, pins': accessPin(false),
+  'access, pins and a domain': accessPin(true),
+  'device, attach and replace': deviceReplace,
   device,
 };
 

@@ -1,5 +1,6 @@
 import { AddressSpace } from '../model/iommufd/address-space.ts';
 import { Backing, PAGE_SIZE } from '../model/iommufd/backing.ts';
+import type { MemoryFile } from '../model/iommufd/file-pages.ts';
 import { iommufdIoctls } from '../model/iommufd/families.ts';
 import { runIoctl } from '../model/iommufd/ioctl.ts';
 import { openIommufd } from '../model/iommufd/iommufd-file.ts';
@@ -42,6 +43,8 @@ export class FailingKernel {
   readonly process: Process;
   readonly #machine = new Machine(mockBackend);
   readonly #proc: number;
+  /** A memfd of `BUFFER_BYTES`. */
+  readonly file: number;
   /** fail_nth of the task. */
   #left = 0;
   #armed = false;
@@ -65,6 +68,11 @@ export class FailingKernel {
     this.process = new Process(7, memory);
     this.#machine.processes.set(7, this.process);
     for (let fd = 0; fd < 3; fd++) this.process.install(other());
+    const backing = new Backing(BUFFER_BYTES);
+    const buffer: MemoryFile = { kind: 'memfd', refs: 0, backing, release: () => undefined };
+    this.file = this.process.install(buffer);
+    this.calls.call('memfd_create', { path: '/memfd:', fd: -1, ret: this.file });
+    this.calls.call('ftruncate', { path: '/memfd:', fd: this.file, ret: 0, args: [this.file, BUFFER_BYTES] });
     this.#proc = this.process.install(other());
     this.calls.call('openat', { path: '/proc/self/fail-nth', fd: -1, ret: this.#proc });
   }

@@ -58,7 +58,14 @@ export class RecordedCalls {
       fd,
       ret,
       text,
-    }: { readonly path?: string; readonly fd: number; readonly ret: number; readonly text?: string },
+      args = [],
+    }: {
+      readonly path?: string;
+      readonly fd: number;
+      readonly ret: number;
+      readonly text?: string;
+      readonly args?: readonly number[];
+    },
   ): this {
     const { trace } = this;
     const row = trace.begin(STREAM_ID.call, this.#time++, -1, this.tid);
@@ -71,6 +78,8 @@ export class RecordedCalls {
     columns.retLo[row] = ret;
     columns.retHi[row] = ret < 0 ? -1 : 0;
     columns.errno[row] = ret < 0 ? -ret : 0;
+    const words = [columns.a0Lo, columns.a1Lo, columns.a2Lo, columns.a3Lo];
+    for (const [i, word] of words.entries()) word[row] = args[i] ?? 0;
     if (text !== undefined) trace.setBytes(columns.data, row, new TextEncoder().encode(text));
     return this;
   }
