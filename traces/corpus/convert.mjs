@@ -34,7 +34,8 @@ const cli = join(here, '../../dist/cli.js');
 const LONG_CASE = 100;
 
 /**
- * `until`: the mark of the workload behind which the capture is cut; none: the whole capture. `keep`: lines that are kept of a
+ * `until`: the mark of the workload behind which the capture is cut; none: the whole capture. `requests`: lines that stand for
+ * the commands where the guest logs none: its maps and unmaps, the host's commands for them, and what ends the last. `keep`: lines that are kept of a
  * recording of system calls, by what stands in it; `excerpt` says which these are.
  */
 const TRACES = [
@@ -51,6 +52,19 @@ const TRACES = [
     parts: ['trace.txt'],
     until: 'lab: fio-virtio-blk-randrw4k',
   },
+  {
+    name: 'smmuv3-strict-6.12',
+    parts: ['trace.txt', 'qemu_trace.log'],
+    until: 'lab: fio-nvme-seq128k',
+    requests: { guest: / unmap: IOMMU: /, host: / smmuv3_cmdq_opcode <--- SMMU_CMD_TLBI_NH_VA$/, end: ' smmuv3_cmdq_consume_out ' },
+  },
+  {
+    name: 'virtio-iommu-6.12',
+    parts: ['trace.txt', 'qemu_trace.log'],
+    until: 'lab: fio-virtio-blk-seq256k',
+    requests: { guest: / (?:map|unmap): IOMMU: /, host: / virtio_iommu_(?:map|unmap) /, end: ' virtio_iommu_unmap_done ' },
+  },
+  { name: 'amd-vfio-7.2', parts: ['trace.txt', 'qemu_trace.log'] },
   {
     name: 'iommufd-selftest',
     parts: ['iommufd.even.jsonl'],
@@ -133,7 +147,7 @@ async function pick(from, to, keeps) {
 }
 
 /** Cuts the guest's log; returns how many commands it submitted before the cut. */
-async function cutGuest(from, to, mark) {
+async function cutGuest(from, to, mark, requests) {
   let commands = 0;
   let waiting = 0;
   let strict = false;
@@ -147,6 +161,7 @@ async function cutGuest(from, to, mark) {
       if (marked && !(strict && waiting > 0)) return true;
       waiting++;
     } else if (line.includes(` tracing_mark_write: ${mark}`)) marked = true;
+    if (requests?.guest.test(line)) commands++;
     return false;
   });
   return commands;
@@ -167,6 +182,18 @@ function cutHost(from, to, commands) {
   });
 }
 
+/** Cuts QEMU's log behind the n-th command that a map or unmap of the guest asked for. */
+function cutRequests(from, to, count, { host, end }) {
+  let seen = 0;
+  let over = false;
+  return copy(from, to, (line) => {
+    if (over) return true;
+    if (host.test(line)) seen++;
+    over = seen === count && line.includes(end);
+    return seen > count;
+  });
+}
+
 function run(cwd, ...args) {
   const { status, stdout } = spawnSync(process.execPath, [cli, ...args], {
     cwd,
@@ -177,7 +204,7 @@ function run(cwd, ...args) {
   return { status, stdout };
 }
 
-async function convert({ name, from = name, parts, until, keep }, captures, scratch) {
+async function convert({ name, from = name, parts, until, keep, requests }, captures, scratch) {
   const cut = [];
   let commands;
   for (const part of parts) {
@@ -185,7 +212,8 @@ async function convert({ name, from = name, parts, until, keep }, captures, scra
     const target = join(scratch, part);
     if (keep !== undefined) await pick(source, target, await keep(source));
     else if (until === undefined) await copy(source, target, never);
-    else if (part === 'trace.txt') commands = await cutGuest(source, target, until);
+    else if (part === 'trace.txt') commands = await cutGuest(source, target, until, requests);
+    else if (requests !== undefined) await cutRequests(source, target, commands, requests);
     else await cutHost(source, target, commands);
     cut.push(part);
   }
