@@ -27,6 +27,8 @@ export class LinuxLazy extends LinuxStrict {
   readonly #parameters: LazyParameters;
   readonly #queues = new Map<DomainId, FlushQueue>();
   readonly #unmanaged = new Set<DomainId>();
+  /** Flushes so far because a ring was full. */
+  fullRings = 0;
 
   constructor(emit: CommandEmitter, context: DesignContext, parameters: LazyParameters) {
     super(emit, context);
@@ -47,7 +49,10 @@ export class LinuxLazy extends LinuxStrict {
     }
     this.flush.defer(intent);
     const queue = this.#queue(domain);
-    if (queue.mustFlush(cpu)) this.#flushAll(domain, queue);
+    if (queue.mustFlush(cpu)) {
+      this.fullRings++;
+      this.#flushAll(domain, queue);
+    }
     queue.add(cpu, this.#emit.defer(domain, intent.first, intent.last));
     if (queue.timerOn) return;
     queue.timerOn = true;
@@ -87,6 +92,11 @@ export class LinuxLazy extends LinuxStrict {
   /** Ranges queued on a CPU. */
   queued(domain: DomainId, cpu: number): number {
     return this.#queues.get(domain)?.held(cpu) ?? 0;
+  }
+
+  /** The next unmap of this CPU in the domain will find its ring full. */
+  isFull(domain: DomainId, cpu: number): boolean {
+    return this.#queues.get(domain)?.mustFlush(cpu) === true;
   }
 
   #flushAll(domain: DomainId, queue: FlushQueue): void {

@@ -3,6 +3,7 @@ import {
   SMMUV3_OPCODE,
   smmuGranuleShift,
   smmuIsTlbiRange,
+  smmuLeaf,
   smmuOpcode,
   smmuTg,
 } from '../../traces/dialects/smmuv3-fields.ts';
@@ -56,7 +57,8 @@ export class QueueTraits {
     const opcode = smmuOpcode(w0Lo);
     if (smmuIsTlbiRange(w0Lo)) {
       this.#byAddress++;
-      this.#paged.add(domainOfCommand(DIALECT.smmuv3, w0Lo, w0Hi));
+      // a table that is freed is flushed at once in a queued domain too, but not as a leaf
+      if (smmuLeaf(w1Lo)) this.#paged.add(domainOfCommand(DIALECT.smmuv3, w0Lo, w0Hi));
       if (smmuTg(w1Lo) !== 0) {
         this.#ranges++;
         this.#granuleShift = smmuGranuleShift(smmuTg(w1Lo));

@@ -5,17 +5,19 @@ import type { Segment } from '../../traces/segment.ts';
 import type { Trace } from '../../traces/trace.ts';
 import { ABSENT, pageNumber } from '../../traces/units.ts';
 import type { DomainId, Nanoseconds, RequesterId } from '../../traces/units.ts';
-import { CacheTags } from '../designs/cache-tags.ts';
-import { createFlush } from '../designs/flushes.ts';
-import type { DomainFlush } from '../designs/domain-flush.ts';
+import type { CommandEmitter } from '../designs/design.ts';
 import { submitter } from '../designs/gather.ts';
+import { LinuxStrict } from '../designs/linux-strict.ts';
 import { BatchTape } from './batch-tape.ts';
 import { COMMAND_ROLE, domainOfCommand, isWholeFlush, roleOf } from './flush-commands.ts';
 import { FlushLane, IdleTimes, LeftOvers, tapeEmitter } from './flush-lane.ts';
 import type { AlignmentSink } from './batch-alignment.ts';
+import type { RecordedUnmap } from './flush-verifier.ts';
 import type { InvReport } from './inv-report.ts';
 import { formatCommand } from './inv-report.ts';
 import type { InvTraits } from './inv-traits.ts';
+import { LazyCauses } from './lazy-causes.ts';
+import type { LazyEmit } from './lazy-causes.ts';
 import { changesTables } from './table-changes.ts';
 
 const COLUMNS = {
@@ -31,7 +33,7 @@ const COLUMNS = {
  */
 export function verifyQueue(trace: Trace, traits: InvTraits, report: InvReport, design: string): void {
   report.note(`checked against ${design}`);
-  const walk = new QueueWalk(traits, report);
+  const walk = new QueueWalk(traits, report, design === 'linux-lazy');
   for (const segment of trace.segments({ columns: COLUMNS, reuse: true })) walk.segment(segment);
   walk.finish();
 }
@@ -41,6 +43,19 @@ interface OpenBatch {
   readonly event: number;
   readonly time: Nanoseconds;
   mark: number;
+}
+
+/** A queue's command is no submitter's: whoever's ring was full may have sent it. */
+const EVERYBODY = 0;
+/** How long before its unmap a flush may be recorded. */
+const EARLY_NS = 1e6;
+
+/** A recorded flush of a whole domain. `cpu` -1: not known. */
+interface HeldFlush {
+  readonly lane: FlushLane;
+  readonly cpu: number;
+  readonly event: number;
+  readonly time: Nanoseconds;
 }
 
 /** Submitter of commands whose submitter is not known. */
@@ -55,8 +70,11 @@ class QueueWalk {
   readonly #lanes = new Map<DomainId, Map<number, FlushLane>>();
   readonly #idle = new Map<DomainId, IdleTimes>();
   readonly #devices = new Map<RequesterId, DomainId>();
-  readonly #tags = new CacheTags();
-  readonly #flush: DomainFlush;
+  /** One of them makes the predictions. */
+  readonly #design: LinuxStrict | undefined;
+  readonly #causes: LazyCauses | undefined;
+  /** A flush of a whole domain that came when nothing had asked for it yet, but the next unmap may. */
+  #held: HeldFlush | undefined;
   /** Lane of the prediction that is being made, its event, and 1 where permissions are known. */
   #lane: FlushLane | undefined;
   #event = 0;
@@ -70,24 +88,25 @@ class QueueWalk {
   #unions = 0;
   #unknownMaps = 0;
 
-  constructor(traits: InvTraits, report: InvReport) {
+  constructor(traits: InvTraits, report: InvReport, lazy: boolean) {
     this.#traits = traits;
     this.#report = report;
     this.#dialect = traits.context.dialect;
     this.#typeNames = dialectById(this.#dialect)?.typeNames ?? [];
-    const emit = tapeEmitter(new BatchTape(), () => this.#closePrediction());
-    this.#flush = createFlush(
-      {
-        ...emit,
-        command: (_unit, w0Lo, w0Hi, w1Lo, w1Hi, w2Lo, w2Hi, w3Lo, w3Hi) => {
-          this.#lane?.expected.command(w0Lo, w0Hi, w1Lo, w1Hi, w2Lo, w2Hi, w3Lo, w3Hi);
-          // requests are answered one by one
-          if (this.#dialect === DIALECT.virtio) this.#closePrediction();
-        },
-      },
-      traits.context,
-      this.#tags,
-    );
+    const command: CommandEmitter['command'] = (_unit, ...words) => {
+      this.#lane?.expected.command(...words);
+      // requests are answered one by one
+      if (this.#dialect === DIALECT.virtio) this.#closePrediction();
+    };
+    const submit = (): void => this.#closePrediction();
+    // virtio sends its requests at once whatever the policy; AMD's log does not tell a queue's flush from others
+    if (lazy && this.#dialect === DIALECT.smmuv3) {
+      const emit: LazyEmit = (_key, _event, ...words) => command(...words);
+      this.#causes = new LazyCauses(traits, report, emit, submit);
+    } else {
+      const emit = { ...tapeEmitter(new BatchTape(), submit), command };
+      this.#design = new LinuxStrict(emit, traits.context);
+    }
   }
 
   segment(segment: Segment): void {
@@ -135,8 +154,10 @@ class QueueWalk {
     const lane = this.#begin(domain, cpu, task, prot === 0 ? 0 : 1);
     const before = lane.expected.length;
     const range = { domain, first, last: first + pages - 1, offset, prot, replacedFirst: -1, replacedLast: -1 };
-    this.#flush.map({ ...range, cpu, task, time: this.#time });
-    this.#flush.syncMap(cpu);
+    const intent = { key: EVERYBODY, event: this.#event, ...range, cpu, task, time: this.#time };
+    this.#causes?.map(intent);
+    this.#design?.map(intent);
+    this.#design?.syncMap(domain, cpu, task, this.#time);
     if (lane.expected.length === before + 1) {
       lane.intents[before] = { mapped: true, key: this.#key, first, last: range.last, cpu, task };
     }
@@ -149,18 +170,55 @@ class QueueWalk {
     if (pages === 0) return;
     const domain = this.#domain(named, columns.device[r] ?? ABSENT);
     if (domain === ABSENT) {
-      this.#report.skip('unmap whose domain is not known');
+      if (this.#causes === undefined) this.#report.skip('unmap whose domain is not known');
+      else this.#causes.unmap(this.#unknownUnmap(columns, r, cpu, task));
       return;
     }
     const first = pageNumber(columns.iovaLo[r] ?? 0, columns.iovaHi[r] ?? 0);
     const lane = this.#begin(domain, cpu, task, 1);
     const before = lane.expected.length;
     const last = first + pages - 1;
-    this.#flush.unmap({ domain, first, last, freedTable: 0, cpu, task, time: this.#time });
-    this.#flush.sync(domain, cpu, task);
+    const time = this.#time;
+    const intent = { key: EVERYBODY, event: this.#event, domain, first, last, freedTable: 0, cpu, task, time };
+    this.#design?.unmap(intent);
+    this.#design?.sync(domain, cpu, task, time);
+    if (this.#causes !== undefined) this.#queued(this.#causes, intent);
     if (lane.expected.length === before + 1) {
       lane.intents[before] = { mapped: false, key: this.#key, first, last, cpu, task };
     }
+  }
+
+  #unknownUnmap(columns: Columns<'unmap'>, r: number, cpu: number, task: number): RecordedUnmap {
+    const first = pageNumber(columns.iovaLo[r] ?? 0, columns.iovaHi[r] ?? 0);
+    const at = { key: EVERYBODY, event: this.#event, cpu, task, time: this.#time };
+    return { ...at, domain: ABSENT, first, last: first, freedTable: -1 };
+  }
+
+  /** Lazy: an unmap joins its CPU's ring, and flushes it first if it is full. */
+  #queued(causes: LazyCauses, intent: RecordedUnmap): void {
+    if (!causes.isQueued(intent.domain)) {
+      causes.flushUnmap(intent);
+      return;
+    }
+    const held = this.#held;
+    if (held?.lane.domain !== intent.domain) {
+      causes.unmap(intent);
+      return;
+    }
+    // the clocks of both sides are not exact: a flush may be recorded just before the unmap that asked for it
+    this.#held = undefined;
+    const early = intent.time - held.time <= EARLY_NS && causes.isFull(intent.domain, intent.cpu);
+    if (!early) this.#explain(causes, held);
+    causes.unmap(intent);
+    if (early) this.#explain(causes, held);
+    this.#begin(intent.domain, intent.cpu, intent.task, 1);
+  }
+
+  /** Finds out why a whole domain was flushed. */
+  #explain(causes: LazyCauses, { lane, cpu, event, time }: HeldFlush): void {
+    this.#lane = lane;
+    const where = cpu >= 0 ? cpu : causes.newestCpu(EVERYBODY);
+    causes.flushed(EVERYBODY, where, event, lane.domain, time);
   }
 
   #begin(domain: DomainId, cpu: number, task: number, mark: number): FlushLane {
@@ -185,7 +243,9 @@ class QueueWalk {
       idle = new IdleTimes(this.#dialect === DIALECT.amd && this.#traits.context.cachingMode);
       this.#lanes.set(domain, byKey);
       this.#idle.set(domain, idle);
-      this.#tags.assign({ domain, unit: 0, type: 0, device: ABSENT, pasid: 0 });
+      const tag = { domain, unit: 0, type: 0, device: ABSENT, pasid: 0 };
+      this.#design?.assignTag(tag);
+      this.#causes?.assignTag(tag);
     }
     let lane = byKey.get(key);
     if (lane === undefined) {
@@ -231,10 +291,14 @@ class QueueWalk {
     const domain = domainOfCommand(this.#dialect, w0Lo, w0Hi);
     const lane = this.#laneOf(domain, task === ABSENT ? NOBODY : submitter(cpu, task));
     const whole = isWholeFlush(this.#dialect, w0Lo);
+    // a queue's flush has a cause; where nothing is queued it is of an attachment, like all of a strict system
+    const asked = whole && this.#causes !== undefined && !this.#causes.isIdle(domain);
+    if (asked && this.#causes !== undefined)
+      this.#hold(this.#causes, { lane, cpu, event: this.#event, time: this.#time });
     const open = this.#open.get(lane);
     if (open === undefined) {
       // a lone command behind a change of configuration likely is its own
-      const mark = whole || this.#afterConfiguration ? 1 : 0;
+      const mark = (whole || this.#afterConfiguration) && !asked ? 1 : 0;
       this.#open.set(lane, { event: this.#event, time: this.#time, mark });
     } else if (!whole) open.mark = 0;
     this.#afterConfiguration = false;
@@ -249,6 +313,19 @@ class QueueWalk {
       columns.w3Hi[r] ?? 0,
     );
     if (this.#dialect === DIALECT.virtio) this.#waited();
+  }
+
+  /** A flush that is due is explained at once; any other waits for the next unmap of its domain. */
+  #hold(causes: LazyCauses, flush: HeldFlush): void {
+    this.#release();
+    if (causes.isDue(flush.lane.domain)) this.#explain(causes, flush);
+    else this.#held = flush;
+  }
+
+  #release(): void {
+    const held = this.#held;
+    this.#held = undefined;
+    if (held !== undefined && this.#causes !== undefined) this.#explain(this.#causes, held);
   }
 
   #waited(): void {
@@ -269,11 +346,13 @@ class QueueWalk {
   }
 
   finish(): void {
+    this.#release();
     if (this.#open.size > 0) {
       if (this.#traits.waits) this.#report.skip('wait behind the end of the trace', this.#open.size);
       for (const [lane, { event, time }] of this.#open) lane.seen.close(event, time, NOBODY, 2);
     }
     for (const [domain, lanes] of this.#lanes) this.#judge(domain, [...lanes.values()]);
+    this.#causes?.finish();
     const { context } = this.#traits;
     if (this.#dialect === DIALECT.amd) {
       this.#report.note('the log shows only the domain of an invalidation: domains, numbers and order are compared');
