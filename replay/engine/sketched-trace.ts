@@ -1,7 +1,7 @@
 import { FORMAT_VERSION } from '../../traces/header.ts';
 import type { TraceHeader } from '../../traces/header.ts';
 import { MemoryTrace } from '../../traces/memory-trace.ts';
-import { ATTACH, FLUSH, INV_FORM, RESET, STREAM_ID } from '../../traces/schema.ts';
+import { ATTACH, DIALECT, FLUSH, INV_FORM, RESET, STREAM_ID } from '../../traces/schema.ts';
 import { highWord, lowWord } from '../../traces/units.ts';
 
 const HEADER: TraceHeader = {
@@ -21,11 +21,21 @@ export class SketchedTrace {
   time = 0;
   cpu = 0;
   task = 1;
+  /** Of the commands that follow. */
+  dialect: number = DIALECT.vtd;
+  form: number = INV_FORM.words;
 
   /** Sets the submitter of what follows. */
   by(cpu: number, task: number): this {
     this.cpu = cpu;
     this.task = task;
+    return this;
+  }
+
+  /** Commands that follow are of this dialect, and as a log of their unit's side shows them. */
+  speaking(dialect: keyof typeof DIALECT, form: keyof typeof INV_FORM = 'decoded'): this {
+    this.dialect = DIALECT[dialect];
+    this.form = INV_FORM[form];
     return this;
   }
 
@@ -98,7 +108,8 @@ export class SketchedTrace {
     const row = this.#begin('inv');
     const { columns } = this.trace.rows.inv;
     columns.unit[row] = this.unit;
-    columns.form[row] = INV_FORM.words;
+    columns.dialect[row] = this.dialect;
+    columns.form[row] = this.form;
     columns.w0Lo[row] = lowWord(w0);
     columns.w0Hi[row] = highWord(w0);
     columns.w1Lo[row] = lowWord(w1);
