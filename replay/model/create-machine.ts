@@ -33,7 +33,7 @@ export function createMachine(profile: HardwareProfile, options: MachineOptions 
     configuration.grow();
     ({ ready } = configuration);
   });
-  const { requesters, tables, tablesOf } = spaces;
+  const { requesters, tables, tablesOf, guests } = spaces;
   let { domainOf, tagOf } = spaces;
   const format = spaces.formats.own;
   const { shifts } = format.geometry;
@@ -60,6 +60,7 @@ export function createMachine(profile: HardwareProfile, options: MachineOptions 
   const plainWalks = walkCaches.none;
   const nested = new Nested(watch, totals, walkCaches, value('walk-cache.stage2'));
   const { parents } = nested;
+  let nests = false;
   const guestPages = new GuestPages(entries.capacity);
 
   const configuration = new ConfigurationCaches(
@@ -88,6 +89,7 @@ export function createMachine(profile: HardwareProfile, options: MachineOptions 
         : profile.iotlb === 'qemu-smmuv3'
           ? QUIRK.smmuLevelHint
           : 0,
+    hasCombined: () => nests,
     knows: (domain) => spaces.knows(domain),
     dropRequester: (rid, pageLo, pageHi, order) => {
       let dropped = 0;
@@ -119,7 +121,7 @@ export function createMachine(profile: HardwareProfile, options: MachineOptions 
     const domain = cache.entries.domain[slot]!;
     const owner = tables.get(domain);
     const pageLo = (iovaLo >>> 12) | (iovaHi << 20);
-    const stage2 = parents.size === 0 ? undefined : tables.get(parents.get(domain) ?? -1);
+    const stage2 = !nests ? undefined : tables.get(parents.get(domain) ?? -1);
     if (owner === undefined) return false;
     if (stage2 === undefined) {
       if (cache.staleness.holds(slot, owner, pageLo, iovaHi >>> 12)) return false;
@@ -143,7 +145,7 @@ export function createMachine(profile: HardwareProfile, options: MachineOptions 
     let fault = false;
     walks++;
     if (held !== undefined) {
-      if (parents.size > 0) {
+      if (nests) {
         const parent = parents.get(owner);
         const stage2 = parent === undefined ? undefined : tables.get(parent);
         if (parent !== undefined && stage2 !== undefined) {
@@ -154,10 +156,10 @@ export function createMachine(profile: HardwareProfile, options: MachineOptions 
       level = held.translate(pageLo, pageHi);
       if (level >= 0) {
         // bits 1 and 2 of an access are read and write; one of unknown kind has none
-        const refused = (access & 3 & ~held.permission()) !== 0;
-        fault = refused && !fills;
+        fault = !fills && (access & 3 & ~held.permission()) !== 0;
         order = held.leafShift - 12;
-        ({ outLo, outHi } = held);
+        outLo = held.outLo;
+        outHi = held.outHi;
         last.order = order;
         if (smallOnly) order = 0;
         else if (order !== 0) {
@@ -201,7 +203,7 @@ export function createMachine(profile: HardwareProfile, options: MachineOptions 
     const lo = order === 0 ? pageLo : alignLow(pageLo, order);
     const hi = order === 0 ? pageHi : alignHigh(pageHi, order);
     const slot = tracked.fill(tagOf[requester]!, owner, requesters.pasid[requester]!, order, lo, hi, outLo, outHi);
-    if (slot >= 0 && spaces.isGuest(owner)) entries.setKind(slot, ENTRY_KIND.stage2);
+    if (guests && slot >= 0 && spaces.isGuest(owner)) entries.setKind(slot, ENTRY_KIND.stage2);
     last.slot = slot;
     last.outLo = outLo;
     last.outHi = outHi;
@@ -222,7 +224,7 @@ export function createMachine(profile: HardwareProfile, options: MachineOptions 
     const tag = tagOf[requester]!;
     const owner = domainOf[requester]!;
     // Arm and RISC-V name second-stage translations by the guest, the others by the first stage's domain
-    const guest = spaces.guests ? parent : owner;
+    const guest = guests ? parent : owner;
     const guestTag = spaces.guestTag(guest);
     const pasid = requesters.pasid[requester]!;
     const mapped = nested.walk(stage1, stage2, tag, owner, pasid, guestTag, guest, pageLo, pageHi);
@@ -326,6 +328,7 @@ export function createMachine(profile: HardwareProfile, options: MachineOptions 
       spaces.tablesFor(domain);
       spaces.tablesFor(parent);
       parents.set(domain, parent);
+      nests = true;
     },
 
     enableDeviceTlb(rid) {
@@ -364,7 +367,7 @@ export function createMachine(profile: HardwareProfile, options: MachineOptions 
       const events = spaces.tablesFor(domain).unmap(page, count);
       totals.unmappedPages += count;
       staleness.unmapped(domain, page, count, clock[0]!, event);
-      if (parents.size > 0) guestPages.unmapped(tracked, parents, domain, page, count, clock[0]!, event);
+      if (nests) guestPages.unmapped(tracked, parents, domain, page, count, clock[0]!, event);
       if (withDeviceTlb[0] !== 0) deviceTlbs.unmapped(domain, page, count, clock[0]!, event);
       if (events === 0) return 0;
       if ((events & TABLE_EVENT.missing) !== 0) missing++;

@@ -94,6 +94,7 @@ class Unit {
       match: entryMatch(),
       maxMask: 18,
       quirks,
+      hasCombined: () => true,
       knows: (domain) => domain === 5 || domain === 6,
       dropRequester: () => 0,
     };

@@ -112,6 +112,9 @@ export function dropMatchingPages(
   const cached = wide ? entries.count : entries.countOfDomain(match.domain);
   if (cached === 0) return 0;
   if (order > 16 || 1 << order > cached) return dropByWalk(iotlb, match, wide, pageLo, pageHi, order, why);
+  if (entries.orderCount === 1 && order === 0 && entries.orders[0] === 0) {
+    return dropPage(iotlb, match, 0, pageLo, pageHi, why);
+  }
   const { orders, countOfOrder } = entries;
   const firstLo = alignLow(pageLo, order);
   let dropped = 0;
@@ -123,16 +126,24 @@ export function dropMatchingPages(
     const high = alignHigh(pageHi, own);
     for (let step = 0; step < steps; step++) {
       // the range is aligned to its size and at most 2^16 pages, so that the low word never carries
-      let slot = entries.firstOfPage(own, own >= 32 ? baseLo : baseLo + (step << own), high);
-      while (slot >= 0) {
-        const next = entries.nextOfPage(slot);
-        if (matches(match, entries, slot)) {
-          iotlb.drop(slot, why);
-          dropped++;
-        }
-        slot = next;
-      }
+      dropped += dropPage(iotlb, match, own, own >= 32 ? baseLo : baseLo + (step << own), high, why);
     }
+  }
+  return dropped;
+}
+
+/** Drops entries of one size that `match` names, from a page that is aligned to it. */
+function dropPage(iotlb: Iotlb, match: EntryMatch, order: number, pageLo: number, pageHi: number, why: number): number {
+  const { entries } = iotlb;
+  let dropped = 0;
+  let slot = entries.firstOfPage(order, pageLo, pageHi);
+  while (slot >= 0) {
+    const next = entries.nextOfPage(slot);
+    if (matches(match, entries, slot)) {
+      iotlb.drop(slot, why);
+      dropped++;
+    }
+    slot = next;
   }
   return dropped;
 }

@@ -23,6 +23,8 @@ export interface HardwareCaches {
   readonly maxMask: number;
   /** QEMU takes AMD's device-TLB commands for its own cache, and forgets page sizes (hw/i386/amd_iommu.c). */
   readonly quirks: number;
+  /** The IOTLB may hold entries of two stages in one. */
+  hasCombined(): boolean;
   /** Something was ever attached to this domain, or mapped in it. */
   knows(domain: number): boolean;
   /** Drops translations that were cached for a requester: QEMU's caches know whose they are. */

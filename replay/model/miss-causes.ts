@@ -4,8 +4,8 @@ import { DROP } from './iotlb.ts';
 import { MissHistory, SEEN } from './miss-history.ts';
 import type { SetAssociativeIotlb } from './set-associative-iotlb.ts';
 
-/** Kinds of commands that causes are counted by: type numbers of any dialect, at most 8 bits. Kind 0 is a reset of the unit. */
-const KINDS = 254;
+/** Values of a history's state: `SEEN` values, those from `invalidated` on by the kind of the command. */
+const STATES = 256;
 
 /**
  * Why the lookups of one cache missed. `compulsory`: never cached before; `invalidation`: a command or a reset took it away
@@ -17,11 +17,9 @@ export class MissCauses {
   readonly #shadow: SetAssociativeIotlb | undefined;
   /** Records by slot. */
   readonly #record: Int32Array;
-  readonly #byKind = new Float64Array(KINDS);
-  #compulsory = 0;
-  #capacity = 0;
-  #conflict = 0;
-  #invalidation = 0;
+  /** Misses by what had become of the translation; those of conflict apart. */
+  readonly #bySeen = new Float64Array(STATES);
+  #conflicts = 0;
 
   /** `shadow`: the fully associative cache; without it nothing is a conflict. */
   constructor(entries: CacheEntries, shadow: SetAssociativeIotlb | undefined) {
@@ -38,12 +36,9 @@ export class MissCauses {
     const history = this.#history;
     const record = history.record(tag, order, pageLo, pageHi);
     const seen = record < 0 ? SEEN.never : history.state[record]!;
-    if (seen === SEEN.never) this.#compulsory++;
-    else if (seen >= SEEN.invalidated) {
-      this.#invalidation++;
-      this.#byKind[seen - SEEN.invalidated]!++;
-    } else if (this.#shadow !== undefined && this.#shadow.lookup(tag, pageLo, pageHi) >= 0) this.#conflict++;
-    else this.#capacity++;
+    if (seen === SEEN.evicted && this.#shadow !== undefined && this.#shadow.lookup(tag, pageLo, pageHi) >= 0) {
+      this.#conflicts++;
+    } else this.#bySeen[seen]!++;
     return record;
   }
 
@@ -65,18 +60,21 @@ export class MissCauses {
   /** `names`: of the kinds. */
   report(lookups: number, hits: number, names: (kind: number) => string): CacheCounts {
     const invalidatedBy: { [kind: string]: number } = {};
-    this.#byKind.forEach((count, kind) => {
-      if (count > 0) invalidatedBy[kind === 0 ? 'reset' : names(kind)] = count;
+    let invalidation = 0;
+    this.#bySeen.forEach((count, seen) => {
+      if (count === 0 || seen < SEEN.invalidated) return;
+      invalidation += count;
+      invalidatedBy[seen === SEEN.invalidated ? 'reset' : names(seen - SEEN.invalidated)] = count;
     });
     return {
       lookups,
       hits,
       misses: lookups - hits,
       causes: {
-        compulsory: this.#compulsory,
-        capacity: this.#capacity,
-        conflict: this.#conflict,
-        invalidation: this.#invalidation,
+        compulsory: this.#bySeen[SEEN.never]!,
+        capacity: this.#bySeen[SEEN.evicted]!,
+        conflict: this.#conflicts,
+        invalidation,
       },
       invalidatedBy,
     };

@@ -21,12 +21,10 @@ const FUNCTION_MASKS = [0, 4, 6, 7] as const;
 const FIRST_STAGE = EVERY_KIND & ~kindSet('stage2');
 const COMBINED = kindSet('combined', 'combinedGlobal');
 
-/** Reserved bits of the first word, low and high half, by type. VT-d spec 6.5.2, 128-bit form. */
-const RESERVED: readonly (readonly [number, number] | undefined)[] = [
-  undefined,
-  [0xf1c0, 0xfffc_0000 | 0],
-  [0xf100, -1],
-];
+/** Reserved bits of the first word, low and high half. VT-d spec 6.5.2, 128-bit form. */
+const CONTEXT_RESERVED_LOW = 0xf1c0;
+const CONTEXT_RESERVED_HIGH = 0xfffc_0000 | 0;
+const IOTLB_RESERVED_LOW = 0xf100;
 
 /**
  * Drops what one descriptor names and nothing else; returns how many entries went from all caches, or a `COMMAND_ERROR`. The
@@ -56,13 +54,8 @@ export function applyVtd(caches: HardwareCaches, w0Lo: number, w0Hi: number, w1L
   }
 }
 
-function reserved(type: 1 | 2, w0Lo: number, w0Hi: number): boolean {
-  const [low, high] = RESERVED[type]!;
-  return (w0Lo & low) !== 0 || (w0Hi & high) !== 0;
-}
-
 function iotlb(caches: HardwareCaches, w0Lo: number, w0Hi: number, w1Lo: number, w1Hi: number): number {
-  if (reserved(VTD_TYPE.iotlb, w0Lo, w0Hi)) return COMMAND_ERROR.reservedBits;
+  if ((w0Lo & IOTLB_RESERVED_LOW) !== 0 || w0Hi !== 0) return COMMAND_ERROR.reservedBits;
   const { match } = caches;
   switch (vtdGranularity(w0Lo)) {
     case VTD_GRANULARITY.global:
@@ -80,6 +73,7 @@ function iotlb(caches: HardwareCaches, w0Lo: number, w0Hi: number, w1Lo: number,
       );
     case VTD_GRANULARITY.page: {
       matchDomain(match, vtdDomain(w0Lo), -1);
+      if (!caches.hasCombined()) return pages(caches, w1Lo, w1Hi);
       // the address is the guest's: of which combined entries it is part is not in them, so all of the domain go
       match.kinds = EVERY_KIND & ~COMBINED;
       const dropped = pages(caches, w1Lo, w1Hi);
@@ -121,7 +115,7 @@ function pages(caches: HardwareCaches, w1Lo: number, w1Hi: number): number {
 }
 
 function context(caches: HardwareCaches, w0Lo: number, w0Hi: number): number {
-  if (reserved(VTD_TYPE.context, w0Lo, w0Hi)) return COMMAND_ERROR.reservedBits;
+  if ((w0Lo & CONTEXT_RESERVED_LOW) !== 0 || (w0Hi & CONTEXT_RESERVED_HIGH) !== 0) return COMMAND_ERROR.reservedBits;
   const { configuration } = caches;
   switch (vtdGranularity(w0Lo)) {
     case VTD_GRANULARITY.global:
