@@ -1,11 +1,14 @@
 import type { FieldValue, PlainEvent } from '../traces/event.ts';
 import { dialectById } from '../traces/dialects/dialects.ts';
 import {
+  ATTACH,
   ATTACH_NAMES,
   CALL,
   CALL_EVENT_NAMES,
   CALL_NAMES,
+  DERIVED_DEVICE,
   DIALECT_NAMES,
+  DOMAIN_KIND,
   FLUSH_NAMES,
   INV_FORM,
   INV_FORM_NAMES,
@@ -34,6 +37,8 @@ const NAMED: { readonly [column: string]: readonly string[] } = {
   'call.event': CALL_EVENT_NAMES,
 };
 
+const DOMAIN_KINDS = Object.keys(DOMAIN_KIND);
+
 /** Columns that hold a requester id. */
 const REQUESTERS: ReadonlySet<string> = new Set(['device', 'rid']);
 
@@ -52,8 +57,15 @@ function jsonField(event: PlainEvent, column: string, value: FieldValue): string
   if (typeof value !== 'number') return value;
   if (REQUESTERS.has(column)) return value === -1 ? null : formatRequester(value);
   const names = NAMED[`${event.stream}.${column}`];
+  if (column === 'type' && event.stream === 'attach' && isDerived(event)) return DOMAIN_KINDS[value] ?? value;
   if (names !== undefined) return names[value] ?? value;
   return value;
+}
+
+/** An attachment that a model of the calls derived: it says what kind of domain it is. */
+function isDerived({ fields }: PlainEvent): boolean {
+  const { kind, device } = fields;
+  return number(device) >= DERIVED_DEVICE && (kind === ATTACH.attach || kind === ATTACH.detach);
 }
 
 /** One line of NDJSON without its line feed. */

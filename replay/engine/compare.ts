@@ -74,7 +74,7 @@ export async function compareTrace(recording: Trace, options: CompareOptions): P
     costs: costsOf(options.profile),
     access,
     seed: options.seed ?? 1,
-    context: { ...traits.context, maxAddressMask: parameterOf(options.hardware, 'command.max-mask') },
+    context: { ...traits.context, ...maskOf(options.hardware) },
     unmanaged: derived === undefined ? traits.unmanaged : allDomains(derived),
     rangeFlushes: traits.rangeFlushes,
     parameters: options.parameters ?? new Map(),
@@ -104,6 +104,11 @@ export async function compareTrace(recording: Trace, options: CompareOptions): P
       ...compareCaveats(trace, { access, traits, recorded, facts: designs.map((row) => row.facts) }),
     ],
   };
+}
+
+/** Only VT-d's commands name ranges by a mask. */
+function maskOf(hardware: HardwareProfile): { readonly maxAddressMask?: number } {
+  return hardware.architecture === 'vtd' ? { maxAddressMask: parameterOf(hardware, 'command.max-mask') } : {};
 }
 
 /** User space owns every domain that its calls made. */

@@ -1,6 +1,7 @@
 import { SMMUV3_OPCODE, smmuAsid, smmuOpcode, smmuSid } from '../../traces/dialects/smmuv3-fields.ts';
 import { ATTACH, DIALECT, DOMAIN_KIND } from '../../traces/schema.ts';
 import type { Columns } from '../../traces/schema.ts';
+import { formatRequester } from '../../traces/units.ts';
 import type { Nanoseconds, RequesterId } from '../../traces/units.ts';
 import { EVERY_PAGE, SCOPE } from '../model/command-scope.ts';
 import type { CommandScope } from '../model/command-scope.ts';
@@ -71,7 +72,7 @@ export class GuestDeviceTlbs {
         return;
       case ATTACH.tagAssign: {
         const held = this.#devices.get(device);
-        if (held !== undefined) held.waiting ??= this.#pending(`device ${sid(device)}`);
+        if (held !== undefined) held.waiting ??= this.#pending(formatRequester(device));
         return;
       }
       case ATTACH.tagUnassign:
@@ -177,10 +178,6 @@ function leaves(device: GuestDevice, asid: number, wide: boolean): boolean {
   if (left.has(asid)) return false;
   device.left = undefined;
   return true;
-}
-
-function sid(device: RequesterId): string {
-  return `with stream id 0x${device.toString(16)}`;
 }
 
 function space({ submitter: asid }: PendingUnmap): string {

@@ -25,8 +25,16 @@ export interface CallMoment {
   readonly source: number;
 }
 
-/** Type of a tag row: a device's TLB (`TAG_TYPE_NAMES`). */
-const DEVICE_TLB = 1;
+/** Types of tag rows (`TAG_TYPE_NAMES`): a device's TLB, and what a nesting parent's unmaps must reach. */
+const TAG = { deviceTlb: 1, nestingIotlb: 2, nestingDeviceTlb: 3 } as const;
+
+interface HeldTag {
+  readonly type: number;
+  /** Undefined: the IOMMU's own cache. */
+  readonly device: object | undefined;
+  readonly unit: number;
+  readonly domain: DomainId;
+}
 
 interface NestedUse {
   readonly device: object;
@@ -36,8 +44,8 @@ interface NestedUse {
 /**
  * Writes what the model of IOMMUFD and VFIO does to page tables as events: `map` and `unmap` of origin `iommufd` or `vfio`,
  * `attach`, `dirty`, and `inv` for what hardware gets when user space asks for invalidations. Domains (a HWPT, a VFIO container)
- * are numbered by `DerivedDomains`, devices from `DERIVED_DEVICE` on. Where a guest must keep a device's TLB right by itself
- * (SMMUv3) a tag row says so. Set `now` before each call.
+ * are numbered by `DerivedDomains`, devices from `DERIVED_DEVICE` on. On SMMUv3 tag rows say which caches a guest must keep right
+ * by itself (its devices' TLBs) and which the unmaps of its parent must reach. Set `now` before each call.
  */
 export class IntentWriter implements IntentListener {
   now: CallMoment = { time: 0, cpu: ABSENT, task: ABSENT, source: 0 };
@@ -47,8 +55,8 @@ export class IntentWriter implements IntentListener {
   readonly #devices = new WeakMap<object, number>();
   /** By nested domain. */
   readonly #nested = new Map<object, NestedUse[]>();
-  /** By device: the tag of its TLB. */
-  readonly #tags = new Map<object, { readonly unit: number; readonly domain: DomainId }>();
+  /** By device: tags that it is the reason of. */
+  readonly #tags = new Map<object, readonly HeldTag[]>();
   readonly #numbers: HostNumbers;
   #deviceCount = 0;
   /** Rows of `inv` so far. */
@@ -102,14 +110,16 @@ export class IntentWriter implements IntentListener {
   attached(device: object | undefined, pasid: number, domain: object, nesting?: Nesting): void {
     if (device !== undefined) this.#leave(device, pasid);
     const number = nesting === undefined ? this.#domain(domain) : this.#domains.nested(domain, nesting);
+    const tags = nesting === undefined || device === undefined ? [] : this.#tagsOf(device, number, nesting);
+    // what stands last is what the device's DMA goes through
+    for (const tag of tags) if (tag.domain !== number) this.#tag(ATTACH.tagAssign, tag);
     const row = this.#attach(ATTACH.attach, device, pasid, number);
     this.#sink.rows.attach.columns.type[row] = nesting === undefined ? DOMAIN_KIND.paging : DOMAIN_KIND.nested;
     if (nesting === undefined || device === undefined) return;
     const unit = this.#unit(nesting.iommu);
     if (this.#dialect === DIALECT.smmuv3) {
-      if (!nesting.deviceTlb) return;
-      this.#tags.set(device, { unit, domain: number });
-      this.#tag(ATTACH.tagAssign, device, unit, number);
+      this.#tags.set(device, tags);
+      for (const tag of tags) if (tag.domain === number) this.#tag(ATTACH.tagAssign, tag);
       return;
     }
     const { deviceTlb } = nesting;
@@ -169,17 +179,30 @@ export class IntentWriter implements IntentListener {
       uses.splice(at, 1);
       if (uses.length === 0) this.#nested.delete(domain);
     }
-    const tag = this.#tags.get(device);
-    if (tag === undefined || pasid !== 0) return;
+    if (pasid !== 0) return;
+    for (const tag of this.#tags.get(device) ?? []) this.#tag(ATTACH.tagUnassign, tag);
     this.#tags.delete(device);
-    this.#tag(ATTACH.tagUnassign, device, tag.unit, tag.domain);
   }
 
-  #tag(kind: number, device: object, unit: number, domain: DomainId): void {
+  /** VT-d's driver has a domain id for each table of a guest, and flushes them itself: no tags. */
+  #tagsOf(device: object, domain: DomainId, { parent, iommu, deviceTlb }: Nesting): readonly HeldTag[] {
+    if (this.#dialect !== DIALECT.smmuv3) return [];
+    const unit = this.#unit(iommu);
+    const guest = this.#domain(parent);
+    const own: HeldTag = { type: TAG.nestingIotlb, device: undefined, unit, domain: guest };
+    if (!deviceTlb) return [own];
+    return [
+      own,
+      { type: TAG.nestingDeviceTlb, device, unit, domain: guest },
+      { type: TAG.deviceTlb, device, unit, domain },
+    ];
+  }
+
+  #tag(kind: number, { type, device, unit, domain }: HeldTag): void {
     const row = this.#attach(kind, device, 0, domain);
     const { columns } = this.#sink.rows.attach;
     columns.unit[row] = unit;
-    columns.type[row] = DEVICE_TLB;
+    columns.type[row] = type;
     // a tag's PASID 0 stands for requests without one
     columns.pasid[row] = 0;
   }
