@@ -20,7 +20,9 @@ class Unclaimed {
   #count = 0;
 
   push(page: PageNumber, pages: number, time: Nanoseconds, row: number, slot: number): void {
-    if (this.#count >= WAITING || (this.#count >= 64 && time - this.#time[0]! > CLAIM_WINDOW)) this.#expire(time);
+    // Half at once, so that a row is moved but a few times.
+    const old = this.#count >= 64 && time - this.#time[this.#count >> 1]! > CLAIM_WINDOW;
+    if (old || this.#count >= WAITING) this.#expire(time);
     const at = this.#count++;
     this.#page[at] = page;
     this.#pages[at] = pages;

@@ -58,26 +58,29 @@ export interface RequestMatch extends CommandMatch {
 
 /** Fits the clocks to the pairs of matched commands, which may come in any order: all of them, or the typical ones. */
 function fitMatched(guest: Fingerprints, host: Fingerprints, hostOf: Int32Array, typical: boolean): ClockFit {
-  let pairs: [number, number][] = [];
-  hostOf.forEach((command, index) => {
-    if (command >= 0) pairs.push([host.time[command]!, guest.time[index]!]);
-  });
-  pairs.sort((a, b) => a[0] - b[0]);
-  if (typical) pairs = typicalPairs(pairs);
+  const pairs = Int32Array.from(hostOf.keys())
+    .filter((request) => hostOf[request]! >= 0)
+    .sort((a, b) => host.time[hostOf[a]!]! - host.time[hostOf[b]!]!);
+  const chosen = typical ? typicalPairs(guest, host, hostOf, pairs) : pairs;
   return fitClock(
-    Float64Array.from(pairs, ([time]) => time),
-    Float64Array.from(pairs, ([, time]) => time),
+    Float64Array.from(chosen, (request) => host.time[hostOf[request]!]!),
+    Float64Array.from(chosen, (request) => guest.time[request]!),
   );
 }
 
-/** One pair of every few in a row: neither the late ones, nor those that are early because they are wrong. */
-function typicalPairs(pairs: readonly [number, number][]): [number, number][] {
-  const result: [number, number][] = [];
-  for (let from = 0; from < pairs.length; from += GROUP) {
-    const group = pairs.slice(from, from + GROUP).toSorted((a, b) => a[0] - a[1] - (b[0] - b[1]));
-    result.push(group[group.length >> 2]!);
+/**
+ * One pair of every few in a row: neither the late ones, nor those that are early because they are wrong. Pairs are in the order
+ * of the host's times.
+ */
+function typicalPairs(guest: Fingerprints, host: Fingerprints, hostOf: Int32Array, pairs: Int32Array): Int32Array {
+  const delay = (request: number): number => host.time[hostOf[request]!]! - guest.time[request]!;
+  const time = (request: number): number => host.time[hostOf[request]!]!;
+  const result = new Int32Array(Math.ceil(pairs.length / GROUP));
+  for (let group = 0; group < result.length; group++) {
+    const few = pairs.slice(group * GROUP, (group + 1) * GROUP).sort((a, b) => delay(a) - delay(b));
+    result[group] = few[few.length >> 2]!;
   }
-  return result.sort((a, b) => a[0] - b[0]);
+  return result.sort((a, b) => time(a) - time(b));
 }
 
 /** By the order of equal fingerprints; the offset follows the clocks. */

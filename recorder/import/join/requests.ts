@@ -165,8 +165,11 @@ export function readGuestRequests(guest: Trace, scheme: RequestScheme): GuestReq
   const commandAt: (Int32Array | undefined)[] = [];
   commandAt[STREAM_ID.map] = ofMap.view();
   commandAt[STREAM_ID.unmap] = ofUnmap.view();
+  const { key, check, time } = prints.view();
   return {
-    ...prints.view(),
+    key,
+    check,
+    time,
     commandAt,
     native: false,
     page: firsts.view(),
@@ -187,9 +190,6 @@ interface RowMeaning {
   role: number;
 }
 
-/** A batch without commands. */
-const EMPTY = { count: 0, domain: -1, kind: 0, page: 0, phys: 0, time: 0 };
-
 /** The host's commands in the batches of a scheme. */
 export function readHostRequests(host: Trace, scheme: RequestScheme): HostRequests {
   const prints = new Prints();
@@ -198,7 +198,7 @@ export function readHostRequests(host: Trace, scheme: RequestScheme): HostReques
   const commandOf = new IntList();
   const role = new IntList();
   const meaning: RowMeaning = { domain: -1, kind: 0, page: 0, phys: 0, last: false, role: ROLE.command };
-  let open = { ...EMPTY };
+  const open = { count: 0, domain: -1, kind: 0, page: 0, phys: 0, time: 0 };
   let decoded = 0;
   const close = (): void => {
     if (open.count === 0) return;
@@ -206,7 +206,7 @@ export function readHostRequests(host: Trace, scheme: RequestScheme): HostReques
     prints.add(scheme.by === 'start' ? open.kind : 0, what, open.phys, open.time);
     domain.push(open.domain);
     page.push(open.page);
-    open = { ...EMPTY };
+    open.count = 0;
   };
   const cursor = new EventCursor(host, { columns: { inv: 'all' } });
   while (cursor.next()) {
@@ -224,15 +224,23 @@ export function readHostRequests(host: Trace, scheme: RequestScheme): HostReques
     role.push(meaning.role);
     if (meaning.domain >= 0) {
       if (open.count > 0 && open.domain !== meaning.domain) close();
-      if (open.count === 0) open = { ...meaning, count: 0, time: cursor.time };
-      open.count++;
+      if (open.count++ === 0) {
+        open.domain = meaning.domain;
+        open.kind = meaning.kind;
+        open.page = meaning.page;
+        open.phys = meaning.phys;
+        open.time = cursor.time;
+      }
       commandOf.push(prints.count);
     } else commandOf.push(-1);
     if (meaning.last) close();
   }
   close();
+  const { key, check, time } = prints.view();
   return {
-    ...prints.view(),
+    key,
+    check,
+    time,
     domain: domain.view(),
     page: page.view(),
     commandOf: commandOf.view(),
