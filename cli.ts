@@ -8,6 +8,7 @@ import { TOOL, toolVersion } from './traces/tool.ts';
 
 /** The table of commands: what the user types, and the file that answers. Loaded only when it is asked for. */
 const COMMANDS: readonly { readonly name: string; readonly load: () => Promise<CommandSpec> }[] = [
+  { name: 'record', load: async () => (await import('./recorder/live/record-command.ts')).recordCommand },
   { name: 'import', load: async () => (await import('./recorder/import/import-command.ts')).importCommand },
   { name: 'simulate', load: async () => (await import('./recorder/simulate/simulate-command.ts')).simulateCommand },
   { name: 'info', load: async () => (await import('./analyzers/info-command.ts')).infoCommand },
@@ -17,6 +18,7 @@ const COMMANDS: readonly { readonly name: string; readonly load: () => Promise<C
   { name: 'compare', load: async () => (await import('./analyzers/compare-command.ts')).compareCommand },
   { name: 'analyze', load: async () => (await import('./analyzers/analyze-command.ts')).analyzeCommand },
   { name: 'bench', load: async () => (await import('./bench/bench-command.ts')).benchCommand },
+  { name: 'doctor', load: async () => (await import('./recorder/live/doctor-command.ts')).doctorCommand },
 ];
 
 const EXIT_FAILED = 1;

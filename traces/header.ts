@@ -43,6 +43,8 @@ export interface TraceHeader {
   readonly toolVersion: string;
   readonly sources: readonly TraceSource[];
   readonly host: TraceHost;
+  /** What a live recorder found out about its machine (IOMMU units with registers, groups, devices); plain data. */
+  readonly machine?: object;
   readonly clock: TraceClock;
   readonly fidelity: { readonly [S in StreamName]?: Fidelity };
 }

@@ -47,6 +47,7 @@ export function checkHeader(raw: Fields, file: string): TraceHeader {
       return { format: text(entry['format'], 'unknown'), producer: text(entry['producer'], 'unknown') };
     }),
     host: checkHost(fields(raw['host'])),
+    ...(raw['machine'] === undefined ? {} : { machine: fields(raw['machine']) }),
     clock: { epochNs: epoch, name: text(clock['name'], 'unknown'), resolutionNs: natural(clock['resolutionNs']) ?? 1 },
     fidelity,
   };
@@ -61,6 +62,8 @@ function checkHost(raw: Fields): TraceHost {
   if (cpus !== undefined) host.cpus = cpus;
   const pageSize = natural(raw['pageSize']);
   if (pageSize !== undefined) host.pageSize = pageSize;
+  const memlock = natural(raw['memlock']);
+  if (memlock !== undefined) host.memlock = memlock;
   return host;
 }
 

@@ -1,0 +1,78 @@
+import type { Health } from '../../traces/health.ts';
+import type { TraceClock, TraceHeader } from '../../traces/header.ts';
+import type { EventSink } from '../../traces/trace.ts';
+import type { Check } from './check.ts';
+import type { System } from './system.ts';
+
+/** What to record; the same for all sources. */
+export interface LiveOptions {
+  /** `SYSTEM`, `SYSTEM:NAME`; empty: the source's own choice. */
+  readonly events: readonly string[];
+  /** Bytes of one sub-buffer, where the source has such; undefined: its own choice. */
+  readonly subBufferBytes: number | undefined;
+  /** Memory for buffers between kernel and recorder, all CPUs together, in bytes; undefined: the source's own choice. */
+  readonly bufferBytes: number | undefined;
+}
+
+/** Whom to record: these processes with all their threads and children, or everybody. */
+export type LiveTarget =
+  | { readonly kind: 'processes'; readonly pids: readonly number[] }
+  | { readonly kind: 'everybody' };
+
+/** What a source says of a recording before it begins; goes into the trace's header. */
+export interface LiveHeader {
+  readonly producer: string;
+  readonly clock: TraceClock;
+  readonly fidelity: TraceHeader['fidelity'];
+}
+
+/** Where a source's events and troubles go. */
+export interface LiveSink {
+  readonly sink: EventSink;
+  readonly health: Health;
+  /** What `describe` returned. */
+  readonly header: LiveHeader;
+  /** Index among the trace's sources. */
+  readonly source: number;
+}
+
+/** Known at the end of a recording. */
+export interface LiveFacts {
+  /** Events that came from the kernel or the tool, before any of them were paired or folded. */
+  readonly taken: number;
+  /** Events that were lost, by the source's own account. */
+  readonly lost: number;
+  /** Plain data for the trace's notes. */
+  readonly notes: { readonly [name: string]: unknown };
+}
+
+/** A recording that runs. */
+export interface LiveRun {
+  /** Takes what has come. True if there is more already. */
+  poll(): boolean;
+  /** Takes the rest, and undoes everything that `start` did. */
+  stop(): Promise<LiveFacts>;
+  /** Undoes everything at once, for a process that ends. Synchronous; harmless after `stop`. */
+  abandon(): void;
+}
+
+/** One way in which events of a running system come in. One file per source; `live-sources.ts` has them all. */
+export interface LiveSource {
+  /** What `--source` takes and the trace's source says. */
+  readonly name: string;
+  readonly description: string;
+  /** What it can see, and what never, for people. */
+  readonly sees: string;
+  readonly misses: string;
+  /** What this machine lacks for it, and how to get that. It can record if nothing is `missing`. */
+  probe(system: System, options: LiveOptions): readonly Check[];
+  /** Looks, and changes nothing. Throws `IorrError` for events that don't exist. */
+  describe(system: System, options: LiveOptions): LiveHeader;
+  /**
+   * The command line that runs a command under this source; undefined where a source follows processes by their ids. The
+   * file descriptor `output` is open in the command.
+   */
+  wrap?(system: System, command: readonly string[], output: number): readonly string[];
+  /** Begins. Everything that it sets up in the system is undone before it throws. */
+  start(system: System, options: LiveOptions, target: LiveTarget, sink: LiveSink): LiveRun;
+}

@@ -1,0 +1,90 @@
+import type { CommandInvocation, CommandSpec } from '../../traces/command.ts';
+import { makeEnvelope } from '../../traces/envelope.ts';
+import { IorrError } from '../../traces/errors.ts';
+import { toJson } from '../../traces/plain-json.ts';
+import { toolVersion } from '../../traces/tool.ts';
+import { LIVE_SOURCES } from './live-sources.ts';
+import { cannotRun, readTask } from './record-options.ts';
+import type { RecordTask } from './record-options.ts';
+import { recordText } from './record-result.ts';
+import { record } from './recording.ts';
+import type { RecordingOutcome } from './recording.ts';
+import { thisSystem } from './system.ts';
+
+/** With a command, 1 and 2 may be its own: what failed in iorr is 125, as of `env`, `nice` and `timeout`. */
+function asOurs(error: unknown, command: RecordTask['command']): unknown {
+  if (command === undefined || !(error instanceof IorrError)) return error;
+  const { message, place, hint } = error;
+  return new IorrError('RECORDING_FAILED', message, { place, hint, cause: error });
+}
+
+function printJson(invocation: CommandInvocation, task: RecordTask, outcome: RecordingOutcome): void {
+  const { result, header, health } = outcome;
+  const { sources, host, clock, fidelity } = header;
+  const input = [{ file: task.source.name, events: result.taken, sources, host, clock, fidelity }];
+  const options = { source: task.source.name, event: task.live.events };
+  invocation.io.out(toJson(makeEnvelope('record', { version: toolVersion(), input, options, health, result })));
+}
+
+async function run(invocation: CommandInvocation): Promise<number> {
+  const { args, options, io } = invocation;
+  const command = args.length > 0 ? args : undefined;
+  const system = thisSystem();
+  try {
+    const task = readTask(args, options);
+    const obstacle = command === undefined ? undefined : cannotRun(system, command);
+    if (obstacle !== undefined) {
+      io.err(`iorr: ${obstacle.reason}\n`);
+      return obstacle.status;
+    }
+    const outcome = await record(system, task, io.signal, (text) => io.err(`iorr: ${text}`));
+    if (task.json) printJson(invocation, task, outcome);
+    else io.err(recordText(outcome.result, outcome.health));
+    return outcome.status;
+  } catch (error) {
+    throw asOurs(error, command);
+  }
+}
+
+export const recordCommand: CommandSpec = {
+  name: 'record',
+  summary: 'record what the IOMMU stack of this machine does',
+  args: ['[CMD...]'],
+  options: [
+    { flags: '-o, --output <file>', description: 'the trace to write; - is stdout' },
+    {
+      flags: '--source <name>',
+      description: `how events come in: ${LIVE_SOURCES.map(({ name }) => name).join(', ')}`,
+      repeatable: true,
+    },
+    {
+      flags: '--event <event>',
+      description: 'SYSTEM, SYSTEM:NAME, or several with commas (default: all of IOMMUs, DMA API, ioctls)',
+      repeatable: true,
+    },
+    { flags: '--pid <pid>', description: 'only this process, its threads and children', repeatable: true },
+    { flags: '--duration <time>', description: 'stop after it: 30s, 500ms, 5m' },
+    { flags: '--max-size <size>', description: 'stop when the file is this large: 100M, 2G' },
+    { flags: '--buffer-size <size>', description: "memory for the kernel's buffers, all CPUs together" },
+    {
+      flags: '--sub-buffer-size <size>',
+      description: 'what the kernel hands over at once (default: 64K where it can)',
+    },
+    { flags: '--json', description: "print the result as one JSON document; the command's stdout goes to stderr" },
+  ],
+  examples: [
+    {
+      command: 'iorr record -o run.iorr --duration 30s',
+      does: 'everything that IOMMUs, drivers and VMMs do for 30 seconds',
+    },
+    {
+      command: 'iorr record -o vm.iorr -- qemu-system-x86_64 -nographic ...',
+      does: 'a command and all that it starts',
+    },
+    {
+      command: 'iorr record -o q.iorr --event iommu,intel_iommu --pid 4242',
+      does: 'some events of a process that runs',
+    },
+  ],
+  run,
+};

@@ -1,0 +1,99 @@
+import { IorrError } from '../../traces/errors.ts';
+import { parseDuration, parseSize } from './quantity.ts';
+import type { LiveOptions } from './live-source.ts';
+import { findLiveSource } from './live-sources.ts';
+import type { LiveSource } from './live-source.ts';
+import { LIVE_SOURCES } from './live-sources.ts';
+import type { System } from './system.ts';
+
+/** What `iorr record` was asked to do. */
+export interface RecordTask {
+  readonly source: LiveSource;
+  readonly live: LiveOptions;
+  readonly output: string;
+  /** The command and its arguments; undefined: record what runs already. */
+  readonly command: readonly string[] | undefined;
+  readonly pids: readonly number[];
+  /** Milliseconds; undefined: until it is stopped. */
+  readonly duration: number | undefined;
+  /** Bytes of the file. */
+  readonly maxSize: number | undefined;
+  /** Milliseconds that are kept in memory until they are wanted. */
+  readonly keepLast: number | undefined;
+  readonly json: boolean;
+}
+
+function texts(value: unknown): readonly string[] {
+  return Array.isArray(value) ? value.map(String) : [];
+}
+
+function optional<T>(value: unknown, parse: (text: string) => T): T | undefined {
+  return typeof value === 'string' ? parse(value) : undefined;
+}
+
+function parsePid(text: string): number {
+  if (/^[1-9]\d{0,9}$/.test(text)) return Number(text);
+  throw new IorrError('USAGE', `--pid expects a process id, got "${text}"`, { hint: 'pgrep NAME tells ids' });
+}
+
+function findSource(names: readonly string[]): LiveSource {
+  const [first = LIVE_SOURCES[0]?.name ?? '', ...others] = names;
+  const source = findLiveSource(first);
+  for (const other of others) findLiveSource(other);
+  if (others.length === 0) return source;
+  throw new IorrError('USAGE', `one source at a time, got ${names.join(', ')}`, {
+    hint: 'record twice at the same time: the clocks are the same',
+  });
+}
+
+/** Exit codes of shells for a command that could not be started. */
+const NOT_EXECUTABLE = 126;
+const NOT_FOUND = 127;
+
+/** The exit code for a command that can't be run, with the reason; undefined if it can. */
+export function cannotRun(system: System, command: readonly string[]): { status: number; reason: string } | undefined {
+  const [name = ''] = command;
+  if (system.program(name) !== undefined) return undefined;
+  if (name.includes('/') && system.access(name) !== 'absent') {
+    return { status: NOT_EXECUTABLE, reason: `${name}: not a program that you may run` };
+  }
+  return { status: NOT_FOUND, reason: `${name}: command not found` };
+}
+
+/** Throws `IorrError` USAGE. */
+export function readTask(args: readonly string[], options: { readonly [key: string]: unknown }): RecordTask {
+  const { output } = options;
+  const json = options['json'] === true;
+  const command = args.length > 0 ? args : undefined;
+  if (typeof output !== 'string' || output === '') {
+    const example =
+      command === undefined ? 'iorr record -o run.iorr' : `iorr record -o run.iorr -- ${command[0] ?? ''}`;
+    throw new IorrError('USAGE', 'where to? -o FILE is missing', { hint: example });
+  }
+  if (output === '-' && (json || command !== undefined)) {
+    const other = json ? '--json' : 'the command';
+    throw new IorrError('USAGE', `-o - and ${other} would both write to stdout`, { hint: 'name a file with -o' });
+  }
+  const pids = texts(options['pid'])
+    .flatMap((text) => text.split(','))
+    .map(parsePid);
+  if (pids.length > 0 && command !== undefined) {
+    throw new IorrError('USAGE', '--pid and a command were given', { hint: 'record one or the other' });
+  }
+  const duration = optional(options['duration'], (text) => parseDuration('--duration', text));
+  return {
+    source: findSource(texts(options['source'])),
+    live: {
+      events: texts(options['event']),
+      bufferBytes: optional(options['bufferSize'], (text) => parseSize('--buffer-size', text)),
+      subBufferBytes: optional(options['subBufferSize'], (text) => parseSize('--sub-buffer-size', text)),
+    },
+    output,
+    command,
+    pids,
+    duration,
+    maxSize: optional(options['maxSize'], (text) => parseSize('--max-size', text)),
+    keepLast: optional(options['keepLast'], (text) => parseDuration('--keep-last', text)),
+    json,
+  };
+}

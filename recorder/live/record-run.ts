@@ -1,0 +1,49 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { TraceWriter } from '../../traces/format/writer.ts';
+import type { LiveRun } from './live-source.ts';
+import type { StopReason } from './record-result.ts';
+import type { TracedCommand } from './traced-command.ts';
+
+/** What was recorded is in the file after this time: a killed recorder loses less than a second. */
+const FLUSH_MS = 800;
+/** The kernel's buffers are looked after this often; at 2 million events a second they fill in a tenth of a second. */
+const POLL_MS = 10;
+
+export interface RunLimits {
+  /** Milliseconds. */
+  readonly duration: number | undefined;
+  /** Bytes written. */
+  readonly maxSize: number | undefined;
+}
+
+/** Asked to stop from outside. */
+export interface StopRequest {
+  readonly signal: AbortSignal;
+}
+
+/** Takes events until something ends the recording; says what. */
+export async function takeEvents(
+  run: LiveRun,
+  writer: TraceWriter,
+  limits: RunLimits,
+  command: TracedCommand | undefined,
+  stop: StopRequest,
+): Promise<StopReason> {
+  const begun = performance.now();
+  let flushed = begun;
+  for (;;) {
+    const more = run.poll();
+    const now = performance.now();
+    if (now - flushed >= FLUSH_MS) {
+      writer.flush();
+      flushed = now;
+    }
+    if (command?.over === true) return 'command';
+    if (stop.signal.aborted) return 'signal';
+    if (limits.duration !== undefined && now - begun >= limits.duration) return 'duration';
+    if (limits.maxSize !== undefined && writer.bytes >= limits.maxSize) return 'size';
+    const left = limits.duration === undefined ? POLL_MS : Math.max(0, limits.duration - (now - begun));
+    // Even if there is more, timers and signals have their turn.
+    await sleep(more ? 0 : Math.min(POLL_MS, left), undefined, { signal: stop.signal }).catch(() => {});
+  }
+}

@@ -1,0 +1,54 @@
+import { spawn, spawnSync } from 'node:child_process';
+import type { ChildProcess, SpawnSyncReturns } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+
+/** The built command. */
+const CLI = fileURLToPath(new URL('../../../dist/cli.js', import.meta.url));
+
+/**
+ * Commands see tracefs in a mount namespace of their own: the machine's mounts stay as they are. Instances are the kernel's,
+ * and seen from everywhere.
+ */
+const UNSHARE = 'unshare';
+const WITH_TRACEFS = 'mount -t tracefs nodev /sys/kernel/tracing && exec "$@"';
+
+function inNamespace(program: string, args: readonly string[]): readonly string[] {
+  return ['-m', '--propagation', 'private', 'sh', '-c', WITH_TRACEFS, 'sh', program, ...args];
+}
+
+function whyNotHere(): string | undefined {
+  if (process.platform !== 'linux') return `this is ${process.platform}, not Linux`;
+  if (process.geteuid?.() !== 0) return 'not root';
+  const probe = spawnSync(UNSHARE, inNamespace('test', ['-d', '/sys/kernel/tracing/instances']), {
+    encoding: 'utf8',
+  });
+  return probe.status === 0 ? undefined : `no tracefs: ${probe.error?.message ?? probe.stderr.trim()}`;
+}
+
+/** Why tests can't record here; undefined if they can. */
+export const NO_LIVE_RECORDING = whyNotHere();
+if (NO_LIVE_RECORDING !== undefined) {
+  process.stderr.write(`live recording is not tested here: ${NO_LIVE_RECORDING}\n`);
+}
+
+/** Runs a program where tracefs is mounted. */
+export function runLive(program: string, args: readonly string[]): SpawnSyncReturns<string> {
+  return spawnSync(UNSHARE, inNamespace(program, args), { encoding: 'utf8', maxBuffer: 1 << 28 });
+}
+
+/** Runs the built command where tracefs is mounted. */
+export function iorrLive(...args: readonly string[]): SpawnSyncReturns<string> {
+  return runLive(process.execPath, [CLI, ...args]);
+}
+
+/** The same, without waiting. The process id is the command's own. */
+export function startLive(...args: readonly string[]): ChildProcess {
+  return spawn(UNSHARE, inNamespace(process.execPath, [CLI, ...args]), { stdio: ['ignore', 'pipe', 'pipe'] });
+}
+
+/** Names of all trace instances that the kernel has now. */
+export function instances(): readonly string[] {
+  return runLive('ls', ['/sys/kernel/tracing/instances'])
+    .stdout.split('\n')
+    .filter((name) => name !== '');
+}
