@@ -1,3 +1,4 @@
+import { VFIO_DEVICE_FILE, isVfioDevice } from '../../traces/ioctl-requests.ts';
 import { openIommufd } from '../model/iommufd/iommufd-file.ts';
 import type { Machine } from '../model/iommufd/machine.ts';
 import type { IommufdFile, OpenFile, Process } from '../model/iommufd/process.ts';
@@ -6,11 +7,20 @@ import { unnumberedFd } from '../model/iommufd/vfio/vfio-file.ts';
 
 /**
  * The file that an ioctl was made on. One whose opening the recording doesn't show is opened now, with a context that counts as
- * begun in the middle; of sources without fd numbers a program's first file of a kind is the one.
+ * begun in the middle; of sources without fd numbers a program's first file of a kind is the one. `threads`: a process may be a
+ * thread of another.
  */
-export function fileOf(machine: Machine, process: Process, fd: number, path: string | undefined): OpenFile | undefined {
+export function fileOf(
+  machine: Machine,
+  process: Process,
+  fd: number,
+  path: string | undefined,
+  threads = false,
+): OpenFile | undefined {
   if (fd >= 0) {
-    const known = process.fds.get(fd);
+    const own = process.fds.get(fd);
+    const elsewhere = threads && (own === undefined || own.kind === 'other');
+    const known = (elsewhere ? sharedFile(machine, process, fd, path) : undefined) ?? own;
     if (known?.kind === 'iommufd' || path !== '/dev/iommu') return known;
     const file = openIommufd(machine);
     file.context.partial = true;
@@ -25,4 +35,22 @@ export function fileOf(machine: Machine, process: Process, fd: number, path: str
   if (known !== undefined) return known;
   process.installAt(number, file);
   return file;
+}
+
+/** The file that another process has under the same number, if it is what the path says: one of the two is a thread of the other. */
+function sharedFile({ processes }: Machine, process: Process, fd: number, path: string | undefined) {
+  for (const { fds } of processes.values()) {
+    const file = fds.get(fd);
+    if (file === undefined || !fits(file.kind, path)) continue;
+    process.installAt(fd, file);
+    return file;
+  }
+  return undefined;
+}
+
+function fits(kind: OpenFile['kind'], path: string | undefined): boolean {
+  if (path === undefined) return false;
+  if (path === '/dev/iommu') return kind === 'iommufd';
+  if (path === '/dev/vfio/vfio') return kind === 'vfioContainer' || kind === 'iommufd';
+  return kind === (isVfioDevice(path) || path === VFIO_DEVICE_FILE ? 'vfioDevice' : 'vfioGroup');
 }

@@ -7,6 +7,7 @@ import type { UserMemory } from '../../traces/user-memory.ts';
 import type { Context } from '../model/iommufd/context.ts';
 import { vfioCompat } from '../model/iommufd/vfio/compat.ts';
 import { recordedBackend } from '../model/iommufd/vfio/hardware.ts';
+import { VFIO } from '../model/iommufd/vfio/requests.ts';
 import { isVfioFile } from '../model/iommufd/vfio/vfio-file.ts';
 import { errnoName } from '../../traces/errno-names.ts';
 import { ERRNO } from '../model/iommufd/errno.ts';
@@ -21,6 +22,8 @@ import { QUIRKS, quirksOf } from '../model/iommufd/quirks.ts';
 import type { QuirkName } from '../model/iommufd/quirks.ts';
 import type { SystemCall } from '../model/iommufd/system-calls.ts';
 import { Unjudged } from '../model/iommufd/unjudged.ts';
+import { BareCalls, withoutStructs } from './bare-calls.ts';
+import type { BareCall } from './bare-calls.ts';
 import { beyondModel } from './beyond-model.ts';
 import { CallReplay } from './call-replay.ts';
 import { AS_RECORDED, chooseDriver } from './chosen-hardware.ts';
@@ -80,6 +83,8 @@ export interface TraceFacts {
   readonly injected: Set<number>;
   /** Whether the source tells of other calls than ioctls. */
   readonly told: boolean;
+  /** Whether the source shows no structs at all. */
+  readonly bare: boolean;
 }
 
 /** Runs that tell which calls failed by injection: each finds at least one more of every context that still has some. */
@@ -101,6 +106,7 @@ export function traceFacts(trace: Trace, driver = AS_RECORDED): TraceFacts {
     failures: new FailNth(trace),
     injected: new Set(),
     told: trace.streamCounts.call > 0,
+    bare: withoutStructs(trace),
   };
   if (!facts.failures.any) return facts;
   for (let runs = 0, before = -1; runs < MAX_RUNS && facts.injected.size > before; runs++) {
@@ -127,6 +133,7 @@ export class IoctlVerification {
   readonly #skipped: Record<string, number> = {};
   readonly #divergences = new DivergenceList();
   readonly #quirks = new Map<QuirkName, number>();
+  readonly #bare = new BareCalls();
   readonly #total: Tally = { agreed: 0, diverged: 0 };
   readonly #reads = { predicted: 0, all: 0 };
   /** Processes that locked memory under a limit that is not known. */
@@ -152,7 +159,7 @@ export class IoctlVerification {
     const process = this.#calls.process(columns.pid[row] ?? 0, event);
     const fd = columns.fd[row] ?? -1;
     const path = strings[columns.path[row] ?? -1];
-    const file = fileOf(this.machine, process, fd, path);
+    const file = fileOf(this.machine, process, fd, path, this.#facts.bare);
     if (file?.kind !== 'iommufd' && !isVfioFile(file)) {
       this.#skip(`on ${path ?? 'an unknown file'}`);
       return;
@@ -179,7 +186,10 @@ export class IoctlVerification {
     const seen = columns.seen[row] ?? 0;
     if ((seen & (SEEN.before | SEEN.unreadable)) === 0 && takesStruct(request, file.kind)) {
       if (ret >= 0) this.#calls.doubts.process(process.pid, UNKNOWN_EFFECT);
-      this.#skip('contents of the struct not recorded');
+      if (this.#facts.bare) {
+        const argument = unsigned(columns.argLo, columns.argHi, row);
+        this.#byResult(event, path, { machine: this.machine, process, file, request, argument, ret });
+      } else this.#skip('contents of the struct not recorded');
       return;
     }
     const before = (seen & SEEN.before) === 0 ? undefined : bytesOf(columns.before, row);
@@ -206,6 +216,7 @@ export class IoctlVerification {
       this.#skip(error.reason);
       if (ret >= 0) error.effect?.(ret);
     }
+    if (this.#facts.bare && request === VFIO.groupGetDeviceFd && ret >= 0) moveNewest(process, ret);
     // What failed gave no descriptor.
     if (fds !== undefined) for (const made of process.fds.keys()) if (!fds.has(made)) process.close(made);
     this.#takeQuirks();
@@ -218,8 +229,25 @@ export class IoctlVerification {
     this.#calls.call(event, columns, row, strings, (call) => this.#transfer(event, call));
   }
 
+  /** A call without its struct. */
+  #byResult(event: number, path: string | undefined, call: BareCall): void {
+    const verdict = this.#bare.judge(call);
+    if ('skipped' in verdict) {
+      this.#skip(verdict.skipped);
+      return;
+    }
+    const name = ioctlName(call.request, call.file.kind === 'vfioDevice' ? VFIO_DEVICE_FILE : path, undefined);
+    const outcome = verdict.agrees ? 'agreed' : 'diverged';
+    this.#tally(this.#partOf(name))[outcome]++;
+    this.#total[outcome]++;
+    if (verdict.agrees) return;
+    const recorded = call.ret < 0 ? errnoName(-call.ret) : String(call.ret);
+    this.#divergences.add({ event, kind: 'ioctl', what: `${name} ret`, recorded, model: verdict.expected });
+  }
+
   /** What was lost may have done anything. */
   lost(): void {
+    this.#bare.lost();
     this.#calls.lost();
   }
 
@@ -300,6 +328,8 @@ export class IoctlVerification {
     notes.push(
       ...[...this.#quirks].map(([name, count]) => `${count} calls needed the quirk ${name}: ${QUIRKS[name].what}`),
     );
+    if (this.#bare.judged > 0)
+      notes.push(`${this.#bare.judged} calls were judged by file and result alone: the source shows no structs`);
     notes.push(...failureNotes(this.#facts.failures, this.#spent.size));
     const { container, driver } = this.#facts;
     if (driver !== undefined) notes.push(`VFIO devices are behind the model's driver ${driver.name}`);
@@ -439,6 +469,14 @@ function rememberMemory(process: Process, memory: readonly UserMemory[]): void {
     const bytes = after ?? before;
     if (bytes !== null && field !== '') process.memory.remember(unsignedWords(addressLo, addressHi), bytes);
   }
+}
+
+/** The descriptor of a device that a group gave: the last that was made, where it is known to be. */
+function moveNewest(process: Process, fd: number): void {
+  const [number, file] = [...process.fds].filter(([, { kind }]) => kind === 'vfioDevice').at(-1) ?? [];
+  if (number === undefined || file === undefined || number === fd) return;
+  process.installAt(fd, file);
+  process.close(number);
 }
 
 /** Whether the argument is the address of a struct; of few calls of VFIO it is a number or a name. */

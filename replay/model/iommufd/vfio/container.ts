@@ -13,6 +13,11 @@ export class VfioContainer implements VfioFile {
   #groups = 0;
   #type1: Type1 | undefined = undefined;
 
+  /** Whether SET_IOMMU was done: nothing can be mapped before. */
+  get typed(): boolean {
+    return this.#type1 !== undefined;
+  }
+
   /** 0, or a negative errno after which the group is not in it. */
   addGroup(): number {
     const ret = this.#type1?.attachGroup() ?? 0;

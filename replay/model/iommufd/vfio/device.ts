@@ -38,6 +38,11 @@ export class VfioDevice implements VfioFile {
     this.#node = node;
   }
 
+  /** Bound, or opened by its group: nothing but BIND works before. */
+  get isOpen(): boolean {
+    return this.#open;
+  }
+
   get #device(): Device | undefined {
     return this.#open ? this.#node.device : undefined;
   }
