@@ -104,8 +104,7 @@ function findingLines(findings: readonly SafetyFinding[], byKind: { readonly [ki
       printable(what),
     ]);
     lines.push(layOut({ head: ['', '', '', ''], left: 4, rows }).replace(/^\n+/, ''));
-    if (count > shown.length)
-      lines.push(`  ... ${formatNumberOf(count - shown.length, 'more')}; --json lists the first 100`);
+    if (count > shown.length) lines.push(`  ... ${formatCount(count - shown.length)} more; --json lists the first 100`);
   }
   return lines;
 }

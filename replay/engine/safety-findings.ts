@@ -2,7 +2,8 @@ import type { Nanoseconds } from '../../traces/units.ts';
 
 /**
  * `stale`: an access was served from a page that was unmapped. `missing`: pages were mapped again, or the trace ended, before any
- * command named them. `late`: their command came after their submitter had waited for its flush. `redundant`: a command that
+ * command named them. `late`: their command came after another flush of their submitter, which had
+ * unmapped them first: an interrupt came in between, or the command was too late. `redundant`: a command that
  * named nothing that waited and dropped nothing.
  */
 export type FindingKind = 'stale' | 'missing' | 'late' | 'redundant';

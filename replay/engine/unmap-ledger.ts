@@ -226,7 +226,7 @@ export class UnmapLedger {
         event,
         unmap.event,
         ageNs,
-        `${cache} was told of ${pages} after the flush they belong to`,
+        `${cache} was told of ${pages} after a later flush of the same submitter (interrupted, or too late)`,
       );
     }
   }
