@@ -52,6 +52,7 @@ function inferred(finding: HardwareFinding, { host }: TraceHeader): string {
 /**
  * The driver of that name; undefined for what the recording shows. Where the recording is of that driver, registers are those of
  * its GET_HW_INFO, or the model's as far as the recording doesn't contradict: all rules that follow from them are the driver's.
+ * What the recording shows is not enough where there are guests' tables: `as-recorded` is then the driver behind `auto`.
  * Throws `USAGE` for an unknown name.
  */
 export function chooseDriver(
@@ -63,7 +64,8 @@ export function chooseDriver(
     throw new IorrError('USAGE', `no driver ${name}`, { hint: `one of ${DRIVER_NAMES.join(', ')}` });
   }
   if (finding === undefined) return undefined;
-  const chosen = name === 'auto' ? inferred(finding, header) : name;
+  const byHeader = name === 'auto' || (name === AS_RECORDED && finding.nested === true);
+  const chosen = byHeader ? inferred(finding, header) : name;
   const spec = chosen === AS_RECORDED ? undefined : HARDWARE.find((member) => member.name === chosen);
   if (spec === undefined) return undefined;
   const { hardware } = finding;

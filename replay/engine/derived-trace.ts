@@ -49,9 +49,10 @@ export class DerivedTrace implements Trace {
   readonly #source: Trace;
   readonly #facts: TraceFacts;
 
-  constructor(source: Trace) {
+  /** `driver`: one of the model's in the place of what the recording shows. */
+  constructor(source: Trace, driver?: string) {
     this.#source = source;
-    this.#facts = traceFacts(source, invalidates(source) ? 'auto' : AS_RECORDED);
+    this.#facts = traceFacts(source, driver);
     const counts = Object.fromEntries(STREAM_NAMES.map((name) => [name, 0])) as Record<StreamName, number>;
     const strings = [...source.strings];
     this.strings = strings;
@@ -113,7 +114,7 @@ export class DerivedTrace implements Trace {
  * A trace whose ioctls are its only source of maps, with what they imply; undefined for all others. VFIO's own maps in a VMM's
  * log are requests, which its ioctls carry out.
  */
-export function deriveIntents(trace: Trace): DerivedTrace | undefined {
+export function deriveIntents(trace: Trace, driver?: string): DerivedTrace | undefined {
   const { ioctl, map, unmap } = trace.streamCounts;
   if (ioctl === 0) return undefined;
   if (map + unmap > 0) {
@@ -123,18 +124,18 @@ export function deriveIntents(trace: Trace): DerivedTrace | undefined {
       }
     }
   }
-  const derived = new DerivedTrace(trace);
+  const derived = new DerivedTrace(trace, driver);
   return derived.streamCounts.map + derived.streamCounts.unmap + derived.derivation.commands > 0 ? derived : undefined;
 }
 
 /**
- * The header of a trace, with the IOMMU that its calls show where it names none and user space asked that for invalidations: so
- * that `auto` hardware is of the right architecture.
+ * The header of a trace, with the IOMMU that its calls show where it names none and guests have tables of their own: so that
+ * `auto` hardware is of the right architecture.
  */
 export function callsHeader(trace: Trace): TraceHeader {
   const { header, streamCounts } = trace;
-  if (header.host.iommu !== undefined || streamCounts.ioctl === 0 || !invalidates(trace)) return header;
-  const iommu = chooseDriver('auto', findHardware(trace), header)?.name;
+  if (header.host.iommu !== undefined || streamCounts.ioctl === 0) return header;
+  const iommu = chooseDriver(AS_RECORDED, findHardware(trace), header)?.name;
   return iommu === undefined ? header : { ...header, host: { ...header.host, iommu } };
 }
 
@@ -251,15 +252,4 @@ class SegmentQueue implements EventSink {
     this.#done.push({ ...snapshot(this.#builder), origins: this.#origins.slice(0, count) });
     this.#builder.clear(this.#events);
   }
-}
-
-const INVALIDATE = 0x3b8d;
-
-/** Whether user space asks for invalidations: only a driver of the model can say what comes of them. */
-function invalidates(trace: Trace): boolean {
-  for (const { rows } of trace.segments({ columns: { ioctl: ['request'] }, reuse: true })) {
-    const { columns, count } = rows.ioctl;
-    for (let i = 0; i < count; i++) if (columns.request[i] === INVALIDATE) return true;
-  }
-  return false;
 }

@@ -12,6 +12,7 @@ import { bytesOf, callEvents, memoryOf } from './ioctl-events.ts';
 const IOVA_RANGES = 0x3b84;
 const HW_INFO = 0x3b8a;
 const HWPT_ALLOC = 0x3b89;
+const VIOMMU_ALLOC = 0x3b90;
 /** Index of VFIO_DEVICE_FEATURE. */
 const DMA_BUF = 11;
 
@@ -23,6 +24,8 @@ export interface HardwareFinding {
   readonly hardware: RecordedHardware;
   /** Events whose results were taken as input: they can't be judged. What each told of. */
   readonly events: ReadonlyMap<number, HardwareFact>;
+  /** A guest's table or vIOMMU was made: what comes of its data only a driver's rules tell. */
+  readonly nested?: boolean;
 }
 
 type Mutable = { -readonly [K in Exclude<keyof RecordedHardware, 'answers'>]: RecordedHardware[K] } & {
@@ -49,6 +52,7 @@ export function findHardware(trace: Trace): HardwareFinding | undefined {
   const events = new Map<number, HardwareFact>();
   const capabilities = new CapabilityFinder(hardware);
   let devices = false;
+  let nested = false;
   for (const { index, stream, row, segment } of callEvents(trace)) {
     if (stream !== 'ioctl') continue;
     const { columns } = segment.rows.ioctl;
@@ -64,6 +68,7 @@ export function findHardware(trace: Trace): HardwareFinding | undefined {
       events.set(index, 'device');
       continue;
     }
+    nested ||= errno === 0 && isNested(request, after);
     const path = trace.strings[columns.path[row] ?? -1];
     if (capabilities.learn(request, after, errno, path)) {
       events.set(index, request === VFIO.deviceFeature ? 'device' : request === HWPT_ALLOC ? 'nests' : 'driver');
@@ -75,7 +80,11 @@ export function findHardware(trace: Trace): HardwareFinding | undefined {
   }
   if (!devices) return undefined;
   hardware.pasidBits ??= shownPasids(trace);
-  return { hardware, events };
+  return { hardware, events, nested };
+}
+
+function isNested(request: number, after: Uint8Array): boolean {
+  return request === VIOMMU_ALLOC || (request === HWPT_ALLOC && new StructView(after).u32(24) !== 0);
 }
 
 /** PASIDs that a device's own config space shows, where GET_HW_INFO was not asked for them. */

@@ -6,6 +6,8 @@ import type { InvalidateOutcome, InvalidateRequest } from './parts.ts';
 /** Bounds that HWPT_INVALIDATE sets to its array. */
 const MAX_ENTRY_BYTES = 4096;
 const MAX_ENTRIES = 1 << 19;
+/** Bytes of the largest entry that any driver looks at. */
+const LARGEST_ENTRY = 24;
 
 /**
  * struct iommu_hwpt_invalidate: hwpt 4, data_uptr 8, data_type 16, entry_len 20, entry_num 24, reserved 28. The number of
@@ -25,10 +27,14 @@ function tell({ context, process, struct }: IoctlCall, count: number): void {
   const nested = context.objects.find(struct.u32(4), 'hwptNested');
   const viommu = context.objects.find(struct.u32(4), 'viommu');
   const target = nested?.domain ?? viommu;
+  if (target === undefined) return;
   const bytes = struct.u32(20);
-  const all = process.memory.read(struct.u64(8), count * bytes);
-  if (target === undefined || all === undefined) return;
-  const entries = Array.from({ length: count }, (_, i) => all.slice(i * bytes, (i + 1) * bytes));
+  const entries: Uint8Array[] = [];
+  for (let i = 0; i < count; i++) {
+    const entry = process.memory.read(struct.u64(8) + BigInt(i) * BigInt(bytes), Math.min(bytes, LARGEST_ENTRY));
+    if (entry === undefined) return;
+    entries.push(entry);
+  }
   const guest: IntentGuest | undefined = viommu && {
     parent: viommu.parent.domain,
     iommu: viommu.iommu,
