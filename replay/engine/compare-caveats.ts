@@ -1,3 +1,4 @@
+import { DIALECT, DIALECT_NAMES } from '../../traces/schema.ts';
 import type { Trace } from '../../traces/trace.ts';
 import type { RecordedResult } from '../results.ts';
 import type { RunFacts } from './design-run.ts';
@@ -7,6 +8,8 @@ import type { InvTraits } from './inv-traits.ts';
 export interface CompareGrounds {
   readonly access: string;
   readonly traits: InvTraits;
+  /** Of the designs' commands. */
+  readonly dialect: number;
   readonly recorded: RecordedResult | null;
   /** Of each design; all but the moved maps are the same. */
   readonly facts: readonly RunFacts[];
@@ -25,8 +28,9 @@ export function compareCaveats(trace: Trace, grounds: CompareGrounds): string[] 
     list.push(`hit rate, exposure, stale and wasted rest on the access model '${access}', not on recorded accesses`);
   }
   const { iommu } = trace.header.host;
-  if (iommu !== undefined && iommu !== 'vtd') {
-    list.push(`the trace is of ${iommu}; the designs send the commands of VT-d for the same maps and unmaps`);
+  const spoken = DIALECT_NAMES[grounds.dialect] ?? '';
+  if (iommu !== undefined && iommu !== spoken) {
+    list.push(`the trace is of ${iommu}; the designs send the commands of ${spoken} for the same maps and unmaps`);
   }
   if (facts !== undefined) {
     const unattributed = facts.unattributedMaps + facts.unattributedUnmaps;
@@ -36,7 +40,8 @@ export function compareCaveats(trace: Trace, grounds: CompareGrounds): string[] 
         `${unattributed} of ${all} maps and unmaps (${facts.unattributedMaps} maps, ${facts.unattributedUnmaps} unmaps) have no domain and are left out: commands and exposure are lower bounds`,
       );
     }
-    if (facts.untagged.length > 0) {
+    // cache tags are VT-d's own; elsewhere the one unit is what a domain has
+    if (facts.untagged.length > 0 && traits.context.dialect === DIALECT.vtd) {
       list.push(
         `domains ${facts.untagged.slice(0, 8).join(', ')} have no cache tags in the trace: one IOTLB each, no device TLB, is assumed`,
       );

@@ -6,7 +6,6 @@ import type { DomainId, Nanoseconds } from '../../traces/units.ts';
 import { costsOf } from '../costs/cost-profile.ts';
 import type { CostProfile } from '../costs/cost-profile.ts';
 import { designParameterTable } from '../designs/designs.ts';
-import { parameterOf } from '../hardware/profile.ts';
 import type { HardwareProfile } from '../hardware/profile.ts';
 import type { CompareResult } from '../results.ts';
 import { compareCaveats } from './compare-caveats.ts';
@@ -15,6 +14,7 @@ import type { GroupRow, GroupSpec } from './compare-group.ts';
 import { inlineFeeder, pooledFeeder } from './compare-pool.ts';
 import { derivationCaveats, deriveIntents } from './derived-trace.ts';
 import type { DerivedTrace } from './derived-trace.ts';
+import { contextOn } from './design-context.ts';
 import { COMPARE_COLUMNS } from './design-run.ts';
 import type { RunOptions } from './design-run.ts';
 import { readInvTraits } from './inv-traits.ts';
@@ -25,6 +25,8 @@ export interface CompareOptions {
   readonly designs: readonly string[];
   readonly hardware: HardwareProfile;
   readonly profile: CostProfile;
+  /** Driver under VFIO devices by whose rules ioctls are carried out, of a trace that has nothing else. */
+  readonly driver?: string;
   /** `recorded`, or an access model; default: recorded where the trace has accesses, else `none`. */
   readonly access?: string;
   readonly seed?: number;
@@ -51,7 +53,7 @@ const COLUMNS = {
  * would cost and leave exposed. Returns undefined if it was aborted.
  */
 export async function compareTrace(recording: Trace, options: CompareOptions): Promise<CompareResult | undefined> {
-  const derived = deriveIntents(recording);
+  const derived = deriveIntents(recording, options.driver);
   const trace = derived ?? recording;
   const counts = trace.streamCounts;
   if (counts.map + counts.unmap === 0) {
@@ -74,7 +76,7 @@ export async function compareTrace(recording: Trace, options: CompareOptions): P
     costs: costsOf(options.profile),
     access,
     seed: options.seed ?? 1,
-    context: { ...traits.context, ...maskOf(options.hardware) },
+    context: contextOn(options.hardware, traits.context),
     unmanaged: derived === undefined ? traits.unmanaged : allDomains(derived),
     rangeFlushes: traits.rangeFlushes,
     parameters: options.parameters ?? new Map(),
@@ -101,14 +103,15 @@ export async function compareTrace(recording: Trace, options: CompareOptions): P
     ],
     caveats: [
       ...(derived === undefined ? [] : derivationCaveats(derived)),
-      ...compareCaveats(trace, { access, traits, recorded, facts: designs.map((row) => row.facts) }),
+      ...compareCaveats(trace, {
+        access,
+        traits,
+        dialect: run.context.dialect,
+        recorded,
+        facts: designs.map((row) => row.facts),
+      }),
     ],
   };
-}
-
-/** Only VT-d's commands name ranges by a mask. */
-function maskOf(hardware: HardwareProfile): { readonly maxAddressMask?: number } {
-  return hardware.architecture === 'vtd' ? { maxAddressMask: parameterOf(hardware, 'command.max-mask') } : {};
 }
 
 /** User space owns every domain that its calls made. */

@@ -2,7 +2,7 @@ import type { CommandDialect } from '../../traces/dialects/dialect.ts';
 import { dialectById } from '../../traces/dialects/dialects.ts';
 import { vtdDialect } from '../../traces/dialects/vtd.ts';
 import { Random } from '../../traces/random.ts';
-import { ATTACH, FLUSH, ORIGIN, OUTCOME, STREAM_ID } from '../../traces/schema.ts';
+import { ATTACH, DIALECT, FLUSH, ORIGIN, OUTCOME, STREAM_ID } from '../../traces/schema.ts';
 import type { Segment } from '../../traces/segment.ts';
 import { ABSENT, pageNumber } from '../../traces/units.ts';
 import type { DomainId, Nanoseconds, PageNumber, RequesterId } from '../../traces/units.ts';
@@ -294,6 +294,8 @@ export class DesignRun {
       prot,
     );
     const last = first + pages - 1;
+    // VT-d's tags are traced, and may come behind the first mappings
+    if (this.#dialect.id !== DIALECT.vtd) this.#tagIfNew(domain);
     const replaced = (done & MAP_RESULT.freedTable) !== 0;
     this.#submission.from(cpu, time);
     this.#design.map({
@@ -343,12 +345,7 @@ export class DesignRun {
       done |= this.#machine.unmap(time, domain, low, high, addressLow(count), addressHigh(count), event);
     });
     const freedTable = (done & UNMAP_RESULT.freedTable) !== 0 ? 1 : 0;
-    if (!this.#tagged.has(domain)) {
-      // attached before the trace began: one IOTLB holds its translations, as far as anybody can tell
-      this.#tagged.add(domain);
-      this.#untagged.add(domain);
-      this.#design.assignTag({ domain, unit: ABSENT, type: 0, device: ABSENT, pasid: 0 });
-    }
+    this.#tagIfNew(domain);
     const { costs } = this.#options;
     const spent = Math.round(costs['cpu.unmap'] + pages * costs['cpu.unmap-page']);
     this.#submission.spend(spent);
@@ -357,6 +354,14 @@ export class DesignRun {
     const unmanaged = this.#unmanaged.has(domain);
     if (unmanaged) this.#unmanagedUnmaps++;
     if (!unmanaged || !this.#options.rangeFlushes) this.#design.sync(domain, cpu, task, time);
+  }
+
+  /** A domain that nothing attached: one IOTLB holds its translations, as far as anybody can tell. */
+  #tagIfNew(domain: DomainId): void {
+    if (this.#tagged.has(domain)) return;
+    this.#tagged.add(domain);
+    this.#untagged.add(domain);
+    this.#design.assignTag({ domain, unit: ABSENT, type: 0, device: ABSENT, pasid: 0 });
   }
 
   #attach(
