@@ -16,6 +16,8 @@ export interface AnalysisQuestion {
   readonly hardware: string;
   /** Parameters of it, as `name=value`. */
   readonly settings: readonly string[];
+  /** Driver by whose rules ioctls are carried out, where one was named. */
+  readonly driver?: string;
 }
 
 /** One question about a trace, asked as `iorr analyze NAME F`. */

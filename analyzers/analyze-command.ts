@@ -5,6 +5,7 @@ import { openTrace } from '../traces/file.ts';
 import { toJson } from '../traces/plain-json.ts';
 import { toolVersion } from '../traces/tool.ts';
 import { ANALYSES } from './analyses.ts';
+import { DRIVER_OPTION, driverOf } from './driver-option.ts';
 import { parseDuration } from './duration.ts';
 import { breach, parseGates } from './gate.ts';
 
@@ -23,6 +24,7 @@ export const analyzeCommand: CommandSpec = {
     },
     { flags: '--hardware <name>', description: 'hardware profile for what was cached', default: 'auto' },
     { flags: '--set <name=value>', description: 'change one of its parameters', repeatable: true },
+    DRIVER_OPTION,
     { flags: '--json', description: 'one JSON document on stdout' },
   ],
   examples: [
@@ -47,7 +49,7 @@ export const analyzeCommand: CommandSpec = {
     const settings = Array.isArray(options['set']) ? options['set'].map(String) : [];
     const trace = openTrace(file);
     try {
-      const { result, text } = analysis.run(trace, { file, at, hardware, settings });
+      const { result, text } = analysis.run(trace, { file, at, hardware, settings, ...driverOf(options) });
       if (options['json'] === true) {
         const input = [describeInput(file, trace, trace.bytes)];
         const parts = {
@@ -57,6 +59,7 @@ export const analyzeCommand: CommandSpec = {
             at: at ?? null,
             hardware,
             set: settings,
+            ...driverOf(options),
             failOn: typeof options['failOn'] === 'string' ? options['failOn'] : null,
           },
           health: trace.health,

@@ -16,7 +16,7 @@ export const safety: Analysis = {
     redundant: 'findingsByKind.redundant',
     exposure: 'exposure.pageSeconds',
   },
-  run(trace, { file, hardware, settings, at }) {
+  run(trace, { file, hardware, settings, at, driver }) {
     if (at !== undefined) {
       throw new IorrError('USAGE', 'safety is a question about a whole trace: it takes no --at', {
         hint: `iorr analyze safety ${file}`,
@@ -30,7 +30,7 @@ export const safety: Analysis = {
       });
     }
     const profile = withSettings(hardwareProfile(hardware, callsHeader(trace)), settings);
-    const steps = safetySteps(trace, { hardware: profile });
+    const steps = safetySteps(trace, { hardware: profile, ...(driver === undefined ? {} : { driver }) });
     for (;;) {
       const step = steps.next();
       if (step.done === true) return { result: step.value, text: safetyText(file, step.value) };

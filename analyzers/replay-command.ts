@@ -9,6 +9,7 @@ import { describeInput, makeEnvelope } from '../traces/envelope.ts';
 import { IorrError } from '../traces/errors.ts';
 import { openTrace } from '../traces/file.ts';
 import { toolVersion } from '../traces/tool.ts';
+import { DRIVER_OPTION, driverOf } from './driver-option.ts';
 import { jsonRenderer, terminalRenderer } from './report/index.ts';
 
 const INTERRUPTED = 130;
@@ -51,6 +52,7 @@ export const replayCommand: CommandSpec = {
         'play the trace so often as one long trace; wallNs and eventsPerSecond then tell the speed (decoding included; start of the process and opening of the file are not)',
       default: '1',
     },
+    DRIVER_OPTION,
     { flags: '--json', description: 'one JSON document on stdout' },
   ],
   examples: [
@@ -73,6 +75,7 @@ export const replayCommand: CommandSpec = {
       const replay: ReplayOptions = {
         hardware,
         repeat,
+        ...driverOf(options),
         clock: () => performance.now() * 1e6,
         ...(access === 'none' ? {} : { accesses: { factory: accessModel(access), seed } }),
       };
@@ -88,7 +91,7 @@ export const replayCommand: CommandSpec = {
       const report = makeEnvelope('replay', {
         version: toolVersion(),
         input: [describeInput(file, trace, trace.bytes)],
-        options: { hardware: hardware.name, set: settings, access, seed, repeat },
+        options: { hardware: hardware.name, set: settings, access, seed, repeat, ...driverOf(options) },
         health: trace.health,
         result: step.value,
       });

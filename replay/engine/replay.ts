@@ -32,6 +32,8 @@ export interface ModelledAccesses {
 export interface ReplayOptions {
   /** Default: `auto` by the trace's header. */
   readonly hardware?: HardwareProfile;
+  /** Driver under VFIO devices by whose rules ioctls are carried out, of a trace that has nothing else. */
+  readonly driver?: string;
   /** Stands in for the recorded accesses. */
   readonly accesses?: ModelledAccesses;
   /** Plays the trace so often, one after the other in time. Default 1. */
@@ -166,7 +168,7 @@ export function replayTrace(trace: Trace, options: ReplayOptions = {}): ReplayRe
 
 /** The same in steps of a segment, for a caller that has more to do meanwhile: yields the number of events done. */
 export function* replaySteps(recording: Trace, options: ReplayOptions = {}): Generator<number, ReplayResult> {
-  const derived = deriveIntents(recording);
+  const derived = deriveIntents(recording, options.driver);
   const trace = derived ?? recording;
   const profile = options.hardware ?? hardwareProfile('auto', trace.header);
   const machine = createMachine(profile, { unmappedAccess: options.accesses === undefined ? 'fill' : 'fault' });

@@ -70,6 +70,8 @@ export interface SafetyResult {
 export interface SafetyOptions {
   /** Default: `auto` by the trace's header. */
   readonly hardware?: HardwareProfile;
+  /** Driver under VFIO devices by whose rules ioctls are carried out, of a trace that has nothing else. */
+  readonly driver?: string;
 }
 
 const COLUMNS = {
@@ -85,7 +87,7 @@ const COLUMNS = {
  * unmaps, which tells what no command has named. In steps of a segment, that yield the number of events done.
  */
 export function* safetySteps(recording: Trace, options: SafetyOptions = {}): Generator<number, SafetyResult> {
-  const derived = deriveIntents(recording);
+  const derived = deriveIntents(recording, options.driver);
   const trace = derived ?? recording;
   const profile = options.hardware ?? hardwareProfile('auto', trace.header);
   const run = new SafetyRun(profile, derived !== undefined && derived.derivation.commands > 0);
