@@ -7,7 +7,7 @@ import { infoOf } from '../../bench/robustness/kill-run.ts';
 import { openTrace } from '../../traces/file.ts';
 import { joinWords } from '../../traces/units.ts';
 import type { RecordResult } from './record-result.ts';
-import { NO_LIVE_RECORDING, instances, iorrLive, startLive } from './testing/live-machine.ts';
+import { NO_LIVE_RECORDING, instancesOf, iorrLive, startLive } from './testing/live-machine.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'iorr-record-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -26,6 +26,7 @@ function loop(count: number): readonly string[] {
 }
 
 interface Recorded {
+  readonly pid: number;
   readonly status: number | null;
   readonly stderr: string;
   readonly result: RecordResult;
@@ -33,10 +34,10 @@ interface Recorded {
 }
 
 function recorded(...args: readonly string[]): Recorded {
-  const { status, stdout, stderr } = iorrLive('record', '--json', ...args);
+  const { pid, status, stdout, stderr } = iorrLive('record', '--json', ...args);
   if (stdout === '') throw new Error(`status ${status}: ${stderr}`);
   const { result, health } = JSON.parse(stdout) as { result: RecordResult; health: { lost: number } };
-  return { status, stderr, result, health };
+  return { pid, status, stderr, result, health };
 }
 
 /** Calls of such a loop in a trace that succeeded. */
@@ -62,7 +63,7 @@ function bytesMoved(file: string): { readonly reads: number; readonly writes: nu
 describe.skipIf(NO_LIVE_RECORDING !== undefined)('record on this machine', () => {
   test('of a loop of system calls every one is there, in order of time, and none of anybody else', () => {
     const file = newFile();
-    const { status, result } = recorded('-o', file, '--event', 'raw_syscalls', '--', ...loop(20_000));
+    const { pid, status, result } = recorded('-o', file, '--event', 'raw_syscalls', '--', ...loop(20_000));
     expect(status).toBe(0);
     expect(result).toMatchObject({ lost: 0, stopped: 'command', command: { status: 0, signal: null } });
     expect(bytesMoved(file)).toEqual({ reads: 20_000, writes: 20_000, lost: 0n });
@@ -82,7 +83,7 @@ describe.skipIf(NO_LIVE_RECORDING !== undefined)('record on this machine', () =>
     expect(trace.header).toMatchObject({ sources: [{ format: 'tracefs' }], clock: { name: 'mono', resolutionNs: 1 } });
     expect(trace.header.host.kernel).toBe(readFileSync('/proc/sys/kernel/osrelease', 'utf8').trim());
     trace.close();
-    expect(instances()).toEqual([]);
+    expect(instancesOf(pid)).toEqual([]);
   });
 
   test('what a buffer that is too small loses is counted exactly, per CPU and in its place', () => {
@@ -128,8 +129,9 @@ describe.skipIf(NO_LIVE_RECORDING !== undefined)('record on this machine', () =>
     expect(stderr).toContain('no such file');
     expect(statSync(witness, { throwIfNoEntry: false })).toBeUndefined();
     expect(iorrLive('record', '-o', bad, '--duration', '1s').status).toBe(1);
-    expect(iorrLive('record', '-o', newFile(), '--event', 'no:such', '--', 'true').status).toBe(125);
-    expect(instances()).toEqual([]);
+    const none = iorrLive('record', '-o', newFile(), '--event', 'no:such', '--', 'true');
+    expect(none.status).toBe(125);
+    expect(instancesOf(none.pid)).toEqual([]);
   });
 
   test('everybody is recorded but the recorder, until the time is up', () => {
@@ -151,12 +153,12 @@ describe.skipIf(NO_LIVE_RECORDING !== undefined)('record on this machine', () =>
     const exit = new Promise<number | null>((resolve) => {
       child.on('exit', (code) => resolve(code));
     });
-    while (instances().length === 0) await sleep(20);
+    while (instancesOf(child.pid).length === 0) await sleep(20);
     await sleep(200);
     child.kill(signal);
     expect(await exit).toBe(status);
     expect(infoOf(file).result.closed).toBe(true);
-    expect(instances()).toEqual([]);
+    expect(instancesOf(child.pid)).toEqual([]);
   });
 
   test('kill -9 leaves a file that reads; the next start removes the instance', async () => {
@@ -165,17 +167,24 @@ describe.skipIf(NO_LIVE_RECORDING !== undefined)('record on this machine', () =>
     const exit = new Promise((resolve) => {
       child.on('exit', resolve);
     });
-    while (instances().length === 0) await sleep(20);
+    while (instancesOf(child.pid).length === 0) await sleep(20);
     // The header is there at once, events after a flush.
     const head = statSync(file).size;
-    while (statSync(file).size === head) await sleep(20);
+    while (statSync(file).size < head + 20_000) await sleep(20);
+    const killedAt = process.hrtime.bigint();
     child.kill('SIGKILL');
     await exit;
-    expect(instances()).toHaveLength(1);
+    expect(instancesOf(child.pid)).toHaveLength(1);
     const { result } = infoOf(file);
     expect(result.closed).toBe(false);
     expect(result.events).toBeGreaterThan(0);
+    const trace = openTrace(file);
+    let last = 0;
+    for (const { time, count } of trace.segments()) last = Math.max(last, time[count - 1] ?? 0);
+    trace.close();
+    // The period of a flush, and as much again for a machine that has other things to do.
+    expect(killedAt - (BigInt(trace.header.clock.epochNs) + BigInt(last))).toBeLessThan(2_000_000_000n);
     recorded('-o', newFile(), '--duration', '100ms');
-    expect(instances()).toEqual([]);
+    expect(instancesOf(child.pid)).toEqual([]);
   });
 });

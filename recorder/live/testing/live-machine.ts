@@ -1,9 +1,9 @@
 import { spawn, spawnSync } from 'node:child_process';
 import type { ChildProcess, SpawnSyncReturns } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 
 /** The built command. */
-const CLI = fileURLToPath(new URL('../../../dist/cli.js', import.meta.url));
+const CLI = join(import.meta.dirname, '../../../dist/cli.js');
 
 /**
  * Commands see tracefs in a mount namespace of their own: the machine's mounts stay as they are. Instances are the kernel's,
@@ -46,9 +46,8 @@ export function startLive(...args: readonly string[]): ChildProcess {
   return spawn(UNSHARE, inNamespace(process.execPath, [CLI, ...args]), { stdio: ['ignore', 'pipe', 'pipe'] });
 }
 
-/** Names of all trace instances that the kernel has now. */
-export function instances(): readonly string[] {
-  return runLive('ls', ['/sys/kernel/tracing/instances'])
-    .stdout.split('\n')
-    .filter((name) => name !== '');
+/** Names of the trace instances that a process made and that the kernel still has. */
+export function instancesOf(pid: number | undefined): readonly string[] {
+  const names = runLive('ls', ['/sys/kernel/tracing/instances']).stdout.split('\n');
+  return names.filter((name) => name.startsWith('iorr-') && name.includes(`-${pid}-`));
 }
