@@ -14,6 +14,7 @@ import { describeInput, makeEnvelope } from '../traces/envelope.ts';
 import { IorrError } from '../traces/errors.ts';
 import { openTrace } from '../traces/file.ts';
 import { toolVersion } from '../traces/tool.ts';
+import { DRIVER_OPTION, driverOf } from './driver-option.ts';
 import { rendererNamed } from './report/index.ts';
 
 const INTERRUPTED = 130;
@@ -101,6 +102,7 @@ export const compareCommand: CommandSpec = {
       repeatable: true,
     },
     { flags: '--jobs <number>', description: 'workers; the result does not depend on it (default: one a core)' },
+    DRIVER_OPTION,
     { flags: '--json', description: 'one JSON document on stdout' },
     { flags: '--markdown', description: 'a table for a pull request on stdout' },
     { flags: '--html <file>', description: 'also write one self-contained page with pictures' },
@@ -141,6 +143,7 @@ export const compareCommand: CommandSpec = {
           parameters,
           seed,
           jobs,
+          ...driverOf(options),
           signal: io.signal,
           progress: (events) => progress.update(events),
           ...(access === undefined ? {} : { access }),
@@ -157,6 +160,7 @@ export const compareCommand: CommandSpec = {
             access: result.access,
             seed,
             set: settings,
+            ...driverOf(options),
           },
           health: trace.health,
           result,
