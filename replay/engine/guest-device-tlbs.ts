@@ -40,12 +40,22 @@ export class GuestDeviceTlbs {
   readonly #devices = new Map<RequesterId, GuestDevice>();
   /** By VMID of guests with several tables: pages that no device was told of. */
   readonly #shared = new Map<number, PendingUnmaps>();
+  /** What lists that are gone gave up. */
+  #givenUp = 0;
   #now: Nanoseconds = 0;
   /** Invalidations of which nobody can tell whether a device with ATS is concerned. */
   unjudged = 0;
 
   constructor(findings: FindingList) {
     this.#findings = findings;
+  }
+
+  /** Ranges that are not judged because too many waited at once. */
+  get givenUp(): number {
+    let sum = this.#givenUp;
+    for (const { waiting } of this.#devices.values()) sum += waiting?.dropped ?? 0;
+    for (const { dropped } of this.#shared.values()) sum += dropped;
+    return sum;
   }
 
   /** A derived row of `attach`. */
@@ -137,10 +147,15 @@ export class GuestDeviceTlbs {
     const held = this.#devices.get(device);
     if (held === undefined) return;
     this.#devices.delete(device);
-    held.waiting?.finish(event);
+    this.#end(held.waiting, event);
     for (const other of this.#devices.values()) if (other.vmid === held.vmid) return;
-    this.#shared.get(held.vmid)?.finish(event);
+    this.#end(this.#shared.get(held.vmid), event);
     this.#shared.delete(held.vmid);
+  }
+
+  #end(waiting: PendingUnmaps | undefined, event: number): void {
+    waiting?.finish(event);
+    this.#givenUp += waiting?.dropped ?? 0;
   }
 
   #ofGuest(vmid: number): PendingUnmaps {

@@ -313,6 +313,17 @@ describe("a guest's ATC commands", () => {
     expect(safetyOf(vmm).findingsByKind).toEqual({ stale: 0, missing: 2, late: 0, redundant: 0 });
   });
 
+  test('of very many ranges the first are judged, and the rest counted', () => {
+    const { vmm } = guest();
+    for (let call = 0; call < 17; call++) {
+      vmm.invalidate(Array.from({ length: 4096 }, (_, i) => TLBI.va(3, 2 * (call * 4096 + i))));
+    }
+    const result = safetyOf(vmm);
+    expect(result.findingsByKind['missing']).toBe(65536);
+    expect(result.findings).toHaveLength(100);
+    expect(result.caveats.join()).toContain('4096 ranges of guests were given up');
+  });
+
   test('a device without ATS has nothing to be told', () => {
     const { vmm } = guest(false);
     vmm.invalidate([TLBI.va(3, 0x80), TLBI.asid(3), TLBI.all]);

@@ -337,7 +337,8 @@ class SafetyRun {
     const list = [
       "what guests changed in their own tables is taken from their IOTLB invalidations; findings about their devices' TLBs are at events of the recording's calls",
     ];
-    const { unjudged } = this.#guests;
+    const { unjudged, givenUp } = this.#guests;
+    if (givenUp > 0) list.push(`${givenUp} ranges of guests were given up: too many without an ATC_INV`);
     if (unjudged > 0) {
       list.push(
         `${unjudged} IOTLB invalidations are of guests whose devices have several tables, not all of them with ATS: whether a device's TLB had to be told is unknown`,
