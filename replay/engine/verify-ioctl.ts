@@ -215,6 +215,7 @@ export class IoctlVerification {
       if (!(error instanceof Unjudged)) throw error;
       this.#skip(error.reason);
       if (ret >= 0) error.effect?.(ret);
+      else error.refused?.(-ret);
     }
     if (this.#facts.bare && request === VFIO.groupGetDeviceFd && ret >= 0) moveNewest(process, ret);
     // What failed gave no descriptor.

@@ -38,7 +38,7 @@ export class Context {
   noIommu = false;
   /** Opened before the recording began: it may hold objects that nobody saw made. */
   partial = false;
-  /** What keeps the context alive: its open file, event fds. */
+  /** What keeps the context alive besides mappings: its open file, event fds. */
   refs = 0;
 
   constructor(machine: Machine, accountPerProcess = false) {
@@ -54,10 +54,24 @@ export class Context {
     this.refs++;
   }
 
-  /** At the last reference everything goes, leaves first, each pass in ascending order of ids (iommufd_fops_release). */
+  /** At the last reference everything goes; a live mapping of one of its regions holds the file, too (vma->vm_file). */
   release(): void {
     this.refs--;
     if (this.refs > 0) return;
+    if (this.mapped) this.machine.mappedContexts.add(this);
+    else this.end();
+  }
+
+  /** Whether a process has a region of it mapped. */
+  get mapped(): boolean {
+    if (this.mmapRegions.size === 0) return false;
+    for (const { memory } of this.machine.processes.values())
+      if (memory.vmas.some(({ backing }) => this.mmapRegions.has(backing))) return true;
+    return false;
+  }
+
+  /** Objects go leaves first, each pass in ascending order of ids (iommufd_fops_release). */
+  end(): void {
     for (;;) {
       const leaves: IommufdObject[] = [...this.objects.values()].filter((object) => object.users === 1);
       if (leaves.length === 0) return;

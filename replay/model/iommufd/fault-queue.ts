@@ -155,6 +155,7 @@ function allocate(call: IoctlCall): number {
   const file: OpenFile = eventFile('fault', context, queue, {
     read: (count, writable) => queue.read(count, writable),
     write: (bytes) => queue.write(bytes),
+    ready: () => queue.waiting > 0,
   });
   const fd = process.install(file, true);
   struct.setU32(8, queue.id);

@@ -1,4 +1,5 @@
 import type { Backend, DeviceTraits } from './backend.ts';
+import type { Context } from './context.ts';
 import type { IntentListener } from './intents.ts';
 import type { LockedPages } from './locked-memory.ts';
 import type { Process } from './process.ts';
@@ -37,6 +38,8 @@ export class Machine {
   readonly users = new Map<number, LockedPages>();
   /** RLIMIT_MEMLOCK in bytes of a process of which no limit was seen; undefined: not known. */
   memlock: number | undefined = undefined;
+  /** Closed contexts of which a process still has a region mapped. */
+  readonly mappedContexts = new Set<Context>();
   /** Told of what calls do to I/O page tables. */
   intents: IntentListener | undefined = undefined;
   /** Told of mappings without an address. */
@@ -46,6 +49,15 @@ export class Machine {
     this.backend = backend;
     this.#quirks = new Set(quirks);
     this.testKernel = testKernel;
+  }
+
+  /** Memory was unmapped: closed contexts that only a mapping held go. */
+  unmapped(): void {
+    for (const context of this.mappedContexts) {
+      if (context.mapped) continue;
+      this.mappedContexts.delete(context);
+      context.end();
+    }
   }
 
   deviceNode(path: string): DeviceNode {

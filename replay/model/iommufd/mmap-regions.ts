@@ -14,6 +14,15 @@ export class MmapRegions {
   /** Ascending. */
   readonly #regions: MmapRegion[] = [];
 
+  get size(): number {
+    return this.#regions.length;
+  }
+
+  /** Whether it is the memory of a region. */
+  has(backing: Backing): boolean {
+    return this.#regions.some((region) => region.backing === backing);
+  }
+
   add(length: number): MmapRegion {
     let offset = PAGE_SIZE;
     let at = 0;

@@ -29,6 +29,8 @@ export interface OpenFile {
     position: bigint | undefined,
     writable?: (offset: number, length: number) => boolean,
   ): Uint8Array | number;
+  /** What poll finds, as its bits. Undefined: not modelled. */
+  poll?(): number;
   /** What a write returns. Undefined: not modelled. */
   write?(bytes: Uint8Array, position: bigint | undefined): number;
   release(): void;

@@ -102,6 +102,7 @@ export function exec(machine: Machine, pid: number): void {
   const old = process.memory;
   process.memory = new AddressSpace();
   leaveMemory(machine, old);
+  machine.unmapped();
   process.brk = undefined;
 }
 
@@ -114,6 +115,7 @@ export function exit(machine: Machine, pid: number): void {
   process.closeAll();
   machine.processes.delete(pid);
   leaveMemory(machine, process.memory);
+  machine.unmapped();
 }
 
 /** User memory goes with the last process that has it. */
@@ -132,6 +134,7 @@ export function applySystemCall(machine: Machine, call: SystemCall): void {
     return;
   }
   EFFECTS[name]?.(machine, process, call);
+  if (machine.mappedContexts.size > 0) machine.unmapped();
 }
 
 type Effect = (machine: Machine, process: Process, call: SystemCall) => void;

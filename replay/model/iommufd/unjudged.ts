@@ -7,10 +7,14 @@ export class Unjudged extends Error {
   /** What the call did, if the recording says that it succeeded, by what it returned. */
   readonly effect: ((ret?: number) => void) | undefined;
 
-  constructor(reason: string, effect?: (ret?: number) => void) {
+  /** What is learnt from it, if the recording says that it failed, by the errno. */
+  readonly refused: ((errno: number) => void) | undefined;
+
+  constructor(reason: string, effect?: (ret?: number) => void, refused?: (errno: number) => void) {
     super(reason);
     this.name = 'Unjudged';
     this.reason = reason;
     this.effect = effect;
+    this.refused = refused;
   }
 }

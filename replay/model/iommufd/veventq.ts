@@ -47,6 +47,11 @@ export class Veventq implements VeventqObject {
     this.#sequence = (this.#sequence + 1) & LAST_SEQUENCE;
   }
 
+  /** Events, or word of lost ones, that a read would give. */
+  get waiting(): number {
+    return this.#queue.length;
+  }
+
   read(count: number, writable: (offset: number, length: number) => boolean): Uint8Array | number {
     if (count < HEADER_BYTES) return -ERRNO.EINVAL;
     const bytes = new Uint8Array(Math.min(count, this.#bytes()));
@@ -94,7 +99,10 @@ function allocate(call: IoctlCall): number {
   const queue = context.objects.add(new Veventq(viommu, type, depth));
   viommu.users++;
   viommu.veventqs.set(type, queue);
-  const file = eventFile('veventq', context, queue, { read: (count, writable) => queue.read(count, writable) });
+  const file = eventFile('veventq', context, queue, {
+    read: (count, writable) => queue.read(count, writable),
+    ready: () => queue.waiting > 0,
+  });
   const fd = process.install(file, true);
   struct.setU32(20, queue.id);
   struct.setU32(24, fd);

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { ERRNO } from './errno.ts';
 import { DATA, MockCalls } from './mock/mock-calls.ts';
-import { applySystemCall } from './system-calls.ts';
+import { applySystemCall, exit } from './system-calls.ts';
 
 const INITIAL_CACHE = 0xbad_dad;
 
@@ -71,6 +71,26 @@ describe('VIOMMU_ALLOC', () => {
     calls.put(DATA, 1, 0, 0, 0, 0, 0);
     calls.viommu(device.id, parent, undefined, 24);
     expect(calls.words(DATA, 3)[2]).toBe(0x1000);
+  });
+
+  test.each(['munmap', 'exit'])('memory that is mapped keeps the closed context, until %s', (how) => {
+    const { calls, device, parent } = setUp();
+    calls.put(DATA, 0xbeef, 0, 0, 0, 0, 0);
+    calls.viommu(device.id, parent, undefined, 24);
+    const [, , offset = 0, , length = 0] = calls.words(DATA, 6);
+    const { machine, context, fd } = calls;
+    const at = 0x5000_0000;
+    const call = { pid: 1, fd: -1, data: undefined, path: undefined };
+    applySystemCall(machine, { ...call, name: 'mmap', args: [0, length, 3, 1, fd, offset], ret: at });
+    const held = context.objects.count;
+    applySystemCall(machine, { ...call, name: 'close', fd, args: [fd], ret: 0 });
+    expect(context.objects.count).toBe(held);
+    applySystemCall(machine, { ...call, name: 'munmap', args: [at, 4096], ret: 0 });
+    expect(context.objects.count).toBe(held);
+    if (how === 'exit') exit(machine, 1);
+    else applySystemCall(machine, { ...call, name: 'munmap', args: [at, length], ret: 0 });
+    expect(context.objects.count).toBe(0);
+    expect(machine.mappedContexts.size).toBe(0);
   });
 });
 

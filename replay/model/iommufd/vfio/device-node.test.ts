@@ -9,7 +9,7 @@ import { ARGUMENT, putStruct, simulatedProcess } from '../simulated-process.ts';
 import { applySystemCall, newFile } from '../system-calls.ts';
 import { Unjudged } from '../unjudged.ts';
 import { VfioContainer } from './container.ts';
-import { UNKNOWN_HARDWARE, answerKey, recordedBackend } from './hardware.ts';
+import { UNKNOWN_HARDWARE, answerKey, recordedBackend, recordedTraits } from './hardware.ts';
 import type { RecordedHardware } from './hardware.ts';
 import { openVfio } from './open-vfio.ts';
 import { VFIO } from './requests.ts';
@@ -81,6 +81,33 @@ describe('several files of one device', () => {
     process.close(5);
     expect(() => call(open(5, NODE), VFIO.bindIommufd, 24, 1, 3, 0, 0n)).toThrow('token');
     expect(() => call(device, VFIO.bindIommufd, 24, 1, 3, 0, 0n)).toThrow('token');
+  });
+
+  test('BIND that was refused while one group was open tells whose device it is', () => {
+    const { process, open, bind } = setUp();
+    open(4, '/dev/vfio/7');
+    const device = open(5, NODE);
+    expect(() => bind(device)).toThrow(expect.objectContaining({ refused: expect.any(Function) }));
+    try {
+      bind(device);
+    } catch (error) {
+      if (error instanceof Unjudged) error.refused?.(ERRNO.EBUSY);
+    }
+    expect(bind(device)).toBe(-ERRNO.EBUSY);
+    process.close(4);
+    // Another group is no reason any more.
+    open(4, '/dev/vfio/8');
+    expect(bind(device)).toBe(0);
+  });
+
+  test('a device of which firmware wants 1:1 mappings is given to nobody', () => {
+    const { machine, open, bind, call } = setUp();
+    machine.deviceTraits = { ...recordedTraits(machine.hardware), oneToOne: true };
+    expect(bind(open(4, NODE))).toBe(-ERRNO.EINVAL);
+    open(5, '/dev/vfio/vfio');
+    expect(call(open(6, '/dev/vfio/7'), VFIO.groupSetContainer, 5)).toBe(-ERRNO.EINVAL);
+    machine.deviceTraits = undefined;
+    expect(call(open(7, '/dev/vfio/8'), VFIO.groupSetContainer, 5)).toBe(0);
   });
 
   test('a group gives its device again: the same object on the iommufd', () => {

@@ -9,6 +9,8 @@ export class DeviceNode {
   device: Device | undefined = undefined;
   /** dma-bufs of its memory. */
   readonly buffers = new Set<DmaBuffer>();
+  /** The group that it is known to be in, by its path. */
+  group: string | undefined = undefined;
   /** Groups that it is known not to be in. */
   readonly foreignGroups = new Set<string>();
 

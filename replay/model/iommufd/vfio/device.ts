@@ -105,6 +105,8 @@ export class VfioDevice implements VfioFile {
       if (file.kind !== 'iommufd') return -ERRNO.EBADFD;
       // Only a group can open its device more than once (vfio_df_open).
       if (this.#node.opens > 0) return -ERRNO.EINVAL;
+      // Firmware's 1:1 mappings forbid the blocked domain, through which every takeover goes (drivers/iommu/iommu.c).
+      if (machine.deviceTraits?.oneToOne === true) return -ERRNO.EINVAL;
       this.#open = true;
       this.#node.opens++;
       const device = this.#bindTo((file as IommufdFile).context, machine);
@@ -114,13 +116,19 @@ export class VfioDevice implements VfioFile {
       this.#close();
       return -ERRNO.EFAULT;
     };
-    // A device whose group is open can't be bound (EBUSY), and a recording doesn't say which group a node belongs to.
-    const groups = [...machine.openGroups.keys()].filter((path) => !this.#node.foreignGroups.has(path));
+    // A device whose group is open can't be bound. Which group a node belongs to, only earlier tries tell.
+    const { group, foreignGroups } = this.#node;
+    if (group !== undefined && machine.openGroups.has(group)) return -ERRNO.EBUSY;
+    const open = group === undefined ? [...machine.openGroups.keys()] : [];
+    const groups = open.filter((path) => !foreignGroups.has(path));
     const bound = (): void => {
       for (const path of groups) this.#node.foreignGroups.add(path);
       finish();
     };
-    if (groups.length > 0) throw new Unjudged('which group the device belongs to is not known', bound);
+    const refused = (errno: number): void => {
+      if (errno === ERRNO.EBUSY && groups.length === 1) this.#node.group = groups[0];
+    };
+    if (groups.length > 0) throw new Unjudged('which group the device belongs to is not known', bound, refused);
     if (token && !this.#open) throw new Unjudged('only the device knows its token', bound);
     return finish();
   }

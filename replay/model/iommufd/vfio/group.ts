@@ -63,7 +63,7 @@ export class VfioGroup implements VfioFile {
     return process.memory.write(argument, status.bytes) ? 0 : -ERRNO.EFAULT;
   }
 
-  #setContainer({ process, argument }: VfioCall): number {
+  #setContainer({ machine, process, argument }: VfioCall): number {
     const bytes = process.memory.read(argument, 4);
     if (bytes === undefined) return -ERRNO.EFAULT;
     const fd = new DataView(bytes.buffer, bytes.byteOffset, 4).getInt32(0, true);
@@ -72,6 +72,8 @@ export class VfioGroup implements VfioFile {
     if (file === undefined) return -ERRNO.EBADF;
     if (this.#container !== undefined) return -ERRNO.EINVAL;
     if (file instanceof VfioContainer) {
+      // The group is taken over here; with an iommufd, its devices when they are opened.
+      if (machine.deviceTraits?.oneToOne === true) return -ERRNO.EINVAL;
       const ret = file.addGroup();
       if (ret !== 0) return ret;
     } else if (file.kind === 'iommufd') {
