@@ -45,11 +45,12 @@ const ALTERED = 1500;
 /** States that far behind the foremost are given up: more than one union can skip. */
 const LAG = 1024;
 /**
- * States that may be looked at without getting further. Then what is foremost is taken for right and its next step for a difference;
- * where that happens again and again both sides have little in common, and less is tried each time.
+ * States that may be looked at, and how many more for each step forward. When they are used up, what is foremost is taken for right
+ * and its next step for a difference; where that happens again and again both sides have little in common, and less is tried.
  */
 const MOST_EFFORT = 1 << 15;
 const LEAST_EFFORT = 64;
+const EARNED = 64;
 /** Steps forward after which more is tried again. */
 const RECOVERED = 256;
 
@@ -105,7 +106,7 @@ function search(sides: BatchSides, firstPredicted: number, firstRecorded: number
       if (predicted + recorded > front) {
         front = predicted + recorded;
         furthest = state;
-        left = effort;
+        left = Math.min(effort, left + EARNED);
       }
       if (predicted === sides.predicted && recorded === sides.recorded) return state;
     }
