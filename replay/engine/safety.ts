@@ -90,7 +90,8 @@ export function* safetySteps(recording: Trace, options: SafetyOptions = {}): Gen
   const derived = deriveIntents(recording, options.driver);
   const trace = derived ?? recording;
   const profile = options.hardware ?? hardwareProfile('auto', trace.header);
-  const run = new SafetyRun(profile, derived !== undefined && derived.derivation.commands > 0);
+  const ofGuests = derived !== undefined && derived.derivation.commands > 0;
+  const run = new SafetyRun(profile, ofGuests, derived === undefined && trace.streamCounts.inv > 0);
   for (const segment of trace.segments({ columns: COLUMNS, reuse: true })) {
     run.segment(segment);
     yield segment.firstEvent + segment.count;
@@ -106,6 +107,8 @@ class SafetyRun {
   readonly #ledger = new UnmapLedger(this.#findings);
   /** Commands are those that user space asked for, and no others: unmaps are flushed by commands that nobody saw. */
   readonly #ofGuests: boolean;
+  /** The recording shows the commands that unmaps make the driver send. */
+  readonly #judgesUnmaps: boolean;
   readonly #guests = new GuestDeviceTlbs(this.#findings);
   readonly #scope = commandScope();
   readonly #row = new Int32Array(STREAM_NAMES.length);
@@ -123,9 +126,10 @@ class SafetyRun {
   #last: Nanoseconds = 0;
   #events = 0;
 
-  constructor(profile: HardwareProfile, ofGuests: boolean) {
+  constructor(profile: HardwareProfile, ofGuests: boolean, judgesUnmaps: boolean) {
     this.#profile = profile;
     this.#ofGuests = ofGuests;
+    this.#judgesUnmaps = judgesUnmaps;
     this.#machine = createMachine(profile, {
       unmappedAccess: 'fill',
       onDrop: (slot, why, cache) => {
@@ -186,7 +190,7 @@ class SafetyRun {
 
   #map(map: Columns<'map'>, r: number, event: number): void {
     this.#controls.map(map, r);
-    if (this.#ofGuests || !changesTables(map.origin[r]!, map.domain[r]!)) return;
+    if (!this.#judgesUnmaps || !changesTables(map.origin[r]!, map.domain[r]!)) return;
     const domain = this.#domain(map.domain[r]!, map.device[r]!);
     if (domain < 0) return;
     const first = (map.iovaHi[r]! >>> 0) * 0x100000 + (map.iovaLo[r]! >>> 12);
@@ -195,7 +199,7 @@ class SafetyRun {
 
   #unmap(unmap: Columns<'unmap'>, r: number, event: number, key: number): void {
     this.#controls.unmap(unmap, r, event);
-    if (this.#ofGuests || !changesTables(unmap.origin[r]!, unmap.domain[r]!)) return;
+    if (!this.#judgesUnmaps || !changesTables(unmap.origin[r]!, unmap.domain[r]!)) return;
     const domain = this.#domain(unmap.domain[r]!, unmap.device[r]!);
     if (domain < 0) return;
     const first = (unmap.iovaHi[r]! >>> 0) * 0x100000 + (unmap.iovaLo[r]! >>> 12);
@@ -288,7 +292,7 @@ class SafetyRun {
       exposure: truth ? counts.exposure : null,
       deviceExposure: truth ? (counts.deviceExposure ?? null) : null,
       stale: truth ? counts.stale : null,
-      unflushed: none || controls.unmaps === 0 || this.#ofGuests ? null : this.#ledger.iotlbCounts(),
+      unflushed: none || controls.unmaps === 0 || !this.#judgesUnmaps ? null : this.#ledger.iotlbCounts(),
       unflushedDevices: this.#ledger.deviceCounts(),
       commands: this.#commands,
       deviceTlbPerIotlb: iotlb === 0 ? null : deviceTlb / iotlb,
