@@ -83,11 +83,12 @@ export function createStillReplay(profile: HardwareProfile): StillReplay | undef
     walkCaches: NOTHING,
     stage2: NOTHING,
     configuration,
-    deviceTlbs: new DeviceTlbs({ clock: new Float64Array(1), kind }, undefined),
+    deviceTlbs: new DeviceTlbs({ clock: new Float64Array(1), kind }, undefined, () => undefined),
     match: entryMatch(),
     maxMask: profile.architecture === 'vtd' ? value('command.max-mask') : 0,
     quirks: 0,
     knows: () => true,
+    hasCombined: () => false,
     dropRequester: () => 0,
   };
   let lookups = 0;

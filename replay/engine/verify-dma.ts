@@ -190,9 +190,9 @@ class DmaCheck {
     if (this.#translated[slot] === 1) {
       const { entries } = this.#machine;
       const iovaLo = dma.iovaLo[r]!;
-      const order = entries.order[slot]!;
-      const pageLo = entries.outLo[slot]! | (((iovaLo >>> 12) | (dma.iovaHi[r]! << 20)) & ~alignLow(-1, order));
-      const pageHi = entries.outHi[slot]! | ((dma.iovaHi[r]! >>> 12) & ~alignHigh(-1, order));
+      const order = entries.orderOf(slot);
+      const pageLo = entries.outLoOf(slot) | (((iovaLo >>> 12) | (dma.iovaHi[r]! << 20)) & ~alignLow(-1, order));
+      const pageHi = entries.outHiOf(slot) | ((dma.iovaHi[r]! >>> 12) & ~alignHigh(-1, order));
       const modelLo = pageLo << 12;
       const modelHi = (pageLo >>> 20) | (pageHi << 12);
       // bits below the recorded page size are not part of the record, nor are those of the leaf where its first page is
@@ -214,7 +214,7 @@ class DmaCheck {
       return AGREED;
     }
     this.#skip(
-      this.#machine.translate(this.#machine.entries.domain[slot]!, 0, 0) === NO_TABLES ? NO_TABLE : NO_MAPPING,
+      this.#machine.translate(this.#machine.entries.domainOf(slot), 0, 0) === NO_TABLES ? NO_TABLE : NO_MAPPING,
     );
     return SKIPPED;
   }

@@ -8,7 +8,7 @@ import type { PairIndex } from './requesters.ts';
  * Requesters are numbered pairs of (rid, PASID); every request needs its device's entry and, where there is one, its own.
  */
 export class ConfigurationCaches {
-  /** By requester: 1 where both entries are cached and need not be told of hits. The machine looks here first. */
+  /** By requester: 1 where both entries are cached and hits need not be told. The machine looks here first. */
   ready: Uint8Array = new Uint8Array(64);
   readonly #devices: ContextCache;
   readonly #spaces: ContextCache;
@@ -51,7 +51,18 @@ export class ConfigurationCaches {
     const device = this.#device(requester);
     this.#devices.use(device);
     if (this.#always || this.#requesters.pasid[requester]! >= 0) this.#spaces.use(requester);
+  }
+
+  /** The requester's entries are cached and nothing else need be asked for it: hits are not told from now on. */
+  settle(requester: number): void {
     if (!this.#limited) this.ready[requester] = 1;
+  }
+
+  /** Every request of a device is to be told again. */
+  unsettle(rid: number): void {
+    this.#requesters.first.forEach((first, requester) => {
+      if (first === rid) this.ready[requester] = 0;
+    });
   }
 
   dropAll(): number {

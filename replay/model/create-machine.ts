@@ -72,7 +72,7 @@ export function createMachine(profile: HardwareProfile, options: MachineOptions 
     architecture === 'smmuv3',
   );
   let { ready } = configuration;
-  const deviceTlbs = new DeviceTlbs(watch, deviceTlbGeometry(profile));
+  const deviceTlbs = new DeviceTlbs(watch, deviceTlbGeometry(profile), (rid) => configuration.unsettle(rid));
   const withDeviceTlb = deviceTlbs.count;
 
   const caches: HardwareCaches = {
@@ -94,8 +94,8 @@ export function createMachine(profile: HardwareProfile, options: MachineOptions 
     dropRequester: (rid, pageLo, pageHi, order) => {
       let dropped = 0;
       for (let slot = 0; slot < entries.capacity; slot++) {
-        if (entries.live[slot] === 0 || requesters.first[entries.tag[slot]!] !== rid) continue;
-        if (order < 52 && (entries.pageLo[slot] !== pageLo || entries.pageHi[slot] !== pageHi)) continue;
+        if (entries.live[slot] === 0 || requesters.first[entries.tagOf(slot)] !== rid) continue;
+        if (order < 52 && (entries.pageLoOf(slot) !== pageLo || entries.pageHiOf(slot) !== pageHi)) continue;
         iotlb.drop(slot, DROP.command);
         dropped++;
       }
@@ -118,7 +118,7 @@ export function createMachine(profile: HardwareProfile, options: MachineOptions 
   const last: LastAccess = { slot: -1, order: 0, outLo: 0, outHi: 0, translated: false };
 
   const noteStale = (cache: TrackedCache, slot: number, requester: number, iovaLo: number, iovaHi: number): boolean => {
-    const domain = cache.entries.domain[slot]!;
+    const domain = cache.entries.domainOf(slot);
     const owner = tables.get(domain);
     const pageLo = (iovaLo >>> 12) | (iovaHi << 20);
     const stage2 = !nests ? undefined : tables.get(parents.get(domain) ?? -1);
@@ -202,7 +202,11 @@ export function createMachine(profile: HardwareProfile, options: MachineOptions 
     const owner = domainOf[requester]!;
     const lo = order === 0 ? pageLo : alignLow(pageLo, order);
     const hi = order === 0 ? pageHi : alignHigh(pageHi, order);
-    const slot = tracked.fill(tagOf[requester]!, owner, requesters.pasid[requester]!, order, lo, hi, outLo, outHi);
+    const tag = tagOf[requester]!;
+    const record = causes.missed(tag, order, lo, hi);
+    const slot = iotlb.insert(tag, owner, requesters.pasid[requester]!, order, lo, hi, outLo, outHi);
+    causes.filled(slot, record);
+    if (shadow !== undefined) tracked.fillShadow(slot, tag, lo, hi);
     if (guests && slot >= 0 && spaces.isGuest(owner)) entries.setKind(slot, ENTRY_KIND.stage2);
     last.slot = slot;
     last.outLo = outLo;
@@ -244,7 +248,6 @@ export function createMachine(profile: HardwareProfile, options: MachineOptions 
   /** A request that reached the unit, by a requester of the index. */
   const translate = (requester: number, iovaLo: number, iovaHi: number, access: number, pageShift: number): number => {
     lookups++;
-    if (ready[requester] === 0) configuration.use(requester);
     const tag = tagOf[requester]!;
     const pageLo = (iovaLo >>> 12) | (iovaHi << 20);
     const pageHi = iovaHi >>> 12;
@@ -277,12 +280,13 @@ export function createMachine(profile: HardwareProfile, options: MachineOptions 
       const isStale = device.entries.suspect[found] !== 0 && noteStale(device, found, requester, iovaLo, iovaHi);
       return ACCESS_RESULT.hit | ACCESS_RESULT.device | (isStale ? ACCESS_RESULT.stale : 0);
     }
+    configuration.use(requester);
     const result = translate(requester, iovaLo, iovaHi, access, pageShift);
     if ((result & ACCESS_RESULT.fault) !== 0) return result;
     const { slot } = last;
-    const order = slot < 0 ? last.order : entries.order[slot]!;
-    const outLo = slot < 0 ? last.outLo : entries.outLo[slot]!;
-    const outHi = slot < 0 ? last.outHi : entries.outHi[slot]!;
+    const order = slot < 0 ? last.order : entries.orderOf(slot);
+    const outLo = slot < 0 ? last.outLo : entries.outLoOf(slot);
+    const outHi = slot < 0 ? last.outHi : entries.outHiOf(slot);
     const owner = domainOf[requester]!;
     const own = pasid < 0 ? NO_PASID : pasid;
     device.fill(pasid, owner, own, order, alignLow(pageLo, order), alignHigh(pageHi, order), outLo, outHi);
@@ -299,14 +303,19 @@ export function createMachine(profile: HardwareProfile, options: MachineOptions 
     pageShift: number,
   ): number => {
     const known = pasid < 0 && rid >>> 16 === 0 ? requesters.direct[rid]! : 0;
-    const requester = known !== 0 ? known - 1 : spaces.of(rid, pasid);
+    const requester = known !== 0 ? known - 1 : requesterOf(rid, pasid);
     if (domain !== -1 && domainOf[requester] !== domain) spaces.attach(requester, domain);
-    if (pasid >= 0) withPasid++;
-    if (withDeviceTlb[0] !== 0) {
-      const device = deviceTlbs.of(rid);
-      if (device !== undefined) return translateByDevice(device, requester, iovaLo, iovaHi, access, pageShift);
-    }
+    if (ready[requester] !== 0) return translate(requester, iovaLo, iovaHi, access, pageShift);
+    const device = deviceTlbs.of(rid);
+    if (device !== undefined) return translateByDevice(device, requester, iovaLo, iovaHi, access, pageShift);
+    configuration.use(requester);
+    configuration.settle(requester);
     return translate(requester, iovaLo, iovaHi, access, pageShift);
+  };
+
+  const requesterOf = (rid: number, pasid: number): number => {
+    if (pasid >= 0) withPasid++;
+    return spaces.of(rid, pasid);
   };
 
   const commandNow = (w0Lo: number, w0Hi: number, w1Lo: number, w1Hi: number, w2Lo = 0, w2Hi = 0): number => {

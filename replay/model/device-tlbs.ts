@@ -27,8 +27,11 @@ export class DeviceTlbs {
   readonly #geometry: Geometry | undefined;
   readonly #match = entryMatch();
 
-  /** Without a geometry devices have none. */
-  constructor(watch: CacheWatch, geometry: Geometry | undefined) {
+  readonly #enabled: (rid: number) => void;
+
+  /** Without a geometry devices have none. `enabled` is told of each device that gets one. */
+  constructor(watch: CacheWatch, geometry: Geometry | undefined, enabled: (rid: number) => void) {
+    this.#enabled = enabled;
     this.#watch = watch;
     this.#geometry = geometry;
   }
@@ -39,6 +42,7 @@ export class DeviceTlbs {
     this.caches.push(new TrackedCache('atc', this.#watch, this.totals, this.#geometry));
     this.#direct[rid] = this.caches.length;
     this.count[0] = this.caches.length;
+    this.#enabled(rid);
   }
 
   of(rid: number): TrackedCache | undefined {

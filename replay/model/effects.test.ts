@@ -66,7 +66,7 @@ class Unit {
     const watch = { clock: new Float64Array(1), kind };
     const cache = (name: string): TrackedCache =>
       new TrackedCache(name, watch, new ExposureTotals(), fullyAssociative(64));
-    const devices = new DeviceTlbs(watch, fullyAssociative(16));
+    const devices = new DeviceTlbs(watch, fullyAssociative(16), () => undefined);
     devices.enable(0x40);
     const parts = { iotlb: cache('iotlb'), walk: cache('walk'), stage2: cache('stage2'), atc: devices.of(0x40)! };
     const requesters = new PairIndex('requesters');
@@ -76,6 +76,7 @@ class Unit {
       const requester = requesters.of(rid, pasid);
       domains[requester] = domain;
       this.#configuration.use(requester);
+      this.#configuration.settle(requester);
     }
     let tag = 0;
     for (const [name, one] of Object.entries(OBJECTS)) {

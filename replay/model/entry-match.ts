@@ -62,12 +62,12 @@ export function matchKinds(match: EntryMatch, kinds: number, pasid = -1): EntryM
 }
 
 export function matches(match: EntryMatch, entries: CacheEntries, slot: number): boolean {
-  const domain = entries.domain[slot]!;
-  const kind = 1 << entries.kind[slot]!;
+  const domain = entries.domainOf(slot);
+  const kind = 1 << entries.kindOf(slot);
   const named = domain === match.domain && (match.kinds & kind) !== 0;
   if (!named && ((match.wideKinds & kind) === 0 || ((domain ^ match.domain) & match.wideMask) !== 0)) return false;
   if (match.pasid < 0) return true;
-  const own = entries.pasid[slot]!;
+  const own = entries.pasidOf(slot);
   return own < 0 || own === match.pasid;
 }
 
@@ -112,7 +112,7 @@ export function dropMatchingPages(
   const cached = wide ? entries.count : entries.countOfDomain(match.domain);
   if (cached === 0) return 0;
   if (order > 16 || 1 << order > cached) return dropByWalk(iotlb, match, wide, pageLo, pageHi, order, why);
-  if (entries.orderCount === 1 && order === 0 && entries.orders[0] === 0) {
+  if (order === 0 && entries.onlyPages) {
     return dropPage(iotlb, match, 0, pageLo, pageHi, why);
   }
   const { orders, countOfOrder } = entries;
@@ -159,10 +159,10 @@ function dropByWalk(
 ): number {
   const { entries } = iotlb;
   const inside = (slot: number): boolean => {
-    const shift = Math.max(order, entries.order[slot]!);
+    const shift = Math.max(order, entries.orderOf(slot));
     return (
-      alignLow(entries.pageLo[slot]!, shift) === alignLow(pageLo, shift) &&
-      alignHigh(entries.pageHi[slot]!, shift) === alignHigh(pageHi, shift)
+      alignLow(entries.pageLoOf(slot), shift) === alignLow(pageLo, shift) &&
+      alignHigh(entries.pageHiOf(slot), shift) === alignHigh(pageHi, shift)
     );
   };
   let dropped = 0;

@@ -72,7 +72,7 @@ function compare(
         const expected = naive.lookup(op.tag, op.page);
         expect(slot >= 0).toBe(expected !== undefined);
         if (slot >= 0) {
-          expect(fast.entries.outLo[slot]).toBe(expected?.out);
+          expect(fast.entries.outLoOf(slot)).toBe(expected?.out);
           break;
         }
         const out = op.page % 1000;
@@ -202,7 +202,7 @@ describe('set-associative', () => {
   ] as const)('set index %s: pages of one set push each other out, those of others do not', (_, index, setOf) => {
     const gone: number[] = [];
     const cache = new SetAssociativeIotlb(geometryOf(16, 1, { index }), (slot) =>
-      gone.push(cache.entries.pageLo[slot] ?? -1),
+      gone.push(cache.entries.pageLoOf(slot) ?? -1),
     );
     const held = new Map<number, number>();
     const expected: number[] = [];
@@ -239,7 +239,7 @@ describe('set-associative', () => {
   test('tells why each entry went, while its slot still holds it', () => {
     const gone: (readonly [number, number])[] = [];
     const cache = new SetAssociativeIotlb(geometryOf(1, 2), (slot, why) =>
-      gone.push([cache.entries.pageLo[slot] ?? -1, why]),
+      gone.push([cache.entries.pageLoOf(slot) ?? -1, why]),
     );
     for (const number of [1, 2, 3]) cache.insert(0, 3, -1, 0, number, 0, 0, 0);
     cache.dropPages(matchDomain(match, 3, -1), 2, 0, 0, DROP.command);

@@ -1,7 +1,7 @@
 import type { CacheCounts } from '../results.ts';
 import type { CacheEntries } from './cache-entries.ts';
 import { DROP } from './iotlb.ts';
-import { MissHistory, SEEN } from './miss-history.ts';
+import { FATE, MissHistory, SEEN } from './miss-history.ts';
 import type { SetAssociativeIotlb } from './set-associative-iotlb.ts';
 
 /** Values of a history's state: `SEEN` values, those from `invalidated` on by the kind of the command. */
@@ -15,8 +15,7 @@ const STATES = 256;
 export class MissCauses {
   readonly #history = new MissHistory();
   readonly #shadow: SetAssociativeIotlb | undefined;
-  /** Records by slot. */
-  readonly #record: Int32Array;
+  readonly #entries: CacheEntries;
   /** Misses by what had become of the translation; those of conflict apart. */
   readonly #bySeen = new Float64Array(STATES);
   #conflicts = 0;
@@ -24,7 +23,7 @@ export class MissCauses {
   /** `shadow`: the fully associative cache; without it nothing is a conflict. */
   constructor(entries: CacheEntries, shadow: SetAssociativeIotlb | undefined) {
     this.#shadow = shadow;
-    this.#record = entries.record;
+    this.#entries = entries;
   }
 
   get full(): boolean {
@@ -35,7 +34,7 @@ export class MissCauses {
   missed(tag: number, order: number, pageLo: number, pageHi: number): number {
     const history = this.#history;
     const record = history.record(tag, order, pageLo, pageHi);
-    const seen = record < 0 ? SEEN.never : history.state[record]!;
+    const seen = record < 0 ? SEEN.never : history.records[record * 4 + FATE]!;
     if (seen === SEEN.evicted && this.#shadow !== undefined && this.#shadow.lookup(tag, pageLo, pageHi) >= 0) {
       this.#conflicts++;
     } else this.#bySeen[seen]!++;
@@ -45,16 +44,18 @@ export class MissCauses {
   /** What was missed is in a slot now; -1: there is no room for it. */
   filled(slot: number, record: number): void {
     if (record < 0) return;
-    if (slot >= 0) this.#record[slot] = record;
-    this.#history.state[record] = SEEN.evicted;
+    if (slot >= 0) this.#entries.setRecord(slot, record);
+    this.#history.records[record * 4 + FATE] = SEEN.evicted;
   }
 
   /** A slot's entry goes; `kind` is that of the command. */
   dropped(slot: number, why: number, kind: number): void {
-    const record = this.#record[slot]!;
+    const record = this.#entries.recordOf(slot);
     if (record < 0) return;
-    if (why === DROP.command) this.#history.state[record] = SEEN.invalidated + kind;
-    else this.#history.state[record] = why === DROP.reset ? SEEN.invalidated : SEEN.evicted;
+    let fate: number = SEEN.evicted;
+    if (why === DROP.command) fate = SEEN.invalidated + kind;
+    else if (why === DROP.reset) fate = SEEN.invalidated;
+    this.#history.records[record * 4 + FATE] = fate;
   }
 
   /** `names`: of the kinds. */

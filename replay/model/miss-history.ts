@@ -4,15 +4,19 @@ const LIMIT = 1 << 22;
 /** What became of a translation the last time. From `invalidated` on: by a command, the rest being its kind (0: a reset). */
 export const SEEN = { never: 0, evicted: 1, invalidated: 2 } as const;
 
+/** Where in its four words a record's `SEEN` value is. */
+export const FATE = 3;
+
 /**
  * Which translations a cache has held before and how each was lost, to tell why it is missed now. Records are numbered; a
  * cache slot keeps the number of its record, so that a drop costs no search.
  */
 export class MissHistory {
-  /** `SEEN` value by record. */
-  state: Uint8Array = new Uint8Array(1024);
-  /** Four words a record, so that a comparison touches one cache line: page low; bits 51:32 and order above them; tag. */
-  #keys: Int32Array = new Int32Array(4096);
+  /**
+   * Four words a record, so that one cache line has all of it: page low; bits 51:32 and order above them; tag; and what became
+   * of it, which its users read and write (`FATE`).
+   */
+  records: Int32Array = new Int32Array(4096);
   #table: Int32Array = new Int32Array(4096);
   #count = 0;
 
@@ -25,7 +29,7 @@ export class MissHistory {
   record(tag: number, order: number, pageLo: number, pageHi: number): number {
     const high = pageHi | (order << 20);
     const table = this.#table;
-    const keys = this.#keys;
+    const keys = this.records;
     const mask = table.length - 1;
     let at = hash(tag, pageLo, high) & mask;
     for (let found = table[at]!; found !== 0; found = table[at]!) {
@@ -38,29 +42,23 @@ export class MissHistory {
 
   #add(at: number, tag: number, pageLo: number, high: number): number {
     const record = this.#count++;
-    if (record === this.state.length) this.#grow();
-    this.#keys[record * 4] = pageLo;
-    this.#keys[record * 4 + 1] = high;
-    this.#keys[record * 4 + 2] = tag;
-    this.state[record] = SEEN.never;
+    if (record * 4 === this.records.length) {
+      const records = new Int32Array(record * 8);
+      records.set(this.records);
+      this.records = records;
+    }
+    this.records[record * 4] = pageLo;
+    this.records[record * 4 + 1] = high;
+    this.records[record * 4 + 2] = tag;
+    this.records[record * 4 + FATE] = SEEN.never;
     this.#table[at] = record + 1;
     if (this.#count * 2 > this.#table.length) this.#rehash();
     return record;
   }
 
-  #grow(): void {
-    const length = this.state.length * 2;
-    const state = new Uint8Array(length);
-    state.set(this.state);
-    this.state = state;
-    const keys = new Int32Array(length * 4);
-    keys.set(this.#keys);
-    this.#keys = keys;
-  }
-
   #rehash(): void {
     const table = new Int32Array(this.#table.length * 2);
-    const keys = this.#keys;
+    const keys = this.records;
     const mask = table.length - 1;
     for (let record = 0; record < this.#count; record++) {
       let at = hash(keys[record * 4 + 2]!, keys[record * 4]!, keys[record * 4 + 1]!) & mask;

@@ -164,11 +164,11 @@ export class GuestPages {
   ): void {
     const { entries } = cache;
     for (let slot = 0; slot < entries.capacity; slot++) {
-      if (entries.live[slot] === 0 || entries.kind[slot] !== ENTRY_KIND.combined) continue;
-      if (parents.get(entries.domain[slot]!) !== parent) continue;
+      if (entries.live[slot] === 0 || entries.kindOf(slot) !== ENTRY_KIND.combined) continue;
+      if (parents.get(entries.domainOf(slot)) !== parent) continue;
       const start = (this.#hi[slot]! >>> 0) * TWO_32 + (this.#lo[slot]! >>> 0);
       const from = Math.max(page, start);
-      const to = Math.min(page + count, start + 2 ** entries.order[slot]!);
+      const to = Math.min(page + count, start + 2 ** entries.orderOf(slot));
       if (from < to) cache.staleness.suspect(slot, from - start, to - from, time, event);
     }
   }

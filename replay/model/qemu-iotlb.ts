@@ -37,6 +37,7 @@ export class QemuIotlb implements Iotlb {
 
   lookup(tag: number, pageLo: number, pageHi: number): number {
     const { entries } = this;
+    if (entries.onlyPages) return entries.find(tag, 0, pageLo, pageHi);
     const { orders, countOfOrder, orderCount } = entries;
     const last = orderCount - 1;
     const { largestFirst } = this.#rules;
@@ -94,8 +95,8 @@ export class QemuIotlb implements Iotlb {
     for (let slot = entries.firstOfDomain(match.domain); slot >= 0; ) {
       const next = entries.nextOfDomain(slot);
       if (matches(match, entries, slot)) {
-        const low = entries.pageLo[slot]!;
-        const own = low === alignLow(pageLo, entries.order[slot]!) && entries.pageHi[slot] === pageHi;
+        const low = entries.pageLoOf(slot);
+        const own = low === alignLow(pageLo, entries.orderOf(slot)) && entries.pageHiOf(slot) === pageHi;
         if (own || ((low ^ pageLo) & mask) === 0) {
           this.drop(slot, why);
           dropped++;

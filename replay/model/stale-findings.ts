@@ -19,7 +19,7 @@ export class StaleFindings {
     this.#count++;
     if (ageNs > this.#maxAge) this.#maxAge = ageNs;
     if (this.list.length >= KEPT) return;
-    const domain = cache.entries.domain[slot]!;
+    const domain = cache.entries.domainOf(slot);
     const unmapEvent = ledger.suspectEvent[slot]!;
     this.list.push({ cache: cache.name, time, rid, domain, iovaLo: iovaLo & -0x1000, iovaHi, ageNs, unmapEvent });
   }

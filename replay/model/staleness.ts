@@ -29,7 +29,7 @@ export class Staleness {
     if (cached === 0) return;
     if (count > cached) {
       for (let slot = entries.firstOfDomain(domain); slot >= 0; slot = entries.nextOfDomain(slot)) {
-        if (entries.domain[slot] === domain) this.#unmappedSlot(slot, page, count, time, event);
+        if (entries.domainOf(slot) === domain) this.#unmappedSlot(slot, page, count, time, event);
       }
       return;
     }
@@ -42,7 +42,7 @@ export class Staleness {
       for (let at = page; at < page + count; at += span - (at % span)) {
         let slot = entries.firstOfPage(order, alignLow(at | 0, order), alignHigh((at / TWO_32) | 0, order));
         for (; slot >= 0; slot = entries.nextOfPage(slot)) {
-          if (entries.domain[slot] === domain) this.#unmappedSlot(slot, page, count, time, event);
+          if (entries.domainOf(slot) === domain) this.#unmappedSlot(slot, page, count, time, event);
         }
       }
     }
@@ -53,14 +53,14 @@ export class Staleness {
     if (this.#suspects === 0) return;
     const entries = this.#entries;
     for (let slot = entries.firstOfDomain(domain); slot >= 0; slot = entries.nextOfDomain(slot)) {
-      if (entries.suspect[slot] === 0 || entries.domain[slot] !== domain) continue;
+      if (entries.suspect[slot] === 0 || entries.domainOf(slot) !== domain) continue;
       const start = this.#page(slot);
-      const span = 2 ** entries.order[slot]!;
+      const span = 2 ** entries.orderOf(slot);
       const from = Math.max(page, start);
       const to = Math.min(page + count, start + span);
       if (from >= to) continue;
       this.ledger.remap(slot, from - start, to - from, time);
-      if (span === 1 && this.holds(slot, tables, entries.pageLo[slot]!, entries.pageHi[slot]!)) this.#clear(slot);
+      if (span === 1 && this.holds(slot, tables, entries.pageLoOf(slot), entries.pageHiOf(slot))) this.#clear(slot);
     }
   }
 
@@ -72,10 +72,10 @@ export class Staleness {
   /** True if the entry translates a page to this output. */
   leadsTo(slot: number, pageLo: number, pageHi: number, outLo: number, outHi: number): boolean {
     const entries = this.#entries;
-    const order = entries.order[slot]!;
-    if (order === 0) return outLo === entries.outLo[slot] && outHi === entries.outHi[slot];
-    const low = entries.outLo[slot]! | (pageLo & ~alignLow(-1, order));
-    return outLo === low && outHi === (entries.outHi[slot]! | (pageHi & ~alignHigh(-1, order)));
+    const order = entries.orderOf(slot);
+    if (order === 0) return outLo === entries.outLoOf(slot) && outHi === entries.outHiOf(slot);
+    const low = entries.outLoOf(slot) | (pageLo & ~alignLow(-1, order));
+    return outLo === low && outHi === (entries.outHiOf(slot) | (pageHi & ~alignHigh(-1, order)));
   }
 
   /** Call for each entry before it goes. */
@@ -102,7 +102,7 @@ export class Staleness {
     const entries = this.#entries;
     const start = this.#page(slot);
     const from = Math.max(page, start);
-    const to = Math.min(page + count, start + 2 ** entries.order[slot]!);
+    const to = Math.min(page + count, start + 2 ** entries.orderOf(slot));
     if (from < to) this.suspect(slot, from - start, to - from, time, event);
   }
 
@@ -119,6 +119,6 @@ export class Staleness {
   }
 
   #page(slot: number): PageNumber {
-    return (this.#entries.pageHi[slot]! >>> 0) * TWO_32 + (this.#entries.pageLo[slot]! >>> 0);
+    return (this.#entries.pageHiOf(slot) >>> 0) * TWO_32 + (this.#entries.pageLoOf(slot) >>> 0);
   }
 }

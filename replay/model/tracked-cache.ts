@@ -89,19 +89,32 @@ export class TrackedCache implements Invalidatable {
   touchShadow(slot: number): void {
     const twin = this.#twin[slot]!;
     if (twin >= 0) this.shadow!.touch(twin);
-    else this.#fillShadow(slot);
+    else this.#copyToShadow(slot);
+  }
+
+  /** A slot was filled after a miss: the shadow has the same, or gets it. */
+  fillShadow(slot: number, tag: number, pageLo: number, pageHi: number): void {
+    const twin = this.shadow!.lookup(tag, pageLo, pageHi);
+    if (twin < 0) {
+      this.#copyToShadow(slot);
+      return;
+    }
+    // what the shadow had under a larger page may belong to another slot
+    if (this.#owner[twin]! >= 0) this.#twin[this.#owner[twin]!] = -1;
+    this.#twin[slot] = twin;
+    this.#owner[twin] = slot;
   }
 
   /** Puts what a slot holds into the shadow, which lacks it. */
-  #fillShadow(slot: number): void {
-    const { tag, domain, pasid, order, pageLo, pageHi } = this.entries;
+  #copyToShadow(slot: number): void {
+    const { entries } = this;
     const twin = this.shadow!.insert(
-      tag[slot]!,
-      domain[slot]!,
-      pasid[slot]!,
-      order[slot]!,
-      pageLo[slot]!,
-      pageHi[slot]!,
+      entries.tagOf(slot),
+      entries.domainOf(slot),
+      entries.pasidOf(slot),
+      entries.orderOf(slot),
+      entries.pageLoOf(slot),
+      entries.pageHiOf(slot),
       0,
       0,
     );
@@ -123,17 +136,7 @@ export class TrackedCache implements Invalidatable {
     const record = this.causes.missed(tag, order, pageLo, pageHi);
     const slot = this.cache.insert(tag, domain, pasid, order, pageLo, pageHi, outLo, outHi);
     this.causes.filled(slot, record);
-    const { shadow } = this;
-    if (shadow !== undefined) {
-      const twin = shadow.lookup(tag, pageLo, pageHi);
-      if (twin < 0) this.#fillShadow(slot);
-      else {
-        // what the shadow had under a larger page may belong to another slot
-        if (this.#owner[twin]! >= 0) this.#twin[this.#owner[twin]!] = -1;
-        this.#twin[slot] = twin;
-        this.#owner[twin] = slot;
-      }
-    }
+    if (this.shadow !== undefined) this.fillShadow(slot, tag, pageLo, pageHi);
     return slot;
   }
 

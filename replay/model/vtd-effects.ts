@@ -107,9 +107,8 @@ function pages(caches: HardwareCaches, w1Lo: number, w1Hi: number): number {
   const { match } = caches;
   const pageLo = (w1Lo >>> 12) | (w1Hi << 20);
   const pageHi = w1Hi >>> 12;
-  const dropped =
-    caches.iotlb.dropPages(match, pageLo, pageHi, order, DROP.command) +
-    caches.stage2.dropPages(match, pageLo, pageHi, order, DROP.command);
+  let dropped = caches.iotlb.dropPages(match, pageLo, pageHi, order, DROP.command);
+  if (caches.hasCombined()) dropped += caches.stage2.dropPages(match, pageLo, pageHi, order, DROP.command);
   if (vtdInvalidationHint(w1Lo)) return dropped;
   return dropped + caches.walkCaches.dropPages(match, pageLo, pageHi, order, DROP.command);
 }
