@@ -22,6 +22,7 @@ function align(predicted: readonly number[], recorded: readonly number[], more: 
       predicted: predicted.length,
       recorded: recorded.length,
       matches: (p, r) => predicted[p] === recorded[r],
+      hasChoice: () => true,
       expectedExtra: () => false,
       expectedMissing: () => false,
       swappable: () => false,

@@ -10,6 +10,8 @@ export interface BatchSides {
   readonly recorded: number;
   /** The batches are the same. */
   matches(predicted: number, recorded: number): boolean;
+  /** Although both agree something else may be right: a union begins here, or what is left over would be no surprise. */
+  hasChoice(predicted: number, recorded: number): boolean;
   /** A recorded batch that is left over is no surprise: something else than an unmap asked for it, or may have. */
   expectedExtra(recorded: number): boolean;
   /** A prediction without its command is no surprise: its domain had no device. */
@@ -42,8 +44,6 @@ const SWAP = 10;
 const LEFT_OVER = 1000;
 const ALTERED = 1500;
 
-/** States that far behind the foremost are given up: more than one union can skip. */
-const LAG = 1024;
 /**
  * States that may be looked at, and how many more for each step forward. When they are used up, what is foremost is taken for right
  * and its next step for a difference; where that happens again and again both sides have little in common, and less is tried.
@@ -96,7 +96,6 @@ function search(sides: BatchSides, firstPredicted: number, firstRecorded: number
     const state = states.pop();
     if (state === undefined || left-- < 0) return furthest;
     const { predicted, recorded, cost, phase } = state;
-    if (predicted + recorded < front - LAG) continue;
     // whoever came further with the same lead did not pay more: only a union from here can be better
     const lead = predicted - recorded;
     const reached = furthestBy.get(lead) ?? -1;
@@ -114,14 +113,18 @@ function search(sides: BatchSides, firstPredicted: number, firstRecorded: number
       states.push({ predicted: p, recorded: r, cost: cost + more, phase: 0, step, parent: state });
     const inside = predicted < sides.predicted && recorded < sides.recorded;
     if (phase === 0) {
-      if (inside && sides.matches(predicted, recorded)) go(predicted + 1, recorded + 1, 0, STEP.agreed);
-      states.push({ ...state, cost: cost + UNION, phase: 1 });
+      const same = inside && sides.matches(predicted, recorded);
+      if (same) go(predicted + 1, recorded + 1, 0, STEP.agreed);
+      // leaving a pair over that agrees never gains anything, unless what comes instead costs next to nothing
+      if (!same || sides.hasChoice(predicted, recorded)) states.push({ ...state, cost: cost + UNION, phase: 1 });
     } else if (phase === 1) {
       if (inside) tryTogether(sides, predicted, recorded, go);
       if (recorded < sides.recorded && sides.expectedExtra(recorded)) go(predicted, recorded + 1, SWAP, STEP.extra);
       if (predicted < sides.predicted && sides.expectedMissing(predicted))
         go(predicted + 1, recorded, SWAP, STEP.missing);
-      states.push({ ...state, cost: cost - UNION + LEFT_OVER, phase: 2 });
+      if (!inside || !sides.matches(predicted, recorded)) {
+        states.push({ ...state, cost: cost - UNION + LEFT_OVER, phase: 2 });
+      }
     } else {
       if (predicted < sides.predicted) go(predicted + 1, recorded, 0, STEP.missing);
       if (recorded < sides.recorded) go(predicted, recorded + 1, 0, STEP.extra);

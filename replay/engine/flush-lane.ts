@@ -107,6 +107,18 @@ export class FlushLane implements BatchSides {
     return this.#same(this.expected, predicted, recorded);
   }
 
+  hasChoice(predicted: number, recorded: number): boolean {
+    return this.expectedExtra(recorded) || this.expectedMissing(predicted) || this.#adjoins(predicted);
+  }
+
+  /** The next intent of the same submitter begins where this one ends. */
+  #adjoins(predicted: number): boolean {
+    const intent = this.intents[predicted];
+    const next = this.intents[predicted + 1];
+    if (intent === undefined || next?.key !== intent.key || next.mapped !== intent.mapped) return false;
+    return next.first === intent.last + 1 || (!intent.mapped && next.last + 1 === intent.first);
+  }
+
   expectedMissing(predicted: number): boolean {
     return this.#idle.has(this.expected.times[predicted] ?? 0);
   }

@@ -65,6 +65,8 @@ export class LazyCauses {
   readonly #ringHolds: number;
   readonly #unknown = new Map<number, Unknown>();
   readonly #recent = new Map<DomainId, Map<number, Recent>>();
+  /** CPU of the newest unmap of each domain. */
+  readonly #cpus = new Map<DomainId, number>();
   /** When each CPU was last heard of. */
   readonly #heard = new Map<number, Nanoseconds>();
   /** Newest unmap of each submitter, if nothing but flushes came behind it. */
@@ -158,6 +160,7 @@ export class LazyCauses {
     this.#newest.set(intent.key, intent);
     if (!this.isQueued(domain)) return;
     this.#at(intent.key, intent.event, time);
+    this.#cpus.set(domain, cpu);
     const before = this.#design.fullRings;
     this.#design.unmap(intent);
     const full = this.#design.fullRings > before;
@@ -178,9 +181,9 @@ export class LazyCauses {
     return this.#design.isFull(domain, cpu);
   }
 
-  /** CPU of a submitter's newest unmap, if nothing but flushes came behind it; -1 if not known. */
-  newestCpu(key: number): number {
-    return this.#newest.get(key)?.cpu ?? -1;
+  /** CPU of the newest unmap in a domain; -1 if there was none. */
+  newestCpu(domain: DomainId): number {
+    return this.#cpus.get(domain) ?? -1;
   }
 
   /** A full ring asked for a flush of the domain that was not recorded yet. */

@@ -9,6 +9,7 @@ import type { CommandEmitter } from '../designs/design.ts';
 import { submitter } from '../designs/gather.ts';
 import { LinuxStrict } from '../designs/linux-strict.ts';
 import { BatchTape } from './batch-tape.ts';
+import { BEHIND_DRIVER } from './driver-end.ts';
 import { COMMAND_ROLE, domainOfCommand, isWholeFlush, roleOf } from './flush-commands.ts';
 import { FlushLane, IdleTimes, LeftOvers, tapeEmitter } from './flush-lane.ts';
 import type { AlignmentSink } from './batch-alignment.ts';
@@ -31,9 +32,15 @@ const COLUMNS = {
  * Checks the flushes of IOMMUs whose commands name no submitter (SMMUv3, AMD, virtio-iommu): domain by domain, what each map and
  * unmap makes its driver send is laid beside what the queue held, in order.
  */
-export function verifyQueue(trace: Trace, traits: InvTraits, report: InvReport, design: string): void {
+export function verifyQueue(
+  trace: Trace,
+  traits: InvTraits,
+  report: InvReport,
+  design: string,
+  driverEnd: number,
+): void {
   report.note(`checked against ${design}`);
-  const walk = new QueueWalk(traits, report, design === 'linux-lazy');
+  const walk = new QueueWalk(traits, report, design === 'linux-lazy', driverEnd);
   for (const segment of trace.segments({ columns: COLUMNS, reuse: true })) walk.segment(segment);
   walk.finish();
 }
@@ -47,8 +54,8 @@ interface OpenBatch {
 
 /** A queue's command is no submitter's: whoever's ring was full may have sent it. */
 const EVERYBODY = 0;
-/** How long before its unmap a flush may be recorded. */
-const EARLY_NS = 1e6;
+/** How long before its unmap a flush may be recorded: the clocks of both sides agree to within that. */
+const EARLY_NS = 2e5;
 
 /** A recorded flush of a whole domain. `cpu` -1: not known. */
 interface HeldFlush {
@@ -66,6 +73,7 @@ class QueueWalk {
   readonly #report: InvReport;
   readonly #dialect: number;
   readonly #typeNames: readonly string[];
+  readonly #driverEnd: number;
   /** By domain, then by submitter; those of commands whose submitter is not known under `NOBODY`. */
   readonly #lanes = new Map<DomainId, Map<number, FlushLane>>();
   readonly #idle = new Map<DomainId, IdleTimes>();
@@ -88,7 +96,8 @@ class QueueWalk {
   #unions = 0;
   #unknownMaps = 0;
 
-  constructor(traits: InvTraits, report: InvReport, lazy: boolean) {
+  constructor(traits: InvTraits, report: InvReport, lazy: boolean, driverEnd: number) {
+    this.#driverEnd = driverEnd;
     this.#traits = traits;
     this.#report = report;
     this.#dialect = traits.context.dialect;
@@ -217,7 +226,7 @@ class QueueWalk {
   /** Finds out why a whole domain was flushed. */
   #explain(causes: LazyCauses, { lane, cpu, event, time }: HeldFlush): void {
     this.#lane = lane;
-    const where = cpu >= 0 ? cpu : causes.newestCpu(EVERYBODY);
+    const where = cpu >= 0 ? cpu : causes.newestCpu(lane.domain);
     causes.flushed(EVERYBODY, where, event, lane.domain, time);
   }
 
@@ -291,14 +300,19 @@ class QueueWalk {
     const domain = domainOfCommand(this.#dialect, w0Lo, w0Hi);
     const lane = this.#laneOf(domain, task === ABSENT ? NOBODY : submitter(cpu, task));
     const whole = isWholeFlush(this.#dialect, w0Lo);
-    // a queue's flush has a cause; where nothing is queued it is of an attachment, like all of a strict system
-    const asked = whole && this.#causes !== undefined && !this.#causes.isIdle(domain);
-    if (asked && this.#causes !== undefined)
+    if (whole && this.#causes !== undefined) {
+      // a queue's flush has a cause
+      if (this.#causes.isIdle(domain)) {
+        this.#report.skip('whole-domain flush where nothing was queued: of an attachment');
+        return;
+      }
       this.#hold(this.#causes, { lane, cpu, event: this.#event, time: this.#time });
+    }
     const open = this.#open.get(lane);
     if (open === undefined) {
       // a lone command behind a change of configuration likely is its own
-      const mark = (whole || this.#afterConfiguration) && !asked ? 1 : 0;
+      const strict = this.#causes === undefined;
+      const mark = strict && (whole || this.#afterConfiguration) ? 1 : 0;
       this.#open.set(lane, { event: this.#event, time: this.#time, mark });
     } else if (!whole) open.mark = 0;
     this.#afterConfiguration = false;
@@ -436,6 +450,10 @@ class QueueWalk {
       extra: (recorded) => {
         if (seen.marks[recorded] === 1) {
           this.#report.skip('whole-domain flush of a device whose configuration was changed', seen.size(recorded));
+          return;
+        }
+        if ((seen.events[recorded] ?? 0) > this.#driverEnd) {
+          this.#report.skip(BEHIND_DRIVER, seen.size(recorded));
           return;
         }
         for (let c = 0; c < seen.size(recorded); c++) {
