@@ -60,6 +60,15 @@ function readAt(descriptor: number, name: string, offset: number, length: number
   return at === length ? bytes : bytes.subarray(0, at);
 }
 
+/** The bytes of an open file; every read gives fresh ones. Reading throws `IorrError` FILE_UNREADABLE. */
+export function descriptorSource(descriptor: number, name: string, size: number): ByteSource {
+  return {
+    name,
+    size,
+    read: (offset, length) => readAt(descriptor, name, offset, Math.max(0, Math.min(length, size - offset))),
+  };
+}
+
 /** Copies stdin into a temporary file, which is gone as soon as it is closed: the format needs random access. */
 function spoolStdin(): number {
   const folder = mkdtempSync(join(tmpdir(), 'iorr-stdin-'));
@@ -107,12 +116,7 @@ export function openTrace(path: string): OpenTrace {
         hint: 'name one .iorr file',
       });
     }
-    const source: ByteSource = {
-      name,
-      size: status.size,
-      read: (offset, length) => readAt(descriptor, name, offset, length),
-    };
-    return new OpenTrace(source, descriptor);
+    return new OpenTrace(descriptorSource(descriptor, name, status.size), descriptor);
   } catch (error) {
     closeSync(descriptor);
     throw error;

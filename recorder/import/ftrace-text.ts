@@ -3,6 +3,7 @@ import { ABSENT } from '../../traces/units.ts';
 import { EventOutput } from '../ftrace/event-output.ts';
 import { IGNORED_EVENTS } from '../ftrace/events/ignored.ts';
 import { TOLD } from '../ftrace/rows/syscall-rows.ts';
+import { EVENT_FIDELITY, epochSeconds } from '../ftrace/trace-facts.ts';
 import { ByteTable } from './byte-table.ts';
 import { ascii } from './byte-cursor.ts';
 import { CountedNames } from './counted-names.ts';
@@ -45,11 +46,6 @@ function addName(name: string): number {
   return NAMES.add(bytes, 0, bytes.length);
 }
 
-/** Times up to here are kept as they are; later ones would lose exactness, so the epoch moves to the first event. */
-const LATEST_EPOCH_0_SECONDS = 4_000_000;
-/** How far before the first line a CPU's events may lie. */
-const EPOCH_MARGIN_SECONDS = 60;
-
 /**
  * The text of tracefs (`trace`, `trace_pipe`), of `trace-cmd report` and of `perf script`, Linux 6.12 to 7.2.
  * Facts: kernel/trace/trace_output.c, include/trace/events/{iommu,dma}.h, drivers/iommu/intel/trace.h.
@@ -75,8 +71,7 @@ function detect(head: Uint8Array): number {
 function describe(head: Uint8Array): ImportHeader {
   const scout = new Scout();
   scout.read(head);
-  const epoch =
-    scout.firstSeconds > LATEST_EPOCH_0_SECONDS ? Math.max(0, scout.firstSeconds - EPOCH_MARGIN_SECONDS) : 0;
+  const epoch = epochSeconds(scout.firstSeconds);
   return {
     source: { format: 'ftrace-text', producer: 'Linux' },
     host: {
@@ -88,22 +83,7 @@ function describe(head: Uint8Array): ImportHeader {
       name: 'unknown',
       resolutionNs: scout.fraction === 0 ? 1 : 10 ** (9 - scout.fraction),
     },
-    fidelity: {
-      map: 'full',
-      unmap: 'full',
-      attach: 'partial',
-      // qi_submit sees every descriptor but the waits.
-      inv: 'partial',
-      flush: 'full',
-      // Arguments and results, no contents.
-      ioctl: 'partial',
-      call: 'partial',
-      // VT-d, SMMUv3 and virtio-iommu report their faults in the kernel's log alone.
-      fault: 'partial',
-      prq: 'full',
-      lost: 'full',
-      mark: 'full',
-    },
+    fidelity: EVENT_FIDELITY,
   };
 }
 

@@ -164,10 +164,24 @@ describe('iorr import', () => {
 
   test('--strict: 4 where something was not understood, the output written all the same', async () => {
     expect((await run([GUEST], { strict: true })).code).toBe(0);
-    const { code, err } = await run([`${FIXTURES}ftrace-7.2-vfio.txt`], { strict: true });
+    const text = readFileSync(`${FIXTURES}ftrace-7.2-vfio.txt`, 'latin1');
+    const { code, err } = await run([put('strange.txt', text.replaceAll(/ sys_ioctl/g, ' sched_switch:'))], {
+      strict: true,
+    });
     expect(code).toBe(4);
-    expect(err).toMatch(/unknown +41 .*sys_ioctl 20 \(first: .*ftrace-7\.2-vfio\.txt:35\)/);
-    expect(eventsOf(output)).toBe(42);
+    expect(err).toMatch(/unknown +20 .*sched_switch 20 \(first: .*strange\.txt:35\)/);
+    expect(eventsOf(output)).toBe(52);
+  });
+
+  test.each(['trace-cmd-6.dat', 'trace-cmd-7-zstd.dat'])('%s: from a file, from a pipe, compressed', async (name) => {
+    const path = FIXTURES + name;
+    const bytes = readFileSync(path);
+    const plain = await run([path]);
+    expect([plain.code, plain.error]).toEqual([0, undefined]);
+    const whole = readFileSync(output);
+    expect((await run([put('trace.dat.gz', gzipSync(bytes))])).code).toBe(0);
+    expect(readFileSync(output).equals(whole)).toBe(true);
+    expect(plain.updates.at(-1)).toBeGreaterThan(0);
   });
 
   test('Ctrl-C: 130, and what was read is a whole trace', async () => {
@@ -251,9 +265,9 @@ describe('bad input', () => {
     ['text', () => put('hello.txt', 'hello "world"\n'), 'FORMAT_UNKNOWN', /begins with "hello \\"world\\"\\n"/],
     [
       'trace.dat',
-      () => put('trace.dat', '\x17\x08Dtracing6\0'),
+      () => put('trace.dat', '\x17\x08Dtracing9\0'),
       'FORMAT_UNKNOWN',
-      /a trace-cmd file, which is not read/,
+      /version 6 or 7 expected, found version 9/,
     ],
     ['perf.data', () => put('perf.data', 'PERFILE2xxxx'), 'FORMAT_UNKNOWN', /a perf\.data file/],
     [

@@ -63,7 +63,7 @@ async function run(task: Task, io: CommandIo): Promise<ImportOutcome> {
     });
   } finally {
     progress?.stop();
-    for (const source of sources) await source.chunks.return(undefined);
+    for (const source of sources) await source.close();
     for (const input of inputs) await input.close();
   }
 }

@@ -1,11 +1,13 @@
 import { basename } from 'node:path';
 import { IorrError } from '../../traces/errors.ts';
 import { Health } from '../../traces/health.ts';
-import { decompress } from './decompress.ts';
+import type { ByteSource } from '../../traces/format/bytes-io.ts';
+import { SNIFF_BYTES, decompress, sniffCompression } from './decompress.ts';
 import { HEAD_BYTES } from './importer.ts';
 import type { ImportHeader, Importer } from './importer.ts';
 import { IMPORTERS, detectImporter, findImporter } from './importers.ts';
 import type { InputFile } from './open-input.ts';
+import { spill } from './spill.ts';
 
 /** An input whose format is known, ready to be read. */
 export interface ImportSource {
@@ -14,13 +16,15 @@ export interface ImportSource {
   readonly header: ImportHeader;
   /** Decompressed bytes from the very beginning; each chunk is valid until the next one is asked for. */
   readonly chunks: AsyncGenerator<Uint8Array>;
+  /** The decompressed bytes in any order, where the importer asks for them; then `chunks` is not to be read. */
+  readonly bytes: ByteSource | undefined;
   /** Troubles of this input, those of its compression included. */
   readonly health: Health;
+  close(): Promise<void>;
 }
 
 /** Captures that are known and not read, by how they begin, and how to turn them into one that is. */
 const CONVERTIBLE: readonly { readonly begins: string; readonly what: string; readonly hint: string }[] = [
-  { begins: '\x17\x08Dtracing', what: 'a trace-cmd file', hint: 'trace-cmd report FILE | iorr import - -o OUT.iorr' },
   { begins: 'PERFILE2', what: 'a perf.data file', hint: 'perf script -i FILE | iorr import - -o OUT.iorr' },
 ];
 
@@ -53,7 +57,29 @@ export async function openSource(input: InputFile, format: string | undefined): 
     }
     yield* chunks;
   }
-  return { input, importer, header: importer.describe(head), chunks: whole(), health };
+  const rest = whole();
+  const close = async (): Promise<void> => {
+    await rest.return(undefined);
+    await chunks.return(undefined);
+  };
+  if (importer.whole === undefined) {
+    return { input, importer, header: importer.describe(head), chunks: rest, bytes: undefined, health, close };
+  }
+  const plain = plainBytes(input);
+  const spilled = plain === undefined ? await spill(rest, input.name) : undefined;
+  const bytes = plain ?? spilled?.bytes;
+  const header = bytes === undefined ? importer.describe(head) : importer.whole.describe(bytes);
+  const closeAll = async (): Promise<void> => {
+    spilled?.close();
+    await close();
+  };
+  return { input, importer, header, chunks: rest, bytes, health, close: closeAll };
+}
+
+/** The input's own bytes where they are what the importer reads: a file that is not compressed. */
+function plainBytes(input: InputFile): ByteSource | undefined {
+  const bytes = input.bytes();
+  return bytes === undefined || sniffCompression(bytes.read(0, SNIFF_BYTES)) !== 'none' ? undefined : bytes;
 }
 
 /** A pipe that has said something and then pauses is read by what it has said: what comes must not wait in memory. */

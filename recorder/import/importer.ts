@@ -1,4 +1,5 @@
 import type { Fidelity, TraceClock, TraceHost, TraceSource } from '../../traces/header.ts';
+import type { ByteSource } from '../../traces/format/bytes-io.ts';
 import type { Health } from '../../traces/health.ts';
 import type { StreamName } from '../../traces/schema.ts';
 import type { EventSink } from '../../traces/trace.ts';
@@ -50,6 +51,19 @@ export interface ImportRun {
   end(): ImportFacts;
 }
 
+/** A capture being read whose parts lie anywhere in its file. */
+export interface WholeRun {
+  /** Reads some thousand events; false if there are no more. */
+  step(): boolean;
+  end(): ImportFacts;
+}
+
+/** Reads a kind of capture that can't be read from front to back. Pure: bytes in, events out. */
+export interface WholeImporter {
+  describe(bytes: ByteSource): ImportHeader;
+  create(target: ImportTarget, bytes: ByteSource): WholeRun;
+}
+
 /** Reads one kind of capture. Pure: bytes in, events out. */
 export interface Importer {
   /** `ftrace-text`; also what `--format` takes and the trace's source says. */
@@ -62,4 +76,6 @@ export interface Importer {
   detect(head: Uint8Array): number;
   describe(head: Uint8Array): ImportHeader;
   create(target: ImportTarget): ImportRun;
+  /** There where the format's parts lie anywhere: `create` then has to hold the whole input in memory, and this has not. */
+  readonly whole?: WholeImporter;
 }

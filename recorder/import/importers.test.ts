@@ -12,8 +12,9 @@ import type { ImportFacts, Importer } from './importer.ts';
 import { IMPORTERS, SURE_ENOUGH, detectImporter, findImporter } from './importers.ts';
 
 const FOLDER = fileURLToPath(new URL('fixtures/', import.meta.url));
-const FIXTURES = readdirSync(FOLDER).filter((name) => /\.(txt|log|jsonl|hex|gz|zst)$/.test(name));
+const FIXTURES = readdirSync(FOLDER).filter((name) => /\.(txt|log|jsonl|hex|dat|gz|zst)$/.test(name));
 const TEXT_FIXTURES = FIXTURES.filter((name) => /\.(txt|log|jsonl|hex)$/.test(name));
+const PLAIN_FIXTURES = FIXTURES.filter((name) => !/\.(gz|zst)$/.test(name));
 
 async function readFixture(name: string): Promise<Uint8Array> {
   async function* file(): AsyncGenerator<Uint8Array> {
@@ -108,13 +109,13 @@ describe('the registry of importers', () => {
 });
 
 describe('fixtures', () => {
-  test.each(TEXT_FIXTURES)('%s becomes what its golden file holds', async (name) => {
+  test.each(PLAIN_FIXTURES)('%s becomes what its golden file holds', async (name) => {
     const bytes = await readFixture(name);
     const importer = detectImporter(bytes.subarray(0, HEAD_BYTES))!;
     await expect(dump(importer, name, bytes)).toMatchFileSnapshot(`fixtures/golden/${name}.ndjson`);
   });
 
-  test.each(TEXT_FIXTURES)('%s gives the same in chunks of 1, 7 and 100 bytes', async (name) => {
+  test.each(PLAIN_FIXTURES)('%s gives the same in chunks of 1, 7 and 100 bytes', async (name) => {
     const bytes = await readFixture(name);
     const importer = detectImporter(bytes.subarray(0, HEAD_BYTES))!;
     const whole = dump(importer, name, bytes);
@@ -129,7 +130,7 @@ describe('fixtures', () => {
     expect(dump(importer, name, dos)).toBe(dump(importer, name, bytes));
   });
 
-  test.each(TEXT_FIXTURES)('every line of %s is in exactly one count', async (name) => {
+  test.each(PLAIN_FIXTURES)('every line of %s is in exactly one count', async (name) => {
     const bytes = await readFixture(name);
     const importer = detectImporter(bytes.subarray(0, HEAD_BYTES))!;
     const lines = dump(importer, name, bytes).trimEnd().split('\n');

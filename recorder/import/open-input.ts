@@ -1,6 +1,8 @@
 import { open } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { IorrError } from '../../traces/errors.ts';
+import { descriptorSource } from '../../traces/file.ts';
+import type { ByteSource } from '../../traces/format/bytes-io.ts';
 
 /** Bytes asked for at once. */
 const READ_BYTES = 256 * 1024;
@@ -16,6 +18,8 @@ export interface InputFile {
   /** Bytes read so far. */
   read(): number;
   chunks(): AsyncGenerator<Uint8Array>;
+  /** The file's bytes in any order; undefined for what can only be read once (stdin, pipes). */
+  bytes(): ByteSource | undefined;
   close(): Promise<void>;
 }
 
@@ -80,6 +84,18 @@ async function openFile(path: string): Promise<InputFile> {
         yield buffer.subarray(0, got);
       }
     },
+    bytes() {
+      if (!status.isFile()) return undefined;
+      const source = descriptorSource(handle.fd, path, status.size);
+      return {
+        ...source,
+        read(offset, length) {
+          const bytes = source.read(offset, length);
+          read += bytes.length;
+          return bytes;
+        },
+      };
+    },
     close: () => handle.close(),
   };
 }
@@ -106,6 +122,7 @@ function openStdin(signal: AbortSignal): InputFile {
         if (!signal.aborted) throw unreadable('stdin', error);
       }
     },
+    bytes: () => undefined,
     close: async () => {
       signal.removeEventListener('abort', stop);
       stop();

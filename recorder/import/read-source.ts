@@ -1,6 +1,7 @@
 import { basename } from 'node:path';
+import { setImmediate as turn } from 'node:timers/promises';
 import type { EventSink } from '../../traces/trace.ts';
-import type { ImportFacts } from './importer.ts';
+import type { ImportFacts, WholeRun } from './importer.ts';
 import type { ImportSource } from './import-source.ts';
 
 /** What happened while one input was read. */
@@ -21,7 +22,11 @@ export interface ReadOptions {
 export async function readSource(source: ImportSource, sink: EventSink, options: ReadOptions): Promise<SourceReport> {
   const { importer, input, header, health } = source;
   // Places stay in the trace, and a trace tells nobody where its capture lay.
-  const run = importer.create({ sink, health, file: basename(input.name), header });
+  const target = { sink, health, file: basename(input.name), header };
+  if (importer.whole !== undefined && source.bytes !== undefined) {
+    return readWhole(input.name, importer.name, importer.whole.create(target, source.bytes), options);
+  }
+  const run = importer.create(target);
   let complete = true;
   for await (const chunk of source.chunks) {
     run.push(chunk);
@@ -33,4 +38,15 @@ export async function readSource(source: ImportSource, sink: EventSink, options:
   }
   if (options.signal.aborted) complete = false;
   return { file: input.name, format: importer.name, complete, ...run.end() };
+}
+
+async function readWhole(file: string, format: string, run: WholeRun, options: ReadOptions): Promise<SourceReport> {
+  let more = true;
+  while (more && !options.signal.aborted) {
+    more = run.step();
+    options.onProgress();
+    // Signals and the progress bar have their turn between steps.
+    await turn();
+  }
+  return { file, format, complete: !more, ...run.end() };
 }

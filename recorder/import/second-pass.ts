@@ -26,7 +26,7 @@ export interface SecondPass {
 }
 
 /** Streams that a kernel can only be said to have shown if they hold something: their events may not have been enabled. */
-const OPTIONAL_STREAMS: readonly StreamName[] = ['map', 'unmap', 'inv', 'flush', 'fault', 'prq'];
+const OPTIONAL_STREAMS: readonly StreamName[] = ['map', 'unmap', 'inv', 'flush', 'fault', 'prq', 'ioctl', 'call'];
 
 interface OwnerColumns {
   readonly domain: Int32Array;

@@ -1,0 +1,108 @@
+import type { ByteSource } from '../../../traces/format/bytes-io.ts';
+import { SubBufferReader } from '../../ftrace/ring-buffer.ts';
+import { readPiece } from './codec.ts';
+import { DatCursor, DatDamage } from './dat-cursor.ts';
+import type { CpuData, DatBuffer } from './dat-file.ts';
+
+/** Bytes that are read at once of data that is not compressed. */
+const WINDOW_BYTES = 256 * 1024;
+
+/** Told of what can't be read, and where in the file. */
+export type DamageReport = (what: string, offset: number) => void;
+
+/**
+ * The records of one CPU, one after the other: sub-buffers are read from the file, or decompressed, some at a time. After a
+ * damaged sub-buffer the next one is read; behind a damaged chunk nothing can be found.
+ */
+export class CpuRecords {
+  readonly cpu: number;
+  readonly reader: SubBufferReader;
+  /** The bytes that `reader` stands in. */
+  bytes: Uint8Array = new Uint8Array(0);
+  /** It stands on a record. */
+  live = true;
+  /** Events lost before the record that it stands on; -1 where nobody knows how many. 0 once it was asked. */
+  missed = 0;
+  readonly #cursor: DatCursor;
+  readonly #buffer: DatBuffer;
+  readonly #damaged: DamageReport;
+  /** Compressed chunks that are left; -1 before the first. */
+  #chunks = -1;
+  #next = 0;
+
+  constructor(
+    source: ByteSource,
+    littleEndian: boolean,
+    buffer: DatBuffer,
+    data: CpuData,
+    epochLo: number,
+    epochHi: number,
+    damaged: DamageReport,
+  ) {
+    const { cpu, offset, size } = data;
+    this.cpu = cpu;
+    this.reader = new SubBufferReader(buffer.layout, epochLo, epochHi);
+    this.#buffer = buffer;
+    this.#damaged = damaged;
+    this.#cursor = new DatCursor(source, littleEndian, offset, offset + size);
+    if (offset + size > source.size) damaged(`data of CPU ${cpu} is cut`, source.size);
+    this.advance();
+  }
+
+  /** Clock units since the epoch, of the record that it stands on. */
+  get time(): number {
+    return this.reader.time;
+  }
+
+  /** Goes to the next record; `live` turns false at the end. */
+  advance(): void {
+    const { reader } = this;
+    while (!reader.next()) {
+      if (reader.damage !== undefined) this.#damaged(reader.damage, this.#cursor.pos);
+      if (!this.#open()) {
+        this.live = false;
+        return;
+      }
+    }
+  }
+
+  /** The next sub-buffer. */
+  #open(): boolean {
+    const { bytes: size } = this.#buffer.layout;
+    for (;;) {
+      if (this.#next >= this.bytes.length && !this.#load()) return false;
+      const at = this.#next;
+      const end = Math.min(at + size, this.bytes.length);
+      this.#next = end;
+      if (this.reader.open(this.bytes, at, end)) {
+        const { missed } = this.reader;
+        if (missed !== 0) this.missed = missed < 0 || this.missed < 0 ? -1 : this.missed + missed;
+        return true;
+      }
+      this.#damaged(this.reader.damage ?? 'sub-buffer', this.#cursor.pos);
+    }
+  }
+
+  /** More bytes: whole sub-buffers, but for the last. */
+  #load(): boolean {
+    this.#next = 0;
+    const cursor = this.#cursor;
+    try {
+      const { codec, layout } = this.#buffer;
+      if (codec === undefined) {
+        const step = Math.max(1, Math.floor(WINDOW_BYTES / layout.bytes)) * layout.bytes;
+        this.bytes = cursor.bytes(Math.min(step, cursor.left));
+      } else {
+        if (this.#chunks < 0) this.#chunks = cursor.left === 0 ? 0 : cursor.u32();
+        this.bytes = this.#chunks-- > 0 ? readPiece(cursor, codec) : new Uint8Array(0);
+      }
+    } catch (error) {
+      if (!(error instanceof DatDamage)) throw error;
+      this.#damaged(error.message, error.offset);
+      this.bytes = new Uint8Array(0);
+      this.#chunks = 0;
+      cursor.skip(cursor.left);
+    }
+    return this.bytes.length > 0;
+  }
+}
