@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { SEEN } from '../../traces/schema.ts';
+import { CALL_EVENT, SEEN, STREAM_ID } from '../../traces/schema.ts';
 import { RecordedCalls } from './recorded-calls.ts';
 import { verifyIoctl } from './verify-ioctl.ts';
 
@@ -78,6 +78,21 @@ describe('calls without structs', () => {
     columns.seen.fill(SEEN.argument);
     columns.pid[1] = 9;
     expect(verifyIoctl(calls.trace)?.counts).toEqual({ checked: 2, agreed: 2, diverged: 0 });
+  });
+
+  test('a thread that ends leaves its process what it has', () => {
+    const calls = new RecordedCalls().open().call('openat', { path: DEVICE.path, fd: -1, ret: DEVICE.fd });
+    const { trace } = calls.ioctl({ request: BIND, file: DEVICE, before: [] });
+    for (const task of [9, 7]) {
+      const row = trace.begin(STREAM_ID.call, 50, -1, task);
+      trace.rows.call.columns.event[row] = CALL_EVENT.exit;
+      trace.rows.call.columns.pid[row] = 7;
+      calls.ioctl({ request: GET_INFO, file: DEVICE, before: [] });
+    }
+    trace.rows.ioctl.columns.seen.fill(SEEN.argument);
+    const part = verifyIoctl(trace);
+    expect(part?.counts).toEqual({ checked: 2, agreed: 2, diverged: 0 });
+    expect(part?.skipped).toEqual({ [`on ${DEVICE.path}`]: 1 });
   });
 
   test('after lost events anything may have been made', () => {

@@ -55,12 +55,13 @@ export class CallReplay {
     return processOf(this.#machine, pid);
   }
 
-  /** One `call` event. `watch` sees a system call before it has its effect on files and memory. */
+  /** One `call` event of thread `task` (negative: not known). `watch` sees a system call before it has its effect on files and memory. */
   call(
     event: number,
     columns: Columns<'call'>,
     row: number,
     strings: readonly string[],
+    task: number,
     watch?: (call: SystemCall) => void,
   ): void {
     const pid = columns.pid[row] ?? 0;
@@ -80,7 +81,8 @@ export class CallReplay {
         exec(this.#machine, pid);
         break;
       case CALL_EVENT.exit:
-        exit(this.#machine, pid);
+        // Its other threads go on.
+        if (task < 0 || task === pid) exit(this.#machine, pid);
         break;
       case CALL_EVENT.maps:
         processOf(this.#machine, pid).memory = mappedMemory(bytesOf(columns.data, row));

@@ -63,8 +63,9 @@ export function compareContainers(trace: Trace): ContainerComparison | undefined
   const run = new ContainerRun(trace, newMachine);
   for (const { index, stream, row, segment } of callEvents(trace)) {
     if (stream === 'ioctl') run.ioctl(index, segment.rows.ioctl.columns, row, trace.strings);
-    else if (stream === 'call') run.call(index, segment.rows.call.columns, row, trace.strings);
-    else run.lost();
+    else if (stream === 'call') {
+      run.call(index, segment.rows.call.columns, row, trace.strings, segment.task[index - segment.firstEvent] ?? -1);
+    } else run.lost();
   }
   return run.result();
 }
@@ -131,8 +132,8 @@ class ContainerRun {
     if (native !== compat) this.#note(event, ioctlName(request, '/dev/vfio/vfio'), native, compat);
   }
 
-  call(event: number, columns: Columns<'call'>, row: number, strings: readonly string[]): void {
-    this.#calls.call(event, columns, row, strings);
+  call(event: number, columns: Columns<'call'>, row: number, strings: readonly string[], task: number): void {
+    this.#calls.call(event, columns, row, strings, task);
   }
 
   lost(): void {

@@ -53,6 +53,22 @@ describe('intents derived from ioctls', () => {
     expect(derived.map.bytes).toBe(traced.map.bytes);
   });
 
+  test('a driver that is named decides what is done', () => {
+    calls('iommufd', (trace) => {
+      const recorded = deriveIntents(trace);
+      const vtd = deriveIntents(trace, 'vtd');
+      expect(vtd?.derivation.diverged).toBe(0);
+      expect(vtd?.streamCounts).toEqual(recorded?.streamCounts);
+      // Devices of Arm have another window of reserved addresses.
+      const other = deriveIntents(trace, 'smmuv3');
+      expect(other?.derivation.diverged).toBeGreaterThan(0);
+      expect(replayTrace(trace, { driver: 'smmuv3' }).caveats).toContainEqual(
+        expect.stringContaining('other than the model'),
+      );
+      expect(() => deriveIntents(trace, 'none')).toThrow('no driver none');
+    });
+  });
+
   test('events are of the domain that they change, and of the API that asked', () => {
     calls('iommufd', (trace) => {
       const origins = new Set<number>();

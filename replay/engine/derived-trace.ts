@@ -173,7 +173,7 @@ function* playSegment(
     if (id === STREAM_ID.ioctl || id === STREAM_ID.call) {
       writer.now = moment;
       if (id === STREAM_ID.ioctl) model.ioctl(firstEvent + i, rows.ioctl.columns, row, strings);
-      else model.call(firstEvent + i, rows.call.columns, row, strings);
+      else model.call(firstEvent + i, rows.call.columns, row, strings, moment.task);
       if (sink.ready) yield* sink.take(false);
       continue;
     }

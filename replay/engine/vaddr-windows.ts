@@ -72,7 +72,7 @@ export function findAddressUpdates(trace: Trace): AddressUpdates | undefined {
     if (stream === 'lost') run.lost();
     else if (stream === 'call') {
       finder.at({ event: index, atNs: end, name: trace.strings[segment.rows.call.columns.name[row] ?? -1] ?? 'exit' });
-      run.call(index, segment.rows.call.columns, row, trace.strings);
+      run.call(index, segment.rows.call.columns, row, trace.strings, segment.task[index - segment.firstEvent] ?? -1);
     } else {
       const { columns } = segment.rows.ioctl;
       const path = trace.strings[columns.path[row] ?? -1];

@@ -62,8 +62,9 @@ function play(trace: Trace, run: IoctlVerification, until = Number.POSITIVE_INFI
   for (const { index, stream, row, segment } of callEvents(trace)) {
     if ((segment.time[index - segment.firstEvent] ?? 0) > until) break;
     if (stream === 'ioctl') run.ioctl(index, segment.rows.ioctl.columns, row, trace.strings);
-    else if (stream === 'call') run.call(index, segment.rows.call.columns, row, trace.strings);
-    else run.lost();
+    else if (stream === 'call') {
+      run.call(index, segment.rows.call.columns, row, trace.strings, segment.task[index - segment.firstEvent] ?? -1);
+    } else run.lost();
   }
 }
 
@@ -226,8 +227,9 @@ export class IoctlVerification {
     rememberMemory(process, memory);
   }
 
-  call(event: number, columns: Columns<'call'>, row: number, strings: readonly string[]): void {
-    this.#calls.call(event, columns, row, strings, (call) => this.#transfer(event, call));
+  /** `task`: the thread that made it; negative: not known. */
+  call(event: number, columns: Columns<'call'>, row: number, strings: readonly string[], task: number): void {
+    this.#calls.call(event, columns, row, strings, task, (call) => this.#transfer(event, call));
   }
 
   /** A call without its struct. */
