@@ -12,6 +12,7 @@ import { submitter } from '../designs/gather.ts';
 import { TablePresence } from '../designs/table-presence.ts';
 import type { CommandWords } from './command-matcher.ts';
 import { DeviceDomains } from './device-domains.ts';
+import { BEHIND_DRIVER, lastDriverEvent } from './driver-end.ts';
 import { InvReport } from './inv-report.ts';
 import type { InvOutcome } from './inv-report.ts';
 import { readInvTraits } from './inv-traits.ts';
@@ -52,10 +53,10 @@ export function verifyInv(trace: Trace, options: VerifyInvOptions = {}): InvOutc
   }
   const report = new InvReport();
   if (traits.context.dialect !== DIALECT.vtd) {
-    verifyQueue(trace, traits, report, name);
+    verifyQueue(trace, traits, report, name, lastDriverEvent(trace));
     return report.outcome();
   }
-  const walk = new InvWalk(traits, report, name);
+  const walk = new InvWalk(traits, report, name, lastDriverEvent(trace));
   for (const segment of trace.segments({ columns: COLUMNS, reuse: true })) walk.segment(segment);
   walk.finish();
   return report.outcome();
@@ -74,9 +75,11 @@ class InvWalk {
   /** Submitters that tear a context or PASID entry down at the moment. */
   readonly #tearing = new Set<number>();
   readonly #waits = new Map<number, WaitCheck>();
+  readonly #driverEnd: number;
   #firstUnit = ABSENT;
 
-  constructor(traits: InvTraits, report: InvReport, design: string) {
+  constructor(traits: InvTraits, report: InvReport, design: string, driverEnd: number) {
+    this.#driverEnd = driverEnd;
     this.#traits = traits;
     this.#report = report;
     this.#verifier =
@@ -290,6 +293,10 @@ class InvWalk {
     this.#tearing.delete(key);
     if (!this.#known.has(flushTarget(type, lo, hi)) && !this.#verifier.expects(key)) {
       this.#report.skip('flush for a domain or device that was attached before the trace began');
+      return;
+    }
+    if (cpu === ABSENT && event > this.#driverEnd) {
+      this.#report.skip(BEHIND_DRIVER);
       return;
     }
     const words: CommandWords = [
