@@ -80,10 +80,17 @@ function readLayout(tracefs: string, system: System, instance: TraceInstance): S
   return Number.isInteger(kb) && kb > 0 ? { ...layout, bytes: kb * 1024 } : layout;
 }
 
-function setFilters(system: System, instance: TraceInstance, target: LiveTarget): void {
+/** Event systems whose events are always about the task that runs; any other event may be an interrupt's. */
+const OF_OWN_TASK: ReadonlySet<string> = new Set(['syscalls', 'raw_syscalls', 'exceptions']);
+
+function setFilters(system: System, instance: TraceInstance, target: LiveTarget, events: readonly KernelEvent[]): void {
   instance.trySet('options/event-fork', '1');
   if (target.kind === 'everybody') {
-    instance.trySet('set_event_notrace_pid', threadsOf(system, 'self').join(' '));
+    // Not set_event_notrace_pid: it would drop what interrupts unmap and flush for others while the recorder runs.
+    const others = threadsOf(system, 'self').map((thread) => `common_pid != ${thread}`);
+    for (const event of events.filter((one) => OF_OWN_TASK.has(one.system))) {
+      instance.trySet(`events/${event.system}/${event.name}/filter`, others.join(' && '));
+    }
     return;
   }
   for (const pid of target.pids) {
@@ -155,7 +162,7 @@ function prepare(
   const sizes = chooseBufferSizes(system, cpus, options.bufferBytes, options.subBufferBytes);
   instance.trySet('buffer_subbuf_size_kb', String(sizes.subBufferKb));
   instance.set('buffer_size_kb', String(sizes.cpuKb));
-  setFilters(system, instance, target);
+  setFilters(system, instance, target, events);
   const layout = readLayout(tracefs, system, instance);
   const run = new TracefsRun(system, instance, layout, readFormats(system, tracefs, events), sink);
   try {
