@@ -13,6 +13,8 @@ const BATCH = 64;
 /** Blocks of one unmapping that are looked at one by one; a larger one is taken as a whole. */
 const MANY_BLOCKS = 4096;
 const SSV = 0x800;
+/** Page-wise commands of one flush at most. Drivers know no end; a range of petabytes is no mapping but a wrong number. */
+const MOST_COMMANDS = 1 << 15;
 
 /** Device TLBs (ATS) and nesting parents, of `CacheTag.type`. */
 const DEVICE_TLB = 1;
@@ -208,7 +210,8 @@ export class Smmuv3Flush implements DomainFlush {
   /** Without ranges, Linux 7.2 gives up on page-wise commands at one table's worth of them (arm_smmu_inv_size_too_big). */
   #tooBig(pages: number, order: number): boolean {
     if (pages === 0) return true;
-    if (this.#context.rangeInvalidation || this.#context.kernel < 702) return false;
+    if (this.#context.rangeInvalidation) return false;
+    if (this.#context.kernel < 702) return pages > 2 ** order * MOST_COMMANDS;
     return pages >= 2 ** (order + 12 - 3 + order);
   }
 

@@ -81,6 +81,8 @@ class QueueWalk {
   /** One of them makes the predictions. */
   readonly #design: LinuxStrict | undefined;
   readonly #causes: LazyCauses | undefined;
+  /** AMD, lazy: the log does not tell a queue's flush from others, so that only the flushes of mappings are predicted. */
+  readonly #onlyMaps: boolean;
   /** A flush of a whole domain that came when nothing had asked for it yet, but the next unmap may. */
   #held: HeldFlush | undefined;
   /** Lane of the prediction that is being made, its event, and 1 where permissions are known. */
@@ -108,7 +110,8 @@ class QueueWalk {
       if (this.#dialect === DIALECT.virtio) this.#closePrediction();
     };
     const submit = (): void => this.#closePrediction();
-    // virtio sends its requests at once whatever the policy; AMD's log does not tell a queue's flush from others
+    this.#onlyMaps = lazy && this.#dialect === DIALECT.amd;
+    // virtio sends its requests at once whatever the policy
     if (lazy && this.#dialect === DIALECT.smmuv3) {
       const emit: LazyEmit = (_key, _event, ...words) => command(...words);
       this.#causes = new LazyCauses(traits, report, emit, submit);
@@ -189,6 +192,10 @@ class QueueWalk {
     const last = first + pages - 1;
     const time = this.#time;
     const intent = { key: EVERYBODY, event: this.#event, domain, first, last, freedTable: 0, cpu, task, time };
+    if (this.#onlyMaps) {
+      this.#report.skip('unmap that a queue took: the log does not tell its flush from others');
+      return;
+    }
     this.#design?.unmap(intent);
     this.#design?.sync(domain, cpu, task, time);
     if (this.#causes !== undefined) this.#queued(this.#causes, intent);
@@ -312,7 +319,7 @@ class QueueWalk {
     if (open === undefined) {
       // a lone command behind a change of configuration likely is its own
       const strict = this.#causes === undefined;
-      const mark = strict && (whole || this.#afterConfiguration) ? 1 : 0;
+      const mark = (strict && (whole || this.#afterConfiguration)) || this.#onlyMaps ? 1 : 0;
       this.#open.set(lane, { event: this.#event, time: this.#time, mark });
     } else if (!whole) open.mark = 0;
     this.#afterConfiguration = false;
@@ -449,7 +456,8 @@ class QueueWalk {
       },
       extra: (recorded) => {
         if (seen.marks[recorded] === 1) {
-          this.#report.skip('whole-domain flush of a device whose configuration was changed', seen.size(recorded));
+          const why = this.#onlyMaps ? 'flush of a queue or of an attachment' : 'whole-domain flush of an attachment';
+          this.#report.skip(why, seen.size(recorded));
           return;
         }
         if ((seen.events[recorded] ?? 0) > this.#driverEnd) {
