@@ -9,6 +9,8 @@ import { NumberList } from './int-list.ts';
 interface ClockPairs {
   readonly host: Float64Array;
   readonly guest: Float64Array;
+  /** Number of each pair's map among all. */
+  readonly map: Int32Array;
 }
 
 /** What accesses show of the clocks. */
@@ -16,6 +18,8 @@ export interface AccessClock {
   readonly pairs: ClockPairs;
   /** The straight line below nearly all pairs: a host's time in the guest's clock. */
   readonly toGuest: (host: Nanoseconds) => Nanoseconds;
+  /** Share of the pairs whose access would come after the next unmap of its page, by this clock. */
+  readonly late: (toGuest: (host: Nanoseconds) => Nanoseconds) => number;
 }
 
 /** Fewer pairs than this say nothing. */
@@ -71,9 +75,18 @@ export function pairAccesses(guest: Trace, host: Trace): AccessClock | null {
     line = next;
   }
   const found = line;
+  const pairs = pairsNear(maps, walks, index, found, -PRECISION, QUICK);
+  const ends = endsOf(guest, maps, pairs);
   return {
-    pairs: pairsNear(maps, walks, index, found, -PRECISION, QUICK),
+    pairs,
     toGuest: (time) => time - offsetAt(found, time),
+    late: (toGuest) => {
+      let late = 0;
+      pairs.host.forEach((time, k) => {
+        if (toGuest(time) > ends[k]!) late++;
+      });
+      return late / Math.max(1, ends.length);
+    },
   };
 }
 
@@ -99,6 +112,7 @@ function pairsNear(
 ): ClockPairs {
   const host: number[] = [];
   const guest: number[] = [];
+  const paired: number[] = [];
   const used = new Uint8Array(maps.time.length);
   for (let j = 0; j < walks.time.length; j++) {
     const list = index.get(keyOf(walks.page[j]!, walks.out[j]!));
@@ -110,8 +124,9 @@ function pairsNear(
     if (at - maps.time[map]! > latest) continue;
     host.push(walks.time[j]!);
     guest.push(maps.time[map]!);
+    paired.push(map);
   }
-  return { host: Float64Array.from(host), guest: Float64Array.from(guest) };
+  return { host: Float64Array.from(host), guest: Float64Array.from(guest), map: Int32Array.from(paired) };
 }
 
 /**
@@ -210,6 +225,29 @@ function keyOf(page: PageNumber, out: PageNumber): number {
   const high = Math.floor(page / 0x100000000) ^ Math.imul(Math.floor(out / 0x100000000) + 1, 0x27d4eb2f);
   const low = Math.imul((page | 0) ^ Math.imul(out | 0, 0x9e3779b1), 0x85ebca6b) ^ high;
   return low ^ (low >>> 15);
+}
+
+/** When each pair's page was unmapped next, in whatever domain; infinity for never. */
+function endsOf(guest: Trace, maps: Sightings, pairs: ClockPairs): Float64Array {
+  const waiting = new Map<PageNumber, number[]>();
+  const ends = new Float64Array(pairs.map.length).fill(Number.POSITIVE_INFINITY);
+  pairs.map.forEach((map, k) => {
+    const page = maps.page[map]!;
+    const list = waiting.get(page);
+    if (list === undefined) waiting.set(page, [k]);
+    else list.push(k);
+  });
+  const cursor = new EventCursor(guest, { columns: { unmap: ['origin', 'iova'] } });
+  while (cursor.next()) {
+    if (cursor.stream !== STREAM_ID.unmap) continue;
+    const { columns } = cursor.segment!.rows.unmap;
+    const { row, time } = cursor;
+    if (columns.origin[row] !== 0) continue;
+    for (const k of waiting.get(pageNumber(columns.iovaLo[row]!, columns.iovaHi[row]!)) ?? []) {
+      if (time > pairs.guest[k]! && time < ends[k]!) ends[k] = time;
+    }
+  }
+  return ends;
 }
 
 function readMaps(guest: Trace): Sightings {

@@ -198,6 +198,28 @@ describe('unmaps and the invalidations that follow them', () => {
   });
 });
 
+test('VT-d descriptors of unmaps where the guest recorded none', () => {
+  const all = lives(600, 31);
+  const run = new Run();
+  for (const life of all) {
+    run.live(life);
+    const { device, page, pages, flushed } = life;
+    // One descriptor covers the range: an aligned power of two.
+    let size = 1;
+    while (Math.floor(page / size) !== Math.floor((page + pages - 1) / size)) size *= 2;
+    const start = page - (page % size);
+    run.at(flushed, () => {
+      const words = [0xf2 | (device.domain << 16), 0, (start << 12) | 0x40 | Math.log2(size), start >>> 20];
+      run.host.words(flushed, DIALECT.vtd, INV_FORM.words, words);
+      run.host.wait(flushed);
+    });
+  }
+  const { trace, report } = run.join();
+  expect(report.commands).toMatchObject({ by: 'requests', matched: 600 });
+  const owners = ownersOf(trace);
+  for (const { phys, device } of all) expect(owners.get(phys)).toBe(device.domain);
+});
+
 describe('flush queues', () => {
   test('accesses give the clocks, full queues the rest', () => {
     fc.assert(

@@ -11,6 +11,7 @@ import type { Attribution, AttributionOptions, AttributionReport } from './attri
 import { createClockMapper, fitClock } from './clock-fit.ts';
 import type { ClockFit } from './clock-fit.ts';
 import { LEAST_ACCESS_PAIRS, pairAccesses } from './access-clock.ts';
+import type { AccessClock } from './access-clock.ts';
 import { nativeLog, readCommands } from './commands.ts';
 import type { Fingerprints } from './commands.ts';
 import { createRowCopier } from './event-copy.ts';
@@ -69,6 +70,10 @@ const LOOK_AHEAD = 256;
 const LEAST_SHARE = 0.5;
 /** Share of a guest's maps and unmaps that commands must follow to be taken for theirs. */
 const LEAST_OF_REQUESTS = 0.02;
+/** From a map to the quickest access through it. */
+const QUICKEST: Nanoseconds = 15_000;
+/** Share of accesses that a finer clock may put behind the end of their maps, beyond those of a coarse one. */
+const LATER = 0.05;
 
 const HOST_PLAN: ReadPlan = {
   columns: { dma: ['rid', 'domain', 'iova', 'outcome', 'out', 'pageShift'], attach: 'all' },
@@ -217,7 +222,11 @@ function matchAccesses(guest: Trace, host: Trace): MatchedLogs | null {
   if (accesses === null || accesses.pairs.host.length < LEAST_ACCESS_PAIRS) return null;
   const guestLog = readGuestRequests(guest, FLUSHES);
   const hostLog = readHostRequests(host, FLUSHES);
-  const flushes = matchFlushes(guestLog, hostLog, accesses.toGuest);
+  const byFlush = matchFlushes(guestLog, hostLog, accesses.toGuest);
+  // A clock that puts accesses behind the end of their maps is wrong.
+  const believed =
+    byFlush !== null && accesses.late(createClockMapper(byFlush.clock.map)) <= accesses.late(accesses.toGuest) + LATER;
+  const flushes = believed ? byFlush : null;
   const hostOf = flushes?.hostOf ?? new Int32Array(guestLog.key.length).fill(-1);
   const matched = flushes?.matched ?? 0;
   return {
@@ -226,8 +235,20 @@ function matchAccesses(guest: Trace, host: Trace): MatchedLogs | null {
     guestOnly: NONE,
     hostOnly: { ...NONE, between: hostLog.key.length - matched },
     links: linkCommands(guestLog, hostLog, { hostOf }),
-    clock: flushes?.clock ?? fitClock(accesses.pairs.host, accesses.pairs.guest),
-    domainOf: hostOf.map((flush) => (flush < 0 ? -1 : hostLog.domain[flush]!)),
+    clock: flushes?.clock ?? fitAccesses(accesses),
+    // A timer's flush comes behind some unmap, too.
+    domainOf: new Int32Array(guestLog.key.length).fill(-1),
+  };
+}
+
+/** The clock of the accesses: the quickest of them came a little after its map, too. */
+function fitAccesses({ pairs }: AccessClock): ClockFit {
+  const fit = fitClock(pairs.host, pairs.guest);
+  const { min, median, p99, max } = fit.residualNs;
+  return {
+    ...fit,
+    map: { ...fit.map, guest: fit.map.guest.map((time) => time + QUICKEST) },
+    residualNs: { min: min + QUICKEST, median: median + QUICKEST, p99: p99 + QUICKEST, max: max + QUICKEST },
   };
 }
 

@@ -3,18 +3,19 @@ import { fitClock } from './clock-fit.ts';
 import type { ClockFit } from './clock-fit.ts';
 import type { Fingerprints } from './commands.ts';
 
-/** The clocks that accesses give are so much early at most: the shortest time from a map to a device's access through it. */
+/** The clocks that accesses give are early by at most the shortest time from a map to a device's access, and hardly ever late. */
 const EARLY: Nanoseconds = 200_000;
-const LATE: Nanoseconds = 40_000;
+const LATE: Nanoseconds = 8_000;
 /** Steps of the search: the line's slope, its ends, and how far off a slope may be. */
 const WIDTH: Nanoseconds = 2_000;
 const MOST_SLOPE = 20e-6;
 /** A flush follows the unmap that filled the queue within this time. */
-const FOLLOWS: Nanoseconds = 30_000;
+const FOLLOWS: Nanoseconds = 12_000;
 const LEAST = 8;
-const LEAST_SHARE = 0.2;
+/** Standard deviations by which the votes for a line must exceed those that unmaps anywhere give: so many lines are tried. */
+const SIGNIFICANT = 6;
 /** Flushes looked at for the line. */
-const SAMPLES = 1024;
+const SAMPLES = 4096;
 
 export interface FlushMatch {
   /** By unmap: the flush that it caused, -1 for none. */
@@ -62,9 +63,7 @@ function findLine(unmaps: Float64Array, flushes: Float64Array): { shift: Nanosec
   const step = Math.max(1, Math.floor(n / SAMPLES));
   const since: number[] = [];
   const ahead: number[] = [];
-  let sampled = 0;
   for (let flush = 0; flush < n; flush += step) {
-    sampled++;
     const time = flushes[flush]!;
     for (let u = newestUntil(unmaps, time - LATE) + 1; u < unmaps.length && unmaps[u]! <= time + EARLY; u++) {
       since.push(time - first);
@@ -75,7 +74,8 @@ function findLine(unmaps: Float64Array, flushes: Float64Array): { shift: Nanosec
   const steepest = Math.min(MOST_SLOPE, EARLY / span);
   const slopes = Math.ceil((steepest * span) / WIDTH);
   let best: { shift: Nanoseconds; slope: number } | null = null;
-  let most = Math.max(LEAST, sampled * LEAST_SHARE);
+  const expected = (2 * ahead.length * WIDTH) / (EARLY + LATE);
+  let most = Math.max(LEAST, expected + SIGNIFICANT * Math.sqrt(expected));
   for (let k = -slopes; k <= slopes; k++) {
     const slope = slopes === 0 ? 0 : (k / slopes) * steepest;
     bins.fill(0);

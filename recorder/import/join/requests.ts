@@ -7,6 +7,7 @@ import {
   smmuOpcode,
   smmuVmid,
 } from '../../../traces/dialects/smmuv3-fields.ts';
+import { vtdAddressMask, vtdDomain, vtdGranularity, vtdType } from '../../../traces/dialects/vtd-fields.ts';
 import { VIRTIO_REQUEST, virtioDomain, virtioPage, virtioRequest } from '../../../traces/dialects/virtio-fields.ts';
 import { DIALECT, INV_FORM, ORIGIN, STREAM_ID } from '../../../traces/schema.ts';
 import type { Columns } from '../../../traces/schema.ts';
@@ -28,12 +29,13 @@ export interface RequestScheme {
   readonly unmaps: boolean;
   /**
    * - `start`: by the first page that the commands of a batch name;
+   * - `cover`: by the first page of the naturally aligned power of two that covers the range (VT-d);
    * - `pieces`: by the number of commands, one per naturally aligned power of two of the range (AMD, where the unit says that it
    *   caches entries that are not present: drivers/iommu/amd/iommu.c, `domain_flush_pages`);
    * - `any`: by nothing but the time;
    * - `flush`: so, of commands that flush a whole domain.
    */
-  readonly by: 'start' | 'pieces' | 'any' | 'flush';
+  readonly by: 'start' | 'cover' | 'pieces' | 'any' | 'flush';
   /** The kernel logs a map or unmap when its commands are in the queue already. */
   readonly afterwards: boolean;
 }
@@ -52,10 +54,18 @@ export interface HostRequests extends CommandLog {
 
 const MAP = 1;
 const UNMAP = 2;
+/** Descriptor types, and the granularity of those that name a domain or pages of it (VT-d spec 6.5.2). */
+const VTD_IOTLB = 2;
+const VTD_WAIT = 5;
+const VTD_PASID_IOTLB = 6;
+const VTD_WHOLE = 2;
+const VTD_PAGES = 3;
 
 /** Schemes to try for a dialect, the most telling first. */
 export function requestSchemes(dialect: number): readonly RequestScheme[] {
   switch (dialect) {
+    case DIALECT.vtd:
+      return [{ maps: false, unmaps: true, by: 'cover', afterwards: false }];
     case DIALECT.smmuv3:
       return [{ maps: false, unmaps: true, by: 'start', afterwards: false }];
     case DIALECT.virtio:
@@ -121,6 +131,13 @@ export function piecesOf(page: PageNumber, pages: number): number {
   return pieces;
 }
 
+/** First page of the smallest naturally aligned power of two that covers a range. */
+function coverOf(page: PageNumber, pages: number): PageNumber {
+  let size = 1;
+  while (Math.floor(page / size) !== Math.floor((page + pages - 1) / size)) size *= 2;
+  return page - (page % size);
+}
+
 /** The maps and unmaps of the iommu core, as a scheme has them. */
 export function readGuestRequests(guest: Trace, scheme: RequestScheme): GuestRequests {
   const prints = new Prints();
@@ -148,7 +165,7 @@ export function readGuestRequests(guest: Trace, scheme: RequestScheme): GuestReq
       continue;
     }
     list.push(prints.count);
-    if (scheme.by !== 'start') {
+    if (scheme.by !== 'start' && scheme.by !== 'cover') {
       const before = newest.get(cursor.task);
       if (before !== undefined) until.set(before, cursor.time);
       newest.set(cursor.task, prints.count);
@@ -160,6 +177,7 @@ export function readGuestRequests(guest: Trace, scheme: RequestScheme): GuestReq
     lengths.push(pages);
     const phys = isMap ? pageNumber(rows.map.columns.physLo[row]!, rows.map.columns.physHi[row]!) : 0;
     if (scheme.by === 'start') prints.add(isMap ? MAP : UNMAP, page, phys, cursor.time);
+    else if (scheme.by === 'cover') prints.add(UNMAP, coverOf(page, pages), 0, cursor.time);
     else prints.add(0, scheme.by === 'pieces' ? piecesOf(page, pages) : 0, 0, cursor.time);
   }
   const commandAt: (Int32Array | undefined)[] = [];
@@ -198,12 +216,13 @@ export function readHostRequests(host: Trace, scheme: RequestScheme): HostReques
   const commandOf = new IntList();
   const role = new IntList();
   const meaning: RowMeaning = { domain: -1, kind: 0, page: 0, phys: 0, last: false, role: ROLE.command };
+  const addressed = scheme.by === 'start' || scheme.by === 'cover';
   const open = { count: 0, domain: -1, kind: 0, page: 0, phys: 0, time: 0 };
   let decoded = 0;
   const close = (): void => {
     if (open.count === 0) return;
-    const what = scheme.by === 'start' ? open.page : scheme.by === 'pieces' ? open.count : 0;
-    prints.add(scheme.by === 'start' ? open.kind : 0, what, open.phys, open.time);
+    if (addressed) prints.add(open.kind, open.page, open.phys, open.time);
+    else prints.add(0, scheme.by === 'pieces' ? open.count : 0, 0, open.time);
     domain.push(open.domain);
     page.push(open.page);
     open.count = 0;
@@ -260,6 +279,22 @@ function understand(columns: Columns<'inv'>, row: number, flushes: boolean, mean
   meaning.kind = UNMAP;
   meaning.role = ROLE.command;
   switch (columns.dialect[row]) {
+    case DIALECT.vtd: {
+      const type = vtdType(w0Lo);
+      if (type === VTD_WAIT) {
+        meaning.role = ROLE.wait;
+        meaning.last = true;
+      } else if (type !== VTD_IOTLB && type !== VTD_PASID_IOTLB) break;
+      else if (vtdGranularity(w0Lo) === (flushes ? VTD_WHOLE : VTD_PAGES)) {
+        meaning.domain = vtdDomain(w0Lo);
+        meaning.page = 0;
+        if (flushes) break;
+        const pages = 2 ** vtdAddressMask(w1Lo);
+        const page = pageNumber(w1Lo, w1Hi);
+        meaning.page = page - (page % pages);
+      }
+      break;
+    }
     case DIALECT.smmuv3:
       if (smmuOpcode(w0Lo) === SMMUV3_OPCODE.sync) {
         meaning.role = ROLE.wait;
