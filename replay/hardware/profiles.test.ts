@@ -41,6 +41,37 @@ describe('hardware registry', () => {
     expect(hardwareProfile('qemu-vtd', header({})).name).toBe('qemu-vtd');
   });
 
+  test.each([
+    ['smmuv3', 'qemu-smmuv3', 'arm-smmuv3-generic'],
+    ['amd', 'qemu-amd', 'amd-generic'],
+    ['virtio', 'qemu-virtio', 'qemu-virtio'],
+    ['riscv', 'riscv-generic', 'riscv-generic'],
+    ['vtd', 'qemu-vtd', 'vtd-64x4'],
+  ])('auto for %s: %s where QEMU emulated it, else %s', (iommu, emulated, generic) => {
+    const sources = [{ format: 'qemu-log', producer: 'QEMU' }];
+    expect(hardwareProfile('auto', header({ host: { iommu }, sources })).name).toBe(emulated);
+    expect(hardwareProfile('auto', header({ host: { iommu, emulated: true } })).name).toBe(emulated);
+    expect(hardwareProfile('auto', header({ host: { iommu } })).name).toBe(generic);
+  });
+
+  test("an SMMUv3's granule is the kernel's page size", () => {
+    for (const [pageSize, granule] of [
+      [4096, 12],
+      [16384, 14],
+      [65536, 16],
+    ] as const) {
+      const profile = hardwareProfile('auto', header({ host: { iommu: 'smmuv3', pageSize } }));
+      expect(parameterOf(profile, 'page-table.granule')).toBe(granule);
+    }
+  });
+
+  test('what nobody published is assumed', () => {
+    const unpublished = HARDWARE.flatMap(({ parameters }) => parameters).filter(({ source }) =>
+      source.includes('publishes'),
+    );
+    expect(new Set(unpublished.map(({ standing }) => standing))).toEqual(new Set(['assumed']));
+  });
+
   test('an unknown name suggests the nearest', () => {
     expect(() => hardwareProfile('qemu-vdt', header({}))).toThrow(
       expect.objectContaining({ code: 'USAGE', hint: "did you mean 'qemu-vtd'?" }),
