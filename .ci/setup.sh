@@ -12,6 +12,13 @@ done
 [ -n "$(find /usr/share/fonts /usr/local/share/fonts -name '*.[to]tf' -print 2>/dev/null | head -n 1)" ] ||
   missing="$missing fonts-dejavu-core"
 
+# What the kernel itself records needs root: without it these tests are left out.
+if [ "$(id -u)" -eq 0 ]; then
+  for tracer in strace bpftrace; do
+    command -v "$tracer" >/dev/null 2>&1 || missing="$missing $tracer"
+  done
+fi
+
 [ -n "$missing" ] || exit 0
 
 install="apt-get update && apt-get install -y --no-install-recommends$missing"

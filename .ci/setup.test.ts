@@ -38,6 +38,8 @@ beforeEach(() => {
   symlinkSync('/usr/bin/head', join(folder, 'bin', 'head'));
   program('find', 'echo some.ttf');
   program('id', 'echo 0');
+  program('strace', '');
+  program('bpftrace', '');
   program('apt-get', `echo "$*" >> '${join(folder, 'apt.log')}'`);
 });
 
@@ -59,6 +61,15 @@ describe('.ci/setup.sh', () => {
     expect(calls).toHaveLength(2);
     expect(calls[0]).toMatch(/^update /);
     expect(calls[1]).toMatch(/^install .*--no-install-recommends .*chromium fonts-dejavu-core$/);
+  });
+
+  test('tracers are asked for as root alone: without it nothing live is tested', () => {
+    program('chromium', '');
+    rmSync(join(folder, 'bin', 'strace'));
+    rmSync(join(folder, 'bin', 'bpftrace'));
+    expect(setup().installed).toMatch(/install .* strace bpftrace$/m);
+    program('id', 'echo 1000');
+    expect(setup()).toMatchObject({ status: 0, stderr: '' });
   });
 
   test('takes another build of the browser for Chromium', () => {

@@ -34,6 +34,10 @@ export interface LiveSink {
   readonly header: LiveHeader;
   /** Index among the trace's sources. */
   readonly source: number;
+  /** A folder for the source's own files; it is removed at the end. */
+  readonly folder: string;
+  /** The named pipe that a wrapped command writes into; undefined if none was wrapped. */
+  readonly pipe: string | undefined;
 }
 
 /** Known at the end of a recording. */
@@ -69,10 +73,10 @@ export interface LiveSource {
   /** Looks, and changes nothing. Throws `IorrError` for events that don't exist. */
   describe(system: System, options: LiveOptions): LiveHeader;
   /**
-   * The command line that runs a command under this source; undefined where a source follows processes by their ids. The
-   * file descriptor `output` is open in the command.
+   * The command line that runs a command under this source, which then writes into `pipe`, a named pipe; undefined where a
+   * source follows processes by their ids.
    */
-  wrap?(system: System, command: readonly string[], output: number): readonly string[];
+  wrap?(system: System, options: LiveOptions, command: readonly string[], pipe: string): readonly string[];
   /** Begins. Everything that it sets up in the system is undone before it throws. */
-  start(system: System, options: LiveOptions, target: LiveTarget, sink: LiveSink): LiveRun;
+  start(system: System, options: LiveOptions, target: LiveTarget, sink: LiveSink): Promise<LiveRun>;
 }

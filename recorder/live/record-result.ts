@@ -4,7 +4,7 @@ import type { StreamName } from '../../traces/schema.ts';
 import type { CommandEnd } from './traced-command.ts';
 
 /** Why a recording ended. */
-export type StopReason = 'command' | 'duration' | 'size' | 'signal' | 'error';
+export type StopReason = 'command' | 'gone' | 'duration' | 'size' | 'signal';
 
 /** What `iorr record` answers. */
 export interface RecordResult {
@@ -38,10 +38,10 @@ function count(value: number): string {
 
 const REASON: { readonly [R in StopReason]: string } = {
   command: 'the command ended',
+  gone: 'the processes ended',
   duration: 'the time was up',
   size: 'the file had its size',
   signal: 'stopped',
-  error: 'it failed',
 };
 
 /** For people, on stderr. */

@@ -8,6 +8,8 @@ import type { TracedCommand } from './traced-command.ts';
 const FLUSH_MS = 800;
 /** The kernel's buffers are looked after this often; at 2 million events a second they fill in a tenth of a second. */
 const POLL_MS = 10;
+/** Processes that are recorded by their id are looked after this often. */
+const LOOK_MS = 200;
 
 export interface RunLimits {
   /** Milliseconds. */
@@ -21,16 +23,18 @@ export interface StopRequest {
   readonly signal: AbortSignal;
 }
 
-/** Takes events until something ends the recording; says what. */
+/** Takes events until something ends the recording; says what. `isGone` tells that nobody is left to be recorded. */
 export async function takeEvents(
   run: LiveRun,
   writer: TraceWriter,
   limits: RunLimits,
   command: TracedCommand | undefined,
   stop: StopRequest,
+  isGone: () => boolean,
 ): Promise<StopReason> {
   const begun = performance.now();
   let flushed = begun;
+  let looked = begun;
   for (;;) {
     const more = run.poll();
     const now = performance.now();
@@ -39,6 +43,10 @@ export async function takeEvents(
       flushed = now;
     }
     if (command?.over === true) return 'command';
+    if (now - looked >= LOOK_MS) {
+      looked = now;
+      if (isGone()) return 'gone';
+    }
     if (stop.signal.aborted) return 'signal';
     if (limits.duration !== undefined && now - begun >= limits.duration) return 'duration';
     if (limits.maxSize !== undefined && writer.bytes >= limits.maxSize) return 'size';

@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { IorrError } from '../../traces/errors.ts';
 import { createTrace } from '../../traces/file.ts';
 import type { TraceFileWriter } from '../../traces/file.ts';
@@ -8,6 +11,8 @@ import type { HealthReport } from '../../traces/health.ts';
 import { TOOL, toolVersion } from '../../traces/tool.ts';
 import type { LiveFacts, LiveHeader, LiveRun, LiveTarget } from './live-source.ts';
 import { hostOf, readMachine } from './machine/machine.ts';
+import { makePipe } from './named-pipe.ts';
+import { threadsOf } from './process-tree.ts';
 import type { RecordTask } from './record-options.ts';
 import { streamsOf } from './record-result.ts';
 import type { RecordResult, StopReason } from './record-result.ts';
@@ -62,15 +67,24 @@ export async function record(
   let command: TracedCommand | undefined;
   let run: LiveRun | undefined;
   // A process that ends for whatever reason leaves nothing behind.
-  const abandon = (): void => run?.abandon();
+  const folder = mkdtempSync(join(tmpdir(), 'iorr-record-'));
+  const abandon = (): void => {
+    run?.abandon();
+    rmSync(folder, { recursive: true, force: true });
+  };
   process.on('exit', abandon);
   const cpu = process.cpuUsage();
   const begun = performance.now();
   try {
-    if (task.command !== undefined) command = new TracedCommand(task.command, task.json ? 2 : 'inherit');
-    const sink = { sink: writer, health, header: live, source: 0 };
+    const pipe = task.command !== undefined && task.source.wrap !== undefined ? join(folder, 'output') : undefined;
+    if (pipe !== undefined) makePipe(pipe);
+    if (task.command !== undefined) {
+      const wrapped = pipe === undefined ? undefined : task.source.wrap?.(system, task.live, task.command, pipe);
+      command = new TracedCommand(wrapped ?? task.command, task.json ? 2 : 'inherit');
+    }
+    const sink = { sink: writer, health, header: live, source: 0, folder, pipe };
     try {
-      run = task.source.start(system, task.live, targetOf(task, command), sink);
+      run = await task.source.start(system, task.live, targetOf(task, command), sink);
     } catch (error) {
       command?.cancel();
       throw error;
@@ -78,7 +92,7 @@ export async function record(
     const signals = new StopSignals(interrupt, command);
     try {
       command?.release();
-      const stopped = await takeEvents(run, writer, task, command, signals);
+      const stopped = await takeEvents(run, writer, task, command, signals, () => allGone(system, task.pids));
       const facts = await run.stop();
       const wallNs = Math.round((performance.now() - begun) * 1e6);
       writer.finish({ health: health.report(), notes: { recording: { ...facts.notes, taken: facts.taken, stopped } } });
@@ -97,7 +111,13 @@ export async function record(
     throw error;
   } finally {
     process.off('exit', abandon);
+    rmSync(folder, { recursive: true, force: true });
   }
+}
+
+/** Processes were named, and none of them runs. */
+function allGone(system: System, pids: readonly number[]): boolean {
+  return pids.length > 0 && pids.every((pid) => threadsOf(system, pid).length === 0);
 }
 
 /** The command is the user's: that it can't be recorded any more is no reason to end it. */

@@ -57,7 +57,7 @@ export function checkVfio(system: System): Check {
 }
 
 export function checkKernelLog(system: System): Check {
-  if (system.access('/dev/kmsg') !== 'absent' && (system.uid === 0 || hasCapability(system, 'syslog'))) {
+  if (system.access('/dev/kmsg') !== 'absent' && hasCapability(system, 'syslog')) {
     return ok('kernel log', '/dev/kmsg');
   }
   const restricted = (system.read('/proc/sys/kernel/dmesg_restrict') ?? '').trim() !== '0';

@@ -43,7 +43,13 @@ function accessTo(path: string): Access {
   const may = (mode: number): boolean => attempt(() => (accessSync(path, mode), true)) === true;
   if (may(constants.R_OK | constants.W_OK)) return 'write';
   if (may(constants.R_OK)) return 'read';
-  return may(constants.F_OK) ? 'denied' : 'absent';
+  try {
+    statSync(path);
+    return 'denied';
+  } catch (error) {
+    // A folder above it that is closed to us hides whether it is there.
+    return (error as { code?: unknown }).code === 'EACCES' ? 'denied' : 'absent';
+  }
 }
 
 /** Path of a program: as it is if it has a slash, else from the folders of PATH. */

@@ -34,9 +34,7 @@ export function checkBpftrace(system: System): Check {
     return missing('bpftrace', 'the kernel is locked down: BPF may not read memory', 'boot without lockdown', instead);
   }
   const allowed =
-    system.uid === 0 ||
-    hasCapability(system, 'sysAdmin') ||
-    (hasCapability(system, 'bpf') && hasCapability(system, 'perfmon'));
+    hasCapability(system, 'sysAdmin') || (hasCapability(system, 'bpf') && hasCapability(system, 'perfmon'));
   if (!allowed) return missing('bpftrace', `${versionOf(path)}, not allowed`, 'root', instead);
   return ok('bpftrace', versionOf(path));
 }
@@ -49,7 +47,7 @@ export function checkStrace(system: System): Check {
   if (scope >= 3) {
     return missing('strace', 'kernel.yama.ptrace_scope is 3: nobody may trace', 'boot with another setting', instead);
   }
-  if (scope > 0 && system.uid !== 0 && !hasCapability(system, 'sysPtrace')) {
+  if (scope > 0 && !hasCapability(system, 'sysPtrace')) {
     const step = `root: sysctl kernel.yama.ptrace_scope=0 (it is ${scope})`;
     const what = scope === 1 ? 'only commands that it starts itself' : 'only root may trace';
     if (scope === 1) return limited('strace', `${versionOf(path)}, ${what}`, step, '-- CMD instead of --pid');
@@ -63,7 +61,7 @@ export function checkPerf(system: System): Check {
   const path = system.program('perf');
   if (path === undefined) return absent('perf', instead);
   const paranoid = Number(system.read('/proc/sys/kernel/perf_event_paranoid') ?? '2');
-  if (paranoid > -1 && system.uid !== 0 && !hasCapability(system, 'perfmon')) {
+  if (paranoid > -1 && !hasCapability(system, 'perfmon')) {
     const step = `root: sysctl kernel.perf_event_paranoid=-1 (it is ${paranoid}), and tracefs that you may read`;
     return limited('perf', `${versionOf(path)}, no tracepoints`, step, instead);
   }

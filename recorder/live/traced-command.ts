@@ -11,9 +11,8 @@ export interface CommandEnd {
   readonly signal: string | null;
 }
 
-/** The descriptor by which a command waits, and the first one for the output of a program that traces it. */
+/** The descriptor by which a command waits. */
 const GATE = 3;
-export const TRACER_OUTPUT = 4;
 
 /** Waits for a line, then becomes the command: what it does before is over when the recording begins. */
 const WAIT_THEN_EXEC = `read -r go <&${GATE} || exit 125; exec ${GATE}<&-; exec "$@"`;
@@ -34,8 +33,8 @@ export class TracedCommand {
   #over = false;
 
   /** `stdout`: `inherit`, or 2 to send it to stderr. Throws `IorrError` RECORDING_FAILED. */
-  constructor(command: readonly string[], stdout: 'inherit' | 2, tracerOutput = false) {
-    const stdio: StdioOptions = ['inherit', stdout, 'inherit', 'pipe', ...(tracerOutput ? (['pipe'] as const) : [])];
+  constructor(command: readonly string[], stdout: 'inherit' | 2) {
+    const stdio: StdioOptions = ['inherit', stdout, 'inherit', 'pipe'];
     this.#child = spawn('/bin/sh', ['-c', WAIT_THEN_EXEC, 'sh', ...command], { stdio });
     // Without it, a write to a command that is gone would end this process.
     this.#gate.on('error', () => {});
@@ -57,11 +56,6 @@ export class TracedCommand {
 
   get over(): boolean {
     return this.#over;
-  }
-
-  /** What a tracing program writes to descriptor `TRACER_OUTPUT`. */
-  get tracerOutput(): NodeJS.ReadableStream | undefined {
-    return (this.#child.stdio[TRACER_OUTPUT] ?? undefined) as NodeJS.ReadableStream | undefined;
   }
 
   get #gate(): Writable {

@@ -134,7 +134,7 @@ export const tracefsSource: LiveSource = {
     };
   },
 
-  start(system, options, target, sink): LiveRun {
+  async start(system, options, target, sink): Promise<LiveRun> {
     const tracefs = needTracefs(system);
     const events = selectEvents(system, tracefs, options.events);
     removeLeftBehind(system, tracefs);

@@ -18,7 +18,7 @@ export function checkTracefs(system: System): Check {
     if (!canMount(system)) {
       return missing(name, 'the kernel has no tracefs', 'a kernel with CONFIG_TRACING', UNPRIVILEGED);
     }
-    if (system.uid === 0 && hasCapability(system, 'sysAdmin')) {
+    if (hasCapability(system, 'sysAdmin')) {
       return limited(name, 'not mounted; record mounts it', `${MOUNT_COMMAND} (you are root)`, '');
     }
     return missing(name, 'not mounted', `root: ${MOUNT_COMMAND}`, UNPRIVILEGED);

@@ -1,0 +1,179 @@
+import { spawn } from 'node:child_process';
+import type { ChildProcessWithoutNullStreams } from 'node:child_process';
+import { closeSync, constants, openSync, readlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { IorrError } from '../../traces/errors.ts';
+import { BpftraceLines } from './bpf/bpftrace-lines.ts';
+import { bpftraceProgram } from './bpf/bpftrace-program.ts';
+import { limited, ok } from './check.ts';
+import type { LiveFacts, LiveHeader, LiveRun, LiveSink, LiveSource } from './live-source.ts';
+import { makePipe } from './named-pipe.ts';
+import { tasksOfTree } from './process-tree.ts';
+import type { System } from './system.ts';
+import { checkBpftrace } from './tool-checks.ts';
+import { mountTracefs, tracefsOf } from './tracefs/mount.ts';
+import { checkTracefs } from './tracefs/tracefs-check.ts';
+
+/** Compiling the program takes bpftrace a second or two; on a machine that is busy much more. */
+const START_MS = 60_000;
+/** It has this long to hand over what it holds. */
+const STOP_MS = 10_000;
+
+function linkOf(pid: number, fd: number): string | undefined {
+  try {
+    return readlinkSync(`/proc/${pid}/fd/${fd}`);
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * bpftrace runs a child that waits on a named pipe which we hold open: that it has opened the pipe says that all probes are
+ * attached, and closing it ends bpftrace, also if this process is killed.
+ */
+class BpfRun implements LiveRun {
+  readonly #child: ChildProcessWithoutNullStreams;
+  readonly #lines: BpftraceLines;
+  readonly #waiting: string[] = [];
+  #rest = '';
+  #stderr = '';
+  #over = false;
+  #ended = false;
+  #hold: number | undefined;
+
+  constructor(child: ChildProcessWithoutNullStreams, sink: LiveSink) {
+    this.#child = child;
+    this.#lines = new BpftraceLines(sink, linkOf, () => process.hrtime.bigint());
+    child.stdout.setEncoding('latin1');
+    child.stdout.on('data', (text: string) => {
+      const lines = (this.#rest + text).split('\n');
+      this.#rest = lines.pop() ?? '';
+      this.#waiting.push(...lines);
+    });
+    child.stderr.setEncoding('utf8');
+    child.stderr.on('data', (text: string) => {
+      this.#stderr = (this.#stderr + text).slice(-4096);
+    });
+    child.on('error', () => {
+      this.#over = true;
+    });
+    // When both pipes are read to their end.
+    child.on('close', () => {
+      this.#over = true;
+    });
+  }
+
+  /** Waits until all probes are attached. Throws `IorrError` RECORDING_FAILED. */
+  async begin(pipe: string): Promise<void> {
+    const until = performance.now() + START_MS;
+    while (this.#hold === undefined) {
+      if (this.#over || performance.now() > until) {
+        this.abandon();
+        const reason = this.#stderr.trim().split('\n').slice(-3).join('; ') || 'it said nothing';
+        throw new IorrError('RECORDING_FAILED', `bpftrace did not start: ${reason}`, {
+          hint: 'iorr doctor says what this machine can record',
+        });
+      }
+      try {
+        this.#hold = openSync(pipe, constants.O_WRONLY | constants.O_NONBLOCK);
+      } catch {
+        // ENXIO: nobody reads it yet.
+        await sleep(10);
+      }
+    }
+  }
+
+  poll(): boolean {
+    const waiting = this.#waiting.splice(0);
+    for (const line of waiting) if (line !== '') this.#lines.message(line);
+    return waiting.length > 0;
+  }
+
+  async stop(): Promise<LiveFacts> {
+    // What happened up to now is on its way through bpftrace.
+    this.#release();
+    const until = performance.now() + STOP_MS;
+    while (!this.#over && performance.now() < until) if (!this.poll()) await sleep(5);
+    while (this.poll());
+    this.#lines.end();
+    this.abandon();
+    return { taken: this.#lines.lines, lost: this.#lines.lost, notes: {} };
+  }
+
+  abandon(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#release();
+    if (!this.#over) this.#child.kill('SIGTERM');
+  }
+
+  #release(): void {
+    if (this.#hold !== undefined) closeSync(this.#hold);
+    this.#hold = undefined;
+  }
+}
+
+export const bpfSource: LiveSource = {
+  name: 'bpf',
+  description: 'ioctls of IOMMUFD, VFIO and vhost with what their structs hold, by a program for bpftrace',
+  sees: 'each call with its struct before and after, memory that its pointers name, result, duration, file, process and thread',
+  misses:
+    'memory that is not resident or beyond the first 512 bytes of a pointer; structs beyond 256 bytes; anything inside the kernel',
+
+  probe(system) {
+    const tracefs = checkTracefs(system);
+    const bpftrace = checkBpftrace(system);
+    const folder = tracefsOf(system);
+    if (folder === undefined) return [bpftrace, tracefs];
+    const has = system.access(`${folder}/events/syscalls/sys_enter_ioctl`) !== 'absent';
+    const events = has
+      ? ok('events', 'syscalls:sys_enter_ioctl')
+      : limited('events', 'no events of system calls', 'a kernel with CONFIG_FTRACE_SYSCALLS', '');
+    return [bpftrace, tracefs, events];
+  },
+
+  describe(system): LiveHeader {
+    const failing = [checkBpftrace(system), checkTracefs(system)].find(({ state }) => state === 'missing');
+    if (failing !== undefined) {
+      const hint = `${failing.needs}. Or: ${failing.instead}`;
+      throw new IorrError('RECORDING_FAILED', `${failing.name}: ${failing.found}`, { hint });
+    }
+    return {
+      producer: 'bpftrace',
+      clock: { epochNs: String(process.hrtime.bigint()), name: 'mono', resolutionNs: 1 },
+      fidelity: { ioctl: 'full', call: 'partial', lost: 'full' },
+    };
+  },
+
+  async start(system, _options, target, sink): Promise<LiveRun> {
+    if (tracefsOf(system) === undefined) mountTracefs(system);
+    const pids = target.kind === 'everybody' ? undefined : target.pids;
+    const gone = pids?.find((pid) => tasksOfTree(system, pid).length === 0);
+    if (gone !== undefined) {
+      throw new IorrError('RECORDING_FAILED', `there is no process ${gone}`, { hint: 'name one that runs with --pid' });
+    }
+    const program = join(sink.folder, 'ioctls.bt');
+    writeFileSync(program, bpftraceProgram(pids));
+    const hold = join(sink.folder, 'hold');
+    makePipe(hold);
+    return spawnBpftrace(system, program, hold, sink);
+  },
+};
+
+async function spawnBpftrace(system: System, program: string, hold: string, sink: LiveSink): Promise<LiveRun> {
+  const cat = system.program('cat') ?? '/bin/cat';
+  const args = ['-B', 'line', '-f', 'json', '-c', `${cat} ${hold}`, program];
+  const env = { ...process.env, BPFTRACE_PERF_RB_PAGES: '1024', BPFTRACE_MAP_KEYS_MAX: '65536' };
+  // A session of its own: Ctrl-C is for the recorder, which then ends it in good order.
+  const child = spawn(system.program('bpftrace') ?? 'bpftrace', args, { stdio: 'pipe', env, detached: true });
+  child.stdin.end();
+  const run = new BpfRun(child, sink);
+  try {
+    await run.begin(hold);
+  } catch (error) {
+    run.abandon();
+    throw error;
+  }
+  return run;
+}
