@@ -96,11 +96,15 @@ function joinLines(join: ImportResult['join']): string[] {
     requests: `${count(commands.matched)} maps and unmaps and the commands that they made the driver send`,
     accesses: `${count(clock.pairs)} first accesses through new maps`,
   }[commands.by];
-  return [
+  const lines = [
     `  joined on ${on}; clocks ${clock.driftPpm.toFixed(1)} ppm apart, ` +
       `residual median ${(median / 1000).toFixed(1)} us, P99 ${(p99 / 1000).toFixed(1)} us`,
-    `  ${count(accesses.unexplainedWalks + accesses.unexplainedHits)} of ${count(accesses.translations)} translations go through no recorded map`,
   ];
+  if (accesses.translations > 0) {
+    const unexplained = count(accesses.unexplainedWalks + accesses.unexplainedHits);
+    lines.push(`  ${unexplained} of ${count(accesses.translations)} translations go through no recorded map`);
+  }
+  return lines;
 }
 
 /** The summary for people, on stderr. */
