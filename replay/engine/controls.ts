@@ -15,6 +15,8 @@ export interface ControlCounts {
   /** Wait, sync and fence commands. */
   syncs: number;
   doorbells: number;
+  /** Tail writes beyond the queue that was set up: the hardware would refuse them (VT-d spec 11.4.9.3, IQE). */
+  tailsBeyond: number;
   /** Actions on the whole unit that emptied its caches. */
   resets: number;
   maps: number;
@@ -68,6 +70,7 @@ export function createControls(machine: Machine, accesses?: AccessModel): Contro
     byType,
     syncs: 0,
     doorbells: 0,
+    tailsBeyond: 0,
     resets: 0,
     maps: 0,
     unmaps: 0,
@@ -76,6 +79,7 @@ export function createControls(machine: Machine, accesses?: AccessModel): Contro
   };
   const attached = new Uint8Array(0x10000);
   const { clock, commandNow } = machine;
+  let queueEntries = Number.POSITIVE_INFINITY;
 
   const domainOf = (domain: number, device: number): number => {
     return domain !== ABSENT || device === ABSENT ? domain : machine.domainOf(device, ABSENT);
@@ -91,7 +95,7 @@ export function createControls(machine: Machine, accesses?: AccessModel): Contro
       counts.maps++;
       const device = columns.device[row]!;
       const domain = domainOf(columns.domain[row]!, device);
-      if (domain < 0) {
+      if (domain === ABSENT) {
         counts.unattributed++;
         return;
       }
@@ -113,7 +117,7 @@ export function createControls(machine: Machine, accesses?: AccessModel): Contro
       counts.unmaps++;
       const device = columns.device[row]!;
       const domain = domainOf(columns.domain[row]!, device);
-      if (domain < 0) {
+      if (domain === ABSENT) {
         counts.unattributed++;
         return;
       }
@@ -144,9 +148,14 @@ export function createControls(machine: Machine, accesses?: AccessModel): Contro
     inv(columns, row) {
       const form = columns.form[row]!;
       const w0Lo = columns.w0Lo[row]!;
-      if (form === INV_FORM.doorbell) counts.doorbells++;
-      else if (form === INV_FORM.reset) {
-        if (w0Lo === RESET.queueSetup) return;
+      if (form === INV_FORM.doorbell) {
+        counts.doorbells++;
+        if (w0Lo >>> 0 >= queueEntries) counts.tailsBeyond++;
+      } else if (form === INV_FORM.reset) {
+        if (w0Lo === RESET.queueSetup) {
+          queueEntries = columns.w2Lo[row]! > 0 ? columns.w2Lo[row]! : Number.POSITIVE_INFINITY;
+          return;
+        }
         counts.resets++;
         machine.reset(clock[0]!);
       } else if (columns.dialect[row] !== machine.dialect) counts.foreign++;

@@ -170,6 +170,22 @@ describe('replay', () => {
     });
   });
 
+  test('what the hardware would refuse is reported by its error, and drops nothing', () => {
+    const script = twoPages().command(RESET.queueSetup, 0, INV_FORM.reset);
+    const { inv } = script.trace.rows;
+    inv.columns.w2Lo[inv.count - 1] = 4;
+    script.command(0xf).command(0xc2).command(3, 0, INV_FORM.doorbell).command(4, 0, INV_FORM.doorbell);
+    const { commandErrors, caveats, caches, iotlb } = replayTrace(script.trace);
+    expect(commandErrors).toEqual([
+      { error: 'IQE', what: 'undefined command', count: 1 },
+      { error: 'IQE', what: 'undefined granularity', count: 1 },
+      { error: 'IQE', what: 'tail beyond the queue', count: 1 },
+    ]);
+    expect(caveats.filter((caveat) => caveat.includes('the hardware would stop there: IQE'))).toHaveLength(3);
+    expect(caches?.['iotlb']).toMatchObject({ ...iotlb });
+    expect(caches?.['context']?.misses).toBe(1);
+  });
+
   test('repeated: one long trace, later passes later in time', () => {
     const once = replayTrace(twoPages().trace);
     const thrice = replayTrace(twoPages().trace, { repeat: 3 });

@@ -9,9 +9,9 @@ import type { HardwareProfile } from '../hardware/profile.ts';
 import { hardwareProfile } from '../hardware/profiles.ts';
 import type { Machine, MachineCounts } from '../model/machine.ts';
 import { createMachine } from '../model/create-machine.ts';
-import type { ReplayResult } from '../results.ts';
+import type { CommandErrorCount, ReplayResult } from '../results.ts';
 import { CONTROL_COLUMNS, createControls } from './controls.ts';
-import type { Controls } from './controls.ts';
+import type { ControlCounts, Controls } from './controls.ts';
 import { derivationCaveats, deriveIntents } from './derived-trace.ts';
 import { SeriesBuilder } from './time-series.ts';
 import type { SeriesTotals } from './time-series.ts';
@@ -231,12 +231,18 @@ export function replayFigures(player: Player, counts: MachineCounts): Figures {
     commandsByType,
     syncs: control.syncs,
     doorbells: control.doorbells,
-    commandErrors: counts.errors,
+    commandErrors: commandErrors(control, counts),
     exposure: truth ? counts.exposure : null,
     deviceExposure: truth ? (counts.deviceExposure ?? null) : null,
     stale: truth ? counts.stale : null,
     wasted: accesses ? counts.wasted : null,
   };
+}
+
+/** Refused commands, and tail writes that no queue has. */
+function commandErrors({ tailsBeyond }: ControlCounts, { errors }: MachineCounts): readonly CommandErrorCount[] {
+  if (tailsBeyond === 0) return errors;
+  return [...errors, { error: 'IQE', what: 'tail beyond the queue', count: tailsBeyond }];
 }
 
 function caveats(trace: Trace, player: Player, counts: MachineCounts, options: ReplayOptions): string[] {
@@ -260,7 +266,7 @@ function caveats(trace: Trace, player: Player, counts: MachineCounts, options: R
   if (commands > 0 && syncs === 0) list.push('the source does not show waits: syncs are unknown');
   if (foreign > 0) list.push(`${foreign} commands of a dialect that this hardware does not take were not applied`);
   if (bypassed > 0) list.push(`${bypassed} accesses were passed through untranslated and are no lookups`);
-  for (const { error, what, count } of counts.errors) {
+  for (const { error, what, count } of commandErrors(player.controls.counts, counts)) {
     list.push(`${count} commands were refused and dropped nothing, the hardware would stop there: ${error}, ${what}`);
   }
   if (counts.unbacked > 0) {
