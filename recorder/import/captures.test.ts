@@ -2,6 +2,8 @@ import { createReadStream, existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
+import { plainEvents } from '../../traces/event.ts';
+import type { PlainEvent } from '../../traces/event.ts';
 import { FORMAT_VERSION } from '../../traces/header.ts';
 import { Health } from '../../traces/health.ts';
 import type { HealthReport } from '../../traces/health.ts';
@@ -13,6 +15,7 @@ import { decompress } from './decompress.ts';
 import { HEAD_BYTES } from './importer.ts';
 import type { ImportFacts } from './importer.ts';
 import { detectImporter } from './importers.ts';
+import { firstDifference } from './trace-dat/testing/text-precision.ts';
 
 /** Whole captures, where they are at hand: every line accounted for, and the counts that are known of them. */
 
@@ -107,17 +110,44 @@ const LOGS = folders()
   .flatMap((folder) => ['qemu_trace.log.zst', 'qemu_trace.log'].map((file) => `${folder}/${file}`))
   .filter((path) => existsSync(join(CAPTURES, path)));
 
+/** Records, and what was printed of them. */
+const RECORDS = [
+  ...folders()
+    .map((folder) => [`${folder}/trace.dat`, `${folder}/trace.txt.zst`] as const)
+    .filter(([path]) => existsSync(join(CAPTURES, path))),
+  ...(present ? [['perf-tracecmd-6.12/record_v7.dat.zst', 'perf-tracecmd-6.12/tc_report.txt.zst'] as const] : []),
+];
+
+function* eventsOf(trace: TraceFile): Generator<PlainEvent> {
+  for (const segment of trace.segments()) yield* plainEvents(segment, trace.strings);
+}
+
 // IORR_FULL=1 and the captures beside the repository are needed: minutes of work, and files that are not part of it.
 describe.skipIf(!present)('whole captures', () => {
   test('there are some', () => {
     expect(TEXTS.length).toBeGreaterThan(5);
     expect(LOGS.length).toBeGreaterThan(5);
+    expect(RECORDS.length).toBeGreaterThan(5);
   });
 
   test.each([...TEXTS, ...LOGS])('%s: every line is accounted for, none is malformed', async (path) => {
     const { facts, health } = await importCapture(path);
     expect([health.malformed, health.truncated, health.lost, facts.skipped]).toEqual([0, 0, 0, 0]);
     expect(facts.events + facts.folded + facts.blank + health.unknown + health.ignored).toBe(facts.lines);
+  });
+
+  test.each(RECORDS)('%s: the events of %s, one by one', async (path, printed) => {
+    const records = await importCapture(path);
+    const text = await importCapture(printed);
+    expect(records.facts.lines).toBe(text.facts.lines);
+    expect([records.health.malformed, records.health.unknown, records.health.truncated]).toEqual([0, 0, 0]);
+    expect(firstDifference(eventsOf(records.trace), eventsOf(text.trace))).toBeUndefined();
+  });
+
+  test('record_v6.dat', async () => {
+    // Its report has one line more: `cpus=2`.
+    const { facts, health } = await importCapture('perf-tracecmd-6.12/record_v6.dat.zst');
+    expect([facts.lines, facts.events, health.entries]).toEqual([169_360, 169_360, []]);
   });
 
   test('vtd-strict-6.12, guest', async () => {
