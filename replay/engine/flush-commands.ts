@@ -1,16 +1,9 @@
-import { AMD_COMMAND, amdCommand, amdDevice, amdDomain } from '../../traces/dialects/amd-fields.ts';
-import {
-  SMMUV3_OPCODE,
-  smmuAsid,
-  smmuIsTlbi,
-  smmuOpcode,
-  smmuSid,
-  smmuVmid,
-} from '../../traces/dialects/smmuv3-fields.ts';
+import { AMD_COMMAND, amdCommand, amdDomain } from '../../traces/dialects/amd-fields.ts';
+import { SMMUV3_OPCODE, smmuAsid, smmuIsTlbi, smmuOpcode, smmuVmid } from '../../traces/dialects/smmuv3-fields.ts';
 import { VIRTIO_REQUEST, virtioDomain, virtioRequest } from '../../traces/dialects/virtio-fields.ts';
 import { DIALECT } from '../../traces/schema.ts';
 import { ABSENT } from '../../traces/units.ts';
-import type { DomainId, RequesterId } from '../../traces/units.ts';
+import type { DomainId } from '../../traces/units.ts';
 
 /** What a command is to somebody who looks for the flushes of unmaps. */
 export const COMMAND_ROLE = {
@@ -77,11 +70,6 @@ export function domainOfCommand(dialect: number, w0Lo: number, w0Hi: number): Do
     default:
       return smmuVmid(w0Hi) << 16;
   }
-}
-
-/** Requester of a command whose role is `deviceTlb`. */
-export function deviceOfCommand(dialect: number, w0Lo: number, w0Hi: number): RequesterId {
-  return dialect === DIALECT.amd ? amdDevice(w0Lo) : smmuSid(w0Hi);
 }
 
 /** Drops everything of its domain: what a driver sends when a device comes or goes, and a lazy one to flush its queue. */

@@ -9,14 +9,12 @@ import type { CommandEmitter } from '../designs/design.ts';
 import { submitter } from '../designs/gather.ts';
 import { LinuxStrict } from '../designs/linux-strict.ts';
 import { BatchTape } from './batch-tape.ts';
-import { BEHIND_DRIVER } from './driver-end.ts';
 import { COMMAND_ROLE, domainOfCommand, isWholeFlush, roleOf } from './flush-commands.ts';
-import { FlushLane, IdleTimes, LeftOvers, tapeEmitter } from './flush-lane.ts';
-import type { AlignmentSink } from './batch-alignment.ts';
+import { FlushLane, IdleTimes, tapeEmitter } from './flush-lane.ts';
 import type { RecordedUnmap } from './flush-verifier.ts';
 import type { InvReport } from './inv-report.ts';
-import { formatCommand } from './inv-report.ts';
 import type { InvTraits } from './inv-traits.ts';
+import { LaneJudge } from './lane-judge.ts';
 import { LazyCauses } from './lazy-causes.ts';
 import type { LazyEmit } from './lazy-causes.ts';
 import { changesTables } from './table-changes.ts';
@@ -94,9 +92,9 @@ class QueueWalk {
   /** Recorded batches that no wait has closed yet. */
   readonly #open = new Map<FlushLane, OpenBatch>();
   #afterConfiguration = false;
-  #swaps = 0;
-  #unions = 0;
   #unknownMaps = 0;
+  /** Unmaps of unknown domain that no command was taken for yet. */
+  #unknownUnmaps = 0;
 
   constructor(traits: InvTraits, report: InvReport, lazy: boolean, driverEnd: number) {
     this.#driverEnd = driverEnd;
@@ -182,6 +180,7 @@ class QueueWalk {
     if (pages === 0) return;
     const domain = this.#domain(named, columns.device[r] ?? ABSENT);
     if (domain === ABSENT) {
+      this.#unknownUnmaps++;
       if (this.#causes === undefined) this.#report.skip('unmap whose domain is not known');
       else this.#causes.unmap(this.#unknownUnmap(columns, r, cpu, task));
       return;
@@ -372,123 +371,17 @@ class QueueWalk {
       if (this.#traits.waits) this.#report.skip('wait behind the end of the trace', this.#open.size);
       for (const [lane, { event, time }] of this.#open) lane.seen.close(event, time, NOBODY, 2);
     }
-    for (const [domain, lanes] of this.#lanes) this.#judge(domain, [...lanes.values()]);
+    const grounds = {
+      unknownUnmaps: this.#unknownUnmaps,
+      onlyMaps: this.#onlyMaps,
+      driverEnd: this.#driverEnd,
+    };
+    const judge = new LaneJudge(this.#traits, this.#report, grounds);
+    for (const [domain, lanes] of this.#lanes) {
+      judge.domain(domain, [...lanes.values()], this.#idle.get(domain) ?? new IdleTimes());
+    }
+    judge.finish();
     this.#causes?.finish();
-    const { context } = this.#traits;
-    if (this.#dialect === DIALECT.amd) {
-      this.#report.note('the log shows only the domain of an invalidation: domains, numbers and order are compared');
-    }
-    if (this.#dialect === DIALECT.smmuv3) {
-      this.#report.note(
-        'the log shows fields of commands, not words: opcode, address, range, level, leaf, ASID and VMID are compared',
-      );
-    }
-    if (context.cachingMode && this.#dialect === DIALECT.amd) this.#report.note('NpCache: mapping flushes too');
-    if (this.#unions > 0) this.#report.note(`${this.#unions} flushes cover several unmaps of their submitter`);
-    if (this.#swaps > 0)
-      this.#report.note(`${this.#swaps} flushes changed places: of different submitters, or recorded at the same time`);
     if (this.#unknownMaps > 0) this.#report.skip('map whose domain is not known', this.#unknownMaps);
-  }
-
-  /** First each submitter's commands by themselves, in order; then what is left of all together, by time. */
-  #judge(domain: DomainId, lanes: readonly FlushLane[]): void {
-    const end = Math.max(...lanes.map((lane) => lane.seen.times.at(-1) ?? -1));
-    if (end < 0) {
-      const count = lanes.reduce((sum, lane) => sum + lane.expected.length, 0);
-      this.#report.skip('flush in a domain that the queue never names', count);
-      return;
-    }
-    if (lanes.length === 1) {
-      for (const lane of lanes) this.#compare(lane, end);
-      return;
-    }
-    const rest = new LeftOvers(domain, this.#traits.context, this.#idle.get(domain) ?? new IdleTimes());
-    for (const lane of lanes) {
-      if (lane.seen.length === 0 || lane.expected.length === 0) {
-        for (let i = 0; i < lane.expected.length; i++) rest.missing(lane, i);
-        for (let i = 0; i < lane.seen.length; i++) rest.extra(lane, i);
-      } else {
-        lane.align({
-          ...this.#sink(lane, end),
-          missing: (predicted) => rest.missing(lane, predicted),
-          extra: (recorded) => rest.extra(lane, recorded),
-        });
-      }
-    }
-    this.#compare(rest.lane(), end);
-  }
-
-  #compare(lane: FlushLane, end: Nanoseconds): void {
-    lane.align(this.#sink(lane, end));
-  }
-
-  #sink(lane: FlushLane, end: Nanoseconds): AlignmentSink {
-    const { expected, seen } = lane;
-    const agreed = (recorded: number): void => {
-      for (let c = 0; c < seen.size(recorded); c++) this.#report.agreed('inv.flush');
-      if (this.#traits.waits && seen.marks[recorded] !== 2) this.#report.agreed('inv.wait');
-    };
-    return {
-      agreed: (_predicted, recorded) => agreed(recorded),
-      union: (_predicted, _predictions, recorded, batches) => {
-        this.#unions++;
-        for (let i = 0; i < batches; i++) agreed(recorded + i);
-      },
-      swapped: (_predicted, recorded) => {
-        this.#swaps++;
-        agreed(recorded);
-        agreed(recorded + 1);
-      },
-      altered: (predicted, recorded) => this.#altered(lane, predicted, recorded),
-      missing: (predicted) => {
-        if ((expected.times[predicted] ?? 0) > end) {
-          this.#report.skip('predicted flush behind the end of the trace');
-          return;
-        }
-        if (lane.expectedMissing(predicted)) {
-          this.#report.skip('map or unmap in a domain without a device');
-          return;
-        }
-        for (let c = 0; c < expected.size(predicted); c++) {
-          const model = formatCommand(expected.words(predicted, c));
-          this.#report.diverged('inv.flush', expected.events[predicted] ?? 0, 'missing', 'no command', model);
-        }
-      },
-      extra: (recorded) => {
-        if (seen.marks[recorded] === 1) {
-          const why = this.#onlyMaps ? 'flush of a queue or of an attachment' : 'whole-domain flush of an attachment';
-          this.#report.skip(why, seen.size(recorded));
-          return;
-        }
-        if ((seen.events[recorded] ?? 0) > this.#driverEnd) {
-          this.#report.skip(BEHIND_DRIVER, seen.size(recorded));
-          return;
-        }
-        for (let c = 0; c < seen.size(recorded); c++) {
-          const words = formatCommand(seen.words(recorded, c));
-          this.#report.diverged('inv.flush', seen.events[recorded] ?? 0, 'extra', words, 'no command');
-        }
-      },
-    };
-  }
-
-  #altered(lane: FlushLane, predicted: number, recorded: number): void {
-    const { expected, seen } = lane;
-    const event = seen.events[recorded] ?? 0;
-    const most = Math.max(expected.size(predicted), seen.size(recorded));
-    for (let c = 0; c < most; c++) {
-      if (c >= expected.size(predicted)) {
-        this.#report.diverged('inv.flush', event, 'extra', formatCommand(seen.words(recorded, c)), 'no command');
-      } else if (c >= seen.size(recorded)) {
-        const model = formatCommand(expected.words(predicted, c));
-        this.#report.diverged('inv.flush', event, 'missing', 'no command', model);
-      } else {
-        const words = seen.words(recorded, c);
-        const model = expected.words(predicted, c);
-        if (words.every((word, i) => word === model[i])) this.#report.agreed('inv.flush');
-        else this.#report.altered('inv.flush', event, words, model);
-      }
-    }
-    if (this.#traits.waits && seen.marks[recorded] !== 2) this.#report.agreed('inv.wait');
   }
 }
