@@ -36,11 +36,10 @@ function compare(
         const command = dialect.decode(words);
         const halves = words.flatMap((value) => [lowWord(value), highWord(value)]);
         expect(command.type).toBe(type);
-        for (const [name, reader] of Object.entries(readers)) {
-          if (!(name in command)) continue;
-          seen.add(name);
-          expect([type, name, reader(halves, type)]).toEqual([type, name, Reflect.get(command, name)]);
-        }
+        const names = Object.keys(readers).filter((name) => name in command);
+        for (const name of names) seen.add(name);
+        const read = Object.fromEntries(names.map((name) => [name, readers[name]?.(halves, type)]));
+        expect(read).toEqual(Object.fromEntries(names.map((name) => [name, Reflect.get(command, name)])));
       }),
       { numRuns: 50 },
     );
