@@ -99,7 +99,7 @@ export const importCommand: CommandSpec = {
       does: 'both sides of one run: clocks fitted, maps attributed to domains',
     },
     {
-      command: 'trace-cmd report trace.dat | iorr import - --strict -o run.iorr',
+      command: 'cat trace.dat | iorr import - --strict -o run.iorr',
       does: 'from stdin; exit 4 if anything in it was not understood',
     },
   ],
