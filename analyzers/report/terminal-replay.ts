@@ -93,6 +93,9 @@ function sections(result: ReplayResult): readonly Section[] {
                 : [['Oldest stale', formatNs(stale.maxAgeNs), ''] as const]),
             ],
     },
+    ...(result.deviceExposure === null
+      ? []
+      : [{ title: "Exposure in devices' caches", lines: inDevices(result.deviceExposure) }]),
   ];
 }
 
@@ -106,6 +109,15 @@ function otherCaches(caches: NonNullable<ReplayResult['caches']>): readonly Line
         .filter(([, count]) => count > 0)
         .map(([cause, count]): Line => [`  ${cause}`, formatCount(count), formatShare(count, misses)]),
     ]);
+}
+
+function inDevices(exposure: NonNullable<ReplayResult['deviceExposure']>): readonly Line[] {
+  return [
+    ['Exposed pages', formatCount(exposure.pages), formatShare(exposure.pages, exposure.unmappedPages)],
+    ['Page-seconds', formatDecimal(exposure.pageSeconds), ''],
+    ['P99', formatNs(exposure.ns.p99), ''],
+    ['Longest', formatNs(exposure.ns.max), ''],
+  ];
 }
 
 export function renderReplay(report: ReplayReport, options: RenderOptions): string {
