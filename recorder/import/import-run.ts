@@ -201,13 +201,14 @@ async function importOne(
 }
 
 function headerOf(source: ImportSource): TraceHeader {
-  const { source: format, host, clock, fidelity } = source.header;
+  const { source: format, host, machine, clock, fidelity } = source.header;
   return {
     formatVersion: FORMAT_VERSION,
     tool: TOOL,
     toolVersion: toolVersion(),
     sources: [format],
     host,
+    ...(machine === undefined ? {} : { machine }),
     clock,
     fidelity,
   };

@@ -11,6 +11,8 @@ export const HEAD_BYTES = 64 * 1024;
 export interface ImportHeader {
   readonly source: TraceSource;
   readonly host: TraceHost;
+  /** As in `TraceHeader`, where the source has it. */
+  readonly machine?: object;
   readonly clock: TraceClock;
   readonly fidelity: { readonly [S in StreamName]?: Fidelity };
 }

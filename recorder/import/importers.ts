@@ -3,11 +3,20 @@ import type { Importer } from './importer.ts';
 import { ioctlHex } from './ioctl-hex.ts';
 import { ioctlNdjson } from './ioctl-ndjson.ts';
 import { qemuLog } from './qemu-log.ts';
+import { recordedTrace } from './recorded-trace.ts';
 import { strace } from './strace.ts';
 import { traceDat } from './trace-dat.ts';
 
 /** Every importer, in the order that help lists them. To add one: a file, a fixture in `fixtures/`, a line here. */
-export const IMPORTERS: readonly Importer[] = [ftraceText, traceDat, qemuLog, ioctlNdjson, ioctlHex, strace];
+export const IMPORTERS: readonly Importer[] = [
+  ftraceText,
+  traceDat,
+  qemuLog,
+  ioctlNdjson,
+  ioctlHex,
+  strace,
+  recordedTrace,
+];
 
 /** Least confidence at which an input counts as recognised. */
 export const SURE_ENOUGH = 0.5;

@@ -1,7 +1,8 @@
 import { memorySource } from '../../traces/format/bytes-io.ts';
 import type { ByteSource } from '../../traces/format/bytes-io.ts';
 import { EVENT_FIDELITY, epochSeconds } from '../ftrace/trace-facts.ts';
-import type { ImportFacts, ImportHeader, ImportRun, ImportTarget, Importer } from './importer.ts';
+import { HeldRun } from './held-run.ts';
+import type { ImportHeader, ImportTarget, Importer, WholeRun } from './importer.ts';
 import type { DatFile } from './trace-dat/dat-file.ts';
 import { MergedRecords } from './trace-dat/merged-records.ts';
 import { MAGIC, readDatFile } from './trace-dat/read-file.ts';
@@ -9,8 +10,6 @@ import { TraceDatRun, openRecords } from './trace-dat/trace-dat-run.ts';
 
 /** Records that are looked at for what machine they are of. */
 const SCOUTED = 20_000;
-/** Most bytes that are held of an input that can't be read in any order. */
-const MAX_HELD = 1024 * 1024 * 1024;
 
 /** Files of `trace-cmd record`, versions 6 and 7, compressed or not; records as the kernel's ring buffer holds them. */
 export const traceDat: Importer = {
@@ -19,9 +18,13 @@ export const traceDat: Importer = {
   side: 'guest',
   detect: (head) => (MAGIC.every((byte, i) => head[i] === byte) ? 1 : 0),
   describe: (head) => describe(memorySource(head)),
-  create: (target) => new HeldRun(target),
-  whole: { describe, create: (target, bytes) => new TraceDatRun(target, bytes) },
+  create: (target) => new HeldRun(target, openRun),
+  whole: { describe, create: openRun },
 };
+
+function openRun(target: ImportTarget, bytes: ByteSource): WholeRun {
+  return new TraceDatRun(target, bytes);
+}
 
 function describe(bytes: ByteSource): ImportHeader {
   const file = readDatFile(bytes);
@@ -63,29 +66,4 @@ function scout(bytes: ByteSource, file: DatFile): { firstSeconds: number; intel:
     from.advance();
   }
   return { firstSeconds: Number.isFinite(first) ? Math.floor(first / 1e9) : 0, intel };
-}
-
-/** Holds an input that comes in pieces until it is whole. */
-class HeldRun implements ImportRun {
-  readonly #target: ImportTarget;
-  readonly #parts: Uint8Array[] = [];
-  #held = 0;
-
-  constructor(target: ImportTarget) {
-    this.#target = target;
-  }
-
-  push(chunk: Uint8Array): void {
-    const take = Math.min(chunk.length, MAX_HELD - this.#held);
-    if (take > 0) this.#parts.push(Uint8Array.from(chunk.subarray(0, take)));
-    this.#held += take;
-    if (take < chunk.length) this.#target.health.add('truncated', 'input of more than 1 GiB', undefined, 1);
-  }
-
-  end(): ImportFacts {
-    const run = new TraceDatRun(this.#target, memorySource(Buffer.concat(this.#parts)));
-    this.#parts.length = 0;
-    while (run.step());
-    return run.end();
-  }
 }
