@@ -37,6 +37,8 @@ export interface Controls {
   unmap(columns: Columns<'unmap'>, row: number, event: number): void;
   attach(columns: Columns<'attach'>, row: number): void;
   inv(columns: Columns<'inv'>, row: number): void;
+  /** The dialect has a command that tells when others are done. */
+  readonly waits: boolean;
   /** Names of `byType`. */
   readonly typeNames: readonly string[];
   /** By 16-bit requester id: 1 where attach events tell its domain, so that the domain column of accesses is not needed. */
@@ -87,6 +89,7 @@ export function createControls(machine: Machine, accesses?: AccessModel): Contro
 
   return {
     counts,
+    waits: completion >= 0,
     typeNames: dialect.typeNames,
     attached,
 

@@ -263,7 +263,14 @@ function caveats(trace: Trace, player: Player, counts: MachineCounts, options: R
   if (unattributed > 0) {
     list.push(`${unattributed} of ${maps + unmaps} maps and unmaps have no domain and are left out`);
   }
-  if (commands > 0 && syncs === 0) list.push('the source does not show waits: syncs are unknown');
+  if (commands > 0 && syncs === 0 && player.controls.waits) {
+    list.push('the source does not show waits: syncs are unknown');
+  }
+  if (counts.deviceExposure !== undefined && accesses > 0 && options.accesses === undefined) {
+    list.push(
+      'recorded accesses of devices with ATS are what their own caches had not: those that are modelled hit less',
+    );
+  }
   if (foreign > 0) list.push(`${foreign} commands of a dialect that this hardware does not take were not applied`);
   if (bypassed > 0) list.push(`${bypassed} accesses were passed through untranslated and are no lookups`);
   for (const { error, what, count } of commandErrors(player.controls.counts, counts)) {

@@ -101,6 +101,11 @@ export class SetAssociativeIotlb implements Iotlb {
 
   lookup(tag: number, pageLo: number, pageHi: number): number {
     const { entries } = this;
+    if (entries.onlyPages) {
+      const slot = entries.find(tag, 0, pageLo, pageHi);
+      if (slot >= 0) this.touch(slot);
+      return slot;
+    }
     const { orders, countOfOrder, orderCount } = entries;
     for (let i = 0; i < orderCount; i++) {
       const order = orders[i]!;
