@@ -20,6 +20,10 @@ export interface LaneIntent {
 
 /** Unmaps that one flush may cover: VFIO flushes after 512 ranges at the latest (VFIO_IOMMU_TLB_SYNC_MAX). */
 const MOST_INTENTS = 512;
+/** Batches that one flush may make: one for each leaf size, twice. */
+const MOST_BATCHES = 6;
+/** Beyond any page. */
+const EVERYTHING = 2 ** 53;
 /** How far apart in time predictions of two CPUs may have changed places. */
 const SWAP_NS = 5e6;
 
@@ -142,6 +146,8 @@ export class FlushLane implements BatchSides {
     if (start === undefined) return;
     const { mapped, key, cpu, task } = start;
     let { first, last } = start;
+    const ends = this.#endsFrom(recorded);
+    const furthest = ends.at(-1) ?? EVERYTHING;
     const flush = createFlush(
       tapeEmitter(this.#union, (tape) => tape.close(0, 0, 0, 0)),
       this.#context,
@@ -154,6 +160,8 @@ export class FlushLane implements BatchSides {
       if (next.first !== last + 1 && (mapped || next.last + 1 !== first)) return;
       first = Math.min(first, next.first);
       last = Math.max(last, next.last);
+      if (last > furthest) return;
+      if (furthest < EVERYTHING && !ends.includes(last)) continue;
       this.#union.clear();
       const range = { domain: this.domain, first, last, cpu, task, time: 0 };
       if (mapped) flush.map({ ...range, offset: 0, prot: 0, replacedFirst: -1, replacedLast: -1 });
@@ -162,6 +170,20 @@ export class FlushLane implements BatchSides {
       else flush.sync(this.domain, cpu, task);
       if (this.#unionMatches(recorded)) found(count + 1, this.#union.length);
     }
+  }
+
+  /** Last pages of a recorded batch and of those that go on where it ends; none where commands name no pages. */
+  #endsFrom(recorded: number): readonly PageNumber[] {
+    if (this.#context.dialect !== DIALECT.smmuv3) return [];
+    const ends: PageNumber[] = [];
+    for (let batch = recorded; batch < Math.min(this.seen.length, recorded + MOST_BATCHES); batch++) {
+      const [, , firstLo, firstHi] = this.seen.words(batch, 0);
+      const previous = ends.at(-1);
+      if (previous !== undefined && smmuFirstPage(firstLo, firstHi) !== previous + 1) break;
+      const [w0Lo, , w1Lo, w1Hi] = this.seen.words(batch, this.seen.size(batch) - 1);
+      ends.push(smmuFirstPage(w1Lo, w1Hi) + smmuRangePages(w0Lo, w1Lo) - 1);
+    }
+    return ends;
   }
 
   #unionMatches(recorded: number): boolean {

@@ -61,6 +61,22 @@ describe('SMMUv3, strict', () => {
     expect(outcome?.divergences[0]?.event).toBe(6);
   });
 
+  test('unmaps that were flushed as one, of two leaf sizes', () => {
+    const sketch = smmu();
+    strictUnmap(sketch, 0x9000, 1, tlbi(0x9000));
+    sketch.after(1000).by(0, 1);
+    for (let i = 0; i < 4; i++) sketch.unmap(ASID, 0x1000 + 0x80 * i, 0x80);
+    sketch.unmap(ASID, 0x1200, 1).by(-1, -1);
+    // 2 MiB as a block: level 2
+    sketch.inv(0x90_0012n | (5n << 48n), 0x100_0601n).inv(SYNC, 0n);
+    sketch.inv(...tlbi(0x1200)).inv(SYNC, 0n);
+    strictUnmap(sketch, 0xa000, 1, tlbi(0xa000));
+    const outcome = verifyInv(sketch.trace);
+    expect(outcome?.divergences).toEqual([]);
+    expect(flushes(outcome)).toEqual(agreed(4));
+    expect(outcome?.notes).toContain('1 flushes cover several unmaps of their submitter');
+  });
+
   test('a command that was dropped names its unmap, and nothing behind it differs', () => {
     const sketch = smmu();
     for (let i = 0; i < 50; i++) {
@@ -72,6 +88,40 @@ describe('SMMUv3, strict', () => {
       { event: 60, kind: 'inv', what: 'missing', recorded: 'no command', model: '0x5000000000012 0x1014701' },
     ]);
     expect(flushes(outcome)?.agreed).toBe(49);
+  });
+
+  test('whatever is dropped is named, whatever is altered or said twice is counted, and nothing else', () => {
+    // the last one could lie behind the end of the recording
+    const faults = fc.uniqueArray(fc.integer({ min: 0, max: 198 }), { maxLength: 12 });
+    fc.assert(
+      fc.property(faults, fc.infiniteStream(fc.constantFrom('drop', 'alter', 'twice')), (places, kinds) => {
+        const faulty = new Map(places.map((place) => [place, kinds.next().value as string]));
+        const sketch = smmu();
+        const dropped: number[] = [];
+        for (let i = 0; i < 200; i++) {
+          const fault = faulty.get(i);
+          const [w0, w1] = tlbi(0x1000 + i);
+          sketch.after(1000).by(0, 1);
+          if (fault === 'drop') dropped.push(sketch.trace.eventCount);
+          sketch.unmap(ASID, 0x1000 + i).by(-1, -1);
+          if (fault === 'drop') continue;
+          sketch.inv(w0, fault === 'alter' ? w1 ^ 1n : w1).inv(SYNC, 0n);
+          if (fault === 'twice') sketch.inv(w0, w1).inv(SYNC, 0n);
+        }
+        const outcome = verifyInv(sketch.trace);
+        const of = (what: string): number[] =>
+          outcome?.divergences.filter((divergence) => divergence.what === what).map(({ event }) => event) ?? [];
+        const count = (kind: string): number => [...faulty.values()].filter((fault) => fault === kind).length;
+        // two faults side by side can be told in more than one way; their number is the same
+        const apart = places.every((place) => !places.includes(place + 1));
+        if (apart) {
+          expect(of('missing')).toEqual(dropped);
+          expect([of('w1').length, of('extra').length]).toEqual([count('alter'), count('twice')]);
+        }
+        expect(flushes(outcome)?.agreed).toBeGreaterThanOrEqual(200 - count('drop') - count('alter') - count('twice'));
+      }),
+      { numRuns: 60 },
+    );
   });
 
   test('a duplicate and a wrong field are found', () => {

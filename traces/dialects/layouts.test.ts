@@ -54,6 +54,7 @@ describe.each(TABLES.map(([dialect, layouts]) => ({ name: dialect.name, dialect,
             expect(problems.filter((problem) => problem.startsWith('reserved bits'))).toEqual([]);
             expect(dialect.typeNames[dialect.typeNumber(lowWord(words[0] ?? 0n), highWord(words[0] ?? 0n))]).toBe(type);
           }),
+          { numRuns: 40 },
         );
       }
     });
