@@ -85,6 +85,27 @@ describe('one trace of two', () => {
     expect(new Set(column(trace, 'unmap', 'device'))).toEqual(new Set([NIC]));
   });
 
+  test('every command of a batch behind one doorbell has its submitter', () => {
+    const guest = new GuestTrace();
+    const host = new HostTrace(7_000_000);
+    for (let i = 0; i < 300; i++) {
+      const at = 1000 + 100 * i;
+      const from = { at: at + 42, cpu: 1, task: 7 };
+      guest.map({ at, cpu: 1, task: 7 }, 0x100 + i);
+      guest.unmap({ at: at + 40, cpu: 1, task: 7 }, 0x100 + i);
+      for (const domain of [4, 5, 6]) guest.submit(from, domain, 0x100 + i);
+      host.doorbell(at + 44, (4 * i + 4) % 256);
+      for (const domain of [4, 5, 6]) host.command(at + 45, domain, 0x100 + i);
+      host.wait(at + 46);
+    }
+    const { report, trace } = joined(guest, host);
+    expect(report.commands).toMatchObject({ matched: 900, guestOnly: { between: 0 }, hostOnly: { between: 0 } });
+    const rows = [...trace.segments()].flatMap(({ stream, task }) => {
+      return [...task].filter((_, i) => STREAM_NAMES[stream[i]!] === 'inv');
+    });
+    expect(rows).toEqual(Array.from({ length: 300 * 5 }, () => 7));
+  });
+
   test('a late command keeps its delay', () => {
     const { guest, host } = busy(300, 3, 0);
     guest.map({ at: 50_000, cpu: 1, task: 7 }, 0x900);

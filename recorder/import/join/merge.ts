@@ -132,8 +132,14 @@ export function mergeTraces(
   let wait = -1;
   let waitAsked = false;
 
-  function submissionOf(command: number): Submission | undefined {
+  function submissionOf(command: number, ahead: boolean): Submission | undefined {
     if (!native) return asked.get(command);
+    // A doorbell belongs to the last command of its batch, and the others are still to come.
+    if (ahead) {
+      let at = submissionsHead;
+      while (at < submissions.length && submissions[at]!.command < command) at++;
+      return submissions[at]?.command === command ? submissions[at] : undefined;
+    }
     while (submissionsHead < submissions.length && submissions[submissionsHead]!.command < command) {
       // The one before is kept until the next is needed: a wait comes after its commands.
       if (submissionsHead + 1 < submissions.length && submissions[submissionsHead + 1]!.command <= command)
@@ -191,7 +197,7 @@ export function mergeTraces(
     if (host.stream === STREAM_ID.inv) {
       hostRows = host.streamRow + 1;
       const command = guestOf[host.streamRow]!;
-      if (command >= 0) submission = submissionOf(command);
+      if (command >= 0) submission = submissionOf(command, hostRole[host.streamRow] === ROLE.doorbell);
     }
     if (wait >= 0) visitor.waited(host, wait);
     wait = -1;
