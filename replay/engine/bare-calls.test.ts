@@ -71,6 +71,17 @@ describe('calls without structs', () => {
     });
   });
 
+  test('which of two iommufds a device was bound to is not known, nor what follows from it', () => {
+    const calls = new RecordedCalls().open().call('openat', { path: '/dev/iommu', fd: -1, ret: 5 });
+    calls.call('openat', { path: DEVICE.path, fd: -1, ret: DEVICE.fd });
+    calls.ioctl({ request: BIND, file: DEVICE, before: [] }).ioctl({ request: GET_HW_INFO, before: [] });
+    calls.ioctl({ request: GET_INFO, file: DEVICE, before: [] }).ioctl({ request: MAP, before: [] });
+    calls.trace.rows.ioctl.columns.seen.fill(SEEN.argument);
+    const part = verifyIoctl(calls.trace);
+    expect(part?.divergences).toEqual([]);
+    expect(part?.skipped).toMatchObject({ 'follows a call whose effect is not known': 3 });
+  });
+
   test('a thread of another number uses the files that the first opened', () => {
     const calls = new RecordedCalls().open().ioctl({ request: IOAS_ALLOC, before: [] });
     calls.ioctl({ request: MAP, before: [] });
@@ -95,9 +106,17 @@ describe('calls without structs', () => {
     expect(part?.skipped).toEqual({ [`on ${DEVICE.path}`]: 1 });
   });
 
-  test('after lost events anything may have been made', () => {
+  test('after lost events, and on files from before the recording, what was not seen made may have been', () => {
     const calls = new RecordedCalls().open().lost(1).ioctl({ request: MAP, before: [] });
     calls.trace.rows.ioctl.columns.seen.fill(SEEN.argument);
-    expect(verifyIoctl(calls.trace)?.counts).toEqual({ checked: 1, agreed: 1, diverged: 0 });
+    expect(verifyIoctl(calls.trace)?.skipped).toEqual({ 'follows lost events': 1 });
+    const later = new RecordedCalls()
+      .ioctl({ request: MAP, before: [] })
+      .ioctl({ request: MAP, errno: ESRCH, before: [] });
+    later.trace.rows.ioctl.columns.seen.fill(SEEN.argument);
+    const part = verifyIoctl(later.trace);
+    expect(part?.skipped).toEqual({ 'objects from before the recording': 1 });
+    // No file explains an errno that the request never has.
+    expect(part?.counts).toEqual({ checked: 1, agreed: 0, diverged: 1 });
   });
 });

@@ -12,6 +12,7 @@ import { VfioContainer } from '../model/iommufd/vfio/container.ts';
 import { VfioDevice } from '../model/iommufd/vfio/device.ts';
 import { VFIO } from '../model/iommufd/vfio/requests.ts';
 import { isVfioFile } from '../model/iommufd/vfio/vfio-file.ts';
+import { UNKNOWN_EFFECT } from './ioctl-doubts.ts';
 
 /**
  * Whether a trace has ioctls and the struct of none: a trace of system calls (strace), where a thread has a number of its own
@@ -79,11 +80,16 @@ const RULES: ReadonlyMap<number, Rule> = new Map([
   [0x3b94, rule('viommu')],
 ]);
 
+/** BIND_IOMMUFD, SET_CONTAINER. */
+const CONNECTS: ReadonlySet<number> = new Set([VFIO.bindIommufd, VFIO.groupSetContainer]);
 const IOAS_ALLOC = 0x3b81;
 const VIOMMU_ALLOC = 0x3b90;
 const TEST_CMD = 0x3ba0;
 const DEVICE_ANSWERS = 'only the device can answer';
 const DRIVER_ANSWERS = 'contents of the struct not recorded';
+const BEFORE = 'objects from before the recording';
+const LOST = 'follows lost events';
+const SUCCESS: BareVerdict = { agrees: true, expected: '0' };
 
 /**
  * Judges calls by their files and results alone: requests that exist, errnos that they can have, successes that need something
@@ -92,12 +98,12 @@ const DRIVER_ANSWERS = 'contents of the struct not recorded';
 export class BareCalls {
   /** Files of IOMMUFD on which a vIOMMU was made. */
   readonly #viommus = new WeakSet<OpenFile>();
-  /** Events were lost: anything may have been made. */
-  #lost = false;
+  /** Why what nobody saw made may have been. */
+  #unsure: string | undefined = undefined;
   judged = 0;
 
   lost(): void {
-    this.#lost = true;
+    this.#unsure = LOST;
   }
 
   judge(call: BareCall): BareVerdict {
@@ -109,52 +115,61 @@ export class BareCalls {
   #judge(call: BareCall): BareVerdict {
     const { file, request, ret } = call;
     const struct = inferredStruct(call);
-    if (struct !== undefined && ret >= 0) {
-      const model = runOn(call, struct);
-      // What was inferred may be wrong; what the kernel did is certain.
-      return model === ret ? { agrees: true, expected: String(ret) } : { skipped: DRIVER_ANSWERS };
-    }
+    if (struct !== undefined && ret >= 0 && runOn(call, struct) === ret) return { agrees: true, expected: String(ret) };
+    // What was inferred may be wrong; what the kernel did is certain, and of what follows the model knows too little.
+    if (ret >= 0 && CONNECTS.has(request) && isVfioFile(file)) this.#unsure ??= UNKNOWN_EFFECT;
     if (file instanceof VfioDevice) return this.#device(call, file);
     if (file.kind === 'iommufd' && (request & 0xff) >= 0x80) return this.#iommufd(call, file as IommufdFile);
     if (file instanceof VfioContainer) {
-      const works = file.typed || this.#lost;
       if (request === VFIO.groupSetContainer || ret < 0) return { skipped: DRIVER_ANSWERS };
-      return { agrees: works && ret === 0, expected: works ? '0' : 'EINVAL: no IOMMU type was set' };
+      if (file.typed) return { agrees: ret === 0, expected: '0' };
+      return this.#unsure !== undefined
+        ? { skipped: this.#unsure }
+        : { agrees: false, expected: 'EINVAL: no IOMMU type was set' };
     }
     if (file.kind === 'vfioGroup' && request === VFIO.groupGetStatus) return among(ret, EVERY);
     return { skipped: DRIVER_ANSWERS };
   }
 
-  #iommufd({ machine, request, ret }: BareCall, file: IommufdFile): BareVerdict {
+  #iommufd({ request, ret }: BareCall, file: IommufdFile): BareVerdict {
     if (request === TEST_CMD) return { skipped: DRIVER_ANSWERS };
     const found = RULES.get(request);
     if (found === undefined) return { agrees: ret === -ERRNO.ENOTTY, expected: 'ENOTTY' };
     if (ret === 0) {
       if (request === VIOMMU_ALLOC) this.#viommus.add(file);
       const { needs } = found;
-      const there = needs === undefined || this.#lost || file.context.partial || this.#made(needs, machine, file);
-      return { agrees: there, expected: there ? '0' : `ENOENT: no ${needs ?? 'object'} was made` };
+      if (needs === undefined || this.#made(needs, file)) return SUCCESS;
+      // Nobody saw whether it was.
+      if (file.context.partial) return { skipped: BEFORE };
+      return this.#unsure !== undefined
+        ? { skipped: this.#unsure }
+        : { agrees: false, expected: `ENOENT: no ${needs} was made` };
     }
     if (found.errnos === undefined) return ret < 0 ? { skipped: DRIVER_ANSWERS } : { agrees: false, expected: '0' };
     return among(ret, [...EVERY, ...found.errnos]);
   }
 
-  #made(needs: keyof ObjectTypes, machine: Machine, file: IommufdFile): boolean {
+  #made(needs: keyof ObjectTypes, file: IommufdFile): boolean {
     if (needs === 'viommu') return this.#viommus.has(file);
     for (const object of file.context.objects.values()) if (object.type === needs) return true;
-    // Which of several iommufds a device was bound to is in its struct.
-    return needs === 'device' && iommufdsOf(machine).size > 1;
+    return false;
   }
 
   #device({ machine, request, ret }: BareCall, file: VfioDevice): BareVerdict {
-    const bound = file.isOpen || this.#lost;
     if (request === VFIO.bindIommufd) return { skipped: DRIVER_ANSWERS };
-    if (!bound) return { agrees: ret === -ERRNO.EINVAL, expected: 'EINVAL: the device is not bound' };
+    if (!file.isOpen) {
+      if (ret === -ERRNO.EINVAL) return { agrees: true, expected: 'EINVAL' };
+      return this.#unsure !== undefined
+        ? { skipped: this.#unsure }
+        : { agrees: false, expected: 'EINVAL: the device is not bound' };
+    }
     if (ret < 0) return { skipped: DEVICE_ANSWERS };
-    if (request !== VFIO.attachIommufdPt || this.#lost) return { agrees: true, expected: '0' };
     const files = [...iommufdsOf(machine)];
-    const there = files.some((each) => each.context.partial || this.#made('ioas', machine, each));
-    return { agrees: there, expected: there ? '0' : 'ENOENT: no IOAS was made' };
+    if (request !== VFIO.attachIommufdPt || files.some((each) => this.#made('ioas', each))) return SUCCESS;
+    if (files.some(({ context }) => context.partial)) return { skipped: BEFORE };
+    return this.#unsure !== undefined
+      ? { skipped: this.#unsure }
+      : { agrees: false, expected: 'ENOENT: no IOAS was made' };
   }
 }
 
