@@ -28,6 +28,7 @@ export function createMachine(profile: HardwareProfile, options: MachineOptions 
   const value = (name: string): number => parameterOf(profile, name);
   const { architecture } = profile;
   const effects = EFFECTS[architecture];
+  const { apply, kind: kindOf, dropsTranslations } = effects;
   const spaces = new AddressSpaces(profile, () => {
     ({ domainOf, tagOf } = spaces);
     configuration.grow();
@@ -319,13 +320,13 @@ export function createMachine(profile: HardwareProfile, options: MachineOptions 
   };
 
   const commandNow = (w0Lo: number, w0Hi: number, w1Lo: number, w1Hi: number, w2Lo = 0, w2Hi = 0): number => {
-    kind[0] = effects.kind(w0Lo, w0Hi);
-    const count = effects.apply(caches, w0Lo, w0Hi, w1Lo, w1Hi, w2Lo, w2Hi);
+    kind[0] = kindOf(w0Lo, w0Hi);
+    const count = apply(caches, w0Lo, w0Hi, w1Lo, w1Hi, w2Lo, w2Hi);
     if (count < 0) {
       errors.add(count);
       return -1;
     }
-    if (count === 0 && effects.dropsTranslations(w0Lo, w0Hi)) wasted++;
+    if (count === 0 && dropsTranslations(w0Lo, w0Hi)) wasted++;
     return count;
   };
 
