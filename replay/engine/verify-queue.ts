@@ -63,6 +63,10 @@ interface HeldFlush {
   readonly time: Nanoseconds;
 }
 
+/** Predicted commands that are kept, at least and for each recorded one. */
+const LEAST_ROOM = 1 << 20;
+const ROOM = 8;
+
 /** Submitter of commands whose submitter is not known. */
 const NOBODY = Number.MIN_SAFE_INTEGER;
 
@@ -93,6 +97,8 @@ class QueueWalk {
   readonly #open = new Map<FlushLane, OpenBatch>();
   #afterConfiguration = false;
   #unknownMaps = 0;
+  /** How many more commands are predicted: a trace with absurd sizes must not fill the memory. */
+  #room: number;
   /** Unmaps of unknown domain that no command was taken for yet. */
   #unknownUnmaps = 0;
 
@@ -102,7 +108,9 @@ class QueueWalk {
     this.#report = report;
     this.#dialect = traits.context.dialect;
     this.#typeNames = dialectById(this.#dialect)?.typeNames ?? [];
+    this.#room = LEAST_ROOM + ROOM * traits.commands;
     const command: CommandEmitter['command'] = (_unit, ...words) => {
+      if (this.#room-- <= 0) return;
       this.#lane?.expected.command(...words);
       // requests are answered one by one
       if (this.#dialect === DIALECT.virtio) this.#closePrediction();
@@ -371,6 +379,7 @@ class QueueWalk {
       if (this.#traits.waits) this.#report.skip('wait behind the end of the trace', this.#open.size);
       for (const [lane, { event, time }] of this.#open) lane.seen.close(event, time, NOBODY, 2);
     }
+    if (this.#room < 0) this.#report.skip('predicted command beyond eight for each recorded one', -this.#room);
     const grounds = {
       unknownUnmaps: this.#unknownUnmaps,
       onlyMaps: this.#onlyMaps,
