@@ -1,0 +1,169 @@
+import {
+  closeSync,
+  existsSync,
+  lstatSync,
+  openSync,
+  readFileSync,
+  readdirSync,
+  readlinkSync,
+  writeSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { IorrError } from '../../traces/errors.ts';
+import { cpioArchive } from './cpio.ts';
+import type { CpioEntry } from './cpio.ts';
+import type { GuestPackages } from './debian-packages.ts';
+import { GUEST_IORR, GUEST_MODULES, guestInit } from './guest-init.ts';
+import type { GuestTask } from './guest-init.ts';
+import { loadOrder, moduleDependencies, moduleName } from './kernel-modules.ts';
+import { runOrThrow } from './programs.ts';
+
+/** Drivers of the devices in `qemu-command.ts`, and of the file system that the load makes. */
+const WANTED_MODULES = ['virtio_pci', 'virtio_blk', 'nvme', 'virtio_net', 'e1000e', 'crc32c_generic', 'ext4'];
+/** Parts of packages that nobody reads in the guest. */
+const LEFT_OUT = /^(usr\/(share\/(?!nodejs)|include|lib\/[^/]+\/gconv)|etc\/|var\/)/;
+/** Folders and links that packages expect of a merged /usr. */
+const LINKS = ['bin', 'sbin', 'lib', 'lib64'];
+const FOLDERS = ['dev', 'proc', 'sys', 'tmp', 'mnt', 'usr/bin', 'usr/sbin', 'usr/lib', 'usr/lib64'];
+
+function* tree(folder: string, prefix: string): Generator<CpioEntry> {
+  for (const name of readdirSync(folder).sort()) {
+    const source = join(folder, name);
+    const path = prefix === '' ? name : `${prefix}/${name}`;
+    const status = lstatSync(source);
+    if (LEFT_OUT.test(path)) continue;
+    if (status.isSymbolicLink()) yield { kind: 'link', path, target: readlinkSync(source) };
+    else if (status.isDirectory()) {
+      yield { kind: 'folder', path };
+      yield* tree(source, path);
+    } else if (status.isFile()) {
+      yield { kind: 'file', path, executable: (status.mode & 0o111) !== 0, content: readFileSync(source) };
+    }
+  }
+}
+
+/** Packages that the built tool needs at run time: its dependencies and theirs. */
+function runtimePackages(project: string): readonly string[] {
+  const found = new Set<string>();
+  const visit = (folder: string): void => {
+    const manifest = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as {
+      readonly dependencies?: { readonly [name: string]: string };
+    };
+    for (const name of Object.keys(manifest.dependencies ?? {})) {
+      const path = join('node_modules', name);
+      if (found.has(path) || !existsSync(join(project, path))) continue;
+      found.add(path);
+      visit(join(project, path));
+    }
+  };
+  visit(project);
+  return [...found].sort();
+}
+
+function* iorrEntries(project: string): Generator<CpioEntry> {
+  const base = GUEST_IORR.slice(1);
+  const manifest = readFileSync(join(project, 'package.json'));
+  const folders = new Set<string>();
+  function* parents(path: string): Generator<CpioEntry> {
+    const parts = path.split('/');
+    for (let length = 1; length <= parts.length; length++) {
+      const folder = parts.slice(0, length).join('/');
+      if (folders.has(folder)) continue;
+      folders.add(folder);
+      yield { kind: 'folder', path: folder };
+    }
+  }
+  yield* parents(base);
+  yield { kind: 'file', path: `${base}/package.json`, executable: false, content: manifest };
+  for (const part of ['dist', ...runtimePackages(project)]) {
+    yield* parents(`${base}/${part}`);
+    yield* tree(join(project, part), `${base}/${part}`);
+  }
+}
+
+/** Every module of a kernel package: its file by its name. */
+function moduleFiles(kernel: string): ReadonlyMap<string, string> {
+  const base = ['usr/lib/modules', 'lib/modules'].map((path) => join(kernel, path)).find(existsSync);
+  const files = new Map<string, string>();
+  const visit = (folder: string): void => {
+    for (const entry of readdirSync(folder, { withFileTypes: true })) {
+      const path = join(folder, entry.name);
+      if (entry.isDirectory()) visit(path);
+      else if (/\.ko(\.xz)?$/.test(entry.name)) files.set(moduleName(entry.name), path);
+    }
+  };
+  if (base !== undefined) visit(base);
+  return files;
+}
+
+/** Decompressed modules in the order in which they must be loaded. */
+async function readModules(kernel: string, signal: AbortSignal): Promise<ReadonlyMap<string, Uint8Array>> {
+  const files = moduleFiles(kernel);
+  const contents = new Map<string, Uint8Array>();
+  // Reading is asynchronous, ordering is not: each round reads what the last one found missing.
+  for (let missing: readonly string[] = WANTED_MODULES; missing.length > 0; ) {
+    for (const name of missing) {
+      const path = files.get(name);
+      if (path === undefined || contents.has(name)) continue;
+      const packed = path.endsWith('.xz');
+      contents.set(
+        name,
+        packed ? await runOrThrow('xz', ['-dc', path], signal, 'apt-get install xz-utils') : readFileSync(path),
+      );
+    }
+    const needed = [...contents.values()].flatMap(moduleDependencies);
+    missing = [...new Set(needed)].filter((name) => files.has(name) && !contents.has(name));
+  }
+  const order = loadOrder(WANTED_MODULES, (name) => {
+    const content = contents.get(name);
+    return content === undefined ? undefined : moduleDependencies(content);
+  });
+  return new Map(order.map((name) => [name, contents.get(name) ?? new Uint8Array(0)]));
+}
+
+function* guestEntries(
+  packages: GuestPackages,
+  project: string,
+  modules: ReadonlyMap<string, Uint8Array>,
+  init: string,
+): Generator<CpioEntry> {
+  const file = (path: string, content: Uint8Array): CpioEntry => ({ kind: 'file', path, executable: true, content });
+  for (const path of ['usr', ...FOLDERS]) yield { kind: 'folder', path };
+  for (const name of LINKS) yield { kind: 'link', path: name, target: `usr/${name}` };
+  yield* tree(packages.root, '');
+  yield* iorrEntries(project);
+  const folder = GUEST_MODULES.slice(1);
+  yield { kind: 'folder', path: folder };
+  for (const [name, content] of modules) yield file(`${folder}/${name}.ko`, content);
+  yield file('init', Buffer.from(init));
+}
+
+/** The kernel's file in an unpacked package. Throws `IorrError` RECORDING_FAILED. */
+export function kernelFile(packages: GuestPackages): string {
+  const boot = join(packages.kernel, 'boot');
+  const name = existsSync(boot) ? readdirSync(boot).find((one) => one.startsWith('vmlinu')) : undefined;
+  if (name !== undefined) return join(boot, name);
+  throw new IorrError('RECORDING_FAILED', `${packages.kernelName} holds no kernel`, {
+    hint: `delete ${packages.kernel}`,
+  });
+}
+
+/** Writes an initramfs that holds everything the guest needs: userland, modules, the built iorr and the script that runs. */
+export async function writeInitramfs(
+  path: string,
+  packages: GuestPackages,
+  project: string,
+  task: Omit<GuestTask, 'modules'>,
+  signal: AbortSignal,
+): Promise<void> {
+  const modules = await readModules(packages.kernel, signal);
+  const init = guestInit({ ...task, modules: [...modules.keys()] });
+  const descriptor = openSync(path, 'w');
+  try {
+    for (const piece of cpioArchive(guestEntries(packages, project, modules, init))) {
+      for (let at = 0; at < piece.length; ) at += writeSync(descriptor, piece, at);
+    }
+  } finally {
+    closeSync(descriptor);
+  }
+}

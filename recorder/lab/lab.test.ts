@@ -1,0 +1,60 @@
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, expect, test } from 'vitest';
+import { openTrace } from '../../traces/file.ts';
+import { labObstacle, runLab } from './lab.ts';
+import { readLabOptions } from './lab-options.ts';
+
+const full = process.env['IORR_FULL'] === '1';
+const project = join(import.meta.dirname, '../..');
+const folder = mkdtempSync(join(tmpdir(), 'iorr-lab-'));
+const SECONDS = '20';
+
+function options(...args: readonly string[]) {
+  const read = readLabOptions(['--seconds', SECONDS, '--cpus', '1', '--out', join(folder, args.join('')), ...args]);
+  if (read === 'help') throw new Error('no help was asked for');
+  return read;
+}
+
+const obstacle = labObstacle(options());
+const ready = full && obstacle === undefined;
+if (full && obstacle !== undefined) console.log(`laboratory left out: ${obstacle.message}; ${obstacle.hint}`);
+
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+test('what is missing is named with the line that installs it', () => {
+  const path = process.env['PATH'];
+  process.env['PATH'] = folder;
+  try {
+    const { message, hint } = labObstacle(options()) ?? {};
+    expect(message).toBe('not installed: qemu-system-x86_64, apt-get, dpkg-deb, xz, tar, timeout');
+    expect(hint).toBe(
+      'apt-get update && apt-get install --no-install-recommends qemu-system-x86 apt dpkg xz-utils tar coreutils',
+    );
+  } finally {
+    process.env['PATH'] = path;
+  }
+});
+
+test.skipIf(!ready).each([[['--strict']], [['--lazy', '--ats']]])(
+  'a recording in a guest with VT-d, %j, joins with its emulator and verifies',
+  async (args) => {
+    const chosen = options(...args);
+    const { out, checks } = await runLab(chosen, project, new AbortController().signal, () => undefined);
+    const failed = checks.filter(({ status }) => status !== 0);
+    expect(failed.map(({ name, text }) => `${name}: ${text}`)).toEqual([]);
+    expect(checks.map(({ name }) => name)).toEqual(['iorr import', 'iorr verify --only inv', 'iorr verify --only dma']);
+    const trace = openTrace(join(out, 'run.iorr'));
+    try {
+      const { streamCounts, health } = trace;
+      expect(health).toMatchObject({ lost: 0, malformed: 0, truncated: 0 });
+      for (const stream of ['map', 'unmap', 'inv', 'dma'] as const) expect(streamCounts[stream]).toBeGreaterThan(500);
+    } finally {
+      trace.close();
+    }
+    // Scratch is gone: disks, initramfs and console.
+    expect(readdirSync(out).filter((name) => name.startsWith('.guest'))).toEqual([]);
+    expect(existsSync(join(out, 'guest.iorr'))).toBe(true);
+  },
+);
