@@ -9,12 +9,19 @@ import { INTEL_IOMMU_CONVERTERS } from './events/intel-iommu.ts';
 import { IOMMU_CONVERTERS } from './events/iommu.ts';
 import { PRINT_CONVERTERS } from './events/print.ts';
 import { rawSyscallConverters, syscallConverter } from './events/syscalls.ts';
-import type { SubBufferReader } from './ring-buffer.ts';
 import { SyscallNames } from './syscall-names.ts';
 import type { Machine } from './syscall-names.ts';
 
 /** Places kept of what is unknown, malformed or ignored; `Health` keeps no more. */
 const PLACES = 5;
+
+/** Where a record lies; `SubBufferReader` is one. */
+export interface RecordPlace {
+  /** Of the bytes that the record lies in. */
+  readonly view: DataView;
+  readonly at: number;
+  readonly length: number;
+}
 
 export interface DecoderOptions {
   readonly littleEndian: boolean;
@@ -72,9 +79,9 @@ export class EventDecoder {
     for (const format of formats) this.#targets[format.id] = targetOf(format, converters, littleEndian);
   }
 
-  /** Decodes the event that `reader` stands on, found in `bytes`. `time` is ns since the trace's epoch. */
-  decode(reader: SubBufferReader, bytes: Uint8Array, time: number, cpu: number): void {
-    const { view, at, length } = reader;
+  /** Decodes one record, found in `bytes`. `time` is ns since the trace's epoch. */
+  decode(place: RecordPlace, bytes: Uint8Array, time: number, cpu: number): void {
+    const { view, at, length } = place;
     const record = this.#record;
     const output = this.#output;
     output.number = this.records++;

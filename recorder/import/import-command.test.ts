@@ -173,16 +173,19 @@ describe('iorr import', () => {
     expect(eventsOf(output)).toBe(52);
   });
 
-  test.each(['trace-cmd-6.dat', 'trace-cmd-7-zstd.dat'])('%s: from a file, from a pipe, compressed', async (name) => {
-    const path = FIXTURES + name;
-    const bytes = readFileSync(path);
-    const plain = await run([path]);
-    expect([plain.code, plain.error]).toEqual([0, undefined]);
-    const whole = readFileSync(output);
-    expect((await run([put('trace.dat.gz', gzipSync(bytes))])).code).toBe(0);
-    expect(readFileSync(output).equals(whole)).toBe(true);
-    expect(plain.updates.at(-1)).toBeGreaterThan(0);
-  });
+  test.each(['trace-cmd-6.dat', 'trace-cmd-7-zstd.dat', 'perf-record.data'])(
+    '%s: from a file, from a pipe, compressed',
+    async (name) => {
+      const path = FIXTURES + name;
+      const bytes = readFileSync(path);
+      const plain = await run([path]);
+      expect([plain.code, plain.error]).toEqual([0, undefined]);
+      const whole = readFileSync(output);
+      expect((await run([put('trace.dat.gz', gzipSync(bytes))])).code).toBe(0);
+      expect(readFileSync(output).equals(whole)).toBe(true);
+      expect(plain.updates.at(-1)).toBeGreaterThan(0);
+    },
+  );
 
   test('Ctrl-C: 130, and what was read is a whole trace', async () => {
     const text = readFileSync(GUEST, 'latin1')
@@ -269,7 +272,13 @@ describe('bad input', () => {
       'FORMAT_UNKNOWN',
       /version 6 or 7 expected, found version 9/,
     ],
-    ['perf.data', () => put('perf.data', 'PERFILE2xxxx'), 'FORMAT_UNKNOWN', /a perf\.data file/],
+    [
+      'perf record -o -',
+      () => put('perf.pipe', Buffer.concat([Buffer.from('PERFILE2'), Uint8Array.of(16, 0, 0, 0, 0, 0, 0, 0)])),
+      'FORMAT_UNKNOWN',
+      /what perf record writes into a pipe/,
+    ],
+    ['a piece of perf.data', () => put('perf.data', 'PERFILE2xxxx'), 'FORMAT_EMPTY', /no event in it/],
     [
       'a header without events',
       () => put('none.txt', '# tracer: nop\n#\n'),

@@ -23,11 +23,6 @@ export interface ImportSource {
   close(): Promise<void>;
 }
 
-/** Captures that are known and not read, by how they begin, and how to turn them into one that is. */
-const CONVERTIBLE: readonly { readonly begins: string; readonly what: string; readonly hint: string }[] = [
-  { begins: 'PERFILE2', what: 'a perf.data file', hint: 'perf script -i FILE | iorr import - -o OUT.iorr' },
-];
-
 /**
  * Reads the beginning of an input and finds its importer. Throws `IorrError` FORMAT_EMPTY, FORMAT_UNKNOWN; errors of reading
  * are thrown on.
@@ -120,12 +115,9 @@ async function withPatience<T>(promise: Promise<T>): Promise<T | 'pause'> {
 
 function unknownFormat(file: string, head: Uint8Array): IorrError {
   const known = IMPORTERS.map((importer) => `${importer.name} (${importer.description})`).join('; ');
-  const begins = Buffer.from(head.subarray(0, 16)).toString('latin1');
-  const convertible = CONVERTIBLE.find((one) => begins.startsWith(one.begins));
-  const what = convertible === undefined ? 'not a capture of a known format' : `${convertible.what}, which is not read`;
-  return new IorrError('FORMAT_UNKNOWN', `${what}: it begins with ${showStart(head)}`, {
+  return new IorrError('FORMAT_UNKNOWN', `not a capture of a known format: it begins with ${showStart(head)}`, {
     place: { file },
-    hint: convertible?.hint ?? `known formats: ${known}. If it is one of them, name it with --format`,
+    hint: `known formats: ${known}. If it is one of them, name it with --format`,
   });
 }
 

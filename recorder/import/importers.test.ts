@@ -12,7 +12,7 @@ import type { ImportFacts, Importer } from './importer.ts';
 import { IMPORTERS, SURE_ENOUGH, detectImporter, findImporter } from './importers.ts';
 
 const FOLDER = fileURLToPath(new URL('fixtures/', import.meta.url));
-const FIXTURES = readdirSync(FOLDER).filter((name) => /\.(txt|log|jsonl|hex|dat|iorr|gz|zst)$/.test(name));
+const FIXTURES = readdirSync(FOLDER).filter((name) => /\.(txt|log|jsonl|hex|dat|data|iorr|gz|zst)$/.test(name));
 const TEXT_FIXTURES = FIXTURES.filter((name) => /\.(txt|log|jsonl|hex)$/.test(name));
 const PLAIN_FIXTURES = FIXTURES.filter((name) => !/\.(gz|zst)$/.test(name));
 

@@ -2,6 +2,7 @@ import { ftraceText } from './ftrace-text.ts';
 import type { Importer } from './importer.ts';
 import { ioctlHex } from './ioctl-hex.ts';
 import { ioctlNdjson } from './ioctl-ndjson.ts';
+import { perfData } from './perf-data.ts';
 import { qemuLog } from './qemu-log.ts';
 import { recordedTrace } from './recorded-trace.ts';
 import { strace } from './strace.ts';
@@ -11,6 +12,7 @@ import { traceDat } from './trace-dat.ts';
 export const IMPORTERS: readonly Importer[] = [
   ftraceText,
   traceDat,
+  perfData,
   qemuLog,
   ioctlNdjson,
   ioctlHex,

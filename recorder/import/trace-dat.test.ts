@@ -14,7 +14,7 @@ import type { ImportFacts, ImportHeader, Importer } from './importer.ts';
 import { OPTION } from './trace-dat/options.ts';
 import { ZLIB, headerPage, writeDat6, writeDat7 } from './trace-dat/testing/dat-writer.ts';
 import type { DatContent } from './trace-dat/testing/dat-writer.ts';
-import { firstDifference } from './trace-dat/testing/text-precision.ts';
+import { firstDifference } from './testing/text-precision.ts';
 import { traceDat } from './trace-dat.ts';
 
 const FIXTURES = new URL('fixtures/', import.meta.url);

@@ -1,4 +1,5 @@
 import { deflateSync } from 'node:zlib';
+import { ByteParts } from '../../testing/byte-parts.ts';
 import { OPTION } from '../options.ts';
 
 /** Writes trace.dat files of both versions, as trace-cmd does, for tests. */
@@ -46,45 +47,9 @@ const SECTION_FLAG = 1;
 /** Sub-buffers in a chunk. */
 const CHUNK = 10;
 
-class Parts {
-  readonly #little: boolean;
-  readonly #parts: Buffer[] = [];
-  length = 0;
-
-  constructor(littleEndian: boolean) {
-    this.#little = littleEndian;
-  }
-
-  add(bytes: Uint8Array | string): this {
-    const part = typeof bytes === 'string' ? Buffer.from(bytes, 'latin1') : Buffer.from(bytes);
-    this.#parts.push(part);
-    this.length += part.length;
-    return this;
-  }
-
-  number(value: number | bigint, bytes: 1 | 2 | 4 | 8): this {
-    const part = Buffer.alloc(8);
-    if (this.#little) part.writeBigUInt64LE(BigInt(value));
-    else part.writeBigUInt64BE(BigInt(value));
-    return this.add(this.#little ? part.subarray(0, bytes) : part.subarray(8 - bytes));
-  }
-
-  name(text: string): this {
-    return this.add(`${text}\0`);
-  }
-
-  sized(text: string): this {
-    return this.number(Buffer.byteLength(text, 'latin1'), 8).add(text);
-  }
-
-  bytes(): Buffer {
-    return Buffer.concat(this.#parts);
-  }
-}
-
-function head(content: DatContent, version: 6 | 7): Parts {
+function head(content: DatContent, version: 6 | 7): ByteParts {
   const { littleEndian = true, longBytes = 8, pageBytes = 4096 } = content;
-  const parts = new Parts(littleEndian);
+  const parts = new ByteParts(littleEndian);
   parts
     .add(Uint8Array.of(0x17, 0x08, 0x44))
     .add('tracing')
@@ -95,18 +60,18 @@ function head(content: DatContent, version: 6 | 7): Parts {
     .number(pageBytes, 4);
 }
 
-function headerInfo(content: DatContent, to: Parts): Parts {
+function headerInfo(content: DatContent, to: ByteParts): ByteParts {
   const text = content.headerPage ?? headerPage(content.pageBytes, content.longBytes);
   return to.name('header_page').sized(text).name('header_event').sized(HEADER_EVENT);
 }
 
-function ftraceFormats({ ftrace = [] }: DatContent, to: Parts): Parts {
+function ftraceFormats({ ftrace = [] }: DatContent, to: ByteParts): ByteParts {
   to.number(ftrace.length, 4);
   for (const text of ftrace) to.sized(text);
   return to;
 }
 
-function eventFormats({ events = {} }: DatContent, to: Parts): Parts {
+function eventFormats({ events = {} }: DatContent, to: ByteParts): ByteParts {
   to.number(Object.keys(events).length, 4);
   for (const [system, texts] of Object.entries(events)) {
     to.name(system).number(texts.length, 4);
@@ -121,7 +86,7 @@ function basicOptions(content: DatContent): (readonly [number, Uint8Array])[] {
   return [...named, ...options];
 }
 
-function option(to: Parts, id: number, data: Uint8Array): void {
+function option(to: ByteParts, id: number, data: Uint8Array): void {
   to.number(id, 2).number(data.length, 4).add(data);
 }
 
@@ -151,7 +116,7 @@ export function writeDat6(content: DatContent): Uint8Array {
   for (const [id, bytes] of all) option(before, id, bytes);
   buffers.slice(1).forEach(({ name }, i) => {
     const offset = tables.slice(0, i + 1).reduce((sum, size) => sum + size, tablesAt);
-    option(before, OPTION.buffer, new Parts(littleEndian).number(offset, 8).name(name).bytes());
+    option(before, OPTION.buffer, new ByteParts(littleEndian).number(offset, 8).name(name).bytes());
   });
   before.number(OPTION.done, 2);
   for (const { cpus } of buffers) {
@@ -185,7 +150,7 @@ export function writeDat7(content: DatContent, compressor?: DatCompressor): Uint
     else file.number(packed.length, 4).number(bytes.length, 4).add(packed);
     return at;
   };
-  const parts = (): Parts => new Parts(littleEndian);
+  const parts = (): ByteParts => new ByteParts(littleEndian);
   const options = parts();
   for (const [id, data] of basicOptions(content)) option(options, id, data);
   const places: readonly (readonly [number, Uint8Array])[] = [
@@ -220,7 +185,7 @@ export function writeDat7(content: DatContent, compressor?: DatCompressor): Uint
   return bytes;
 }
 
-function chunks(to: Parts, data: Uint8Array, pageBytes: number, compressor: DatCompressor): void {
+function chunks(to: ByteParts, data: Uint8Array, pageBytes: number, compressor: DatCompressor): void {
   const size = CHUNK * pageBytes;
   to.number(Math.ceil(data.length / size), 4);
   for (let at = 0; at < data.length; at += size) {

@@ -1,9 +1,13 @@
-import type { PlainEvent } from '../../../../traces/event.ts';
+import type { PlainEvent } from '../../../traces/event.ts';
 
-/** A kernel prints times in microseconds, rounded (kernel/trace/trace_output.c, ns2usecs). */
-function printedTime(ns: number): number {
-  return Math.floor((ns + 500) / 1000) * 1000;
-}
+/**
+ * How a time in ns becomes the microseconds of a text: the kernel and trace-cmd round (kernel/trace/trace_output.c, ns2usecs),
+ * perf cuts (tools/perf/util/util.c, timestamp__scnprintf_usec).
+ */
+export const PRINTED_TIME = {
+  rounded: (ns: number): number => Math.floor((ns + 500) / 1000) * 1000,
+  cut: (ns: number): number => Math.floor(ns / 1000) * 1000,
+} as const;
 
 function text(event: object): string {
   return JSON.stringify(event, (_key, value: unknown) => {
@@ -16,7 +20,11 @@ function text(event: object): string {
  * The first event in which records and the text printed of them differ; undefined if there is none. Durations are differences
  * of two rounded times in the text, so they may be 1 us apart.
  */
-export function firstDifference(records: Iterable<PlainEvent>, printed: Iterable<PlainEvent>): string | undefined {
+export function firstDifference(
+  records: Iterable<PlainEvent>,
+  printed: Iterable<PlainEvent>,
+  printedTime: (ns: number) => number = PRINTED_TIME.rounded,
+): string | undefined {
   const others = printed[Symbol.iterator]();
   let number = 0;
   for (const record of records) {
