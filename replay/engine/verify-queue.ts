@@ -48,6 +48,8 @@ interface OpenBatch {
   readonly event: number;
   readonly time: Nanoseconds;
   mark: number;
+  /** It drops everything of its domain, and nothing else. */
+  whole: boolean;
 }
 
 /** A queue's command is no submitter's: whoever's ring was full may have sent it. */
@@ -96,6 +98,8 @@ class QueueWalk {
   /** Recorded batches that no wait has closed yet. */
   readonly #open = new Map<FlushLane, OpenBatch>();
   #afterConfiguration = false;
+  /** Flushes of whole domains that no other command has followed yet. */
+  readonly #wholes: { readonly lane: FlushLane; readonly batch: number; readonly time: Nanoseconds }[] = [];
   #unknownMaps = 0;
   /** How many more commands are predicted: a trace with absurd sizes must not fill the memory. */
   #room: number;
@@ -299,6 +303,7 @@ class QueueWalk {
         this.#waited();
         break;
       case COMMAND_ROLE.configuration:
+        this.#settleWholes(true);
         // no request but UNMAP takes mappings away
         this.#afterConfiguration = this.#dialect !== DIALECT.virtio;
         this.#report.skip(`${this.#nameOf(w0Lo, w0Hi)}: implied by an attachment, not by an unmap`);
@@ -314,6 +319,7 @@ class QueueWalk {
     const domain = domainOfCommand(this.#dialect, w0Lo, w0Hi);
     const lane = this.#laneOf(domain, task === ABSENT ? NOBODY : submitter(cpu, task));
     const whole = isWholeFlush(this.#dialect, w0Lo);
+    this.#settleWholes(false);
     if (whole && this.#causes !== undefined) {
       // a queue's flush has a cause
       if (this.#causes.isIdle(domain)) {
@@ -326,9 +332,12 @@ class QueueWalk {
     if (open === undefined) {
       // a lone command behind a change of configuration likely is its own
       const strict = this.#causes === undefined;
-      const mark = (strict && (whole || this.#afterConfiguration)) || this.#onlyMaps ? 1 : 0;
-      this.#open.set(lane, { event: this.#event, time: this.#time, mark });
-    } else if (!whole) open.mark = 0;
+      const mark = (strict && this.#afterConfiguration) || this.#onlyMaps ? 1 : 0;
+      this.#open.set(lane, { event: this.#event, time: this.#time, mark, whole });
+    } else if (!whole) {
+      open.mark = 0;
+      open.whole = false;
+    }
     this.#afterConfiguration = false;
     lane.seen.command(
       w0Lo,
@@ -361,11 +370,22 @@ class QueueWalk {
       this.#report.skip('wait for commands that no unmap asks for');
       return;
     }
-    for (const [lane, { event, time, mark }] of this.#open) {
+    for (const [lane, { event, time, mark, whole }] of this.#open) {
       lane.seen.close(event, time, NOBODY, mark);
-      this.#idle.get(lane.domain)?.flushed(time, mark === 1);
+      // whether a device comes or goes is known with the next command
+      if (whole && mark === 0) this.#wholes.push({ lane, batch: lane.seen.length - 1, time });
+      else this.#idle.get(lane.domain)?.flushed(time, mark === 1);
     }
     this.#open.clear();
+  }
+
+  /** A flush of a whole domain in front of a change of configuration is of the same attachment. */
+  #settleWholes(configuration: boolean): void {
+    for (const { lane, batch, time } of this.#wholes) {
+      if (configuration && this.#causes === undefined) lane.seen.marks[batch] = 1;
+      this.#idle.get(lane.domain)?.flushed(time, configuration);
+    }
+    this.#wholes.length = 0;
   }
 
   #nameOf(w0Lo: number, w0Hi: number): string {
@@ -375,6 +395,7 @@ class QueueWalk {
 
   finish(): void {
     this.#release();
+    this.#settleWholes(false);
     if (this.#open.size > 0) {
       if (this.#traits.waits) this.#report.skip('wait behind the end of the trace', this.#open.size);
       for (const [lane, { event, time }] of this.#open) lane.seen.close(event, time, NOBODY, 2);
