@@ -49,6 +49,31 @@ describe('SMMUv3', () => {
     expect(machine.finish(2).caches).toMatchObject({ context: { misses: 1 }, pasid: { misses: 2, lookups: 2 } });
   });
 
+  test("in QEMU's a command with a level hint drops the entry of that level alone, else all that hold the page", () => {
+    const machine = rig(qemuSmmuv3);
+    // a page of its own, then a block over it without a command between: both are cached
+    machine.map(1, 5, 0x40_0000, 0, 0x8000_0000, 0, 0x1000, 0, 3);
+    access(machine, 0x400);
+    machine.unmap(2, 5, 0x40_0000, 0, 0x1000, 0, -1);
+    machine.map(2, 5, 0x40_0000, 0, 0x8000_0000, 0, 0x20_0000, 0, 3);
+    access(machine, 0x401);
+    expect(machine.entries.count).toBe(2);
+    // TLBI_NH_VA of one page by range and level 3: first the page alone, then, where no such entry is, what holds it
+    const command = (): number => machine.command(3, 0x12, 5 << 16, 0x40_0000 | 0x701, 0);
+    expect(command()).toBe(1);
+    expect(access(machine, 0x400)).toBe(hit);
+    expect(command()).toBe(1);
+    expect(access(machine, 0x400)).toBe(0);
+    // other hardware drops both at once
+    const other = rig(armSmmuv3Generic);
+    other.map(1, 5, 0x40_0000, 0, 0x8000_0000, 0, 0x1000, 0, 3);
+    access(other, 0x400);
+    other.unmap(2, 5, 0x40_0000, 0, 0x1000, 0, -1);
+    other.map(2, 5, 0x40_0000, 0, 0x8000_0000, 0, 0x20_0000, 0, 3);
+    access(other, 0x401);
+    expect(other.command(3, 0x12, 5 << 16, 0x40_0000 | 0x701, 0)).toBe(2);
+  });
+
   test("QEMU's is emptied by the insertion that finds it full", () => {
     const machine = rig(qemuSmmuv3, ['capacity=3']);
     expect([0, 1, 2, 3, 0, 3].map((page) => access(machine, page))).toEqual([0, 0, 0, reset, 0, hit]);

@@ -6,7 +6,7 @@ import { CommandErrors } from './command-error.ts';
 import { ConfigurationCaches } from './configuration-caches.ts';
 import { DeviceTlbs, NO_PASID } from './device-tlbs.ts';
 import { EFFECTS } from './effects.ts';
-import { entryMatch } from './entry-match.ts';
+import { dropExact, entryMatch } from './entry-match.ts';
 import { ENDED, ExposureTotals } from './exposure.ts';
 import { QUIRK } from './hardware-caches.ts';
 import type { HardwareCaches } from './hardware-caches.ts';
@@ -84,12 +84,11 @@ export function createMachine(profile: HardwareProfile, options: MachineOptions 
     deviceTlbs,
     match: entryMatch(),
     maxMask: architecture === 'vtd' ? value('command.max-mask') : 0,
-    quirks:
-      profile.iotlb === 'qemu-amd'
-        ? QUIRK.amdWholeDomain | QUIRK.amdDeviceTlbIsIotlb
-        : profile.iotlb === 'qemu-smmuv3'
-          ? QUIRK.smmuLevelHint
-          : 0,
+    quirks: smallOnly ? QUIRK.amdWholeDomain | QUIRK.amdDeviceTlbIsIotlb : 0,
+    dropExact:
+      profile.iotlb === 'qemu-smmuv3'
+        ? (domain, order, pageLo, pageHi) => dropExact(iotlb, domain, order, pageLo, pageHi)
+        : undefined,
     hasCombined: () => nests,
     knows: (domain) => spaces.knows(domain),
     dropRequester: (rid, pageLo, pageHi, order) => {

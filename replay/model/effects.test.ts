@@ -248,17 +248,6 @@ describe('SMMUv3', () => {
     ['SYNC with a reserved signal', [0x3046n], reservedBits],
     ['a range beyond the addresses', [tlbi(tlbiNhVa, 0, 5, 31, 31), 0xffff_ffff_ffff_f401n], badRange],
   ]);
-
-  test('QEMU with a level hint drops the entry of that level alone, else all that hold the page', () => {
-    const command = [tlbi(tlbiNhVa, 0, 5), 0x10_0001n | 0x400n | (3n << 8n)] as const;
-    const unit = new Unit(QUIRK.smmuLevelHint);
-    unit.caches.iotlb.dropPages({ ...entryMatch(), domain: 6 }, 0x100, 0, 0, 0);
-    expect(apply(unit, 'smmuv3', ...command)).toBe(2);
-    const missing = [tlbi(tlbiNhVa, 0, 5), 0x21_0001n | 0x400n | (3n << 8n)] as const;
-    const block = new Unit(QUIRK.smmuLevelHint);
-    expect(apply(block, 'smmuv3', ...missing)).toBe(1);
-    expect(block.gone()).toEqual(['block']);
-  });
 });
 
 describe('AMD', () => {

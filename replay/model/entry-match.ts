@@ -1,6 +1,6 @@
 import { ENTRY_KIND } from './cache-entries.ts';
 import type { CacheEntries } from './cache-entries.ts';
-import { alignHigh, alignLow } from './iotlb.ts';
+import { DROP, alignHigh, alignLow } from './iotlb.ts';
 import type { Iotlb } from './iotlb.ts';
 
 /** Bit set of all kinds. */
@@ -141,6 +141,21 @@ function dropPage(iotlb: Iotlb, match: EntryMatch, order: number, pageLo: number
     const next = entries.nextOfPage(slot);
     if (matches(match, entries, slot)) {
       iotlb.drop(slot, why);
+      dropped++;
+    }
+    slot = next;
+  }
+  return dropped;
+}
+
+/** Drops the entries of a domain that have just this page and order. */
+export function dropExact(iotlb: Iotlb, domain: number, order: number, pageLo: number, pageHi: number): number {
+  const { entries } = iotlb;
+  let dropped = 0;
+  for (let slot = entries.firstOfPage(order, pageLo, pageHi); slot >= 0; ) {
+    const next = entries.nextOfPage(slot);
+    if (entries.domainOf(slot) === domain) {
+      iotlb.drop(slot, DROP.command);
       dropped++;
     }
     slot = next;

@@ -27,9 +27,14 @@ export interface HardwareCaches {
   hasCombined(): boolean;
   /** Something was ever attached to this domain, or mapped in it. */
   knows(domain: number): boolean;
+  /**
+   * Drops the IOTLB's entry of a domain that has just this page and order. There only for QEMU's SMMUv3, where a command with a
+   * level hint for one page looks for it first (hw/arm/smmu-common.c).
+   */
+  readonly dropExact?: ((domain: number, order: number, pageLo: number, pageHi: number) => number) | undefined;
   /** Drops translations that were cached for a requester: QEMU's caches know whose they are. */
   dropRequester(rid: number, pageLo: number, pageHi: number, order: number): number;
 }
 
 /** Bits of `quirks`. */
-export const QUIRK = { amdWholeDomain: 1, amdDeviceTlbIsIotlb: 2, smmuLevelHint: 4 } as const;
+export const QUIRK = { amdWholeDomain: 1, amdDeviceTlbIsIotlb: 2 } as const;

@@ -20,7 +20,6 @@ import {
 } from '../../traces/dialects/smmuv3-fields.ts';
 import { COMMAND_ERROR } from './command-error.ts';
 import { kindSet, matchDomain, matchGuest } from './entry-match.ts';
-import { QUIRK } from './hardware-caches.ts';
 import type { HardwareCaches } from './hardware-caches.ts';
 import { DROP } from './iotlb.ts';
 
@@ -130,14 +129,10 @@ function range(caches: HardwareCaches, w0Lo: number, w1Lo: number, w1Hi: number,
   let left = tg === 0 ? unit : (smmuNum(w0Lo) + 1) * 2 ** (smmuScale(w0Lo) + granule);
   if (tg !== 0 && at + left > 2 ** 52) return COMMAND_ERROR.badRange;
   let dropped = 0;
-  if (exact && tg !== 0 && left === unit && smmuTtl(w1Lo) !== 0 && (caches.quirks & QUIRK.smmuLevelHint) !== 0) {
+  if (exact && tg !== 0 && left === unit && smmuTtl(w1Lo) !== 0 && caches.dropExact !== undefined) {
     // the entry of just that level, and nothing else that holds the page
-    const { match } = caches;
     const order = granule + (3 - smmuTtl(w1Lo)) * (granule + 9);
-    const kinds = match.wideKinds;
-    match.wideKinds = 0;
-    dropped = caches.iotlb.dropPages(match, at | 0, (at / TWO_32) | 0, order, DROP.command);
-    match.wideKinds = kinds;
+    dropped = caches.dropExact(caches.match.domain, order, at | 0, (at / TWO_32) | 0);
     if (dropped > 0) return dropped;
   }
   while (left > 0) {
