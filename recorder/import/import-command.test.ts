@@ -187,6 +187,18 @@ describe('iorr import', () => {
     },
   );
 
+  test('a copy that can’t be written says where to', async () => {
+    const before = process.env['TMPDIR'];
+    process.env['TMPDIR'] = join(folder, 'nowhere');
+    try {
+      const { error } = await run([put('trace.dat.gz', gzipSync(readFileSync(`${FIXTURES}trace-cmd-6.dat`)))]);
+      expect([error?.code, error?.hint]).toEqual(['FILE_UNWRITABLE', expect.stringContaining('TMPDIR')]);
+    } finally {
+      if (before === undefined) delete process.env['TMPDIR'];
+      else process.env['TMPDIR'] = before;
+    }
+  });
+
   test('Ctrl-C: 130, and what was read is a whole trace', async () => {
     const text = readFileSync(GUEST, 'latin1')
       .split('\n')

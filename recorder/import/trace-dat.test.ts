@@ -305,6 +305,19 @@ describe('what can’t be read', () => {
     expect(health.entries.map(({ kind, name }) => [kind, name.slice(0, 4)])).toEqual([['truncated', 'zlib']]);
   });
 
+  test('a tiny chunk that becomes a large one is refused before it is decompressed', () => {
+    const cpu = { cpu: 0, data: new Uint8Array(40_960) };
+    const bomb = { name: 'zlib', encode: (bytes: Uint8Array) => ZLIB.encode(bytes) };
+    const bytes = Buffer.from(writeDat7({ ...content([]), buffers: [{ name: '', clock: 'mono', cpus: [cpu] }] }, bomb));
+    const packed = Buffer.from(ZLIB.encode(cpu.data));
+    const at = bytes.lastIndexOf(packed);
+    bytes.writeUInt32LE(64 * 1024 * 1024, at - 4);
+    const { health } = read(traceDat, bytes);
+    expect(health.entries.map(({ kind, name }) => [kind, name])).toEqual([
+      ['truncated', `${packed.length} compressed bytes for 67108864, at most 262144 expected`],
+    ]);
+  });
+
   test('mutated files: no crash, every record in one count', () => {
     const seeds = [
       writeDat6(content(cpus.map((events) => events.slice(0, 300)))),

@@ -19,18 +19,18 @@ export function findCodec(name: string): Codec | undefined {
   return CODECS.find((codec) => codec.name === name);
 }
 
-/** Largest piece that is decompressed at once. trace-cmd's chunks hold 10 sub-buffers; its texts a few MiB. */
-const MAX_PIECE = 64 * 1024 * 1024;
+/** Largest section that is decompressed: the formats of a kernel's events have a few MiB. */
+export const MAX_SECTION = 64 * 1024 * 1024;
 /** No compressor of these writes more than this much beside what it was given. */
 const SLACK = 64 * 1024;
 
-/** Reads `u32 compressed, u32 uncompressed, data` and decompresses it. Throws `DatDamage`. */
-export function readPiece(cursor: DatCursor, codec: Codec): Uint8Array {
+/** Reads `u32 compressed, u32 uncompressed, data` and decompresses it, to `most` bytes at most. Throws `DatDamage`. */
+export function readPiece(cursor: DatCursor, codec: Codec, most: number): Uint8Array {
   const from = cursor.pos;
   const packed = cursor.u32();
   const length = cursor.u32();
-  if (length > MAX_PIECE || packed > length + SLACK) {
-    throw new DatDamage(`a piece of ${packed} bytes can't hold ${length}`, from);
+  if (length > most || packed > length + SLACK) {
+    throw new DatDamage(`${packed} compressed bytes for ${length}, at most ${most} expected`, from);
   }
   const bytes = cursor.bytes(packed);
   try {

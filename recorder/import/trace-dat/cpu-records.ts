@@ -4,8 +4,21 @@ import { readPiece } from './codec.ts';
 import { DatCursor, DatDamage } from './dat-cursor.ts';
 import type { CpuData, DatBuffer } from './dat-file.ts';
 
-/** Bytes that are read at once of data that is not compressed. */
+/** Bytes that are read at once of data that is not compressed, and of all CPUs together. */
 const WINDOW_BYTES = 256 * 1024;
+const WINDOWS_BYTES = 64 * 1024 * 1024;
+/** A compressed chunk holds 10 sub-buffers (trace-cmd, lib/trace-cmd/trace-compress.c); a larger one than this is damage. */
+const CHUNK_SUB_BUFFERS = 64;
+/** What the chunks of all CPUs may hold together: what is tiny in a file can be large. */
+const HELD_BYTES = 1024 * 1024 * 1024;
+
+/** What all CPUs of a file share. */
+export interface SharedRoom {
+  readonly cpus: number;
+  held: number;
+}
+
+const NOTHING = new Uint8Array(0);
 
 /** Told of what can't be read, and where in the file. */
 export type DamageReport = (what: string, offset: number) => void;
@@ -18,7 +31,7 @@ export class CpuRecords {
   readonly cpu: number;
   readonly reader: SubBufferReader;
   /** The bytes that `reader` stands in. */
-  bytes: Uint8Array = new Uint8Array(0);
+  bytes: Uint8Array = NOTHING;
   /** It stands on a record. */
   live = true;
   /** Events lost before the record that it stands on; -1 where nobody knows how many. 0 once it was asked. */
@@ -26,6 +39,7 @@ export class CpuRecords {
   readonly #cursor: DatCursor;
   readonly #buffer: DatBuffer;
   readonly #damaged: DamageReport;
+  readonly #room: SharedRoom;
   /** Compressed chunks that are left; -1 before the first. */
   #chunks = -1;
   #next = 0;
@@ -37,6 +51,7 @@ export class CpuRecords {
     data: CpuData,
     epochLo: number,
     epochHi: number,
+    room: SharedRoom,
     damaged: DamageReport,
   ) {
     const { cpu, offset, size } = data;
@@ -44,6 +59,7 @@ export class CpuRecords {
     this.reader = new SubBufferReader(buffer.layout, epochLo, epochHi);
     this.#buffer = buffer;
     this.#damaged = damaged;
+    this.#room = room;
     this.#cursor = new DatCursor(source, littleEndian, offset, offset + size);
     if (offset + size > source.size) damaged(`data of CPU ${cpu} is cut`, source.size);
     this.advance();
@@ -87,22 +103,27 @@ export class CpuRecords {
   #load(): boolean {
     this.#next = 0;
     const cursor = this.#cursor;
+    const room = this.#room;
+    room.held -= this.bytes.length;
+    this.bytes = NOTHING;
     try {
       const { codec, layout } = this.#buffer;
       if (codec === undefined) {
-        const step = Math.max(1, Math.floor(WINDOW_BYTES / layout.bytes)) * layout.bytes;
+        const window = Math.min(WINDOW_BYTES, Math.floor(WINDOWS_BYTES / room.cpus));
+        const step = Math.max(1, Math.floor(window / layout.bytes)) * layout.bytes;
         this.bytes = cursor.bytes(Math.min(step, cursor.left));
       } else {
         if (this.#chunks < 0) this.#chunks = cursor.left === 0 ? 0 : cursor.u32();
-        this.bytes = this.#chunks-- > 0 ? readPiece(cursor, codec) : new Uint8Array(0);
+        const most = Math.min(CHUNK_SUB_BUFFERS * layout.bytes, HELD_BYTES - room.held);
+        this.bytes = this.#chunks-- > 0 ? readPiece(cursor, codec, most) : NOTHING;
       }
     } catch (error) {
       if (!(error instanceof DatDamage)) throw error;
       this.#damaged(error.message, error.offset);
-      this.bytes = new Uint8Array(0);
       this.#chunks = 0;
       cursor.skip(cursor.left);
     }
+    room.held += this.bytes.length;
     return this.bytes.length > 0;
   }
 }

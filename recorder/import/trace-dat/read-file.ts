@@ -3,7 +3,7 @@ import type { ByteSource } from '../../../traces/format/bytes-io.ts';
 import type { EventFormat } from '../../ftrace/event-format.ts';
 import { DEFAULT_LAYOUT, parseHeaderPage } from '../../ftrace/ring-buffer.ts';
 import type { SubBufferLayout } from '../../ftrace/ring-buffer.ts';
-import { findCodec, readPiece } from './codec.ts';
+import { MAX_SECTION, findCodec, readPiece } from './codec.ts';
 import type { Codec } from './codec.ts';
 import { DatCursor, DatDamage, bytesCursor } from './dat-cursor.ts';
 import type { CpuData, DatBuffer, DatFile } from './dat-file.ts';
@@ -13,8 +13,11 @@ import { readEventFormats, readFtraceFormats, readHeaderInfo } from './sections.
 /** `0x17 0x08 0x44 tracing`. */
 export const MAGIC = Uint8Array.of(0x17, 0x08, 0x44, 0x74, 0x72, 0x61, 0x63, 0x69, 0x6e, 0x67);
 
-const MAX_CPUS = 65536;
+/** Linux's own limit (arch/x86/Kconfig, NR_CPUS_RANGE_END). */
+const MAX_CPUS = 8192;
 const MAX_BUFFERS = 4096;
+/** CPUs of all buffers together. */
+const MAX_CPU_DATA = 65536;
 /** Sections of options that lead from one to the next. */
 const MAX_OPTION_SECTIONS = 4096;
 const MAX_SUB_BUFFER = 8 * 1024 * 1024;
@@ -28,6 +31,13 @@ class Findings {
   readonly damages: { what: string; offset: number }[] = [];
   readonly options = new Options();
   headerPage = '';
+
+  /** Buffers may name the same data; how much that can become is limited. */
+  addBuffer(buffer: DatBuffer, offset: number): void {
+    const cpus = this.buffers.reduce((sum, one) => sum + one.cpus.length, buffer.cpus.length);
+    if (cpus > MAX_CPU_DATA) throw new DatDamage(`data of ${cpus} CPUs`, offset);
+    this.buffers.push(buffer);
+  }
 
   /** Runs a step; damage ends the step, and is noted. */
   attempt(what: string, step: () => void): boolean {
@@ -143,7 +153,7 @@ function readData6(cursor: DatCursor, found: Findings, head: Head, name: string,
     const cpus: CpuData[] = [];
     for (let cpu = 0; cpu < cpuCount; cpu++) cpus.push({ cpu, offset: cursor.u64(), size: cursor.u64() });
     const layout = found.layout(head.littleEndian, head.longBytes, head.pageBytes);
-    found.buffers.push({ name, clock: options.clock, layout, codec: undefined, cpus });
+    found.addBuffer({ name, clock: options.clock, layout, codec: undefined, cpus }, from);
     return;
   }
 }
@@ -183,7 +193,7 @@ function readVersion7(source: ByteSource, head: Head, found: Findings): void {
   read(OPTION.ftraceEvents, 'formats of the tracer', (cursor) => readFtraceFormats(cursor, formats, longBytes));
   read(OPTION.eventFormats, 'formats of events', (cursor) => readEventFormats(cursor, formats, longBytes));
   for (const data of options.buffers.slice(0, MAX_BUFFERS)) {
-    found.attempt('buffer', () => found.buffers.push(readBuffer7(source, head, found, codec, data)));
+    found.attempt('buffer', () => found.addBuffer(readBuffer7(source, head, found, codec, data), 0));
   }
 }
 
@@ -203,6 +213,7 @@ function readBuffer7(
   const clock = currentClock(data.name());
   const bytes = data.u32();
   const count = data.u32();
+  if (count > MAX_CPUS) throw new DatDamage(`${count} CPUs`, data.pos);
   const cpus: CpuData[] = [];
   for (let i = 0; i < count; i++) cpus.push({ cpu: data.u32(), offset: data.u64(), size: data.u64() });
   return {
@@ -230,5 +241,5 @@ function section(
   if (id !== expected) throw new DatDamage(`section ${expected} expected, found ${id}`, at);
   if ((flags & COMPRESSED) === 0) return new DatCursor(source, littleEndian, cursor.pos, cursor.pos + size);
   if (codec === undefined) throw new DatDamage('compressed, in a file without compression', at);
-  return bytesCursor(readPiece(cursor, codec), littleEndian);
+  return bytesCursor(readPiece(cursor, codec, MAX_SECTION), littleEndian);
 }

@@ -29,10 +29,11 @@ export function openRecords(
   damaged: (what: string, offset: number) => void,
 ): CpuRecords[] {
   const [lo, hi] = [lowWord(epoch), highWord(epoch)];
+  const room = { cpus: file.buffers.reduce((sum, { cpus }) => sum + cpus.length, 1), held: 0 };
   return file.buffers.flatMap((buffer) =>
     buffer.cpus
       .filter(({ size }) => size > 0)
-      .map((data) => new CpuRecords(source, file.littleEndian, buffer, data, lo, hi, damaged)),
+      .map((data) => new CpuRecords(source, file.littleEndian, buffer, data, lo, hi, room, damaged)),
   );
 }
 
