@@ -65,6 +65,10 @@ export const recordCommand: CommandSpec = {
     { flags: '--pid <pid>', description: 'only this process, its threads and children', repeatable: true },
     { flags: '--duration <time>', description: 'stop after it: 30s, 500ms, 5m' },
     { flags: '--max-size <size>', description: 'stop when the file is this large: 100M, 2G' },
+    {
+      flags: '--keep-last <time>',
+      description: 'keep only the last of it, in memory, until the end; SIGUSR1 writes it out and goes on',
+    },
     { flags: '--buffer-size <size>', description: "memory for the kernel's buffers, all CPUs together" },
     {
       flags: '--sub-buffer-size <size>',

@@ -80,6 +80,9 @@ export function readTask(args: readonly string[], options: { readonly [key: stri
   if (pids.length > 0 && command !== undefined) {
     throw new IorrError('USAGE', '--pid and a command were given', { hint: 'record one or the other' });
   }
+  if (options['keepLast'] !== undefined && (options['maxSize'] !== undefined || output === '-')) {
+    throw new IorrError('USAGE', '--keep-last writes a file at the end: neither --max-size nor -o - fit it');
+  }
   const duration = optional(options['duration'], (text) => parseDuration('--duration', text));
   return {
     source: findSource(texts(options['source'])),

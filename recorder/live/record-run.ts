@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { TraceWriter } from '../../traces/format/writer.ts';
 import type { LiveRun } from './live-source.ts';
+import type { RecordOutput } from './record-output.ts';
 import type { StopReason } from './record-result.ts';
 import type { TracedCommand } from './traced-command.ts';
 
@@ -26,7 +26,7 @@ export interface StopRequest {
 /** Takes events until something ends the recording; says what. `isGone` tells that nobody is left to be recorded. */
 export async function takeEvents(
   run: LiveRun,
-  writer: TraceWriter,
+  output: RecordOutput,
   limits: RunLimits,
   command: TracedCommand | undefined,
   stop: StopRequest,
@@ -36,10 +36,11 @@ export async function takeEvents(
   let flushed = begun;
   let looked = begun;
   for (;;) {
-    const more = run.poll();
+    // What a slow reader can't take stays with the kernel, which counts what it must drop.
+    const more = !output.full && run.poll();
     const now = performance.now();
     if (now - flushed >= FLUSH_MS) {
-      writer.flush();
+      output.writer.flush();
       flushed = now;
     }
     if (command?.over === true) return 'command';
@@ -49,7 +50,7 @@ export async function takeEvents(
     }
     if (stop.signal.aborted) return 'signal';
     if (limits.duration !== undefined && now - begun >= limits.duration) return 'duration';
-    if (limits.maxSize !== undefined && writer.bytes >= limits.maxSize) return 'size';
+    if (limits.maxSize !== undefined && output.writer.bytes >= limits.maxSize) return 'size';
     const left = limits.duration === undefined ? POLL_MS : Math.max(0, limits.duration - (now - begun));
     // Even if there is more, timers and signals have their turn.
     await sleep(more ? 0 : Math.min(POLL_MS, left), undefined, { signal: stop.signal }).catch(() => {});

@@ -1,25 +1,28 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, parse } from 'node:path';
 import { IorrError } from '../../traces/errors.ts';
 import { createTrace } from '../../traces/file.ts';
-import type { TraceFileWriter } from '../../traces/file.ts';
 import { FORMAT_VERSION } from '../../traces/header.ts';
 import type { TraceHeader } from '../../traces/header.ts';
 import { Health } from '../../traces/health.ts';
 import type { HealthReport } from '../../traces/health.ts';
 import { TOOL, toolVersion } from '../../traces/tool.ts';
+import { LastEvents } from './last-events.ts';
 import type { LiveFacts, LiveHeader, LiveRun, LiveTarget } from './live-source.ts';
 import { hostOf, readMachine } from './machine/machine.ts';
 import { makePipe } from './named-pipe.ts';
-import { threadsOf } from './process-tree.ts';
+import { isRunning } from './process-tree.ts';
 import type { RecordTask } from './record-options.ts';
+import { openOutput } from './record-output.ts';
+import type { RecordOutput } from './record-output.ts';
 import { streamsOf } from './record-result.ts';
 import type { RecordResult, StopReason } from './record-result.ts';
 import { takeEvents } from './record-run.ts';
 import { StopSignals } from './stop-signals.ts';
 import type { System } from './system.ts';
 import { TracedCommand } from './traced-command.ts';
+import type { CommandEnd } from './traced-command.ts';
 
 export interface RecordingOutcome {
   readonly result: RecordResult;
@@ -50,6 +53,113 @@ function targetOf(task: RecordTask, command: TracedCommand | undefined): LiveTar
   return task.pids.length > 0 ? { kind: 'processes', pids: task.pids } : { kind: 'everybody' };
 }
 
+/** What a recording has set up, and how all of it is taken down. */
+class Recording {
+  readonly #system: System;
+  readonly #task: RecordTask;
+  readonly #header: TraceHeader;
+  readonly #live: LiveHeader;
+  readonly #output: RecordOutput;
+  readonly #health = new Health();
+  readonly #folder = mkdtempSync(join(tmpdir(), 'iorr-record-'));
+  readonly #last: LastEvents | undefined;
+  #command: TracedCommand | undefined;
+  #run: LiveRun | undefined;
+  #written = 0;
+
+  constructor(system: System, task: RecordTask) {
+    this.#system = system;
+    this.#task = task;
+    this.#live = task.source.describe(system, task.live);
+    this.#header = headerOf(system, task, this.#live);
+    try {
+      this.#output = openOutput(task.output, this.#header);
+    } catch (error) {
+      rmSync(this.#folder, { recursive: true, force: true });
+      throw error;
+    }
+    this.#last = task.keepLast === undefined ? undefined : new LastEvents(this.#header, task.keepLast * 1e6);
+  }
+
+  get command(): TracedCommand | undefined {
+    return this.#command;
+  }
+
+  /** Undoes everything at once, also when the process ends. */
+  readonly abandon = (): void => {
+    this.#run?.abandon();
+    rmSync(this.#folder, { recursive: true, force: true });
+  };
+
+  /** Starts the command, if there is one; it waits until `run` lets it go. */
+  prepare(): string | undefined {
+    const { source, live, command, json } = this.#task;
+    if (command === undefined) return undefined;
+    const pipe = source.wrap === undefined ? undefined : join(this.#folder, 'output');
+    if (pipe !== undefined) makePipe(pipe);
+    const wrapped = pipe === undefined ? undefined : source.wrap?.(this.#system, live, command, pipe);
+    this.#command = new TracedCommand(wrapped ?? command, json ? 2 : 'inherit');
+    return pipe;
+  }
+
+  async run(pipe: string | undefined, signals: StopSignals): Promise<RecordingOutcome> {
+    const task = this.#task;
+    const system = this.#system;
+    const output = this.#output;
+    const health = this.#health;
+    const sink = this.#last ?? output.writer;
+    const target = targetOf(task, this.#command);
+    const cpu = process.cpuUsage();
+    const begun = performance.now();
+    const live = { sink, health, header: this.#live, source: 0, folder: this.#folder, pipe };
+    const run = await task.source.start(system, task.live, target, live);
+    this.#run = run;
+    this.#command?.release();
+    const isGone = (): boolean => allGone(system, task.pids);
+    const stopped = await takeEvents(run, output, task, this.#command, signals, isGone);
+    const facts = await run.stop();
+    const wallNs = Math.round((performance.now() - begun) * 1e6);
+    const tooOld = this.#last?.dropped ?? 0;
+    const notes = { ...facts.notes, taken: facts.taken, stopped, ...(tooOld === 0 ? {} : { tooOld }) };
+    this.#last?.moveTo(output.writer);
+    await output.finish({ health: health.report(), notes: { recording: notes } }, signals.signal);
+    const { user, system: kernel } = process.cpuUsage(cpu);
+    const end = await this.#end(stopped);
+    const spent = { wallNs, cpuNs: (user + kernel) * 1000 };
+    const result = resultOf(task, output, facts, stopped, spent, end);
+    return { result, health: health.report(), header: this.#header, status: end?.status ?? signals.status ?? 0 };
+  }
+
+  /** Writes what is kept in memory into a file beside the output, and goes on. Gives its name. */
+  writeOut(): string | undefined {
+    if (this.#last === undefined) return undefined;
+    this.#written++;
+    const { output } = this.#task;
+    const { dir, name, ext } = parse(output);
+    const path = join(dir, `${name}-${this.#written}${ext}`);
+    const writer = createTrace(path, this.#header);
+    this.#last.moveTo(writer);
+    writer.finish({ health: this.#health.report(), notes: { recording: { writtenOut: this.#written } } });
+    return path;
+  }
+
+  /** After a failure. True if the command runs nevertheless. */
+  fail(): boolean {
+    const command = this.#run === undefined ? undefined : this.#command;
+    if (command === undefined) this.#command?.cancel();
+    this.abandon();
+    this.#output.close();
+    return command?.over === false;
+  }
+
+  /** A command that outlives the recording is waited for, but not one that ignores being told to end. */
+  async #end(stopped: StopReason): Promise<CommandEnd | null> {
+    const command = this.#command;
+    if (command === undefined || (stopped === 'signal' && !command.over)) return null;
+    return command.ended;
+  }
+}
+
 /**
  * Records until the command ends, the time is up, the file has its size, or a signal comes. Throws `IorrError`; what was
  * recorded before stays readable, nothing stays behind in the system, and a command that runs already goes on to its end.
@@ -60,86 +170,46 @@ export async function record(
   interrupt: AbortSignal,
   tell: (text: string) => void,
 ): Promise<RecordingOutcome> {
-  const live = task.source.describe(system, task.live);
-  const header = headerOf(system, task, live);
-  const writer = createTrace(task.output, header);
-  const health = new Health();
-  let command: TracedCommand | undefined;
-  let run: LiveRun | undefined;
+  const recording = new Recording(system, task);
   // A process that ends for whatever reason leaves nothing behind.
-  const folder = mkdtempSync(join(tmpdir(), 'iorr-record-'));
-  const abandon = (): void => {
-    run?.abandon();
-    rmSync(folder, { recursive: true, force: true });
+  process.on('exit', recording.abandon);
+  const writeOut = (): void => {
+    const path = recording.writeOut();
+    if (path !== undefined) tell(`wrote ${path}, and goes on\n`);
   };
-  process.on('exit', abandon);
-  const cpu = process.cpuUsage();
-  const begun = performance.now();
+  if (task.keepLast !== undefined) process.on('SIGUSR1', writeOut);
+  const signals = new StopSignals(interrupt, () => recording.command);
   try {
-    const pipe = task.command !== undefined && task.source.wrap !== undefined ? join(folder, 'output') : undefined;
-    if (pipe !== undefined) makePipe(pipe);
-    if (task.command !== undefined) {
-      const wrapped = pipe === undefined ? undefined : task.source.wrap?.(system, task.live, task.command, pipe);
-      command = new TracedCommand(wrapped ?? task.command, task.json ? 2 : 'inherit');
-    }
-    const sink = { sink: writer, health, header: live, source: 0, folder, pipe };
-    try {
-      run = await task.source.start(system, task.live, targetOf(task, command), sink);
-    } catch (error) {
-      command?.cancel();
-      throw error;
-    }
-    const signals = new StopSignals(interrupt, command);
-    try {
-      command?.release();
-      const stopped = await takeEvents(run, writer, task, command, signals, () => allGone(system, task.pids));
-      const facts = await run.stop();
-      const wallNs = Math.round((performance.now() - begun) * 1e6);
-      writer.finish({ health: health.report(), notes: { recording: { ...facts.notes, taken: facts.taken, stopped } } });
-      const { user, system: kernel } = process.cpuUsage(cpu);
-      const end = command?.over === true ? await command.ended : null;
-      const result = resultOf(task, writer, facts, stopped, { wallNs, cpuNs: (user + kernel) * 1000 }, end);
-      const status = end?.status ?? signals.status ?? 0;
-      return { result, health: health.report(), header, status };
-    } finally {
-      signals.dispose();
-    }
+    return await recording.run(recording.prepare(), signals);
   } catch (error) {
-    run?.abandon();
-    writer.close();
-    await waitFor(command, error, tell);
+    // The command is the user's: that it can't be recorded any more is no reason to end it.
+    if (recording.fail()) {
+      tell(`recording stopped (${error instanceof IorrError ? error.message : 'an error'}); the command goes on\n`);
+      await recording.command?.ended;
+    }
     throw error;
   } finally {
-    process.off('exit', abandon);
-    rmSync(folder, { recursive: true, force: true });
+    signals.dispose();
+    process.off('exit', recording.abandon);
+    process.off('SIGUSR1', writeOut);
+    recording.abandon();
   }
 }
 
 /** Processes were named, and none of them runs. */
 function allGone(system: System, pids: readonly number[]): boolean {
-  return pids.length > 0 && pids.every((pid) => threadsOf(system, pid).length === 0);
-}
-
-/** The command is the user's: that it can't be recorded any more is no reason to end it. */
-async function waitFor(
-  command: TracedCommand | undefined,
-  error: unknown,
-  tell: (text: string) => void,
-): Promise<void> {
-  if (command === undefined || command.over) return;
-  const reason = error instanceof IorrError ? error.message : 'an error';
-  tell(`recording stopped (${reason}); the command goes on\n`);
-  await command.ended;
+  return pids.length > 0 && !pids.some((pid) => isRunning(system, pid));
 }
 
 function resultOf(
   task: RecordTask,
-  writer: TraceFileWriter,
+  output: RecordOutput,
   facts: LiveFacts,
   stopped: StopReason,
   spent: { readonly wallNs: number; readonly cpuNs: number },
   command: RecordResult['command'],
 ): RecordResult {
+  const { writer } = output;
   const { events, bytes } = writer;
   return {
     output: task.output,

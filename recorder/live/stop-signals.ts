@@ -11,7 +11,7 @@ const SIGNALS = ['SIGTERM', 'SIGHUP'] as const;
  */
 export class StopSignals {
   readonly #stop = new AbortController();
-  readonly #command: TracedCommand | undefined;
+  readonly #command: () => TracedCommand | undefined;
   readonly #interrupt: AbortSignal;
   #timer: NodeJS.Timeout | undefined;
   #received: NodeJS.Signals | undefined;
@@ -19,7 +19,7 @@ export class StopSignals {
   readonly #onSignal = (signal: NodeJS.Signals): void => this.#receive(signal);
 
   /** `interrupt` is aborted by Ctrl-C. */
-  constructor(interrupt: AbortSignal, command: TracedCommand | undefined) {
+  constructor(interrupt: AbortSignal, command: () => TracedCommand | undefined) {
     this.#interrupt = interrupt;
     this.#command = command;
     interrupt.addEventListener('abort', this.#onInterrupt, { once: true });
@@ -46,12 +46,13 @@ export class StopSignals {
   #receive(signal: NodeJS.Signals): void {
     const again = this.#received !== undefined;
     this.#received ??= signal;
-    if (this.#command === undefined || again) {
+    const command = this.#command();
+    if (command === undefined || again) {
       this.#stop.abort();
       return;
     }
     const terminal = process.stdin.isTTY || process.stdout.isTTY || process.stderr.isTTY;
-    if (signal !== 'SIGINT' || !terminal) this.#command.kill(signal);
+    if (signal !== 'SIGINT' || !terminal) command.kill(signal);
     this.#timer = setTimeout(() => this.#stop.abort(), GRACE_MS);
   }
 }

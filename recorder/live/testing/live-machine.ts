@@ -10,6 +10,8 @@ const CLI = join(import.meta.dirname, '../../../dist/cli.js');
  * and seen from everywhere.
  */
 const UNSHARE = 'unshare';
+/** A command that hangs is ended. */
+const TIMEOUT_MS = 60_000;
 const WITH_TRACEFS = 'mount -t tracefs nodev /sys/kernel/tracing && exec "$@"';
 
 function inNamespace(program: string, args: readonly string[]): readonly string[] {
@@ -33,7 +35,7 @@ if (NO_LIVE_RECORDING !== undefined) {
 
 /** Runs a program where tracefs is mounted. */
 export function runLive(program: string, args: readonly string[]): SpawnSyncReturns<string> {
-  return spawnSync(UNSHARE, inNamespace(program, args), { encoding: 'utf8', maxBuffer: 1 << 28 });
+  return spawnSync(UNSHARE, inNamespace(program, args), { encoding: 'utf8', maxBuffer: 1 << 28, timeout: TIMEOUT_MS });
 }
 
 /** Runs the built command where tracefs is mounted. */
