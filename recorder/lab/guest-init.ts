@@ -13,7 +13,6 @@ export interface GuestTask {
 /** Where the parts of the guest are. */
 export const GUEST_IORR = '/iorr';
 export const GUEST_MODULES = '/modules';
-const EVENTS = 'iommu,intel_iommu,dma';
 
 const PHASES = ['block-4k', 'block-256k', 'nvme-4k', 'nvme-128k', 'files', 'net-to-e1000e', 'net-to-virtio'] as const;
 
@@ -101,7 +100,7 @@ echo 3 > /proc/sys/vm/drop_caches; cat /mnt/big > /dev/null; umount /mnt`,
 }
 
 const RECORD = `
-node ${GUEST_IORR}/dist/cli.js record -o /tmp/guest.iorr --source tracefs --event ${EVENTS} 2> /tmp/record.txt & RECORDER=$!
+node ${GUEST_IORR}/dist/cli.js record -o /tmp/guest.iorr --source tracefs 2> /tmp/record.txt & RECORDER=$!
 until grep -qs 1 /sys/kernel/tracing/instances/*/tracing_on; do
   [ -e /proc/$RECORDER/stat ] || { cat /tmp/record.txt; die "iorr record ended before it began"; }
   sleep 0.2

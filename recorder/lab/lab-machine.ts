@@ -23,7 +23,7 @@ export interface LabMachine {
   /** Kernel console on the first serial port. */
   readonly console: string;
   /** Names of QEMU's own trace events of this IOMMU, as its `-trace` takes them. */
-  readonly emulatorEvents: string;
+  readonly emulatorEvents: readonly string[];
   /** True if devices can have ATS here. */
   readonly ats: boolean;
   /** The machine and its IOMMU: everything of QEMU's command line that must come before the devices. */

@@ -9,7 +9,7 @@ export const amd: LabMachine = {
   architecture: 'amd64',
   kernelPackage: 'linux-image-amd64',
   console: 'ttyS0',
-  emulatorEvents: 'amdvi_*',
+  emulatorEvents: ['amdvi_*'],
   ats: false,
   machineArguments: () => ['-machine', 'q35', '-cpu', 'EPYC', '-device', 'amd-iommu'],
   kernelArguments: ({ mode }) => [invalidationArgument(mode), 'iommu.passthrough=0', X86_TIMER],

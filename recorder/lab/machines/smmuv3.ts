@@ -9,7 +9,7 @@ export const smmuv3: LabMachine = {
   architecture: 'arm64',
   kernelPackage: 'linux-image-arm64',
   console: 'ttyAMA0',
-  emulatorEvents: 'smmuv3_*',
+  emulatorEvents: ['smmuv3_*', 'smmu_iotlb_*', 'smmu_config_*'],
   ats: false,
   machineArguments: () => ['-machine', 'virt,iommu=smmuv3,gic-version=3', '-cpu', 'cortex-a57'],
   kernelArguments: ({ mode }) => [invalidationArgument(mode), 'iommu.passthrough=0'],

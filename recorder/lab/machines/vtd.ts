@@ -9,7 +9,7 @@ export const vtd: LabMachine = {
   architecture: 'amd64',
   kernelPackage: 'linux-image-amd64',
   console: 'ttyS0',
-  emulatorEvents: 'vtd_*',
+  emulatorEvents: ['vtd_*'],
   ats: true,
   machineArguments: ({ ats }) => [
     '-machine',
