@@ -227,10 +227,24 @@ class Follower {
   #resume(i: number, j: number): [number, number] | null {
     this.#locate(i, j);
     const close = this.#search(i, j, NEAR_SKIP, DOUBT);
-    if (close !== null) return close;
+    if (close !== null) return this.#backFrom(close, i, j);
     if (this.#stepped(i, j)) return [i, j];
     // Rather some more unmatched than a late one with the same words.
     return this.#search(i, j, Number.POSITIVE_INFINITY, DOUBT) ?? this.#search(i, j, NEAR_SKIP, LATEST);
+  }
+
+  /** What comes right before a meeting, with the same words: late commands in front of the first quick one. */
+  #backFrom([a, b]: [number, number], i: number, j: number): [number, number] {
+    let back = 0;
+    while (
+      a - back > i &&
+      b - back > j &&
+      this.#equal(a - back - 1, b - back - 1) &&
+      this.#near(a - back - 1, b - back - 1)
+    ) {
+      back++;
+    }
+    return [a - back, b - back];
   }
 
   /**
