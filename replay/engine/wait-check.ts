@@ -15,7 +15,7 @@ export type WaitVerdict = 'learned' | 'agreed' | 'address' | 'word' | 'drain';
 export class WaitCheck {
   #index = 0;
   #base = -1;
-  /** Base that the newest wrong address would need: taken if the next wait agrees with it (a command was lost between). */
+  /** Base that the newest wrong address would need: if the next wait agrees with it, a command was lost between. */
   #candidate = -1;
   expectedAddress = 0;
 
@@ -49,9 +49,12 @@ export class WaitCheck {
       return 'agreed';
     }
     if (base === this.#candidate) {
-      this.#base = base;
       this.#candidate = -1;
       this.expectedAddress = address;
+      // The array of statuses stays where it is: it is the number of commands that was wrong.
+      const entry = (address - this.#base) / STATUS_BYTES;
+      if (entry >= 0 && entry < QUEUE_ENTRIES) this.#index = (entry + 1) % QUEUE_ENTRIES;
+      else this.#base = base;
       return 'agreed';
     }
     this.#candidate = base;
