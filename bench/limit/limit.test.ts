@@ -3,17 +3,17 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createStillReplay, STILL_COLUMNS } from '../../replay/engine/still-replay.ts';
 import type { StillCounts } from '../../replay/engine/still-replay.ts';
-import { createTrace, openTrace } from '../../traces/file.ts';
+import { createTrace } from '../../traces/file.ts';
 import { EMPTY_HEALTH } from '../../traces/header.ts';
 import { MemoryTrace } from '../../traces/memory-trace.ts';
 import { Random } from '../../traces/random.ts';
-import type { Trace } from '../../traces/trace.ts';
-import { limitHardware } from './limit-hardware.ts';
+import { playLimit } from './limit-run.ts';
 import { LIMIT_OPERATION, limitHeader, writeLimitTrace } from './limit-trace.ts';
 
 const SOURCES = join(import.meta.dirname, '../../../shared/limit');
+/** Built by `npm test`. */
+const BUILT = join(import.meta.dirname, '../../dist/bench/limit/limit-run.js');
 const full = process.env['IORR_FULL'] === '1';
 const compiler = spawnSync('cc', ['--version']).status === 0;
 const scratch = mkdtempSync(join(tmpdir(), 'iorr-limit-'));
@@ -21,24 +21,6 @@ afterAll(() => rmSync(scratch, { recursive: true }));
 
 const SETS = 64;
 const WAYS = 4;
-
-/** Plays a trace, and says how many of its events a second of CPU time gets through, without decoding and without its maps. */
-function play(trace: Trace): StillCounts & { readonly rate: number } {
-  const still = createStillReplay(limitHardware);
-  if (still === undefined) throw new Error('the geometry of the limit must suit');
-  let events = 0;
-  let micros = 0;
-  // decoded beforehand, so that decoding and playing don't share a cache
-  for (const segment of [...trace.segments({ columns: STILL_COLUMNS })]) {
-    const before = process.cpuUsage();
-    still.play(segment);
-    const { user, system } = process.cpuUsage(before);
-    if (segment.rows.map.count > 0) continue;
-    events += segment.count;
-    micros += user + system;
-  }
-  return { ...still.counts(), rate: events / Math.max(1, micros) };
-}
 
 function words(values: readonly (readonly [lo: number, hi: number])[]): Uint8Array {
   const view = new DataView(new ArrayBuffer(values.length * 8));
@@ -102,7 +84,7 @@ describe('streams of the speed limit', () => {
     const trace = new MemoryTrace(limitHeader('test'));
     const stream = words(events.map(([operation, pages, page, domain]) => word(operation, pages, page, domain)));
     expect(writeLimitTrace(trace, words(maps), stream, 1e9)).toBe(events.length);
-    const { rate: _, commands, ...counts } = play(trace);
+    const { rate: _, commands, ...counts } = playLimit(trace);
     expect(counts).toEqual(slowly(events));
     expect(commands).toBeGreaterThan(0);
   });
@@ -173,9 +155,8 @@ describe('against the C program', () => {
     const limits: number[] = [];
     for (let round = 0; round < 5; round++) {
       const limit = runLimit(name);
-      const trace = openTrace(file);
-      const { rate, misses, walkReads, faults, invalidated } = play(trace);
-      trace.close();
+      const text = execFileSync(process.execPath, [BUILT, file], { encoding: 'utf8' });
+      const { rate, misses, walkReads, faults, invalidated } = JSON.parse(text) as ReturnType<typeof playLimit>;
       const { rate: limitRate, ...counts } = limit;
       expect({ misses, walkReads, faults, invalidated }).toEqual(counts);
       rates.push(rate);

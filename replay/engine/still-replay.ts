@@ -16,6 +16,7 @@ import { formatsOfProfile } from '../model/profile-format.ts';
 import { PairIndex } from '../model/requesters.ts';
 import { createSetKernel, suitsKernel } from '../model/set-kernel.ts';
 import { TablePool } from '../model/table-pool.ts';
+import { WalkedPages } from '../model/walked-pages.ts';
 import { changesTables } from './table-changes.ts';
 
 /** What a still replay counts. */
@@ -67,6 +68,7 @@ export function createStillReplay(profile: HardwareProfile): StillReplay | undef
   const { apply, dialect } = effects;
   const format = formatsOfProfile(profile).own;
   const pool = new TablePool();
+  const walked = new WalkedPages();
   const byDomain = profile.architecture === 'smmuv3' || profile.architecture === 'riscv';
   const tables = new Map<number, PageTables>();
   const requesters = new PairIndex('requesters');
@@ -182,15 +184,21 @@ export function createStillReplay(profile: HardwareProfile): StillReplay | undef
   };
 
   const missed = (requester: number, set: number, pageLo: number, pageHi: number): void => {
-    const held = tablesOf[requester];
-    const level = held === undefined ? -1 : held.translate(pageLo, pageHi);
-    if (held === undefined || level < 0) {
-      walkReads += format.levels;
-      faults++;
-      return;
+    const space = spaceOf[requester]!;
+    if (walked.has(space, pageLo, pageHi)) walkReads += format.levels;
+    else {
+      const held = tablesOf[requester];
+      const level = held === undefined ? -1 : held.translate(pageLo, pageHi);
+      if (held === undefined || level < 0) {
+        walkReads += format.levels;
+        faults++;
+        return;
+      }
+      walkReads += held.levels - level;
+      // of formats whose root may grow, the number of levels may still change
+      if (level === 0 && format.maxLevels === format.levels) walked.add();
     }
-    walkReads += held.levels - level;
-    fill(set, spaceOf[requester]!, pageLo, pageHi, held.outLo);
+    fill(set, space, pageLo, pageHi);
   };
 
   const row = new Int32Array(STREAM_NAMES.length);

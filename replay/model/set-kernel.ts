@@ -3,14 +3,23 @@ import type { Invalidatable } from './hardware-caches.ts';
 import { SET_INDEX } from './set-associative-iotlb.ts';
 import type { Geometry } from './set-associative-iotlb.ts';
 
-/** Words of a way: page low, page high, address space, output page low. */
-const WAY = 4;
+/** Words of a way: page low, page high, address space. */
+const WAY = 3;
 /** Address space of an empty way: no real one. */
 const EMPTY = -0x8000_0000;
 /** More ways than this are moved slower than a list is relinked. */
 const MOST_WAYS = 16;
 /** A range of more pages than this is looked for in every way instead of page by page. */
 const PROBED_PAGES = 64;
+
+/** An address space, and how commands name it. */
+interface Space {
+  readonly space: number;
+  readonly domain: number;
+  readonly pasid: number;
+}
+
+const NONE: readonly Space[] = [];
 
 /**
  * A translation cache that is nothing but its sets: the ways of a set lie in order of use, newest first, so that a lookup reads one or
@@ -21,7 +30,7 @@ export interface SetKernel extends Invalidatable {
   /** -1 if the page is cached; it is the newest of its set then. Else its set, for `fill`. */
   readonly lookup: (space: number, pageLo: number, pageHi: number) => number;
   /** Caches a page that `lookup` did not find in `set`. */
-  readonly fill: (set: number, space: number, pageLo: number, pageHi: number, outLo: number) => void;
+  readonly fill: (set: number, space: number, pageLo: number, pageHi: number) => void;
   /** Commands name a domain and a PASID; entries have an address space: this tells which. */
   addSpace(space: number, domain: number, pasid: number): void;
 }
@@ -42,7 +51,8 @@ export function createSetKernel(geometry: Geometry): SetKernel {
   const setMask = sets - 1;
   const folded = index === SET_INDEX.folded;
   const low = index === SET_INDEX.low;
-  const spaces: { readonly space: number; readonly domain: number; readonly pasid: number }[] = [];
+  const spaces: Space[] = [];
+  const ofDomain = new Map<number, Space[]>();
   let live = 0;
 
   /** First word of the set of a page. */
@@ -63,12 +73,10 @@ export function createSetKernel(geometry: Geometry): SetKernel {
     const pageLo = lines[way]!;
     const pageHi = lines[way + 1]!;
     const space = lines[way + 2]!;
-    const outLo = lines[way + 3]!;
     for (let at = way - 1; at >= set; at--) lines[at + WAY] = lines[at]!;
     lines[set] = pageLo;
     lines[set + 1] = pageHi;
     lines[set + 2] = space;
-    lines[set + 3] = outLo;
   };
 
   /** The other ways of a set, kept out of the loop over accesses. */
@@ -89,7 +97,7 @@ export function createSetKernel(geometry: Geometry): SetKernel {
     return lookupOlder(set, space, pageLo, pageHi);
   };
 
-  const fill = (set: number, space: number, pageLo: number, pageHi: number, outLo: number): void => {
+  const fill = (set: number, space: number, pageLo: number, pageHi: number): void => {
     let victim = set + span - WAY;
     if (lines[victim + 2] !== EMPTY && refillInvalidFirst && live < sets * ways) {
       // any empty way goes first: the order of the rest stays
@@ -100,7 +108,6 @@ export function createSetKernel(geometry: Geometry): SetKernel {
     lines[set] = pageLo;
     lines[set + 1] = pageHi;
     lines[set + 2] = space;
-    lines[set + 3] = outLo;
   };
 
   const drop = (way: number): void => {
@@ -112,6 +119,12 @@ export function createSetKernel(geometry: Geometry): SetKernel {
     const own = domain === match.domain && (match.kinds & 1) !== 0;
     if (!own && ((match.wideKinds & 1) === 0 || ((domain ^ match.domain) & match.wideMask) !== 0)) return false;
     return match.pasid < 0 || pasid < 0 || pasid === match.pasid;
+  };
+
+  /** Spaces that a command may name. */
+  const candidates = (match: EntryMatch): readonly Space[] => {
+    if (live === 0) return NONE;
+    return (match.wideKinds & 1) !== 0 ? spaces : (ofDomain.get(match.domain) ?? NONE);
   };
 
   /** Drops the pages of one address space within 2^order pages; order 64: all. */
@@ -144,7 +157,11 @@ export function createSetKernel(geometry: Geometry): SetKernel {
     fill,
 
     addSpace(space, domain, pasid) {
-      spaces.push({ space, domain, pasid });
+      const added = { space, domain, pasid };
+      spaces.push(added);
+      const known = ofDomain.get(domain);
+      if (known === undefined) ofDomain.set(domain, [added]);
+      else known.push(added);
     },
 
     dropAll() {
@@ -156,8 +173,7 @@ export function createSetKernel(geometry: Geometry): SetKernel {
 
     dropMatching(match) {
       let dropped = 0;
-      if (live === 0) return 0;
-      for (const { space, domain, pasid } of spaces) {
+      for (const { space, domain, pasid } of candidates(match)) {
         if (names(match, domain, pasid)) dropped += dropWithin(space, 0, 0, 64);
       }
       return dropped;
@@ -165,10 +181,9 @@ export function createSetKernel(geometry: Geometry): SetKernel {
 
     dropPages(match, pageLo, pageHi, order) {
       let dropped = 0;
-      if (live === 0) return 0;
-      for (const { space, domain, pasid } of spaces) {
+      for (const { space, domain, pasid } of candidates(match)) {
         if (!names(match, domain, pasid)) continue;
-        if (order > 6 || 1 << order > PROBED_PAGES) {
+        if (order >= 16 || 1 << order > PROBED_PAGES) {
           dropped += dropWithin(space, pageLo, pageHi, order);
           continue;
         }
