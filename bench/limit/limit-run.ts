@@ -14,7 +14,8 @@ export function playLimit(trace: Trace): StillCounts & { readonly rate: number }
   let events = 0;
   let micros = 0;
   // decoded beforehand, so that decoding and playing don't share a cache
-  for (const segment of [...trace.segments({ columns: STILL_COLUMNS })]) {
+  const segments = [...trace.segments({ columns: STILL_COLUMNS })];
+  for (const segment of segments) {
     const before = process.cpuUsage();
     still.play(segment);
     const { user, system } = process.cpuUsage(before);
