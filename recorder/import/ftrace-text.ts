@@ -29,16 +29,13 @@ const PARSERS: readonly EventParser[] = [
   ...RAW_SYSCALL_EVENTS,
 ];
 
-/** Event names to parsers: ids below `PARSERS.length` are its members, those above are known and ignored. */
+/** Numbers of event names, and their parsers; those without one are known and ignored. */
 const NAMES = new ByteTable();
-const PARSER_OF: number[] = [];
-const IGNORED = -1;
-PARSERS.forEach((parser, index) => {
-  for (const name of parser.names) PARSER_OF[addName(name)] = index;
-});
+const PARSER_OF: (EventParser | undefined)[] = [];
+for (const parser of PARSERS) for (const name of parser.names) PARSER_OF[addName(name)] = parser;
 for (const event of IGNORED_EVENTS) {
   const [, name = ''] = event.split(':');
-  for (const printed of [name, event]) PARSER_OF[addName(printed)] = IGNORED;
+  for (const printed of [name, event]) PARSER_OF[addName(printed)] = undefined;
 }
 
 function addName(name: string): number {
@@ -182,37 +179,23 @@ class FtraceTextRun implements ImportRun, LineReader {
       this.#bad('time stamp', number);
       return;
     }
-    const id = NAMES.find(bytes, header.nameStart, header.nameEnd);
-    if (id < 0) {
-      const call = this.#calls.find(bytes, header.nameStart, header.nameEnd);
-      if (call === undefined) {
-        this.#unknown.add(bytes, header.nameStart, header.nameEnd, number);
-        return;
-      }
-      this.#begin(bytes, end, time, number);
-      if (!call.parse(this.#line, call.name)) this.#bad(`sys_${call.name}`, number);
+    const { nameStart, nameEnd } = header;
+    const id = NAMES.find(bytes, nameStart, nameEnd);
+    const parser = id < 0 ? this.#calls.find(bytes, nameStart, nameEnd) : PARSER_OF[id];
+    if (parser === undefined) {
+      (id < 0 ? this.#unknown : this.#ignored).add(bytes, nameStart, nameEnd, number);
       return;
     }
-    const index = PARSER_OF[id]!;
-    if (index === IGNORED) {
-      this.#ignored.add(bytes, header.nameStart, header.nameEnd, number);
-      return;
-    }
-    this.#begin(bytes, end, time, number);
-    if (!PARSERS[index]!.parse(this.#line)) this.#bad(NAMES.text(id), number);
-  }
-
-  /** The common columns of the line's event. */
-  #begin(bytes: Uint8Array, end: number, time: number, number: number): void {
-    const header = this.#header;
     const out = this.#out;
     out.time = time;
     out.cpu = header.cpu;
     out.task = header.task;
     out.number = number;
-    this.#line.cursor.set(bytes, header.argsStart, end);
     if (this.#overwritten > 0) this.#writeOverwritten(time);
-    this.#lastTime = time;
+    const line = this.#line;
+    line.cursor.set(bytes, header.argsStart, end);
+    if (parser.parse(line)) this.#lastTime = time;
+    else this.#bad(id < 0 ? (parser.names[0] ?? '') : NAMES.text(id), number);
   }
 
   tooLong(number: number): void {

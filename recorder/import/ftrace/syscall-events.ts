@@ -95,11 +95,6 @@ export const RAW_SYSCALL_EVENTS: readonly EventParser[] = [
   eventParser('raw_syscalls', ['sys_exit'], parseRawExit),
 ];
 
-interface NamedCall {
-  readonly name: string;
-  readonly parse: (line: EventLine, name: string) => boolean;
-}
-
 const SYSTEM = 'syscalls:';
 const PREFIXES = [
   { prefix: 'sys_enter_', parse: parseEnter },
@@ -113,9 +108,9 @@ const MAX_CALLS = 2048;
 /** Finds what reads the events of single system calls, by their names. */
 export class NamedCalls {
   readonly #table = new ByteTable(MAX_CALLS);
-  readonly #calls: (NamedCall | undefined)[] = [];
+  readonly #calls: (EventParser | undefined)[] = [];
 
-  find(bytes: Uint8Array, start: number, end: number): NamedCall | undefined {
+  find(bytes: Uint8Array, start: number, end: number): EventParser | undefined {
     if (end - start < 5 || end - start > 80) return undefined;
     for (let i = 0; i < SYS.length; i++) if (bytes[start + i] !== SYS[i]) return undefined;
     const id = this.#table.add(bytes, start, end);
@@ -125,11 +120,12 @@ export class NamedCalls {
   }
 }
 
-function callOf(text: string): NamedCall | undefined {
+function callOf(text: string): EventParser | undefined {
   const event = text.startsWith(SYSTEM) ? text.slice(SYSTEM.length) : text;
   for (const { prefix, parse } of PREFIXES) {
     if (event.startsWith(prefix) && /^[a-z]\w*$/.test(event.slice(prefix.length))) {
-      return { name: event.slice(prefix.length), parse };
+      const name = event.slice(prefix.length);
+      return { names: [`sys_${name}`], parse: (line) => parse(line, name) };
     }
   }
   return undefined;
