@@ -32,7 +32,7 @@ describe.skipIf(NO_LIVE_RECORDING !== undefined)('where a recording goes', () =>
     const file = join(folder, 'full.iorr');
     mkdirSync(disk);
     const witness = join(folder, 'ended');
-    const command = `${LOOP.join(' ')} count=120000; sleep 2; touch ${witness}`;
+    const command = `${LOOP.join(' ')} count=240000; sleep 2; touch ${witness}`;
     const script = `mount -t tmpfs -o size=160k none ${disk} && "$@"; echo $?; cp ${disk}/full.iorr ${file}`;
     const iorr = [process.execPath, CLI, 'record', '-o', `${disk}/full.iorr`, '--event', 'raw_syscalls'];
     const { pid, stdout, stderr } = runLive('sh', ['-c', script, 'sh', ...iorr, '--', 'sh', '-c', command]);

@@ -140,7 +140,7 @@ export const tracefsSource: LiveSource = {
     removeLeftBehind(system, tracefs);
     const instance = new TraceInstance(system, tracefs);
     try {
-      return prepare(system, tracefs, instance, events, options, target, sink);
+      return await prepare(system, tracefs, instance, events, options, target, sink);
     } catch (error) {
       instance.remove();
       throw error;
@@ -148,7 +148,7 @@ export const tracefsSource: LiveSource = {
   },
 };
 
-function prepare(
+async function prepare(
   system: System,
   tracefs: string,
   instance: TraceInstance,
@@ -156,16 +156,18 @@ function prepare(
   options: LiveOptions,
   target: LiveTarget,
   sink: LiveSink,
-): LiveRun {
+): Promise<LiveRun> {
   instance.set('trace_clock', sink.header.clock.name);
   const cpus = instance.cpus(system).length;
   const sizes = chooseBufferSizes(system, cpus, options.bufferBytes, options.subBufferBytes);
   instance.trySet('buffer_subbuf_size_kb', String(sizes.subBufferKb));
   instance.set('buffer_size_kb', String(sizes.cpuKb));
-  setFilters(system, instance, target, events);
   const layout = readLayout(tracefs, system, instance);
   const run = new TracefsRun(system, instance, layout, readFormats(system, tracefs, events), sink);
   try {
+    await run.ready();
+    // The reading thread runs by now: it is no part of a recording of everybody.
+    setFilters(system, instance, target, events);
     for (const event of events) instance.enable(event);
     instance.switchOn();
   } catch (error) {

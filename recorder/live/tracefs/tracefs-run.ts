@@ -1,4 +1,6 @@
-import { setImmediate as turn } from 'node:timers/promises';
+import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises';
+import { Worker } from 'node:worker_threads';
+import { IorrError } from '../../../traces/errors.ts';
 import { STREAM_ID } from '../../../traces/schema.ts';
 import { ABSENT, highWord, lowWord } from '../../../traces/units.ts';
 import { EventDecoder } from '../../ftrace/event-decoder.ts';
@@ -9,39 +11,51 @@ import { machineOf } from '../../ftrace/syscall-names.ts';
 import type { LiveFacts, LiveRun, LiveSink } from '../live-source.ts';
 import type { System } from '../system.ts';
 import { CpuMerge } from './cpu-merge.ts';
-import { CpuPipe } from './cpu-pipe.ts';
+import { CpuPages } from './cpu-pages.ts';
+import type { DrainTask } from './drain-worker.ts';
 import type { TraceInstance } from './instance.ts';
+import { SharedPages, allocatePages } from './shared-pages.ts';
 
 /**
  * An event is stamped before it is written, and a virtual CPU may be held up in between: one that comes so much later than
  * others of its time is still put into its place.
  */
 const SETTLE_NS = 1_000_000;
-/** Sub-buffers taken from one CPU before the others have their turn. */
-const ROUND = 64;
 /**
- * Events decoded before the kernel's buffers are looked after again. Taking them from there costs a tenth of decoding and
- * encoding them: a recorder that falls behind has its backlog in its own memory, not in buffers that overflow.
+ * Events decoded before timers and signals have their turn. Reading the kernel's buffers is another thread's: a recorder that
+ * falls behind has its backlog in its own memory, not in buffers that overflow.
  */
 const SLICE = 16_384;
 /** Bytes of that backlog at most. What comes on top stays with the kernel, which counts what it must drop. */
 const MAX_BACKLOG = 512 * 1024 * 1024;
+/** A reading thread that was asked to end has this long where nothing can be awaited. */
+const LAST_WAIT_MS = 500;
 
-/** Reads the sub-buffers of an instance's CPUs, brings their events into one order, and decodes them. */
+function workerUrl(): URL {
+  const built = import.meta.url.endsWith('.js');
+  const path = built ? './drain-worker.js' : '../../../dist/recorder/live/tracefs/drain-worker.js';
+  return new URL(path, import.meta.url);
+}
+
+function backlogBytes(system: System): number {
+  const kb = /^MemAvailable:\s+(\d{1,12}) kB/m.exec(system.read('/proc/meminfo') ?? '')?.[1];
+  return kb === undefined ? MAX_BACKLOG : Math.min(MAX_BACKLOG, Number(kb) * 256);
+}
+
+/** Brings the events of an instance's CPUs into one order, and decodes them. */
 export class TracefsRun implements LiveRun {
   readonly #instance: TraceInstance;
   readonly #target: LiveSink;
   readonly #epoch: bigint;
-  readonly #pipes: readonly CpuPipe[];
-  readonly #merge: CpuMerge<CpuPipe>;
+  readonly #pages: SharedPages;
+  readonly #pipes: readonly CpuPages[];
+  readonly #merge: CpuMerge<CpuPages>;
   readonly #output: EventOutput;
   readonly #decoder: EventDecoder;
   readonly #monotonic: boolean;
   /** Events that this recording's lost rows stand for, per position in `#pipes`. */
   readonly #told: number[];
-  readonly #maxWaiting: number;
-  #pages = 0;
-  #deepest = 0;
+  #subBuffers = 0;
   #lastTime = 0;
 
   constructor(
@@ -60,33 +74,45 @@ export class TracefsRun implements LiveRun {
     this.#output = new EventOutput(target.sink, target.health, 'tracefs', target.source);
     const machine = machineOf(system.architecture);
     this.#decoder = new EventDecoder(formats, this.#output, { littleEndian: layout.littleEndian, machine });
-    const pipes: CpuPipe[] = [];
-    try {
-      for (const cpu of instance.cpus(system)) pipes.push(new CpuPipe(cpu, instance.pipe(cpu), layout, epoch));
-    } catch (error) {
-      for (const pipe of pipes) pipe.close();
-      throw error;
+    const cpus = instance.cpus(system);
+    const memory = allocatePages(layout.bytes, backlogBytes(system));
+    const pages = new SharedPages(memory);
+    this.#pages = pages;
+    this.#pipes = cpus.map((cpu) => new CpuPages(cpu, pages, layout, epoch));
+    this.#told = cpus.map(() => 0);
+    this.#merge = new CpuMerge(this.#pipes, (pipe, time) => this.#emit(pipe, time));
+    const workerData: DrainTask = { pages: memory, paths: cpus.map((cpu) => instance.pipe(cpu)) };
+    const worker = new Worker(workerUrl(), { workerData });
+    worker.on('error', () => pages.setDone(true));
+    worker.unref();
+  }
+
+  /** Waits until the reading thread has all streams open. Throws `IorrError` RECORDING_FAILED. */
+  async ready(): Promise<void> {
+    while (!this.#pages.ready) {
+      this.#check();
+      await sleep(1);
     }
-    this.#pipes = pipes;
-    this.#told = pipes.map(() => 0);
-    this.#maxWaiting = Math.max(pipes.length, Math.floor(MAX_BACKLOG / layout.bytes));
-    this.#merge = new CpuMerge(pipes, (pipe, time) => this.#emit(pipe, time));
   }
 
   poll(): boolean {
-    // Taken before reading: what comes later than this is not missed where a CPU has nothing.
-    const now = this.#monotonic ? Number(process.hrtime.bigint() - this.#epoch) - SETTLE_NS : Number.POSITIVE_INFINITY;
-    const drained = this.#take();
-    return this.#merge.run(now, SLICE) === SLICE || !drained;
+    this.#check();
+    // Asked for first: what is later than this may not be here yet.
+    const horizon = Number(this.#pages.readHorizon() - this.#epoch) - SETTLE_NS;
+    this.#take();
+    return this.#merge.run(this.#monotonic ? horizon : Number.POSITIVE_INFINITY, SLICE) === SLICE;
   }
 
   async stop(): Promise<LiveFacts> {
     this.#instance.switchOff();
+    this.#pages.stop();
     for (let more = true; more; ) {
-      const drained = this.#take();
-      more = this.#merge.run(Number.POSITIVE_INFINITY, SLICE) === SLICE || !drained;
+      const { done } = this.#pages;
+      this.#take();
+      const limit = done ? Number.POSITIVE_INFINITY : Number(this.#pages.readHorizon() - this.#epoch) - SETTLE_NS;
+      more = this.#merge.run(limit, SLICE) === SLICE || !done;
       // A backlog takes seconds; signals have their turn.
-      await turn();
+      await (done ? turn() : sleep(1));
     }
     this.#decoder.finish();
     const lost = this.#tellRest();
@@ -97,46 +123,42 @@ export class TracefsRun implements LiveRun {
       taken: this.#decoder.records,
       lost,
       notes: {
-        subBuffers: this.#pages,
-        backlogSubBuffers: this.#deepest,
+        subBuffers: this.#subBuffers,
         ...(backwards === 0 ? {} : { clockWentBack: { events: backwards, mostNs: farthestBack } }),
       },
     };
   }
 
   abandon(): void {
-    for (const pipe of this.#pipes) pipe.close();
+    this.#pages.stop();
+    this.#pages.awaitDone(LAST_WAIT_MS);
     this.#instance.remove();
   }
 
-  /** Takes what the kernel has, as far as there is room. True if that was all. */
-  #take(): boolean {
-    let waiting = 0;
-    for (const pipe of this.#pipes) waiting += pipe.waiting;
-    let drained = true;
-    for (const pipe of this.#pipes) {
-      // One that has nothing holds up all others: it may always have one more.
-      const room = Math.max(pipe.live ? 0 : 1, Math.min(ROUND, this.#maxWaiting - waiting));
-      const count = pipe.fill(room);
-      drained &&= pipe.drained;
-      waiting += count;
-      this.#pages += count;
-    }
-    this.#deepest = Math.max(this.#deepest, waiting);
-    return drained;
+  #take(): void {
+    const pipes = this.#pipes;
+    this.#subBuffers += this.#pages.takeFull((slot, cpu) => pipes[cpu]?.add(slot));
   }
 
-  #emit(pipe: CpuPipe, time: number): void {
+  #check(): void {
+    if (!this.#pages.failed) return;
+    throw new IorrError('RECORDING_FAILED', "the kernel's buffers can't be read any more", {
+      place: { file: this.#instance.folder },
+      hint: 'did somebody remove the trace instance?',
+    });
+  }
+
+  #emit(pipe: CpuPages, time: number): void {
     if (pipe.missed !== 0) {
       // The kernel could not store how many: at least one, the rest is told at the end.
       this.#tell(pipe, time, pipe.missed < 0 ? 1 : pipe.missed);
       pipe.missed = 0;
     }
     this.#lastTime = time;
-    this.#decoder.decode(pipe.reader, pipe.bytes, time, pipe.cpu);
+    this.#decoder.decode(pipe.reader, this.#pages.bytes, time, pipe.cpu);
   }
 
-  #tell(pipe: CpuPipe, time: number, count: number): void {
+  #tell(pipe: CpuPages, time: number, count: number): void {
     const at = this.#pipes.indexOf(pipe);
     this.#told[at] = (this.#told[at] ?? 0) + count;
     const { sink, source } = this.#target;
