@@ -25,6 +25,8 @@ export interface InvTraits {
 }
 
 const COLUMNS = {
+  map: ['origin', 'domain'],
+  unmap: ['origin', 'domain'],
   inv: ['dialect', 'form', 'w0', 'w1'],
   flush: ['op', 'unit', 'device', 'type', 'domain', 'pasid'],
   attach: ['kind', 'domain'],
@@ -36,7 +38,9 @@ export function readInvTraits(trace: Trace): InvTraits {
   const queue = new QueueTraits();
   for (const segment of trace.segments({ columns: COLUMNS, reuse: true })) {
     vtd.segment(segment);
-    const { inv } = segment.rows;
+    const { inv, map, unmap } = segment.rows;
+    queue.mapped(map.columns, map.count);
+    queue.unmapped(unmap.columns, unmap.count);
     for (let i = 0; i < inv.count; i++) {
       const form = inv.columns.form[i];
       const dialect = inv.columns.dialect[i] ?? -1;

@@ -10,10 +10,12 @@ import {
 import { DIALECT, INV_FORM } from '../../traces/schema.ts';
 import type { Columns } from '../../traces/schema.ts';
 import type { Trace } from '../../traces/trace.ts';
+import { ABSENT } from '../../traces/units.ts';
 import type { DomainId } from '../../traces/units.ts';
 import { DEFAULT_CONTEXT } from '../designs/design.ts';
 import { domainOfCommand } from './flush-commands.ts';
 import type { InvTraits } from './inv-traits.ts';
+import { changesTables } from './table-changes.ts';
 
 /** Flushes of a lazy system are at most this share of its unmaps: about one in 138 was recorded, one in 255 is the least. */
 const LAZY_SHARE = 0.1;
@@ -32,6 +34,9 @@ export class QueueTraits {
   /** Completion waits of AMD that close commands which drop pages. */
   #flushes = 0;
   #open = false;
+  /** Events that change tables: the DMA API's own stand beside them for the same pages. */
+  #maps = 0;
+  #unmaps = 0;
 
   get commands(): number {
     return this.#commands.reduce((sum, n) => sum + n, 0);
@@ -53,6 +58,14 @@ export class QueueTraits {
     }
   }
 
+  mapped(columns: Pick<Columns<'map'>, 'origin' | 'domain'>, count: number): void {
+    this.#maps += changes(columns, count);
+  }
+
+  unmapped(columns: Pick<Columns<'unmap'>, 'origin' | 'domain'>, count: number): void {
+    this.#unmaps += changes(columns, count);
+  }
+
   #smmu(w0Lo: number, w0Hi: number, w1Lo: number): void {
     const opcode = smmuOpcode(w0Lo);
     if (smmuIsTlbiRange(w0Lo)) {
@@ -68,7 +81,7 @@ export class QueueTraits {
   }
 
   traits(trace: Trace): InvTraits {
-    const { header, streamCounts } = trace;
+    const { header } = trace;
     const counts = [...this.#commands];
     const dialect = counts.indexOf(Math.max(...counts));
     // only emulators log decoded fields; QEMU's AMD IOMMU has NpCache
@@ -77,8 +90,7 @@ export class QueueTraits {
     const lazy =
       dialect === DIALECT.smmuv3
         ? this.#wide > this.#byAddress
-        : dialect === DIALECT.amd &&
-          this.#flushes - (cachingMode ? streamCounts.map : 0) < LAZY_SHARE * streamCounts.unmap;
+        : dialect === DIALECT.amd && this.#flushes - (cachingMode ? this.#maps : 0) < LAZY_SHARE * this.#unmaps;
     return {
       context: {
         ...DEFAULT_CONTEXT,
@@ -98,6 +110,14 @@ export class QueueTraits {
       tagsBefore: [],
     };
   }
+}
+
+function changes(columns: { readonly origin: Int32Array; readonly domain: Int32Array }, count: number): number {
+  let changing = 0;
+  for (let i = 0; i < count; i++) {
+    if (changesTables(columns.origin[i] ?? 0, columns.domain[i] ?? ABSENT)) changing++;
+  }
+  return changing;
 }
 
 /** `6.12.107-arm64` as 612; the default where the trace does not say. */

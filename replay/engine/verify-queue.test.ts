@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { DIALECT } from '../../traces/schema.ts';
+import { DIALECT, ORIGIN } from '../../traces/schema.ts';
 import { DEFAULT_CONTEXT } from '../designs/design.ts';
 import type { CommandEmitter, DesignContext } from '../designs/design.ts';
 import { LinuxLazy } from '../designs/linux-lazy.ts';
@@ -204,6 +204,25 @@ describe('AMD, under an emulator', () => {
     });
     expect(outcome?.notes).toContain('1 flushes cover several unmaps of their submitter');
   });
+});
+
+test("AMD, strict: the DMA API's own events make no system lazy", () => {
+  const sketch = new SketchedTrace().speaking('amd');
+  const { map, unmap } = sketch.trace.rows;
+  const flush = (): SketchedTrace =>
+    sketch.inv(0x3000_000a_0000_0000n, 0x7fff_ffff_ffff_f001n).inv(0x1000_0000_0000_1001n, 1n);
+  for (let i = 0; i < 30; i++) {
+    sketch.after(1000).map(10, 0x100 + 8 * i, 1);
+    flush().map(-1, 0x100 + 8 * i, 1);
+    map.columns.origin[map.count - 1] = ORIGIN.dmaApi;
+    sketch.after(1000).unmap(10, 0x100 + 8 * i, 1);
+    flush().unmap(-1, 0x100 + 8 * i, 1);
+    unmap.columns.origin[unmap.count - 1] = ORIGIN.dmaApi;
+  }
+  const outcome = verifyInv(sketch.trace);
+  expect(outcome?.notes[0]).toBe('checked against linux-strict');
+  expect(outcome?.divergences).toEqual([]);
+  expect(flushes(outcome)).toEqual(agreed(60));
 });
 
 test('AMD, lazy: the flushes of mappings are checked, those of queues are not told apart', () => {
