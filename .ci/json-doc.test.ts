@@ -26,6 +26,7 @@ function result(...args: readonly string[]): { readonly [name: string]: unknown 
 describe('docs/json.md', () => {
   test.each([
     ['info', [trace]],
+    ['doctor', []],
     ['verify', [trace]],
     ['replay', [trace]],
     ['compare', [trace, '--designs', 'linux-strict']],

@@ -15,3 +15,15 @@ export { importCommand } from './import/import-command.ts';
 export type { Workload } from './simulate/workload.ts';
 export { WORKLOADS, findWorkload } from './simulate/workloads.ts';
 export { simulateCommand } from './simulate/simulate-command.ts';
+export type {
+  LiveFacts,
+  LiveHeader,
+  LiveOptions,
+  LiveRun,
+  LiveSink,
+  LiveSource,
+  LiveTarget,
+} from './live/live-source.ts';
+export { LIVE_SOURCES, findLiveSource } from './live/live-sources.ts';
+export { recordCommand } from './live/record-command.ts';
+export { doctorCommand } from './live/doctor-command.ts';

@@ -1,7 +1,7 @@
 import { SubBufferReader } from '../../ftrace/ring-buffer.ts';
 import type { SubBufferLayout } from '../../ftrace/ring-buffer.ts';
 import type { CpuStream } from './cpu-merge.ts';
-import type { SharedPages } from './shared-pages.ts';
+import type { PageExchange } from './page-exchange.ts';
 
 /** The sub-buffers of one CPU, in their order; goes through their events in place, and gives each one back when it is done. */
 export class CpuPages implements CpuStream {
@@ -16,14 +16,14 @@ export class CpuPages implements CpuStream {
   /** Sub-buffers that could not be read to their end. */
   damaged = 0;
   damage = '';
-  readonly #pages: SharedPages;
+  readonly #pages: PageExchange;
   readonly #waiting: number[] = [];
   #next = 0;
   #slot = -1;
 
   constructor(
     cpu: number,
-    pages: SharedPages,
+    pages: PageExchange,
     layout: SubBufferLayout,
     epoch: { readonly lo: number; readonly hi: number },
   ) {

@@ -1,12 +1,12 @@
 import { closeSync, constants, openSync, readSync } from 'node:fs';
 import { workerData } from 'node:worker_threads';
-import { SharedPages } from './shared-pages.ts';
-import type { SharedPagesMemory } from './shared-pages.ts';
+import { PageExchange } from './page-exchange.ts';
+import type { ExchangeMemory } from './page-exchange.ts';
 
 /** The thread that empties the kernel's buffers: it does little, so that it gets the processor when it wants it. */
 
 export interface DrainTask {
-  readonly pages: SharedPagesMemory;
+  readonly pages: ExchangeMemory;
   /** Binary streams of the CPUs. */
   readonly paths: readonly string[];
 }
@@ -17,7 +17,7 @@ const REST_MS = 5;
 const TURN = 64;
 
 /** Takes all that the kernel has; false where no slot was free. */
-function drain(pages: SharedPages, descriptors: readonly number[]): boolean {
+function drain(pages: PageExchange, descriptors: readonly number[]): boolean {
   const { slotBytes, bytes } = pages;
   for (let more = true; more; ) {
     more = false;
@@ -53,7 +53,7 @@ function readPage(descriptor: number, bytes: Uint8Array, at: number, length: num
 }
 
 function run({ pages: memory, paths }: DrainTask): void {
-  const pages = new SharedPages(memory);
+  const pages = new PageExchange(memory);
   const descriptors: number[] = [];
   let failed = false;
   try {

@@ -14,7 +14,7 @@ import { CpuMerge } from './cpu-merge.ts';
 import { CpuPages } from './cpu-pages.ts';
 import type { DrainTask } from './drain-worker.ts';
 import type { TraceInstance } from './instance.ts';
-import { SharedPages, allocatePages } from './shared-pages.ts';
+import { PageExchange, allocateExchange } from './page-exchange.ts';
 
 /**
  * An event is stamped before it is written, and a virtual CPU may be held up in between: one that comes so much later than
@@ -47,7 +47,7 @@ export class TracefsRun implements LiveRun {
   readonly #instance: TraceInstance;
   readonly #target: LiveSink;
   readonly #epoch: bigint;
-  readonly #pages: SharedPages;
+  readonly #pages: PageExchange;
   readonly #pipes: readonly CpuPages[];
   readonly #merge: CpuMerge<CpuPages>;
   readonly #output: EventOutput;
@@ -75,8 +75,8 @@ export class TracefsRun implements LiveRun {
     const machine = machineOf(system.architecture);
     this.#decoder = new EventDecoder(formats, this.#output, { littleEndian: layout.littleEndian, machine });
     const cpus = instance.cpus(system);
-    const memory = allocatePages(layout.bytes, backlogBytes(system));
-    const pages = new SharedPages(memory);
+    const memory = allocateExchange(layout.bytes, backlogBytes(system));
+    const pages = new PageExchange(memory);
     this.#pages = pages;
     this.#pipes = cpus.map((cpu) => new CpuPages(cpu, pages, layout, epoch));
     this.#told = cpus.map(() => 0);

@@ -13,7 +13,7 @@ const FAILED = 5;
 const CONTROL_WORDS = 8;
 
 /** What both threads are given. */
-export interface SharedPagesMemory {
+export interface ExchangeMemory {
   readonly slotBytes: number;
   readonly slots: number;
   readonly data: SharedArrayBuffer;
@@ -26,7 +26,7 @@ export interface SharedPagesMemory {
   readonly free: SharedArrayBuffer;
 }
 
-export function allocatePages(slotBytes: number, bytes: number): SharedPagesMemory {
+export function allocateExchange(slotBytes: number, bytes: number): ExchangeMemory {
   const slots = Math.max(4, Math.floor(bytes / slotBytes));
   return {
     slotBytes,
@@ -41,7 +41,7 @@ export function allocatePages(slotBytes: number, bytes: number): SharedPagesMemo
 }
 
 /** One thread's view. Heads count up without end, as 32-bit words; positions are their remainders. */
-export class SharedPages {
+export class PageExchange {
   readonly bytes: Uint8Array;
   readonly slotBytes: number;
   readonly #slots: number;
@@ -55,7 +55,7 @@ export class SharedPages {
   #unused = 0;
   #again = -1;
 
-  constructor(memory: SharedPagesMemory) {
+  constructor(memory: ExchangeMemory) {
     this.bytes = new Uint8Array(memory.data);
     this.slotBytes = memory.slotBytes;
     this.#slots = memory.slots;

@@ -1,13 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { SharedPages, allocatePages } from './shared-pages.ts';
+import { PageExchange, allocateExchange } from './page-exchange.ts';
 
 describe('sub-buffers in shared memory', () => {
   test('any order of filling, taking and giving back: each slot is whose it is, none is lost, the order is that of filling', () => {
     fc.assert(
       fc.property(fc.array(fc.integer({ min: 0, max: 3 }), { maxLength: 400 }), (steps) => {
-        const memory = allocatePages(16, 5 * 16);
-        const [reader, decoder] = [new SharedPages(memory), new SharedPages(memory)];
+        const memory = allocateExchange(16, 5 * 16);
+        const [reader, decoder] = [new PageExchange(memory), new PageExchange(memory)];
         const held: number[] = [];
         let filled = 0;
         let taken = 0;
@@ -41,8 +41,8 @@ describe('sub-buffers in shared memory', () => {
   });
 
   test('the horizon, the end and a failure are seen from the other side', () => {
-    const memory = allocatePages(16, 64);
-    const [reader, decoder] = [new SharedPages(memory), new SharedPages(memory)];
+    const memory = allocateExchange(16, 64);
+    const [reader, decoder] = [new PageExchange(memory), new PageExchange(memory)];
     reader.publishHorizon(1n << 60n);
     expect(decoder.readHorizon()).toBe(1n << 60n);
     expect(reader.rest(0)).toBe(false);
