@@ -244,7 +244,7 @@ export class LazyCauses {
     if (from >= 0) {
       this.#report.agreed('inv.cause');
       this.#delays.push(time - from);
-    } else if (timer.armedAt >= 0 && late(timer.quietSince)) {
+    } else if (timer.armedAt >= 0 && time - timer.quietSince >= this.#timeoutNs && time - timer.armedAt <= LATEST_NS) {
       // jiffies are counted by one CPU; while it does not run they stand still, and timers run out that much earlier
       this.#report.agreed('inv.cause');
       this.#delays.push(time - timer.armedAt);

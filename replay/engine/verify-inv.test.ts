@@ -247,6 +247,27 @@ describe('verify inv, lazy', () => {
     expect(outcome?.divergences[0]?.model).toContain('no ring full, the timer was armed 0.254 ms before');
   });
 
+  test('a timer may run out early while the CPU that counts jiffies is silent, however long', () => {
+    const sketch = lazy().by(1, 2).unmap(11, 1).after(14e6);
+    sketch
+      .flush(11, 0, 1, 'all')
+      .inv(...WHOLE)
+      .inv(...DEVICE);
+    for (const silence of [20e6, 400e6]) {
+      sketch.after(silence).by(0, 1).unmap(11, 2).after(3e6);
+      sketch
+        .flush(11, 0, 1, 'all')
+        .inv(...WHOLE)
+        .inv(...DEVICE);
+    }
+    const outcome = verifyInv(sketch.trace);
+    expect(outcome?.divergences).toEqual([]);
+    expect(outcome?.parts['inv.cause']).toEqual({ checked: 3, agreed: 3, diverged: 0 });
+    expect(outcome?.notes).toContain(
+      '2 of them came before their time, while a CPU was silent: jiffies can have stood still',
+    );
+  });
+
   test('without flush events the commands themselves tell', () => {
     const sketch = lazy()
       .unmap(11, 1)
