@@ -1,6 +1,8 @@
 import { HEAD_BYTES } from '../../recorder/import/importer.ts';
 import type { Importer } from '../../recorder/import/importer.ts';
 import { findImporter } from '../../recorder/import/importers.ts';
+import { traceDat } from '../../recorder/import/trace-dat.ts';
+import { memorySource } from '../../traces/format/bytes-io.ts';
 import { TraceWriter } from '../../traces/format/writer.ts';
 import { EMPTY_HEALTH, FORMAT_VERSION } from '../../traces/header.ts';
 import type { TraceHeader } from '../../traces/header.ts';
@@ -8,6 +10,8 @@ import { Health } from '../../traces/health.ts';
 import { SegmentBuilder } from '../../traces/segment.ts';
 import type { EventSink } from '../../traces/trace.ts';
 import { guestLog, hostLog, textChunks } from '../log-text.ts';
+import { guestRecords } from '../record-file.ts';
+import type { RecordFile } from '../record-file.ts';
 import { simulatedTrace } from '../simulated-trace.ts';
 import type { BenchCase, BenchSuite } from '../suite.ts';
 
@@ -78,11 +82,31 @@ function cases(format: string, lines: Iterable<string>): readonly BenchCase[] {
   ];
 }
 
+/** Files are opened before their events are read: what that takes does not depend on how many there are. */
+function recordCases({ bytes, records }: RecordFile): readonly BenchCase[] {
+  const source = memorySource(bytes);
+  const header = traceDat.whole.describe(source);
+  const parse = (): number => {
+    const run = traceDat.whole.create({ sink: new ForgetfulSink(), health: new Health(), file: 'dat', header }, source);
+    while (run.step());
+    return run.end().events;
+  };
+  const log = { importer: traceDat, chunks: [bytes] };
+  return [
+    { name: 'trace-dat, parsing', amount: records, unit: 'events', run: parse },
+    { name: 'trace-dat, into a small trace', amount: records, unit: 'events', run: () => importAll(log) },
+  ];
+}
+
 export const importing: BenchSuite = {
   name: 'import',
   summary: 'logs of kernel and emulator into traces',
   prepare() {
     const trace = simulatedTrace('ring-nic', ['events=160k', 'devices=4', 'calls=yes']);
-    return [...cases('ftrace-text', guestLog(trace)), ...cases('qemu-log', hostLog(trace))];
+    return [
+      ...cases('ftrace-text', guestLog(trace)),
+      ...recordCases(guestRecords(trace)),
+      ...cases('qemu-log', hostLog(trace)),
+    ];
   },
 };

@@ -12,9 +12,9 @@ import { DMA_CONVERTERS } from './events/dma.ts';
 import { INTEL_IOMMU_CONVERTERS } from './events/intel-iommu.ts';
 import { IOMMU_CONVERTERS } from './events/iommu.ts';
 import { DEFAULT_LAYOUT, SubBufferReader } from './ring-buffer.ts';
-import { makeFormat, makeRecord } from './testing/record-builder.ts';
-import type { FieldValue } from './testing/record-builder.ts';
-import { SubBufferWriter } from './testing/sub-buffer-writer.ts';
+import { makeFormat, makeRecord } from '../../bench/records/record-builder.ts';
+import type { FieldValue } from '../../bench/records/record-builder.ts';
+import { SubBufferWriter } from '../../bench/records/sub-buffer-writer.ts';
 
 interface Decoded {
   readonly events: readonly PlainEvent[];

@@ -2,8 +2,8 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { DEFAULT_LAYOUT, SubBufferReader, parseHeaderPage } from './ring-buffer.ts';
 import type { SubBufferLayout } from './ring-buffer.ts';
-import { SubBufferWriter } from './testing/sub-buffer-writer.ts';
-import type { WrittenEvent } from './testing/sub-buffer-writer.ts';
+import { SubBufferWriter } from '../../bench/records/sub-buffer-writer.ts';
+import type { WrittenEvent } from '../../bench/records/sub-buffer-writer.ts';
 
 interface Seen {
   readonly time: number;

@@ -10,8 +10,8 @@ import { MemoryTrace } from '../../traces/memory-trace.ts';
 import { ftraceText } from './ftrace-text.ts';
 import type { ImportFacts, ImportHeader, Importer } from './importer.ts';
 import { perfData } from './perf-data.ts';
-import { writePerfData } from './perf-data/testing/perf-writer.ts';
-import type { PerfContent, PerfSample } from './perf-data/testing/perf-writer.ts';
+import { writePerfData } from '../../bench/records/perf-data-writer.ts';
+import type { PerfContent, PerfSample } from '../../bench/records/perf-data-writer.ts';
 import { PRINTED_TIME, firstDifference } from './testing/text-precision.ts';
 
 const FIXTURES = new URL('fixtures/', import.meta.url);

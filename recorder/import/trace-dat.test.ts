@@ -7,13 +7,13 @@ import { memorySource } from '../../traces/format/bytes-io.ts';
 import { Health } from '../../traces/health.ts';
 import type { HealthReport } from '../../traces/health.ts';
 import { MemoryTrace } from '../../traces/memory-trace.ts';
-import { SubBufferWriter } from '../ftrace/testing/sub-buffer-writer.ts';
-import type { WrittenEvent } from '../ftrace/testing/sub-buffer-writer.ts';
+import { SubBufferWriter } from '../../bench/records/sub-buffer-writer.ts';
+import type { WrittenEvent } from '../../bench/records/sub-buffer-writer.ts';
 import { ftraceText } from './ftrace-text.ts';
 import type { ImportFacts, ImportHeader, Importer } from './importer.ts';
 import { OPTION } from './trace-dat/options.ts';
-import { ZLIB, headerPage, writeDat6, writeDat7 } from './trace-dat/testing/dat-writer.ts';
-import type { DatContent } from './trace-dat/testing/dat-writer.ts';
+import { ZLIB, headerPage, writeDat6, writeDat7 } from '../../bench/records/trace-dat-writer.ts';
+import type { DatContent } from '../../bench/records/trace-dat-writer.ts';
 import { firstDifference } from './testing/text-precision.ts';
 import { traceDat } from './trace-dat.ts';
 

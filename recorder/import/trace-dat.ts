@@ -2,7 +2,7 @@ import { memorySource } from '../../traces/format/bytes-io.ts';
 import type { ByteSource } from '../../traces/format/bytes-io.ts';
 import { EVENT_FIDELITY, epochSeconds } from '../ftrace/trace-facts.ts';
 import { HeldRun } from './held-run.ts';
-import type { ImportHeader, ImportTarget, Importer, WholeRun } from './importer.ts';
+import type { ImportHeader, ImportTarget, Importer, WholeImporter, WholeRun } from './importer.ts';
 import type { DatFile } from './trace-dat/dat-file.ts';
 import { MergedRecords } from './trace-dat/merged-records.ts';
 import { MAGIC, readDatFile } from './trace-dat/read-file.ts';
@@ -12,7 +12,7 @@ import { TraceDatRun, openRecords } from './trace-dat/trace-dat-run.ts';
 const SCOUTED = 20_000;
 
 /** Files of `trace-cmd record`, versions 6 and 7, compressed or not; records as the kernel's ring buffer holds them. */
-export const traceDat: Importer = {
+export const traceDat: Importer & { readonly whole: WholeImporter } = {
   name: 'trace-dat',
   description: 'trace.dat of trace-cmd, versions 6 and 7 (iommu, intel_iommu, dma events, system calls)',
   side: 'guest',

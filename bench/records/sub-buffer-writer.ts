@@ -1,4 +1,4 @@
-/** Writes sub-buffers as the kernel's ring buffer does, for tests. */
+/** Writes sub-buffers as the kernel's ring buffer does: inputs of tests and benchmarks. */
 
 export interface WrittenEvent {
   /** Of the buffer's clock. */
@@ -38,21 +38,20 @@ export class SubBufferWriter {
   /** Whole sub-buffers; records are padded to a multiple of 4 bytes. */
   write(events: readonly WrittenEvent[]): Uint8Array {
     const pages: Uint8Array[] = [];
-    let rest = events;
-    while (rest.length > 0) {
-      const { page, used } = this.#page(rest);
+    for (let at = 0; at < events.length; ) {
+      const { page, used } = this.#page(events, at);
       pages.push(page);
-      rest = rest.slice(used);
+      at += used;
     }
     return Buffer.concat(pages);
   }
 
-  #page(events: readonly WrittenEvent[]): { page: Uint8Array; used: number } {
+  #page(events: readonly WrittenEvent[], from: number): { page: Uint8Array; used: number } {
     const page = new Uint8Array(this.#size);
     const view = new DataView(page.buffer);
     const little = this.#little;
     const head = 8 + this.#commitBytes;
-    const first = events[0]!;
+    const first = events[from]!;
     // What is taken back at the beginning takes a unit of time too.
     let clock = first.discarded === undefined ? first.time : first.time - 1n;
     view.setBigUint64(0, clock, little);
@@ -60,7 +59,8 @@ export class SubBufferWriter {
     let used = 0;
     const { missed } = first;
     const room = this.#size - (missed === undefined ? 0 : this.#commitBytes);
-    for (const event of events) {
+    for (let i = from; i < events.length; i++) {
+      const event = events[i]!;
       if (used > 0 && event.missed !== undefined) break;
       const bytes = this.#encode(event, clock);
       if (pos + bytes.length > room) break;

@@ -1,4 +1,4 @@
-/** Builds the bytes of a file piece by piece, for tests. */
+/** Builds the bytes of a file piece by piece. */
 export class ByteParts {
   readonly #little: boolean;
   readonly #parts: Buffer[] = [];

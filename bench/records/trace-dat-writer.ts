@@ -1,8 +1,8 @@
 import { deflateSync } from 'node:zlib';
-import { ByteParts } from '../../testing/byte-parts.ts';
-import { OPTION } from '../options.ts';
+import { ByteParts } from './byte-parts.ts';
+import { OPTION } from '../../recorder/import/trace-dat/options.ts';
 
-/** Writes trace.dat files of both versions, as trace-cmd does, for tests. */
+/** Writes trace.dat files of both versions, as trace-cmd does: inputs of tests and benchmarks. */
 
 export interface DatCpu {
   readonly cpu: number;

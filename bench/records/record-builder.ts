@@ -1,7 +1,7 @@
-import { parseEventFormat } from '../event-format.ts';
-import type { EventFormat } from '../event-format.ts';
+import { parseEventFormat } from '../../recorder/ftrace/event-format.ts';
+import type { EventFormat } from '../../recorder/ftrace/event-format.ts';
 
-/** Formats and records of events, for tests. */
+/** Formats and records of kernel events, as inputs of tests and benchmarks. */
 
 export type FieldValue = bigint | number | string | readonly bigint[];
 
@@ -12,8 +12,7 @@ const COMMON =
   '\tfield:int common_pid;\toffset:4;\tsize:4;\tsigned:1;\n\n';
 
 /** `u64 iova`, `__data_loc char[] device`, `unsigned long args[6]`, `char buf[]`: laid out as a compiler does. */
-export function makeFormat(event: string, id: number, fields: readonly string[], printFormat = '"x"'): EventFormat {
-  const [system = '', name = ''] = event.split(':');
+export function formatText(name: string, id: number, fields: readonly string[], printFormat = '"x"'): string {
   let offset = 8;
   const lines = fields.map((field) => {
     const located = /^__(data|rel)_loc/.test(field);
@@ -29,7 +28,13 @@ export function makeFormat(event: string, id: number, fields: readonly string[],
     offset += size;
     return line;
   });
-  const text = `name: ${name}\nID: ${id}\nformat:\n${COMMON}${lines.join('')}\nprint fmt: ${printFormat}\n`;
+  return `name: ${name}\nID: ${id}\nformat:\n${COMMON}${lines.join('')}\nprint fmt: ${printFormat}\n`;
+}
+
+/** `event` is `system:name`. */
+export function makeFormat(event: string, id: number, fields: readonly string[], printFormat?: string): EventFormat {
+  const [system = '', name = ''] = event.split(':');
+  const text = formatText(name, id, fields, printFormat);
   const format = parseEventFormat(text, system);
   if (format === undefined) throw new RangeError(`no format: ${text}`);
   return format;

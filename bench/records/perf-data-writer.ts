@@ -1,6 +1,6 @@
-import { ByteParts } from '../../testing/byte-parts.ts';
+import { ByteParts } from './byte-parts.ts';
 
-/** Writes perf.data files as perf record does, for tests. */
+/** Writes perf.data files as perf record does: inputs of tests. */
 
 export interface PerfSample {
   readonly time: bigint;
