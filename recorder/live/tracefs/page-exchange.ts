@@ -18,7 +18,10 @@ export interface ExchangeMemory {
   readonly slots: number;
   readonly data: SharedArrayBuffer;
   readonly control: SharedArrayBuffer;
-  /** Everything of all CPUs up to this time has been handed over; ns of the trace's clock. */
+  /**
+   * Everything of all CPUs up to this time has been handed over, ns of the trace's clock; and what the reading thread has used
+   * of the processor, ns.
+   */
   readonly horizon: SharedArrayBuffer;
   /** Slot number and CPU (position in the list of pipes) of full slots, then slot numbers of free ones. */
   readonly full: SharedArrayBuffer;
@@ -33,7 +36,7 @@ export function allocateExchange(slotBytes: number, bytes: number): ExchangeMemo
     slots,
     data: new SharedArrayBuffer(slots * slotBytes),
     control: new SharedArrayBuffer(CONTROL_WORDS * 4),
-    horizon: new SharedArrayBuffer(8),
+    horizon: new SharedArrayBuffer(16),
     full: new SharedArrayBuffer(slots * 4),
     cpus: new SharedArrayBuffer(slots * 4),
     free: new SharedArrayBuffer(slots * 4),
@@ -97,6 +100,15 @@ export class PageExchange {
 
   publishHorizon(time: bigint): void {
     Atomics.store(this.#horizon, 0, time);
+  }
+
+  /** ns of processor that the reading thread has used; 0 where the kernel does not tell. */
+  get cpuNs(): number {
+    return Number(Atomics.load(this.#horizon, 1));
+  }
+
+  setCpuNs(ns: bigint): void {
+    Atomics.store(this.#horizon, 1, ns);
   }
 
   /** For the thread that decodes. To be asked before the full slots are taken. */

@@ -124,6 +124,7 @@ export class TracefsRun implements LiveRun {
       lost,
       notes: {
         subBuffers: this.#subBuffers,
+        readingCpuNs: this.#pages.cpuNs,
         ...(backwards === 0 ? {} : { clockWentBack: { events: backwards, mostNs: farthestBack } }),
       },
     };
