@@ -63,6 +63,16 @@ describe('iorr analyze safety', () => {
     expect(code).toBe(3);
   });
 
+  test.each(['smmuv3-strict-6.12.iorr', 'amd-vfio-7.2.iorr', 'virtio-iommu-6.12.iorr', 'vtd-vfio-7.2.iorr'])(
+    '%s: what was recorded of a working driver has nothing missing',
+    async (file) => {
+      const { code, out } = await analyze(file, { failOn: 'findingsByKind.missing', json: true });
+      expect(code).toBe(0);
+      const { result } = JSON.parse(out) as { result: { findingsByKind: Record<string, number> } };
+      expect(result.findingsByKind['stale']).toBe(0);
+    },
+  );
+
   test('a trace without unmaps is refused', async () => {
     await expect(analyze('vtd-vfio-7.2-qemu.iorr')).rejects.toThrow(/no unmaps/);
   });

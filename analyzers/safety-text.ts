@@ -18,11 +18,14 @@ const SHOWN = 5;
 
 type Line = readonly [name: string, value: string, note: string];
 
-function verdict({ findingsByKind, stale, commands }: SafetyResult): string {
+function verdict({ findingsByKind, stale, commands, unflushed, unflushedDevices }: SafetyResult): string {
   const { missing = 0, late = 0, redundant = 0 } = findingsByKind;
   const served =
     stale === null ? 'stale translations unknown' : formatNumberOf(stale.translations, 'stale translation');
   if (commands.iotlb === 0) return `${served}; no commands, so missing ones can't be told`;
+  if (unflushed === null && unflushedDevices === null && missing === 0) {
+    return `${served}; commands that are missing can't be told`;
+  }
   return `${served}; ${formatCount(missing)} commands missing, ${formatCount(late)} late, ${formatCount(redundant)} redundant`;
 }
 

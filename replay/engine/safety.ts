@@ -91,12 +91,17 @@ export function* safetySteps(recording: Trace, options: SafetyOptions = {}): Gen
   const trace = derived ?? recording;
   const profile = options.hardware ?? hardwareProfile('auto', trace.header);
   const ofGuests = derived !== undefined && derived.derivation.commands > 0;
-  const run = new SafetyRun(profile, ofGuests, derived === undefined && trace.streamCounts.inv > 0);
+  const run = new SafetyRun(profile, ofGuests, judgesUnmaps(trace, profile) && derived === undefined);
   for (const segment of trace.segments({ columns: COLUMNS, reuse: true })) {
     run.segment(segment);
     yield segment.firstEvent + segment.count;
   }
   return run.finish(trace, derived === undefined ? [] : derivationCaveats(derived));
+}
+
+/** On virtio-iommu an unmap is a request, and needs no command after it: what counts there is the order of requests. */
+function judgesUnmaps({ streamCounts }: Trace, { architecture }: HardwareProfile): boolean {
+  return streamCounts.inv > 0 && architecture !== 'virtio';
 }
 
 class SafetyRun {
@@ -215,7 +220,10 @@ class SafetyRun {
       if (kind !== ATTACH.attach) return;
     }
     const domain = attach.domain[r]!;
-    if (domain < 0) return;
+    if (domain < 0) {
+      if (kind === ATTACH.attach || kind === ATTACH.detach) this.#ledger.leave(attach.device[r]!);
+      return;
+    }
     if (kind === ATTACH.tagAssign) this.#ledger.tag(domain, attach.type[r]!, attach.unit[r]!, attach.device[r]!);
     else if (kind === ATTACH.tagUnassign) {
       this.#ledger.untag(domain, attach.type[r]!, attach.unit[r]!, attach.device[r]!);
@@ -243,13 +251,14 @@ class SafetyRun {
     }
     if (scope.kind === SCOPE.iotlb) this.#commands.iotlb++;
     else this.#commands.deviceTlb++;
+    if (!this.#judgesUnmaps) return;
     const covered = this.#ledger.cover(scope, inv.unit[r]!, this.#now, event, key);
     if (scope.last === EVERY_PAGE && scope.first === 0) this.#domainWide++;
-    else if (dialect !== DIALECT.virtio && covered.pages < scope.last - scope.first + 1) {
+    else if (covered.pages < scope.last - scope.first + 1) {
       this.#overWide++;
       this.#overWideBytes += (scope.last - scope.first + 1 - covered.pages) * 4096;
     }
-    if (covered.pages === 0) {
+    if (covered.pages === 0 && !(dialect === DIALECT.amd && form === INV_FORM.decoded)) {
       this.#redundant++;
       if (this.#dropped === 0)
         this.#findings.add('redundant', event, -1, 0, 'names no page that waited, drops nothing');
@@ -328,7 +337,11 @@ class SafetyRun {
     if (!accesses) list.push('no accesses: what was cached is unknown, so exposure, stale and wasted are too');
     if (unmaps === 0 && !this.#ofGuests) list.push('no unmaps: nothing can be stale');
     if (this.#ofGuests) list.push(...this.#guestCaveats());
-    if (this.#commands.iotlb === 0) list.push('no commands: whether unmaps were followed by one is unknown');
+    if (this.#profile.architecture === 'virtio') {
+      list.push('virtio-iommu unmaps by requests, which need no command: their order is what verify --only inv checks');
+    } else if (this.#commands.iotlb === 0) {
+      list.push('no commands: whether unmaps were followed by one is unknown');
+    }
     if (unattributed > 0) list.push(`${unattributed} of ${maps + unmaps} maps and unmaps have no domain: not judged`);
     if (foreign > 0) list.push(`${foreign} commands of a dialect that ${this.#profile.name} does not take`);
     if (this.#ledger.givenUp > 0) list.push(`${this.#ledger.givenUp} unmaps were given up: too many without a command`);

@@ -36,6 +36,8 @@ interface DomainTargets {
   targets: Target[];
   /** Requesters attached, for devices whose TLB shows first by a command to it. */
   readonly devices: Set<RequesterId>;
+  /** Its last device has left: nothing can be cached of what is unmapped from then on. */
+  left: boolean;
 }
 
 /**
@@ -85,10 +87,18 @@ export class UnmapLedger {
 
   attach(domain: DomainId, device: RequesterId): void {
     if (device < 0) return;
-    for (const held of this.#domains.values()) held.devices.delete(device);
+    this.leave(device);
     const held = this.#of(domain);
     held.devices.add(device);
+    held.left = false;
     if (this.#withTlb.has(device)) this.#deviceTarget(held, device);
+  }
+
+  /** The device goes through another domain now, whose number is not known. */
+  leave(device: RequesterId): void {
+    for (const held of this.#domains.values()) {
+      if (held.devices.delete(device) && held.devices.size === 0) held.left = true;
+    }
   }
 
   unmap(
@@ -100,6 +110,8 @@ export class UnmapLedger {
     submitter: number,
   ): void {
     const held = this.#of(domain);
+    // cache tags know better than attachments, of which a kernel's trace does not tell the domain
+    if (held.left && !held.targets.some((target) => target.unit >= 0)) return;
     if (!held.targets.some((target) => target.device < 0)) {
       held.targets.push({ unit: ANY_UNIT, device: -1, pending: this.#pending(this.#iotlb, 'the IOTLB') });
     }
@@ -168,7 +180,7 @@ export class UnmapLedger {
   #of(domain: DomainId): DomainTargets {
     let held = this.#domains.get(domain);
     if (held === undefined) {
-      held = { targets: [], devices: new Set() };
+      held = { targets: [], devices: new Set(), left: false };
       this.#domains.set(domain, held);
     }
     return held;
