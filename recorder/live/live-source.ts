@@ -8,6 +8,8 @@ import type { System } from './system.ts';
 export interface LiveOptions {
   /** `SYSTEM`, `SYSTEM:NAME`; empty: the source's own choice. */
   readonly events: readonly string[];
+  /** Only some processes are recorded: what interrupts do on top of others is not seen. */
+  readonly filtered: boolean;
   /** Bytes of one sub-buffer, where the source has such; undefined: its own choice. */
   readonly subBufferBytes: number | undefined;
   /** Memory for buffers between kernel and recorder, all CPUs together, in bytes; undefined: the source's own choice. */

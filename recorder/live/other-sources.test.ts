@@ -52,7 +52,12 @@ describe('the registry of live sources', () => {
       expect(findLiveSource(source.name)).toBe(source);
       expect(source.sees.length).toBeGreaterThan(20);
       expect(source.misses.length).toBeGreaterThan(20);
-      const checks = source.probe(system, { events: [], bufferBytes: undefined, subBufferBytes: undefined });
+      const checks = source.probe(system, {
+        events: [],
+        filtered: false,
+        bufferBytes: undefined,
+        subBufferBytes: undefined,
+      });
       expect(checks.length).toBeGreaterThan(0);
     }
     expect(() => findLiveSource('tracef')).toThrow(

@@ -81,6 +81,8 @@ describe.skipIf(NO_LIVE_RECORDING !== undefined)('record on this machine', () =>
     expect(backwards).toBe(0);
     expect(tasks.size).toBe(1);
     expect(trace.header).toMatchObject({ sources: [{ format: 'tracefs' }], clock: { name: 'mono', resolutionNs: 1 } });
+    expect(trace.header.fidelity).toEqual({ ioctl: 'partial', call: 'partial', lost: 'full', mark: 'full' });
+    expect(trace.header.machine).toMatchObject({ architecture: expect.any(String), units: expect.any(Array) });
     expect(trace.header.host.kernel).toBe(readFileSync('/proc/sys/kernel/osrelease', 'utf8').trim());
     trace.close();
     expect(instancesOf(pid)).toEqual([]);
@@ -136,7 +138,10 @@ describe.skipIf(NO_LIVE_RECORDING !== undefined)('record on this machine', () =>
 
   test('everybody is recorded but the recorder, until the time is up', () => {
     const file = newFile();
-    const { status, result } = recorded('-o', file, '--event', 'raw_syscalls', '--duration', '400ms');
+    const { status, result } = recorded('-o', file, '--event', 'raw_syscalls,iommu', '--duration', '400ms');
+    const whole = openTrace(file);
+    expect(whole.header.fidelity).toMatchObject({ map: 'full', unmap: 'full', fault: 'partial' });
+    whole.close();
     expect(status).toBe(0);
     expect(result.stopped).toBe('duration');
     expect(result.taken).toBeGreaterThan(0);

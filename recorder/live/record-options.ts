@@ -88,6 +88,7 @@ export function readTask(args: readonly string[], options: { readonly [key: stri
     source: findSource(texts(options['source'])),
     live: {
       events: texts(options['event']),
+      filtered: command !== undefined || pids.length > 0,
       bufferBytes: optional(options['bufferSize'], (text) => parseSize('--buffer-size', text)),
       subBufferBytes: optional(options['subBufferSize'], (text) => parseSize('--sub-buffer-size', text)),
     },

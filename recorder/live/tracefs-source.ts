@@ -28,10 +28,12 @@ const SEEN_BY: { readonly [system: string]: TraceHeader['fidelity'] } = {
   raw_syscalls: { ioctl: 'partial', call: 'partial' },
 };
 
-function fidelityOf(events: readonly KernelEvent[]): TraceHeader['fidelity'] {
-  const seen: { [stream: string]: Fidelity } = { lost: 'full', mark: 'full' };
+/** Drivers unmap, flush and report in interrupts, which run on top of any process: who records only some misses some of it. */
+function fidelityOf(events: readonly KernelEvent[], filtered: boolean): TraceHeader['fidelity'] {
+  const seen: { [stream: string]: Fidelity } = {};
   for (const { system } of events) Object.assign(seen, SEEN_BY[system]);
-  return seen;
+  if (filtered) for (const stream of Object.keys(seen)) seen[stream] = 'partial';
+  return { ...seen, lost: 'full', mark: 'full' };
 }
 
 function checkEvents(system: System, folder: string | undefined, options: LiveOptions): Check {
@@ -130,7 +132,7 @@ export const tracefsSource: LiveSource = {
         name: mono ? 'mono' : 'local',
         resolutionNs: 1,
       },
-      fidelity: fidelityOf(events),
+      fidelity: fidelityOf(events, options.filtered),
     };
   },
 
