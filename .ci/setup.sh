@@ -19,6 +19,12 @@ if [ "$(id -u)" -eq 0 ]; then
   done
 fi
 
+# A full run records in a guest, too.
+if [ "${IORR_FULL:-}" = 1 ]; then
+  command -v qemu-system-x86_64 >/dev/null 2>&1 || missing="$missing qemu-system-x86"
+  command -v xz >/dev/null 2>&1 || missing="$missing xz-utils"
+fi
+
 [ -n "$missing" ] || exit 0
 
 install="apt-get update && apt-get install -y --no-install-recommends$missing"

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, mkdtempSync, openSync, closeSync, ftruncateSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, openSync, closeSync, ftruncateSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { IorrError } from '../../traces/errors.ts';
 import { fetchPackages } from './debian-packages.ts';
@@ -81,6 +81,8 @@ export async function runLab(
   const packages = await fetchPackages(machine, options.suite, cache, signal, tell);
   const out = options.out ?? join('tmp', 'lab', `${machine.name}-${mode}${ats ? '-ats' : ''}`);
   mkdirSync(out, { recursive: true });
+  // A laboratory that was killed could not tidy up.
+  for (const name of readdirSync(out)) if (name.startsWith('.guest-')) rmSync(join(out, name), { recursive: true });
   const scratch = options.keep ? join(out, 'guest') : mkdtempSync(join(out, '.guest-'));
   mkdirSync(scratch, { recursive: true });
   try {

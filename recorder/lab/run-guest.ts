@@ -62,7 +62,7 @@ export async function runGuest(
     if (problem === undefined) return { savedBytes: savedBytes ?? 0 };
     const said = [...complaint.trim().split('\n'), ...last].filter((line) => line !== '').map((line) => `\n  ${line}`);
     throw new IorrError('RECORDING_FAILED', `the guest: ${problem}${said.join('')}`, {
-      hint: `--keep leaves its console in ${run.consoleFile}`,
+      hint: '--keep leaves its console and disks among the results',
     });
   } finally {
     signal.removeEventListener('abort', stop);
