@@ -5,12 +5,16 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, describe, expect, test } from 'vitest';
 import { infoOf } from '../../bench/robustness/kill-run.ts';
 import { openTrace } from '../../traces/file.ts';
+import { Random } from '../../traces/random.ts';
 import { joinWords } from '../../traces/units.ts';
 import type { RecordResult } from './record-result.ts';
 import { NO_LIVE_RECORDING, instancesOf, iorrLive, startLive } from './testing/live-machine.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'iorr-record-'));
 afterAll(() => rmSync(folder, { recursive: true }));
+
+/** The full figures kill at more instants. */
+const KILLS = Array.from({ length: process.env['IORR_FULL'] === '1' ? 25 : 1 }, (_, i) => i);
 
 let files = 0;
 function newFile(): string {
@@ -166,7 +170,7 @@ describe.skipIf(NO_LIVE_RECORDING !== undefined)('record on this machine', () =>
     expect(instancesOf(child.pid)).toEqual([]);
   });
 
-  test('kill -9 leaves a file that reads; the next start removes the instance', async () => {
+  test.each(KILLS)('kill -9 (%i) leaves a file that reads; the next start removes the instance', async (kill) => {
     const file = newFile();
     const child = startLive('record', '-o', file, '--event', 'raw_syscalls');
     const exit = new Promise((resolve) => {
@@ -176,6 +180,7 @@ describe.skipIf(NO_LIVE_RECORDING !== undefined)('record on this machine', () =>
     // The header is there at once, events after a flush.
     const head = statSync(file).size;
     while (statSync(file).size < head + 20_000) await sleep(20);
+    await sleep(new Random(500 + kill).below(kill * 100 + 1));
     const killedAt = process.hrtime.bigint();
     child.kill('SIGKILL');
     await exit;
