@@ -153,9 +153,9 @@ export const bpfSource: LiveSource = {
     if (gone !== undefined) {
       throw new IorrError('RECORDING_FAILED', `there is no process ${gone}`, { hint: 'name one that runs with --pid' });
     }
-    const program = join(sink.folder, 'ioctls.bt');
+    const program = join(sink.folder.path, 'ioctls.bt');
     writeFileSync(program, bpftraceProgram(pids));
-    const hold = join(sink.folder, 'hold');
+    const hold = join(sink.folder.path, 'hold');
     makePipe(hold);
     return spawnBpftrace(system, program, hold, sink);
   },

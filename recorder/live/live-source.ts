@@ -37,7 +37,7 @@ export interface LiveSink {
   /** Index among the trace's sources. */
   readonly source: number;
   /** A folder for the source's own files; it is removed at the end. */
-  readonly folder: string;
+  readonly folder: { readonly path: string };
   /** The named pipe that a wrapped command writes into; undefined if none was wrapped. */
   readonly pipe: string | undefined;
 }

@@ -1,5 +1,3 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join, parse } from 'node:path';
 import { IorrError } from '../../traces/errors.ts';
 import { createTrace } from '../../traces/file.ts';
@@ -19,6 +17,7 @@ import type { RecordOutput } from './record-output.ts';
 import { streamsOf } from './record-result.ts';
 import type { RecordResult, StopReason } from './record-result.ts';
 import { takeEvents } from './record-run.ts';
+import { RunFolder } from './run-folder.ts';
 import { StopSignals } from './stop-signals.ts';
 import type { System } from './system.ts';
 import { TracedCommand } from './traced-command.ts';
@@ -61,7 +60,7 @@ class Recording {
   readonly #live: LiveHeader;
   readonly #output: RecordOutput;
   readonly #health = new Health();
-  readonly #folder = mkdtempSync(join(tmpdir(), 'iorr-record-'));
+  readonly #folder: RunFolder;
   readonly #last: LastEvents | undefined;
   #command: TracedCommand | undefined;
   #run: LiveRun | undefined;
@@ -72,12 +71,8 @@ class Recording {
     this.#task = task;
     this.#live = task.source.describe(system, task.live);
     this.#header = headerOf(system, task, this.#live);
-    try {
-      this.#output = openOutput(task.output, this.#header);
-    } catch (error) {
-      rmSync(this.#folder, { recursive: true, force: true });
-      throw error;
-    }
+    this.#output = openOutput(task.output, this.#header);
+    this.#folder = new RunFolder(system);
     this.#last = task.keepLast === undefined ? undefined : new LastEvents(this.#header, task.keepLast * 1e6);
   }
 
@@ -88,14 +83,14 @@ class Recording {
   /** Undoes everything at once, also when the process ends. */
   readonly abandon = (): void => {
     this.#run?.abandon();
-    rmSync(this.#folder, { recursive: true, force: true });
+    this.#folder.remove();
   };
 
   /** Starts the command, if there is one; it waits until `run` lets it go. */
   prepare(): string | undefined {
     const { source, live, command, json } = this.#task;
     if (command === undefined) return undefined;
-    const pipe = source.wrap === undefined ? undefined : join(this.#folder, 'output');
+    const pipe = source.wrap === undefined ? undefined : join(this.#folder.path, 'output');
     if (pipe !== undefined) makePipe(pipe);
     const wrapped = pipe === undefined ? undefined : source.wrap?.(this.#system, live, command, pipe);
     this.#command = new TracedCommand(wrapped ?? command, json ? 2 : 'inherit');

@@ -133,7 +133,7 @@ function attach(
   if (gone !== undefined) {
     throw new IorrError('RECORDING_FAILED', `there is no process ${gone}`, { hint: 'name one that runs with --pid' });
   }
-  const pipe = join(sink.folder, 'strace');
+  const pipe = join(sink.folder.path, 'strace');
   makePipe(pipe);
   const pids = target.pids.map((pid) => `--attach=${pid}`);
   const tracer = spawn(system.program('strace') ?? 'strace', [...flags(options, pipe), ...pids], {

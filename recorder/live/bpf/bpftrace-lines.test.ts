@@ -28,7 +28,7 @@ function read(lines: readonly string[], options: { link?: string; now?: bigint }
     fidelity: {},
   });
   const health = new Health();
-  const target = { sink: trace, health, header: HEADER, source: 0, folder: '', pipe: undefined };
+  const target = { sink: trace, health, header: HEADER, source: 0, folder: { path: '' }, pipe: undefined };
   const reader = new BpftraceLines(
     target,
     () => options.link,
