@@ -56,13 +56,21 @@ const TRACES = [
     name: 'smmuv3-strict-6.12',
     parts: ['trace.txt', 'qemu_trace.log'],
     until: 'lab: fio-nvme-seq128k',
-    requests: { guest: / unmap: IOMMU: /, host: / smmuv3_cmdq_opcode <--- SMMU_CMD_TLBI_NH_VA$/, end: ' smmuv3_cmdq_consume_out ' },
+    requests: {
+      guest: / unmap: IOMMU: /,
+      host: / smmuv3_cmdq_opcode <--- SMMU_CMD_TLBI_NH_VA$/,
+      end: ' smmuv3_cmdq_consume_out ',
+    },
   },
   {
     name: 'virtio-iommu-6.12',
     parts: ['trace.txt', 'qemu_trace.log'],
     until: 'lab: fio-virtio-blk-seq256k',
-    requests: { guest: / (?:map|unmap): IOMMU: /, host: / virtio_iommu_(?:map|unmap) /, end: ' virtio_iommu_unmap_done ' },
+    requests: {
+      guest: / (?:map|unmap): IOMMU: /,
+      host: / virtio_iommu_(?:map|unmap) /,
+      end: ' virtio_iommu_unmap_done ',
+    },
   },
   { name: 'amd-vfio-7.2', parts: ['trace.txt', 'qemu_trace.log'] },
   {
