@@ -209,6 +209,11 @@ export function createStillReplay(profile: HardwareProfile): StillReplay | undef
     let r = 0;
     let seen = 0;
     let found = 0;
+    let requester = 0;
+    let space = 0;
+    let lastRid = -1;
+    let lastPasid = 0;
+    let lastDomain = 0;
     for (let i = 0; i < count; i++) {
       const id = stream[i]!;
       if (id === DMA) {
@@ -217,22 +222,30 @@ export function createStillReplay(profile: HardwareProfile): StillReplay | undef
         seen++;
         const rid = rids[at]!;
         const pasid = pasids[at]!;
-        const plain = pasid < 0 && rid >>> 16 === 0;
-        const direct1 = plain ? direct[rid]! : 0;
-        const requester = direct1 !== 0 ? direct1 - 1 : requesterOf(rid, pasid);
-        if (!plain || attached[rid] === 0) {
-          const domain = domains[at]!;
-          if (domain !== ABSENT && domainOf[requester] !== domain) setDomain(requester, domain);
+        const domain = domains[at]!;
+        // accesses of one device come in runs
+        if (rid !== lastRid || pasid !== lastPasid || domain !== lastDomain) {
+          const plain = pasid < 0 && rid >>> 16 === 0;
+          const known = plain ? direct[rid]! : 0;
+          requester = known !== 0 ? known - 1 : requesterOf(rid, pasid);
+          if ((!plain || attached[rid] === 0) && domain !== ABSENT && domainOf[requester] !== domain) {
+            setDomain(requester, domain);
+          }
+          space = spaceOf[requester]!;
+          lastRid = rid;
+          lastPasid = pasid;
+          lastDomain = domain;
         }
         const lo = iovaLo[at]!;
         const hi = iovaHi[at]!;
         const pageLo = (lo >>> 12) | (hi << 20);
         const pageHi = hi >>> 12;
-        const set = lookup(spaceOf[requester]!, pageLo, pageHi);
+        const set = lookup(space, pageLo, pageHi);
         if (set < 0) found++;
         else missed(requester, set, pageLo, pageHi);
         continue;
       }
+      lastRid = -1;
       const other = row[id]!;
       row[id] = other + 1;
       if (id === INV) command(rows.inv.columns, other);
