@@ -118,9 +118,10 @@ function runLimit(name: string): LimitRun {
 }
 
 const EVENTS = 8_000_000;
+/** What is asked for, and what the C program does on a quiet machine of two cores: million events per CPU-second. */
 const STREAMS = [
-  ['dma', 'gen-dma', ['dma', String(EVENTS)], 40],
-  ['z12', 'gen-zipf', ['z12', String(EVENTS), '65536', '1.2', '16', '10'], 20],
+  ['dma', 'gen-dma', ['dma', String(EVENTS)], 40, 380],
+  ['z12', 'gen-zipf', ['z12', String(EVENTS), '65536', '1.2', '16', '10'], 20, 110],
 ] as const;
 
 describe('against the C program', () => {
@@ -140,7 +141,7 @@ describe('against the C program', () => {
   });
 
   test.skipIf(!can).each(STREAMS)('%s: the same counts, and its share of the speed', { timeout: 600_000 }, (...row) => {
-    const [name, generator, args, least] = row;
+    const [name, generator, args, least, quiet] = row;
     execFileSync(join(scratch, generator), args, { cwd: scratch });
     const file = join(scratch, `${name}.iorr`);
     const writer = createTrace(file, limitHeader(name));
@@ -163,10 +164,11 @@ describe('against the C program', () => {
       limits.push(limitRate);
     }
     const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[2] ?? 0;
-    const share = (median(rates) / median(limits)) * 100;
+    const share = median(rates.map((rate, i) => rate / (limits[i] ?? Number.NaN)));
     process.stdout.write(
-      `${name}: ${median(rates).toFixed(1)} M events per CPU-second, the C program ${median(limits).toFixed(1)} (${share.toFixed(0)}%)\n`,
+      `${name}: ${median(rates).toFixed(1)} M events per CPU-second, the C program ${median(limits).toFixed(1)}; median share ${(share * 100).toFixed(1)}%\n`,
     );
-    expect(median(rates)).toBeGreaterThanOrEqual(least);
+    // absolute rates are those of the machine at that moment: the share of the C program in the same run is not
+    expect(share).toBeGreaterThanOrEqual(least / quiet);
   });
 });
