@@ -7,10 +7,13 @@ import { createFlush } from '../designs/flushes.ts';
 import { alignBatches } from './batch-alignment.ts';
 import type { AlignmentSink, BatchSides } from './batch-alignment.ts';
 import { BatchTape } from './batch-tape.ts';
+import { nestedRuns } from './nested-runs.ts';
 
 /** A map or unmap that makes one batch on its own, and may have been flushed with its neighbours instead. */
 export interface LaneIntent {
   readonly mapped: boolean;
+  /** The call that asked for the mapping was seen to return behind it, so that the next mapping is another's. */
+  returned: boolean;
   readonly key: number;
   readonly first: PageNumber;
   readonly last: PageNumber;
@@ -79,10 +82,10 @@ export function tapeEmitter(tape: BatchTape, close: (tape: BatchTape) => void): 
  */
 export class FlushLane implements BatchSides {
   readonly domain: DomainId;
-  readonly expected = new BatchTape();
+  expected = new BatchTape();
   readonly seen = new BatchTape();
   /** Intent of each predicted batch, where it is the only batch of its intent. */
-  readonly intents: (LaneIntent | undefined)[] = [];
+  intents: (LaneIntent | undefined)[] = [];
   readonly #context: DesignContext;
   readonly #idle: IdleTimes;
   readonly #union = new BatchTape();
@@ -101,6 +104,46 @@ export class FlushLane implements BatchSides {
 
   get recorded(): number {
     return this.seen.length;
+  }
+
+  /** Puts mappings behind what interrupted them, and lays the pieces of a list together: so they are flushed. */
+  nest(): void {
+    const { expected, intents } = this;
+    const tape = new BatchTape();
+    const kept: (LaneIntent | undefined)[] = [];
+    for (const pieces of nestedRuns(intents, expected.times)) {
+      const end = pieces.at(-1) ?? 0;
+      const first = intents[pieces[0] ?? 0];
+      const last = intents[end];
+      if (first === undefined || last === undefined || pieces.length === 1) {
+        kept[tape.length] = last;
+        tape.copy(expected, end);
+        continue;
+      }
+      this.#flush({ ...first, last: last.last });
+      const { events, times, keys, marks } = expected;
+      for (let batch = 0; batch < this.#union.length; batch++) {
+        for (let c = 0; c < this.#union.size(batch); c++) tape.command(...this.#union.words(batch, c));
+        tape.close(events[end] ?? 0, times[end] ?? 0, keys[end] ?? 0, marks[end] ?? 0);
+      }
+    }
+    this.expected = tape;
+    this.intents = kept;
+  }
+
+  /** What one call for all pages of an intent makes the driver send, into `#union`. */
+  #flush({ mapped, first, last, cpu, task }: LaneIntent): void {
+    const flush = createFlush(
+      tapeEmitter(this.#union, (tape) => tape.close(0, 0, 0, 0)),
+      this.#context,
+      this.#tags,
+    );
+    this.#union.clear();
+    const range = { domain: this.domain, first, last, cpu, task, time: 0 };
+    if (mapped) flush.map({ ...range, offset: 0, prot: 0, replacedFirst: -1, replacedLast: -1 });
+    else flush.unmap({ ...range, freedTable: 0 });
+    if (mapped) flush.syncMap(cpu);
+    else flush.sync(this.domain, cpu, task);
   }
 
   align(sink: AlignmentSink): void {
@@ -144,15 +187,10 @@ export class FlushLane implements BatchSides {
     if (this.#context.dialect === DIALECT.virtio) return;
     const start = this.intents[predicted];
     if (start === undefined) return;
-    const { mapped, key, cpu, task } = start;
+    const { mapped, key } = start;
     let { first, last } = start;
     const ends = this.#endsFrom(recorded);
     const furthest = ends.at(-1) ?? EVERYTHING;
-    const flush = createFlush(
-      tapeEmitter(this.#union, (tape) => tape.close(0, 0, 0, 0)),
-      this.#context,
-      this.#tags,
-    );
     for (let count = 1; count < MOST_INTENTS; count++) {
       const next = this.intents[predicted + count];
       if (next?.key !== key || next.mapped !== mapped) return;
@@ -162,12 +200,7 @@ export class FlushLane implements BatchSides {
       last = Math.max(last, next.last);
       if (last > furthest) return;
       if (furthest < EVERYTHING && !ends.includes(last)) continue;
-      this.#union.clear();
-      const range = { domain: this.domain, first, last, cpu, task, time: 0 };
-      if (mapped) flush.map({ ...range, offset: 0, prot: 0, replacedFirst: -1, replacedLast: -1 });
-      else flush.unmap({ ...range, freedTable: 0 });
-      if (mapped) flush.syncMap(cpu);
-      else flush.sync(this.domain, cpu, task);
+      this.#flush({ ...start, first, last });
       if (this.#unionMatches(recorded)) found(count + 1, this.#union.length);
     }
   }

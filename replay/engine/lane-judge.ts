@@ -74,6 +74,7 @@ export class LaneJudge {
         for (let i = 0; i < lane.expected.length; i++) rest.missing(lane, i);
         for (let i = 0; i < lane.seen.length; i++) rest.extra(lane, i);
       } else {
+        this.#nest(lane);
         lane.align({
           ...this.#sink(lane, end),
           missing: (predicted) => rest.missing(lane, predicted),
@@ -85,7 +86,13 @@ export class LaneJudge {
   }
 
   #compare(lane: FlushLane, end: Nanoseconds): void {
+    this.#nest(lane);
     lane.align(this.#sink(lane, end));
+  }
+
+  /** Only where mapping flushes do the pieces of a list make batches. */
+  #nest(lane: FlushLane): void {
+    if (this.#traits.context.cachingMode && this.#traits.context.dialect === DIALECT.amd) lane.nest();
   }
 
   #sink(lane: FlushLane, end: Nanoseconds): AlignmentSink {

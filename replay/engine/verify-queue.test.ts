@@ -10,6 +10,7 @@ import { SketchedTrace } from './sketched-trace.ts';
 import { verifyInv } from './verify-inv.ts';
 
 const SYNC = 0x46n;
+const STRICT = { design: 'linux-strict' };
 const ASID = 5;
 
 const flushes = (outcome: InvOutcome | undefined): InvOutcome['parts'][string] | undefined =>
@@ -203,6 +204,57 @@ describe('AMD, under an emulator', () => {
       'wait for commands that no unmap asks for': 1,
     });
     expect(outcome?.notes).toContain('1 flushes cover several unmaps of their submitter');
+  });
+
+  /** A list of six pieces, an interrupt's unmap behind the fourth if asked for, and `sent` flushes of the list. */
+  const list = (sketch: SketchedTrace, page: number, interrupted: boolean, sent: number): void => {
+    const { map } = sketch.trace.rows;
+    sketch.after(1000);
+    for (let i = 0; i < 4; i++) sketch.map(10, page + i);
+    if (interrupted)
+      sketch
+        .unmap(10, 0x9000)
+        .inv(...pages(10))
+        .inv(...wait(1));
+    sketch.map(10, page + 4).map(10, page + 5);
+    // six pages from an odd multiple of two: two pieces
+    for (let i = 0; i < sent; i++)
+      sketch
+        .inv(...pages(10))
+        .inv(...pages(10))
+        .inv(...wait(1));
+    sketch.map(-1, page, 6);
+    map.columns.origin[map.count - 1] = ORIGIN.dmaApi;
+  };
+
+  test('a list that an interrupt cut in two is flushed once, behind what the interrupt flushed', () => {
+    const sketch = new SketchedTrace().speaking('amd');
+    for (let i = 0; i < 20; i++) list(sketch, 0x100 + 8 * i, i % 2 === 1, 1);
+    const outcome = verifyInv(sketch.trace, STRICT);
+    expect(outcome?.divergences).toEqual([]);
+    expect(flushes(outcome)).toEqual(agreed(50));
+  });
+
+  test('a flush too many is not explained by cutting a list', () => {
+    const sketch = new SketchedTrace().speaking('amd');
+    for (let i = 0; i < 20; i++) list(sketch, 0x100 + 8 * i, false, i === 10 ? 2 : 1);
+    sketch
+      .after(1000)
+      .unmap(10, 0x9000)
+      .inv(...pages(10))
+      .inv(...wait(1));
+    expect(flushes(verifyInv(sketch.trace, STRICT))).toEqual({ checked: 43, agreed: 41, diverged: 2 });
+  });
+
+  test('a change of configuration flushes several domains before it waits', () => {
+    const sketch = new SketchedTrace().speaking('amd');
+    sketch.inv(0x2000_0000_0000_0038n, 0n).inv(...wait(1));
+    for (const domain of [1, 2, 3]) sketch.inv(...pages(domain));
+    sketch.inv(...wait(2));
+    list(sketch, 0x100, true, 1);
+    const outcome = verifyInv(sketch.trace, STRICT);
+    expect(outcome?.divergences).toEqual([]);
+    expect(outcome?.skipped).toMatchObject({ 'whole-domain flush of an attachment': 3 });
   });
 });
 

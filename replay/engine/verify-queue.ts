@@ -1,5 +1,5 @@
 import { dialectById } from '../../traces/dialects/dialects.ts';
-import { ATTACH, DIALECT, INV_FORM, STREAM_ID } from '../../traces/schema.ts';
+import { ATTACH, DIALECT, INV_FORM, ORIGIN, STREAM_ID } from '../../traces/schema.ts';
 import type { Columns } from '../../traces/schema.ts';
 import type { Segment } from '../../traces/segment.ts';
 import type { Trace } from '../../traces/trace.ts';
@@ -11,6 +11,7 @@ import { LinuxStrict } from '../designs/linux-strict.ts';
 import { BatchTape } from './batch-tape.ts';
 import { COMMAND_ROLE, domainOfCommand, isWholeFlush, roleOf } from './flush-commands.ts';
 import { FlushLane, IdleTimes, tapeEmitter } from './flush-lane.ts';
+import type { LaneIntent } from './flush-lane.ts';
 import type { RecordedUnmap } from './flush-verifier.ts';
 import type { InvReport } from './inv-report.ts';
 import type { InvTraits } from './inv-traits.ts';
@@ -91,6 +92,8 @@ class QueueWalk {
   #held: HeldFlush | undefined;
   /** Lane of the prediction that is being made, its event, and 1 where permissions are known. */
   #lane: FlushLane | undefined;
+  /** The newest mapping of each submitter. */
+  readonly #newestMap = new Map<number, { readonly device: RequesterId; readonly made: LaneIntent }>();
   #event = 0;
   #time: Nanoseconds = 0;
   #key = 0;
@@ -162,7 +165,10 @@ class QueueWalk {
 
   #map(columns: Columns<'map'>, r: number, cpu: number, task: number): void {
     const named = columns.domain[r] ?? ABSENT;
-    if (!changesTables(columns.origin[r] ?? 0, named)) return;
+    if (!changesTables(columns.origin[r] ?? 0, named)) {
+      this.#returned(columns, r, submitter(cpu, task));
+      return;
+    }
     const pages = pageNumber(columns.sizeLo[r] ?? 0, columns.sizeHi[r] ?? 0);
     if (pages === 0) return;
     const domain = this.#domain(named, columns.device[r] ?? ABSENT);
@@ -181,8 +187,20 @@ class QueueWalk {
     this.#design?.map(intent);
     this.#design?.syncMap(domain, cpu, task, this.#time);
     if (lane.expected.length === before + 1) {
-      lane.intents[before] = { mapped: true, key: this.#key, first, last: range.last, cpu, task };
+      const made: LaneIntent = { mapped: true, returned: false, key: this.#key, first, last: range.last, cpu, task };
+      lane.intents[before] = made;
+      this.#newestMap.set(this.#key, { device: columns.device[r] ?? ABSENT, made });
     }
+  }
+
+  /** The DMA API's call that asked for the submitter's newest mapping returns: nothing more belongs to it. */
+  #returned(columns: Columns<'map'>, r: number, key: number): void {
+    const newest = this.#newestMap.get(key);
+    if (newest === undefined || columns.origin[r] !== ORIGIN.dmaApi) return;
+    const device = columns.device[r] ?? ABSENT;
+    const page = pageNumber(columns.iovaLo[r] ?? 0, columns.iovaHi[r] ?? 0);
+    // an interrupt's call may be of a device without translation
+    if (device === newest.device && page <= newest.made.last) newest.made.returned = true;
   }
 
   #unmap(columns: Columns<'unmap'>, r: number, cpu: number, task: number): void {
@@ -211,7 +229,7 @@ class QueueWalk {
     this.#design?.sync(domain, cpu, task, time);
     if (this.#causes !== undefined) this.#queued(this.#causes, intent);
     if (lane.expected.length === before + 1) {
-      lane.intents[before] = { mapped: false, key: this.#key, first, last, cpu, task };
+      lane.intents[before] = { mapped: false, returned: false, key: this.#key, first, last, cpu, task };
     }
   }
 
@@ -338,7 +356,6 @@ class QueueWalk {
       open.mark = 0;
       open.whole = false;
     }
-    this.#afterConfiguration = false;
     lane.seen.command(
       w0Lo,
       w0Hi,
@@ -377,6 +394,8 @@ class QueueWalk {
       else this.#idle.get(lane.domain)?.flushed(time, mark === 1);
     }
     this.#open.clear();
+    // until here: one change may flush several domains (drivers/iommu/amd/iommu.c, amd_iommu_flush_tlb_all)
+    this.#afterConfiguration = false;
   }
 
   /** A flush of a whole domain in front of a change of configuration is of the same attachment. */
