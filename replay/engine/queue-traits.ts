@@ -7,7 +7,7 @@ import {
   smmuOpcode,
   smmuTg,
 } from '../../traces/dialects/smmuv3-fields.ts';
-import { DIALECT, INV_FORM } from '../../traces/schema.ts';
+import { DIALECT, INV_FORM, ORIGIN } from '../../traces/schema.ts';
 import type { Columns } from '../../traces/schema.ts';
 import type { Trace } from '../../traces/trace.ts';
 import { ABSENT } from '../../traces/units.ts';
@@ -19,6 +19,8 @@ import { changesTables } from './table-changes.ts';
 
 /** Flushes of a lazy system are at most this share of its unmaps: about one in 138 was recorded, one in 255 is the least. */
 const LAZY_SHARE = 0.1;
+/** Between hardly any unmap and every one, with room for mappings that the DMA API's events leave out. */
+const HALF = 0.5;
 
 /** What the commands of SMMUv3, AMD and virtio-iommu tell about the system. */
 export class QueueTraits {
@@ -37,6 +39,8 @@ export class QueueTraits {
   /** Events that change tables: the DMA API's own stand beside them for the same pages. */
   #maps = 0;
   #unmaps = 0;
+  /** Mappings by the DMA API: a list of many maps is one of them, and one flush where maps are flushed. */
+  #calls = 0;
 
   get commands(): number {
     return this.#commands.reduce((sum, n) => sum + n, 0);
@@ -60,6 +64,7 @@ export class QueueTraits {
 
   mapped(columns: Pick<Columns<'map'>, 'origin' | 'domain'>, count: number): void {
     this.#maps += changes(columns, count);
+    for (let i = 0; i < count; i++) if (columns.origin[i] === ORIGIN.dmaApi) this.#calls++;
   }
 
   unmapped(columns: Pick<Columns<'unmap'>, 'origin' | 'domain'>, count: number): void {
@@ -80,6 +85,16 @@ export class QueueTraits {
     } else if (opcode === SMMUV3_OPCODE.tlbiNhAsid || opcode === SMMUV3_OPCODE.tlbiEl2Asid) this.#wide++;
   }
 
+  /**
+   * Each unmap of a strict system is flushed, and with NpCache each mapping as well: there may be as few flushes for those as the DMA API
+   * made calls, or as many as there are maps.
+   */
+  #lazyAmd(cachingMode: boolean): boolean {
+    if (!cachingMode) return this.#flushes < LAZY_SHARE * this.#unmaps;
+    if (this.#flushes - this.#maps >= LAZY_SHARE * this.#unmaps) return false;
+    return this.#calls === 0 || this.#flushes - this.#calls < HALF * this.#unmaps;
+  }
+
   traits(trace: Trace): InvTraits {
     const { header } = trace;
     const counts = [...this.#commands];
@@ -88,9 +103,7 @@ export class QueueTraits {
     const emulated = header.host.emulated === true || this.#decoded > 0;
     const cachingMode = dialect === DIALECT.virtio || (dialect === DIALECT.amd && emulated);
     const lazy =
-      dialect === DIALECT.smmuv3
-        ? this.#wide > this.#byAddress
-        : dialect === DIALECT.amd && this.#flushes - (cachingMode ? this.#maps : 0) < LAZY_SHARE * this.#unmaps;
+      dialect === DIALECT.smmuv3 ? this.#wide > this.#byAddress : dialect === DIALECT.amd && this.#lazyAmd(cachingMode);
     return {
       context: {
         ...DEFAULT_CONTEXT,
