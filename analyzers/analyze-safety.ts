@@ -1,7 +1,7 @@
 import { IorrError } from '../traces/errors.ts';
 import { hardwareProfile, withSettings } from '../replay/hardware/profiles.ts';
 import { callsHeader } from '../replay/engine/derived-trace.ts';
-import { safetySteps } from '../replay/engine/safety.ts';
+import { analyzeSafety } from '../replay/engine/safety.ts';
 import type { Analysis } from './analysis.ts';
 import { safetyText } from './safety-text.ts';
 
@@ -30,10 +30,7 @@ export const safety: Analysis = {
       });
     }
     const profile = withSettings(hardwareProfile(hardware, callsHeader(trace)), settings);
-    const steps = safetySteps(trace, { hardware: profile, ...(driver === undefined ? {} : { driver }) });
-    for (;;) {
-      const step = steps.next();
-      if (step.done === true) return { result: step.value, text: safetyText(file, step.value) };
-    }
+    const result = analyzeSafety(trace, { hardware: profile, ...(driver === undefined ? {} : { driver }) });
+    return { result, text: safetyText(file, result) };
   },
 };

@@ -9,7 +9,7 @@ import type { StreamName } from '../../traces/schema.ts';
 import { writeAttributed } from './join/attribute.ts';
 import type { OwnerSearch } from './join/attribute.ts';
 import type { Attribution, AttributionReport } from './join/attribution.ts';
-import { createRowCopier } from './join/event-copy.ts';
+import { createRowCopier } from '../../traces/row-copier.ts';
 import { EventCursor } from './join/event-cursor.ts';
 import { joinHeaders, joinTraces } from './join/join.ts';
 import type { JoinReport } from './join/join.ts';

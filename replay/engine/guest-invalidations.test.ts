@@ -11,7 +11,7 @@ import { hardwareProfile } from '../hardware/profiles.ts';
 import { callsHeader, deriveIntents } from './derived-trace.ts';
 import { RecordedCalls } from './recorded-calls.ts';
 import { replayTrace } from './replay.ts';
-import { safetySteps } from './safety.ts';
+import { analyzeSafety } from './safety.ts';
 import type { SafetyResult } from './safety.ts';
 import { verifyIoctl } from './verify-ioctl.ts';
 
@@ -184,11 +184,7 @@ function agreed({ calls }: Vmm): void {
 }
 
 function safetyOf({ calls }: Vmm): SafetyResult {
-  const steps = safetySteps(calls.trace);
-  for (;;) {
-    const step = steps.next();
-    if (step.done === true) return step.value;
-  }
+  return analyzeSafety(calls.trace);
 }
 
 /** Commands of the derived trace, decoded. */

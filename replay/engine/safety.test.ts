@@ -7,50 +7,23 @@ import { STREAM_ID, STREAM_NAMES } from '../../traces/schema.ts';
 import type { Segment } from '../../traces/segment.ts';
 import type { Trace } from '../../traces/trace.ts';
 import { VTD_TYPE, vtdType } from '../../traces/dialects/vtd-fields.ts';
-import { safetySteps } from './safety.ts';
-import type { SafetyResult } from './safety.ts';
+import { cutTrace } from './cut-trace.ts';
+import { analyzeSafety } from './safety.ts';
 
 const CORPUS = join(import.meta.dirname, '../../traces/corpus');
 
 /** The beginning of a trace, to keep the tests short. */
-function beginning(file: string, segments: number): MemoryTrace {
+function beginning(file: string, events: number): MemoryTrace {
   const trace = openTrace(join(CORPUS, file));
   try {
-    const copy = new MemoryTrace(trace.header);
-    const copyRow = createRowCopier(trace, copy);
-    let left = segments;
-    for (const segment of trace.segments()) {
-      if (left-- === 0) break;
-      const row = new Int32Array(STREAM_NAMES.length);
-      for (let i = 0; i < segment.count; i++) {
-        const stream = segment.stream[i] ?? 0;
-        const to = copy.begin(
-          stream,
-          segment.time[i] ?? 0,
-          segment.cpu[i] ?? 0,
-          segment.task[i] ?? 0,
-          segment.source[i],
-        );
-        copyRow(segment, stream, row[stream] ?? 0, to);
-        row[stream] = (row[stream] ?? 0) + 1;
-      }
-    }
-    return copy;
+    return cutTrace(trace, (event) => event < events, false);
   } finally {
     trace.close();
   }
 }
 
-const strict = beginning('vtd-strict-6.12.iorr', 2);
-const lazy = beginning('vtd-lazy-ats-6.12.iorr', 3);
-
-function safetyOf(trace: Trace): SafetyResult {
-  const steps = safetySteps(trace);
-  for (;;) {
-    const step = steps.next();
-    if (step.done === true) return step.value;
-  }
-}
+const strict = beginning('vtd-strict-6.12.iorr', 2 * 65_536);
+const lazy = beginning('vtd-lazy-ats-6.12.iorr', 3 * 65_536);
 
 interface Command {
   readonly event: number;
@@ -112,7 +85,7 @@ function edited(trace: Trace, edits: ReadonlyMap<number, Edit>): MemoryTrace {
 const isFlush = ({ w0Lo }: Command): boolean => vtdType(w0Lo) === VTD_TYPE.iotlb;
 
 describe('strict recording', () => {
-  const clean = safetyOf(strict);
+  const clean = analyzeSafety(strict);
   const flushes = commandsOf(strict).filter(isFlush);
 
   test('has nothing stale, missing, late or redundant', () => {
@@ -126,7 +99,7 @@ describe('strict recording', () => {
   test.each([3, 4001])('command %i that is dropped is missed at its unmap', (n) => {
     const flush = flushes[n];
     if (flush === undefined) throw new Error('the corpus has fewer commands');
-    const result = safetyOf(edited(strict, new Map([[flush.event, 'drop']])));
+    const result = analyzeSafety(edited(strict, new Map([[flush.event, 'drop']])));
     const named = result.findings.filter(({ kind }) => kind === 'missing' || kind === 'late');
     expect(named.length).toBeGreaterThan(0);
     // the unmap is the newest one before the command that has gone
@@ -137,7 +110,7 @@ describe('strict recording', () => {
 
   test('commands that are doubled are wasted and redundant, one for one', () => {
     const twice = [5, 77, 1234].map((n) => flushes[n]?.event ?? -1);
-    const result = safetyOf(edited(strict, new Map(twice.map((event) => [event, 'double']))));
+    const result = analyzeSafety(edited(strict, new Map(twice.map((event) => [event, 'double']))));
     expect(result.wasted).toBe((clean.wasted ?? 0) + 3);
     expect(result.findingsByKind['redundant']).toBe(3);
     // each copy stands behind its original
@@ -151,7 +124,7 @@ describe('strict recording', () => {
       const flush = flushes[n];
       if (flush === undefined) throw new Error('the corpus has fewer commands');
       const unmap = newestUnmapBefore(flush.event);
-      const result = safetyOf(edited(strict, new Map([[flush.event, { delayTo: flush.time + delayNs }]])));
+      const result = analyzeSafety(edited(strict, new Map([[flush.event, { delayTo: flush.time + delayNs }]])));
       // it ends with the delayed command, or sooner where another names the page or it is mapped again
       for (const finding of result.findings) {
         expect(finding.unmap).toBe(unmap);
@@ -183,7 +156,7 @@ describe('strict recording', () => {
 
 describe('lazy recording with device TLBs', () => {
   test('waits for its flushes, and for those of device TLBs', () => {
-    const result = safetyOf(lazy);
+    const result = analyzeSafety(lazy);
     expect(result.findingsByKind).toMatchObject({ stale: 0, missing: 0, late: 0 });
     expect(result.unflushed?.ns.p50).toBeGreaterThan(1_000_000);
     expect(result.unflushedDevices?.pages.covered).toBeGreaterThan(0);
@@ -193,7 +166,7 @@ describe('lazy recording with device TLBs', () => {
   test('a flush that is dropped shows as pages mapped again before any command', () => {
     const flushes = commandsOf(lazy).filter(isFlush);
     const dropped = new Map(flushes.slice(2, 8).map(({ event }) => [event, 'drop' as const]));
-    const result = safetyOf(edited(lazy, dropped));
+    const result = analyzeSafety(edited(lazy, dropped));
     expect(result.findingsByKind['missing']).toBeGreaterThan(0);
   });
 });

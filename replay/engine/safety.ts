@@ -84,18 +84,15 @@ const COLUMNS = {
 
 /**
  * Plays a trace as recorded beside two oracles: the page tables, which tell what is cached and should not be, and the ledger of
- * unmaps, which tells what no command has named. In steps of a segment, that yield the number of events done.
+ * unmaps, which tells what no command has named.
  */
-export function* safetySteps(recording: Trace, options: SafetyOptions = {}): Generator<number, SafetyResult> {
+export function analyzeSafety(recording: Trace, options: SafetyOptions = {}): SafetyResult {
   const derived = deriveIntents(recording, options.driver);
   const trace = derived ?? recording;
   const profile = options.hardware ?? hardwareProfile('auto', trace.header);
   const ofGuests = derived !== undefined && derived.derivation.commands > 0;
   const run = new SafetyRun(profile, ofGuests, judgesUnmaps(trace, profile) && derived === undefined);
-  for (const segment of trace.segments({ columns: COLUMNS, reuse: true })) {
-    run.segment(segment);
-    yield segment.firstEvent + segment.count;
-  }
+  for (const segment of trace.segments({ columns: COLUMNS, reuse: true })) run.segment(segment);
   return run.finish(trace, derived === undefined ? [] : derivationCaveats(derived));
 }
 

@@ -3,7 +3,7 @@ import type { Segment } from '../../../traces/segment.ts';
 import type { EventSink, ReadPlan, Trace } from '../../../traces/trace.ts';
 import { concludeOwners } from './attribution.ts';
 import type { Attribution, AttributionOptions } from './attribution.ts';
-import { createRowCopier } from './event-copy.ts';
+import { createRowCopier } from '../../../traces/row-copier.ts';
 import { EventCursor } from './event-cursor.ts';
 import { GuestEvidence } from './guest-evidence.ts';
 

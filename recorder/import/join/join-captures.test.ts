@@ -14,7 +14,7 @@ import { decompress } from '../decompress.ts';
 import { HEAD_BYTES } from '../importer.ts';
 import { detectImporter } from '../importers.ts';
 import { attributeTrace } from './attribute.ts';
-import { createRowCopier } from './event-copy.ts';
+import { createRowCopier } from '../../../traces/row-copier.ts';
 import { EventCursor } from './event-cursor.ts';
 import { joinHeaders, joinTraces } from './join.ts';
 import type { JoinOptions, JoinReport } from './join.ts';

@@ -14,7 +14,7 @@ import { LEAST_ACCESS_PAIRS, pairAccesses } from './access-clock.ts';
 import type { AccessClock } from './access-clock.ts';
 import { nativeLog, readCommands } from './commands.ts';
 import type { Fingerprints } from './commands.ts';
-import { createRowCopier } from './event-copy.ts';
+import { createRowCopier } from '../../../traces/row-copier.ts';
 import type { EventCursor } from './event-cursor.ts';
 import { GuestEvidence } from './guest-evidence.ts';
 import { IntList } from './int-list.ts';

@@ -1,1 +1,0 @@
-export { createRowCopier } from '../../../traces/row-copier.ts';
