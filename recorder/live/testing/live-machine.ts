@@ -12,7 +12,8 @@ const CLI = join(import.meta.dirname, '../../../dist/cli.js');
 const UNSHARE = 'unshare';
 /** A command that hangs is ended. */
 const TIMEOUT_MS = 60_000;
-const WITH_TRACEFS = 'mount -t tracefs nodev /sys/kernel/tracing && exec "$@"';
+const WITH_TRACEFS =
+  'test -d /sys/kernel/tracing/instances || mount -t tracefs nodev /sys/kernel/tracing; test -d /sys/kernel/tracing/instances && exec "$@"';
 
 function inNamespace(program: string, args: readonly string[]): readonly string[] {
   return ['-m', '--propagation', 'private', 'sh', '-c', WITH_TRACEFS, 'sh', program, ...args];
