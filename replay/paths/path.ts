@@ -14,9 +14,9 @@ export interface Path {
   /** Named knobs, in the units that they say, with where their values come from. */
   readonly parameters: readonly ProfileParameter[];
   /** What the driver at the near end sees of its IOMMU; as on the bare machine where a path does not say. */
-  context?(context: DesignContext): DesignContext;
+  readonly context?: (context: DesignContext) => DesignContext;
   /** Why there is no such path for these commands; undefined if there is. */
-  impossible?(context: DesignContext): string | undefined;
+  readonly impossible?: (context: DesignContext) => string | undefined;
   create(parameter: (name: string) => number): PathRoute;
 }
 
