@@ -7,10 +7,13 @@ import { costsOf } from '../costs/cost-profile.ts';
 import type { CostProfile } from '../costs/cost-profile.ts';
 import { designParameterTable } from '../designs/designs.ts';
 import type { HardwareProfile } from '../hardware/profile.ts';
+import { native } from '../paths/native.ts';
+import { findPath, pathParameterTable } from '../paths/paths.ts';
+import { NATIVE_ROUTE } from '../paths/path.ts';
 import type { CompareResult } from '../results.ts';
 import { compareCaveats } from './compare-caveats.ts';
 import { RECORDED } from './compare-group.ts';
-import type { GroupRow, GroupSpec } from './compare-group.ts';
+import type { GroupRow, GroupSpec, RowSpec } from './compare-group.ts';
 import { inlineFeeder, pooledFeeder } from './compare-pool.ts';
 import { derivationCaveats, deriveIntents } from './derived-trace.ts';
 import type { DerivedTrace } from './derived-trace.ts';
@@ -23,6 +26,8 @@ import { REPLAY_COLUMNS } from './replay.ts';
 export interface CompareOptions {
   /** Names of the registry, in the order of the rows. */
   readonly designs: readonly string[];
+  /** Names of the registry of paths; each design has a row on each. Default: `native`. */
+  readonly paths?: readonly string[];
   readonly hardware: HardwareProfile;
   readonly profile: CostProfile;
   /** Driver under VFIO devices by whose rules ioctls are carried out, of a trace that has nothing else. */
@@ -74,6 +79,7 @@ export async function compareTrace(recording: Trace, options: CompareOptions): P
   const run: RunOptions = {
     hardware: options.hardware,
     costs: costsOf(options.profile),
+    route: NATIVE_ROUTE,
     access,
     seed: options.seed ?? 1,
     context: contextOn(options.hardware, traits.context),
@@ -81,10 +87,15 @@ export async function compareTrace(recording: Trace, options: CompareOptions): P
     rangeFlushes: traits.rangeFlushes,
     parameters: options.parameters ?? new Map(),
   };
-  const names = [...(traits.commands > 0 ? [RECORDED] : []), ...options.designs];
-  const walked = await walk(trace, split(names, run, options.jobs ?? 1), options);
+  const paths = options.paths ?? [native.name];
+  for (const path of paths) refuseImpossible(path, run);
+  const asked: readonly RowSpec[] = [
+    ...(traits.commands > 0 ? [{ design: RECORDED, path: native.name }] : []),
+    ...options.designs.flatMap((design) => paths.map((path) => ({ design, path }))),
+  ];
+  const walked = await walk(trace, split(asked, run, options.jobs ?? 1), options);
   if (walked === undefined) return undefined;
-  const rows = names.map((_, i) => rowOf(walked.rows, i));
+  const rows = asked.map((_, i) => rowOf(walked.rows, i));
   const recorded = rows.flatMap((row) => ('recorded' in row ? [row.recorded] : []))[0] ?? null;
   const designs = rows.flatMap((row) => ('recorded' in row ? [] : [row]));
   return {
@@ -100,8 +111,10 @@ export async function compareTrace(recording: Trace, options: CompareOptions): P
       ...options.hardware.parameters,
       ...options.profile.parameters,
       ...designParameterTable(options.designs, run.parameters),
+      ...pathParameterTable(paths, run.parameters),
     ],
     caveats: [
+      ...paths.flatMap((path) => whatIfOf(path)),
       ...(derived === undefined ? [] : derivationCaveats(derived)),
       ...compareCaveats(trace, {
         access,
@@ -119,13 +132,26 @@ function allDomains({ derivation }: DerivedTrace): ReadonlySet<DomainId> {
   return new Set(derivation.domains);
 }
 
-/** Deals the rows out to as many groups as there are jobs. */
-function split(names: readonly string[], options: RunOptions, jobs: number): readonly GroupSpec[] {
-  const groups = Math.max(1, Math.min(Math.floor(jobs), names.length));
-  return Array.from({ length: groups }, (_, g) => ({ names: names.filter((_name, i) => i % groups === g), options }));
+function refuseImpossible(name: string, { context, hardware }: RunOptions): void {
+  const reason = findPath(name).impossible?.(context);
+  if (reason === undefined) return;
+  throw new IorrError('USAGE', `--paths ${name}: ${reason}; the hardware is ${hardware.name}`, {
+    hint: 'leave it out, or name other hardware with --hardware',
+  });
 }
 
-/** Undoes the dealing: row i of the names is in group i mod n. */
+function whatIfOf(name: string): readonly string[] {
+  const { whatIf } = findPath(name);
+  return whatIf === undefined ? [] : [`path ${name} is a what-if: ${whatIf}`];
+}
+
+/** Deals the rows out to as many groups as there are jobs. */
+function split(rows: readonly RowSpec[], options: RunOptions, jobs: number): readonly GroupSpec[] {
+  const groups = Math.max(1, Math.min(Math.floor(jobs), rows.length));
+  return Array.from({ length: groups }, (_, g) => ({ rows: rows.filter((_row, i) => i % groups === g), options }));
+}
+
+/** Undoes the dealing: row i of those asked for is in group i mod n. */
 function rowOf(groups: readonly (readonly GroupRow[])[], i: number): GroupRow {
   const row = groups[i % groups.length]?.[Math.floor(i / groups.length)];
   if (row === undefined) throw new RangeError(`no row ${i}`);

@@ -20,6 +20,7 @@ import type { HardwareProfile } from '../hardware/profile.ts';
 import { MAP_RESULT, UNMAP_RESULT } from '../model/machine.ts';
 import type { Machine } from '../model/machine.ts';
 import { createMachine } from '../model/create-machine.ts';
+import type { PathRoute } from '../paths/path.ts';
 import type { DesignResult } from '../results.ts';
 import { AddressReuse } from './address-reuse.ts';
 import type { ApplyCommand } from './command-queue.ts';
@@ -42,6 +43,7 @@ export const COMPARE_COLUMNS = {
 export interface RunOptions {
   readonly hardware: HardwareProfile;
   readonly costs: Costs;
+  readonly route: PathRoute;
   /** `recorded` or the name of an access model. */
   readonly access: string;
   readonly seed: number;
@@ -85,6 +87,7 @@ const NAMELESS_RID = 0x40000000;
 /** One design on one machine, driven by the intents of a trace, one call per segment. */
 export class DesignRun {
   readonly name: string;
+  readonly #path: string;
   readonly #options: RunOptions;
   readonly #machine: Machine;
   readonly #reuse: AddressReuse;
@@ -126,7 +129,7 @@ export class DesignRun {
     this.#machine = machine;
     this.#reuse = new AddressReuse(parameterOf(options.hardware, 'page-table.levels'));
     this.#dialect = dialectById(options.context.dialect) ?? vtdDialect;
-    this.#submission = new Submission(options.costs, this.#reuse, this.#dialect);
+    this.#submission = new Submission(options.costs, options.route, this.#reuse, this.#dialect);
     this.#design = factory.create(this.#submission, options.context, designParameters(factory, options.parameters));
     this.#teardown = createFlush(this.#submission, options.context, this.#going);
     this.#unmanaged = new Set(options.unmanaged);
@@ -194,8 +197,8 @@ export class DesignRun {
       commandsByType,
       syncs: submission.syncs,
       doorbells: submission.doorbells,
-      exits: 0,
-      ioctls: 0,
+      exits: submission.exits,
+      ioctls: submission.ioctls,
       cpuNs: Math.round(submission.cpuNs),
       stallNs: Math.round(submission.stallNs),
       iotlb: accesses ? counts.iotlb : null,
@@ -297,7 +300,7 @@ export class DesignRun {
     // VT-d's tags are traced, and may come behind the first mappings
     if (this.#dialect.id !== DIALECT.vtd) this.#tagIfNew(domain);
     const replaced = (done & MAP_RESULT.freedTable) !== 0;
-    this.#submission.from(cpu, time);
+    this.#submission.from(cpu, time + this.#submission.take(this.#options.route.map));
     this.#design.map({
       domain,
       first,
@@ -349,7 +352,7 @@ export class DesignRun {
     const { costs } = this.#options;
     const spent = Math.round(costs['cpu.unmap'] + pages * costs['cpu.unmap-page']);
     this.#submission.spend(spent);
-    this.#submission.from(cpu, time + spent);
+    this.#submission.from(cpu, time + spent + this.#submission.take(this.#options.route.unmap));
     this.#design.unmap({ domain, first, last: first + pages - 1, freedTable, cpu, task, time });
     const unmanaged = this.#unmanaged.has(domain);
     if (unmanaged) this.#unmanagedUnmaps++;

@@ -3,6 +3,7 @@ import { DIALECT } from '../../traces/schema.ts';
 import type { DomainId, Nanoseconds, PageNumber } from '../../traces/units.ts';
 import type { Costs } from '../costs/cost-profile.ts';
 import type { CommandEmitter } from '../designs/design.ts';
+import type { PathRoute, PathStep } from '../paths/path.ts';
 import type { AddressReuse } from './address-reuse.ts';
 import { COMMAND_WORDS, CommandQueue } from './command-queue.ts';
 import type { ApplyCommand } from './command-queue.ts';
@@ -22,10 +23,13 @@ export class Submission implements CommandEmitter {
   commands = 0;
   syncs = 0;
   doorbells = 0;
+  exits = 0;
+  ioctls = 0;
   cpuNs = 0;
   stallNs = 0;
   readonly byType: Int32Array;
   readonly #costs: Costs;
+  readonly #route: PathRoute;
   readonly #dialect: CommandDialect;
   /** By type: 1 if it goes on to a device's TLB. */
   readonly #deviceTlb: Uint8Array;
@@ -42,8 +46,9 @@ export class Submission implements CommandEmitter {
   /** Earliest of the armed timers. */
   nextTimer: Nanoseconds = Number.POSITIVE_INFINITY;
 
-  constructor(costs: Costs, reuse: AddressReuse, dialect: CommandDialect) {
+  constructor(costs: Costs, route: PathRoute, reuse: AddressReuse, dialect: CommandDialect) {
     this.#costs = costs;
+    this.#route = route;
     this.#reuse = reuse;
     this.#dialect = dialect;
     this.byType = new Int32Array(dialect.typeNames.length);
@@ -77,6 +82,14 @@ export class Submission implements CommandEmitter {
     this.cpuNs += ns;
   }
 
+  /** A driver mapped or unmapped something: `step` is what the path adds to that. Returns how long it takes, in ns. */
+  take(step: PathStep): Nanoseconds {
+    this.exits += step.exits;
+    this.ioctls += step.ioctls;
+    this.cpuNs += step.ns;
+    return step.ns;
+  }
+
   command(
     _unit: number,
     w0Lo: number,
@@ -107,36 +120,53 @@ export class Submission implements CommandEmitter {
 
   submit(unit: number): void {
     // requests say themselves when they are done; elsewhere one more command does
-    this.#hand(unit, this.#dialect.completion < 0 ? 0 : 1);
-    const costs = this.#costs;
-    const queue = this.#queueOf(unit);
+    const queue = this.#hand(unit, this.#dialect.completion < 0 ? 0 : 1);
     const submitted = this.#now;
-    const done = queue.freeAt + costs['queue.wait'];
-    queue.freeAt = done;
+    const done = this.#complete(queue);
     if (this.#cpu >= 0) this.#waits.set(this.#cpu, { until: done, queue, last: queue.pushed });
-    this.#now = done;
     this.syncs++;
     this.stallNs += done - submitted;
-    this.cpuNs += done - submitted;
   }
 
   publish(unit: number): void {
     this.#hand(unit, 0);
   }
 
-  /** Writes the batch and `waits` wait commands into the queue; `now` moves on to when the CPU has done so. */
-  #hand(unit: number, waits: number): void {
-    const costs = this.#costs;
+  /**
+   * Takes the batch and `waits` wait commands to the hardware, as many commands at once as the path can; the wait goes with the
+   * last. `now` moves on to when the CPU has done so.
+   */
+  #hand(unit: number, waits: number): CommandQueue {
+    const { handOver, most } = this.#route;
     const count = this.#count;
     this.#count = 0;
     const queue = this.#queueOf(unit);
     const ready = this.#cpu < 0 ? this.#now : Math.max(this.#now, this.#waits.get(this.#cpu)?.until ?? 0);
+    this.#now = ready;
+    let from = 0;
+    while (count - from > most) {
+      this.#handOver(queue, from, most, 0);
+      // a call returns when the hardware has done what it was given
+      if (handOver.ioctls === 1) this.#complete(queue);
+      from += most;
+    }
+    this.#handOver(queue, from, count - from, waits);
+    return queue;
+  }
+
+  /** Commands `from` to `from + count` of the batch, in one go. */
+  #handOver(queue: CommandQueue, from: number, count: number, waits: number): void {
+    const costs = this.#costs;
+    const route = this.#route;
     // drivers/iommu/amd/iommu.c writes the tail behind each command, all others once
     const doorbells = this.#dialect.id === DIALECT.amd ? count + waits : 1;
-    const written = (count + waits) * costs['cpu.command'] + doorbells * costs['cpu.doorbell'];
-    const submitted = ready + written;
+    const written =
+      (count + waits) * (costs['cpu.command'] + route.commandNs) +
+      doorbells * (costs['cpu.doorbell'] + route.doorbell.ns) +
+      route.handOver.ns;
+    const submitted = this.#now + written;
     let done = Math.max(submitted + costs['queue.fetch'], queue.freeAt);
-    for (let i = 0; i < count; i++) {
+    for (let i = from; i < from + count; i++) {
       const at = COMMAND_WORDS * i;
       const type = this.#dialect.typeNumber(this.#batch[at]!, this.#batch[at + 1]!); // i is in range
       done += this.#deviceTlb[type] === 1 ? costs['queue.device-tlb'] : costs['queue.iotlb'];
@@ -147,14 +177,28 @@ export class Submission implements CommandEmitter {
     this.#now = submitted;
     this.commands += count;
     this.doorbells += doorbells;
+    this.exits += doorbells * route.doorbell.exits + route.handOver.exits;
+    this.ioctls += doorbells * route.doorbell.ioctls + route.handOver.ioctls;
     this.cpuNs += written;
   }
 
+  /** The CPU waits until a queue has done all that it was given, and sees it. Returns when. */
+  #complete(queue: CommandQueue): Nanoseconds {
+    const done = queue.freeAt + this.#costs['queue.wait'] + this.#route.waitNs;
+    queue.freeAt = done;
+    this.cpuNs += done - this.#now;
+    this.#now = done;
+    return done;
+  }
+
+  /** CPU c writes the unit's queue c mod queues; a timer the first. */
   #queueOf(unit: number): CommandQueue {
-    let queue = this.#queues.get(unit);
+    const { queues } = this.#route;
+    const key = unit * queues + (queues === 1 || this.#cpu < 0 ? 0 : this.#cpu % queues);
+    let queue = this.#queues.get(key);
     if (queue === undefined) {
       queue = new CommandQueue();
-      this.#queues.set(unit, queue);
+      this.#queues.set(key, queue);
       this.#queueList.push(queue);
     }
     return queue;
