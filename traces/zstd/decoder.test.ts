@@ -1,8 +1,10 @@
+import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import * as zlib from 'node:zlib';
 import fc from 'fast-check';
 import { decompress as reference } from 'fzstd';
 import { describe, expect, test } from 'vitest';
+import { Random } from '../random.ts';
 import { ZstdDecoder } from './decoder.ts';
 
 const FIXTURE = readFileSync(new URL('../../recorder/import/fixtures/qemu-iso-hits.log.zst', import.meta.url));
@@ -108,6 +110,31 @@ describe('zstd', () => {
       { numRuns: 3000, seed: 3 },
     );
     expect(damaged).toBeGreaterThan(2900);
+  });
+
+  const command = spawnSync('zstd', ['--version']).status === 0;
+  test.skipIf(!command)('what the zstd command writes at any level (skipped: no zstd command here)', () => {
+    const random = new Random(11);
+    /** Next byte of a text of so many bytes: noise, few symbols, short periods, old text again and again, long runs. */
+    const kinds: readonly ((text: Uint8Array, at: number) => number)[] = [
+      () => random.below(256),
+      () => random.below(4),
+      (_text, at) => at % (1 + ((at >> 12) % 3)),
+      (text, at) => (at < 400 || random.below(20) === 0 ? random.below(60) : text[at - (at % 7 < 5 ? 3 : 350)]!),
+      (_text, at) => at >> 9,
+    ];
+    for (const next of kinds) {
+      for (const length of [1, 300, 300_000]) {
+        const plain = new Uint8Array(length);
+        for (let i = 0; i < length; i++) plain[i] = next(plain, i);
+        for (const level of ['--fast=5', '-3', '-19']) {
+          const { stdout } = spawnSync('zstd', [level, '-c', '-q'], { input: plain, maxBuffer: 2 ** 24 });
+          const { bytes, damage } = decode(stdout);
+          expect(damage).toBeUndefined();
+          expect(bytes.equals(plain)).toBe(true);
+        }
+      }
+    }
   });
 
   const encode = 'zstdCompressSync' in zlib ? (zlib.zstdCompressSync as (bytes: Uint8Array) => Uint8Array) : undefined;

@@ -1,6 +1,5 @@
 import { PADDING, ZstdDamage } from './bits.ts';
-import { decodeHuffman, readHuffman } from './huffman.ts';
-import type { HuffmanTable } from './huffman.ts';
+import { HuffmanTable, decodeFourStreams, decodeStream } from './huffman.ts';
 
 /** Largest content of a block (RFC 8878 3.1.1.2.4). */
 export const MAX_BLOCK_BYTES = 128 * 1024;
@@ -8,12 +7,14 @@ export const MAX_BLOCK_BYTES = 128 * 1024;
 /** The literals of a block, and the tree that the next block may use again. */
 export class Literals {
   readonly bytes = new Uint8Array(MAX_BLOCK_BYTES + PADDING);
+  readonly view = new DataView(this.bytes.buffer);
   count = 0;
-  #tree: HuffmanTable | undefined;
+  readonly #tree = new HuffmanTable();
+  #hasTree = false;
 
   /** A new frame knows no tree. */
   reset(): void {
-    this.#tree = undefined;
+    this.#hasTree = false;
   }
 
   /** Reads the literals section (RFC 8878 3.1.1.3.1) from `[start, end)`; returns where the sequences begin. */
@@ -55,30 +56,16 @@ export class Literals {
     let from = start + header;
     const stop = from + coded;
     if (stop > end) throw new ZstdDamage('literals are cut');
-    if (!again) {
-      const { table, end: after } = readHuffman(block, view, from, stop);
-      this.#tree = table;
-      from = after;
-    }
     const tree = this.#tree;
-    if (tree === undefined) throw new ZstdDamage('Huffman tree of no earlier block');
-    if (format === 0) decodeHuffman(tree, view, from, stop, this.bytes, 0, count);
-    else this.#readStreams(tree, view, from, stop);
-    return stop;
-  }
-
-  /** Four streams behind a table of three sizes; each but the last gives a quarter of the literals, rounded up. */
-  #readStreams(tree: HuffmanTable, view: DataView, start: number, end: number): void {
-    if (start + 6 > end) throw new ZstdDamage('literals are cut');
-    const quarter = (this.count + 3) >> 2;
-    let from = start + 6;
-    for (let stream = 0; stream < 4; stream++) {
-      const stop = stream === 3 ? end : from + view.getUint16(start + stream * 2, true);
-      if (stop > end || quarter * stream > this.count) throw new ZstdDamage('literals are cut');
-      const to = stream === 3 ? this.count : Math.min(this.count, quarter * (stream + 1));
-      decodeHuffman(tree, view, from, stop, this.bytes, quarter * stream, to);
-      from = stop;
+    if (!again) {
+      // A tree that turns out to be damaged ends the frame.
+      from = tree.read(block, view, from, stop);
+      this.#hasTree = true;
     }
+    if (!this.#hasTree) throw new ZstdDamage('Huffman tree of no earlier block');
+    if (format === 0) decodeStream(tree, block, view, from, stop, this.bytes, 0, count);
+    else decodeFourStreams(tree, block, view, from, stop, this.bytes, count);
+    return stop;
   }
 
   #setCount(count: number): void {
