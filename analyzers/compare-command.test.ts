@@ -57,7 +57,7 @@ async function run(args: readonly string[], options: Record<string, unknown>, si
     signal: signal ?? new AbortController().signal,
     progress: () => ({ update: () => undefined, stop: () => undefined }),
   };
-  const defaults = { designs: 'linux-strict,linux-lazy', hardware: 'auto', profile: 'auto', seed: '1', jobs: '1' };
+  const defaults = { designs: 'linux-strict,linux-lazy', paths: 'native', hardware: 'auto', profile: 'auto', seed: '1', jobs: '1' };
   const code = await compareCommand.run({ args, options: { ...defaults, ...options }, io });
   return { code, out, err };
 }
@@ -73,6 +73,7 @@ describe('compare command', () => {
     expect(document.command).toBe('compare');
     expect(document.options).toEqual({
       designs: ['linux-strict', 'linux-lazy'],
+      paths: ['native'],
       hardware: 'vtd-64x4',
       profile: 'generic-server',
       access: 'recorded',

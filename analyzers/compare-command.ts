@@ -7,6 +7,8 @@ import { DESIGNS, findDesign } from '../replay/designs/designs.ts';
 import { compareTrace } from '../replay/engine/compare.ts';
 import { applySettings } from '../replay/engine/compare-settings.ts';
 import { callsHeader } from '../replay/engine/derived-trace.ts';
+import type { Path } from '../replay/paths/path.ts';
+import { PATHS, findPath } from '../replay/paths/paths.ts';
 import { nearest } from '../traces/nearest.ts';
 import { HARDWARE, hardwareProfile } from '../replay/hardware/profiles.ts';
 import type { CommandInvocation, CommandSpec } from '../traces/command.ts';
@@ -36,6 +38,13 @@ function designsOf(text: string): readonly DesignFactory[] {
       hint: near === undefined ? 'iorr compare --help lists them' : `did you mean '${near}'?`,
     });
   });
+}
+
+/** The paths of `a,b,c`, each once. Throws `USAGE`. */
+function pathsOf(text: string): readonly Path[] {
+  const names = [...new Set(text.split(',').map((name) => name.trim()))].filter((name) => name !== '');
+  if (names.length > 0) return names.map(findPath);
+  throw new IorrError('USAGE', '--paths names none', { hint: 'for example --paths native,trapped,direct-queue' });
 }
 
 function wholeNumber(options: CommandInvocation['options'], name: string, low: number, high: number): number {
@@ -78,6 +87,11 @@ export const compareCommand: CommandSpec = {
       default: DEFAULT_DESIGNS,
     },
     {
+      flags: '--paths <names>',
+      description: `ways of the commands to the hardware, with commas; each design has a row on each: ${PATHS.map(({ name, summary }) => `${name} (${summary})`).join('; ')}`,
+      default: 'native',
+    },
+    {
       flags: '--hardware <name>',
       description: "whose caches: 'auto' is QEMU's where QEMU emulated the IOMMU, else a generic server",
       default: 'auto',
@@ -114,12 +128,17 @@ export const compareCommand: CommandSpec = {
       does: 'and with pictures',
     },
     { command: 'iorr compare guest.iorr --access ring --json | jq .result.designs', does: 'a trace without DMA' },
+    {
+      command: 'iorr compare guest.iorr --designs linux-strict --paths trapped,ioctl-n,direct-queue',
+      does: "a guest's ways to the hardware",
+    },
     { command: 'iorr compare run.iorr --set linux-lazy.timeout=1', does: 'flush queues that time out sooner' },
   ],
   async run({ args, options, io }) {
     const file = args[0];
     if (file === undefined) throw new IorrError('USAGE', 'a trace expected', { hint: 'iorr compare run.iorr' });
     const designs = designsOf(String(options['designs']));
+    const paths = pathsOf(String(options['paths']));
     const seed = wholeNumber(options, 'seed', 0, Number.MAX_SAFE_INTEGER);
     const jobs = options['jobs'] === undefined ? availableParallelism() : wholeNumber(options, 'jobs', 1, MOST_JOBS);
     const settings = Array.isArray(options['set']) ? options['set'].map(String) : [];
@@ -132,12 +151,13 @@ export const compareCommand: CommandSpec = {
     try {
       const named = hardwareProfile(String(options['hardware']), callsHeader(trace));
       const costs = costProfile(String(options['profile']), trace.header);
-      const { hardware, profile, parameters } = applySettings(settings, named, costs, designs);
+      const { hardware, profile, parameters } = applySettings(settings, named, costs, [...designs, ...paths]);
       const page = typeof options['html'] === 'string' ? options['html'] : undefined;
       const output = page === undefined ? undefined : openOutput(page);
       try {
         const result = await compareTrace(trace, {
           designs: designs.map((design) => design.name),
+          paths: paths.map((path) => path.name),
           hardware,
           profile,
           parameters,
@@ -155,6 +175,7 @@ export const compareCommand: CommandSpec = {
           input: [describeInput(file, trace, trace.bytes)],
           options: {
             designs: designs.map((design) => design.name),
+            paths: paths.map((path) => path.name),
             hardware: hardware.name,
             profile: profile.name,
             access: result.access,

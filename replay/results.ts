@@ -116,6 +116,14 @@ export interface ReplayResult {
   readonly eventsPerSecond: number;
 }
 
+/** Commands of a guest that did not reach the hardware. */
+export interface HostListCounts {
+  /** Refused, and told to the guest. */
+  readonly refused: number;
+  /** Acknowledged to the guest and never issued: 0 on a correct path. */
+  readonly unissued: number;
+}
+
 export interface DesignResult {
   readonly name: string;
   readonly path: string;
@@ -126,6 +134,8 @@ export interface DesignResult {
   readonly doorbells: number;
   readonly exits: number;
   readonly ioctls: number;
+  /** What a host that carries out lists refused; null on paths without one. */
+  readonly lists: HostListCounts | null;
   readonly cpuNs: Nanoseconds;
   readonly stallNs: Nanoseconds;
   readonly iotlb: IotlbCounts | null;
@@ -137,7 +147,7 @@ export interface DesignResult {
 
 /** What a recording can show of itself: null is what no source of it could see. */
 export interface RecordedResult
-  extends Omit<DesignResult, 'syncs' | 'doorbells' | 'exits' | 'ioctls' | 'cpuNs' | 'stallNs'> {
+  extends Omit<DesignResult, 'syncs' | 'doorbells' | 'exits' | 'ioctls' | 'lists' | 'cpuNs' | 'stallNs'> {
   readonly syncs: number | null;
   readonly doorbells: number | null;
   readonly exits: number | null;

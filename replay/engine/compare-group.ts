@@ -8,9 +8,15 @@ import { RecordedRun } from './recorded-run.ts';
 /** Name that stands for the trace's own commands among the designs of a group. */
 export const RECORDED = 'recorded';
 
+/** One row that was asked for: a design on a path, or `RECORDED`. */
+export interface RowSpec {
+  readonly design: string;
+  readonly path: string;
+}
+
 /** What one worker does: some of the rows of a comparison. Plain data. */
 export interface GroupSpec {
-  readonly names: readonly string[];
+  readonly rows: readonly RowSpec[];
   readonly options: RunOptions;
 }
 
@@ -26,8 +32,8 @@ export class CompareGroup {
   constructor(spec: GroupSpec) {
     const { hardware, access, seed } = spec.options;
     const accesses = access === 'recorded' ? undefined : { factory: accessModel(access), seed };
-    this.#runs = spec.names.map((name) =>
-      name === RECORDED ? new RecordedRun(hardware, accesses) : new DesignRun(name, spec.options),
+    this.#runs = spec.rows.map(({ design, path }) =>
+      design === RECORDED ? new RecordedRun(hardware, accesses) : new DesignRun(design, path, spec.options),
     );
   }
 
@@ -35,7 +41,7 @@ export class CompareGroup {
     for (const run of this.#runs) run.segment(segment);
   }
 
-  /** Rows in the order of the spec's names. */
+  /** Rows in the order of the spec's. */
   finish(): readonly GroupRow[] {
     return this.#runs.map((run) => (run instanceof RecordedRun ? { recorded: run.finish() } : run.finish()));
   }

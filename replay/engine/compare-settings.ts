@@ -1,6 +1,5 @@
 import { IorrError } from '../../traces/errors.ts';
 import type { CostProfile } from '../costs/cost-profile.ts';
-import type { DesignFactory } from '../designs/design.ts';
 import { nearest } from '../../traces/nearest.ts';
 import type { HardwareProfile } from '../hardware/profile.ts';
 import { withSettings } from '../hardware/profiles.ts';
@@ -10,28 +9,30 @@ import type { ProfileParameter } from '../results.ts';
 export interface CompareSettings {
   readonly hardware: HardwareProfile;
   readonly profile: CostProfile;
-  /** Values of design parameters that were set. */
+  /** Values of parameters of designs and paths that were set. */
   readonly parameters: ReadonlyMap<string, number>;
 }
 
-/** Ranges by the end of a design parameter's name; what is not listed takes 0 to 2^31 - 1. */
+/** Ranges by the end of a parameter's name; what is not listed takes 0 to 2^31 - 1. */
 const RANGES: { readonly [ending: string]: readonly [number, number] } = {
   size: [2, 1 << 20],
   timeout: [1, 600_000],
   hz: [1, 10_000],
+  queues: [1, 1024],
 };
 
 /**
- * Applies `name=value` settings (several with commas) to whoever has the name: the cost profile, one of the designs, or the
- * hardware. Throws `USAGE` for a name that none has, a value out of range, or no number.
+ * Applies `name=value` settings (several with commas) to whoever has the name: the cost profile, one of the designs or paths,
+ * or the hardware. Throws `USAGE` for a name that none has, a value out of range, or no number.
  */
 export function applySettings(
   settings: readonly string[],
   hardware: HardwareProfile,
   profile: CostProfile,
-  designs: readonly DesignFactory[],
+  /** Designs and paths. */
+  parts: readonly { readonly parameters: readonly ProfileParameter[] }[],
 ): CompareSettings {
-  const ofDesigns = designs.flatMap((design) => design.parameters);
+  const named = parts.flatMap((part) => part.parameters);
   const others: string[] = [];
   const parameters = new Map<string, number>();
   let costs = profile.parameters;
@@ -44,11 +45,11 @@ export function applySettings(
         (parameter): ProfileParameter =>
           parameter.name === name ? { ...parameter, value, source: 'set by the user', standing: 'assumed' } : parameter,
       );
-    } else if (ofDesigns.some((parameter) => parameter.name === name)) {
+    } else if (named.some((parameter) => parameter.name === name)) {
       const ending = name.slice(name.lastIndexOf('.') + 1);
       parameters.set(name, numberIn(setting, name, text, RANGES[ending] ?? [0, 0x7fff_ffff]));
     } else {
-      const known = [...costs, ...ofDesigns].map((parameter) => parameter.name);
+      const known = [...costs, ...named].map((parameter) => parameter.name);
       const near = nearest(name, known);
       const hardwareHas = hardware.parameters.some((parameter) => parameter.name.endsWith(name));
       if (near !== undefined && !hardwareHas) {

@@ -9,7 +9,6 @@ import { designParameterTable } from '../designs/designs.ts';
 import type { HardwareProfile } from '../hardware/profile.ts';
 import { native } from '../paths/native.ts';
 import { findPath, pathParameterTable } from '../paths/paths.ts';
-import { NATIVE_ROUTE } from '../paths/path.ts';
 import type { CompareResult } from '../results.ts';
 import { compareCaveats } from './compare-caveats.ts';
 import { RECORDED } from './compare-group.ts';
@@ -79,7 +78,7 @@ export async function compareTrace(recording: Trace, options: CompareOptions): P
   const run: RunOptions = {
     hardware: options.hardware,
     costs: costsOf(options.profile),
-    route: NATIVE_ROUTE,
+    interrupts: traits.interrupts,
     access,
     seed: options.seed ?? 1,
     context: contextOn(options.hardware, traits.context),

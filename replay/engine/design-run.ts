@@ -21,6 +21,7 @@ import { MAP_RESULT, UNMAP_RESULT } from '../model/machine.ts';
 import type { Machine } from '../model/machine.ts';
 import { createMachine } from '../model/create-machine.ts';
 import type { PathRoute } from '../paths/path.ts';
+import { findPath, pathParameter } from '../paths/paths.ts';
 import type { DesignResult } from '../results.ts';
 import { AddressReuse } from './address-reuse.ts';
 import type { ApplyCommand } from './command-queue.ts';
@@ -43,7 +44,8 @@ export const COMPARE_COLUMNS = {
 export interface RunOptions {
   readonly hardware: HardwareProfile;
   readonly costs: Costs;
-  readonly route: PathRoute;
+  /** Changes of the remapping of interrupts that the trace shows. */
+  readonly interrupts: number;
   /** `recorded` or the name of an access model. */
   readonly access: string;
   readonly seed: number;
@@ -88,6 +90,9 @@ const NAMELESS_RID = 0x40000000;
 export class DesignRun {
   readonly name: string;
   readonly #path: string;
+  readonly #route: PathRoute;
+  /** Drivers flush what they map, too. */
+  readonly #mapSyncs: boolean;
   readonly #options: RunOptions;
   readonly #machine: Machine;
   readonly #reuse: AddressReuse;
@@ -118,20 +123,25 @@ export class DesignRun {
   #bypassed = 0;
   #end = 0;
 
-  constructor(name: string, options: RunOptions) {
+  constructor(name: string, path: string, options: RunOptions) {
     const factory = findDesign(name);
     if (factory === undefined) throw new RangeError(`no design ${name}`);
     this.name = name;
     this.#options = options;
+    const way = findPath(path);
+    this.#path = path;
+    const context = way.context?.(options.context) ?? options.context;
+    this.#route = way.create(pathParameter(way, options.parameters), context);
+    this.#mapSyncs = context.cachingMode;
     const machine = createMachine(options.hardware, {
       unmappedAccess: options.access === 'recorded' ? 'fill' : 'fault',
     });
     this.#machine = machine;
     this.#reuse = new AddressReuse(parameterOf(options.hardware, 'page-table.levels'));
-    this.#dialect = dialectById(options.context.dialect) ?? vtdDialect;
-    this.#submission = new Submission(options.costs, options.route, this.#reuse, this.#dialect);
-    this.#design = factory.create(this.#submission, options.context, designParameters(factory, options.parameters));
-    this.#teardown = createFlush(this.#submission, options.context, this.#going);
+    this.#dialect = dialectById(context.dialect) ?? vtdDialect;
+    this.#submission = new Submission(options.costs, this.#route, this.#reuse, this.#dialect);
+    this.#design = factory.create(this.#submission, context, designParameters(factory, options.parameters));
+    this.#teardown = createFlush(this.#submission, context, this.#going);
     this.#unmanaged = new Set(options.unmanaged);
     for (const domain of options.unmanaged) this.#design.setManaged(domain, false);
     this.#apply = (time, w0Lo, w0Hi, w1Lo, w1Hi) => void machine.command(time, w0Lo, w0Hi, w1Lo, w1Hi);
@@ -181,6 +191,7 @@ export class DesignRun {
   /** Call once, last. */
   finish(): { readonly result: DesignResult; readonly facts: RunFacts } {
     const submission = this.#submission;
+    for (let i = 0; i < this.#options.interrupts; i++) submission.take(this.#route.interrupt);
     const totals = this.#totals();
     const counts = this.#machine.finish(this.#end);
     const accesses = this.#accesses > 0;
@@ -191,7 +202,7 @@ export class DesignRun {
     });
     const result: DesignResult = {
       name: this.name,
-      path: 'native',
+      path: this.#path,
       unmaps: this.#unmaps,
       commands: submission.commands,
       commandsByType,
@@ -199,6 +210,10 @@ export class DesignRun {
       doorbells: submission.doorbells,
       exits: submission.exits,
       ioctls: submission.ioctls,
+      lists:
+        submission.lists === undefined
+          ? null
+          : { refused: submission.lists.refused, unissued: submission.lists.unissued },
       cpuNs: Math.round(submission.cpuNs),
       stallNs: Math.round(submission.stallNs),
       iotlb: accesses ? counts.iotlb : null,
@@ -300,7 +315,7 @@ export class DesignRun {
     // VT-d's tags are traced, and may come behind the first mappings
     if (this.#dialect.id !== DIALECT.vtd) this.#tagIfNew(domain);
     const replaced = (done & MAP_RESULT.freedTable) !== 0;
-    this.#submission.from(cpu, time + this.#submission.take(this.#options.route.map));
+    this.#submission.from(cpu, time + this.#submission.take(this.#route.map));
     this.#design.map({
       domain,
       first,
@@ -313,7 +328,7 @@ export class DesignRun {
       task,
       time,
     });
-    if (this.#options.context.cachingMode) this.#design.syncMap(domain, cpu, task, time);
+    if (this.#mapSyncs) this.#design.syncMap(domain, cpu, task, time);
     this.#model?.mapped(time, this.#rid(domain, columns.device[r]!), domain, first, pages, prot);
   }
 
@@ -352,7 +367,7 @@ export class DesignRun {
     const { costs } = this.#options;
     const spent = Math.round(costs['cpu.unmap'] + pages * costs['cpu.unmap-page']);
     this.#submission.spend(spent);
-    this.#submission.from(cpu, time + spent + this.#submission.take(this.#options.route.unmap));
+    this.#submission.from(cpu, time + spent + this.#submission.take(this.#route.unmap));
     this.#design.unmap({ domain, first, last: first + pages - 1, freedTable, cpu, task, time });
     const unmanaged = this.#unmanaged.has(domain);
     if (unmanaged) this.#unmanagedUnmaps++;

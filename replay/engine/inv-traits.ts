@@ -20,6 +20,8 @@ export interface InvTraits {
   /** Wait commands are there: the trace saw the queue itself. */
   readonly waits: boolean;
   readonly commands: number;
+  /** Commands for the remapping of interrupts. */
+  readonly interrupts: number;
   /** Tags of domains that were attached before the trace began, in the order in which their flushes name them. */
   readonly tagsBefore: readonly CacheTag[];
 }

@@ -27,6 +27,7 @@ export class QueueTraits {
   /** By `DIALECT`. */
   readonly #commands = new Int32Array(8);
   readonly #paged = new Set<DomainId>();
+  #interrupts = 0;
   #byAddress = 0;
   #wide = 0;
   #ranges = 0;
@@ -54,6 +55,7 @@ export class QueueTraits {
     if (dialect === DIALECT.smmuv3) this.#smmu(w0Lo, w0Hi, columns.w1Lo[row] ?? 0);
     else if (dialect === DIALECT.amd) {
       const command = amdCommand(w0Hi);
+      if (command === AMD_COMMAND.interruptTable) this.#interrupts++;
       if (command === AMD_COMMAND.pages) this.#open = true;
       else if (command === AMD_COMMAND.completionWait && this.#open) {
         this.#open = false;
@@ -120,6 +122,7 @@ export class QueueTraits {
       rangeFlushes: false,
       waits: dialect !== DIALECT.virtio,
       commands: this.commands,
+      interrupts: this.#interrupts,
       tagsBefore: [],
     };
   }

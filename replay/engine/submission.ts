@@ -3,6 +3,7 @@ import { DIALECT } from '../../traces/schema.ts';
 import type { DomainId, Nanoseconds, PageNumber } from '../../traces/units.ts';
 import type { Costs } from '../costs/cost-profile.ts';
 import type { CommandEmitter } from '../designs/design.ts';
+import { HostLists } from '../paths/host-lists.ts';
 import type { PathRoute, PathStep } from '../paths/path.ts';
 import type { AddressReuse } from './address-reuse.ts';
 import { COMMAND_WORDS, CommandQueue } from './command-queue.ts';
@@ -30,6 +31,8 @@ export class Submission implements CommandEmitter {
   readonly byType: Int32Array;
   readonly #costs: Costs;
   readonly #route: PathRoute;
+  /** Where a host carries lists out. */
+  readonly lists: HostLists | undefined;
   readonly #dialect: CommandDialect;
   /** By type: 1 if it goes on to a device's TLB. */
   readonly #deviceTlb: Uint8Array;
@@ -49,6 +52,7 @@ export class Submission implements CommandEmitter {
   constructor(costs: Costs, route: PathRoute, reuse: AddressReuse, dialect: CommandDialect) {
     this.#costs = costs;
     this.#route = route;
+    this.lists = route.list === undefined ? undefined : new HostLists(route.list);
     this.#reuse = reuse;
     this.#dialect = dialect;
     this.byType = new Int32Array(dialect.typeNames.length);
@@ -143,6 +147,7 @@ export class Submission implements CommandEmitter {
     const queue = this.#queueOf(unit);
     const ready = this.#cpu < 0 ? this.#now : Math.max(this.#now, this.#waits.get(this.#cpu)?.until ?? 0);
     this.#now = ready;
+    this.#ring(count + waits);
     let from = 0;
     while (count - from > most) {
       this.#handOver(queue, from, most, 0);
@@ -154,18 +159,35 @@ export class Submission implements CommandEmitter {
     return queue;
   }
 
-  /** Commands `from` to `from + count` of the batch, in one go. */
-  #handOver(queue: CommandQueue, from: number, count: number, waits: number): void {
+  /** The driver writes `count` commands into its queue and its tail register: behind each command on AMD, else once. */
+  #ring(count: number): void {
     const costs = this.#costs;
-    const route = this.#route;
-    // drivers/iommu/amd/iommu.c writes the tail behind each command, all others once
-    const doorbells = this.#dialect.id === DIALECT.amd ? count + waits : 1;
-    const written =
-      (count + waits) * (costs['cpu.command'] + route.commandNs) +
-      doorbells * (costs['cpu.doorbell'] + route.doorbell.ns) +
-      route.handOver.ns;
-    const submitted = this.#now + written;
-    let done = Math.max(submitted + costs['queue.fetch'], queue.freeAt);
+    const { doorbell } = this.#route;
+    // drivers/iommu/amd/iommu.c, __iommu_queue_command_sync
+    const doorbells = this.#dialect.id === DIALECT.amd ? count : 1;
+    const written = count * costs['cpu.command'] + doorbells * (costs['cpu.doorbell'] + doorbell.ns);
+    this.#now += written;
+    this.cpuNs += written;
+    this.doorbells += doorbells;
+    this.exits += doorbells * doorbell.exits;
+    this.ioctls += doorbells * doorbell.ioctls;
+  }
+
+  /** Commands `from` to `from + count` of the batch, in one go, as the path's other end carries them out. */
+  #handOver(queue: CommandQueue, from: number, count: number, waits: number): void {
+    const { handOver, commandNs } = this.#route;
+    const calls = this.lists?.refuses === true ? this.lists.run(count, (at, n) => this.#issue(queue, from + at, n)) : 1;
+    this.#now += (count + waits) * commandNs + calls * handOver.ns;
+    this.cpuNs += (count + waits) * commandNs + calls * handOver.ns;
+    this.exits += calls * handOver.exits;
+    this.ioctls += calls * handOver.ioctls;
+    if (this.lists?.refuses !== true) this.#issue(queue, from, count);
+  }
+
+  /** Commands `from` to `from + count` of the batch are the hardware's. */
+  #issue(queue: CommandQueue, from: number, count: number): void {
+    const costs = this.#costs;
+    let done = Math.max(this.#now + costs['queue.fetch'], queue.freeAt);
     for (let i = from; i < from + count; i++) {
       const at = COMMAND_WORDS * i;
       const type = this.#dialect.typeNumber(this.#batch[at]!, this.#batch[at + 1]!); // i is in range
@@ -174,12 +196,7 @@ export class Submission implements CommandEmitter {
       this.byType[type]!++; // a type is in range
     }
     queue.freeAt = done;
-    this.#now = submitted;
     this.commands += count;
-    this.doorbells += doorbells;
-    this.exits += doorbells * route.doorbell.exits + route.handOver.exits;
-    this.ioctls += doorbells * route.doorbell.ioctls + route.handOver.ioctls;
-    this.cpuNs += written;
   }
 
   /** The CPU waits until a queue has done all that it was given, and sees it. Returns when. */

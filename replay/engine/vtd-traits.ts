@@ -15,6 +15,7 @@ export class VtdTraits {
   readonly #deviceBits = new Map<RequesterId, { lo: number; hi: number }>();
   readonly #before = new TagsBefore();
   commands = 0;
+  #interrupts = 0;
   #drainBits = -1;
   #maxMask = DEFAULT_CONTEXT.maxAddressMask;
   #waits = false;
@@ -65,6 +66,9 @@ export class VtdTraits {
           this.#deviceBits.set(hi & 0xffff, { lo: lo & ~15, hi: hi & ~0xffff });
         }
         break;
+      case VTD_TYPE.interrupt:
+        this.#interrupts++;
+        break;
       case VTD_TYPE.wait:
         this.#waits = true;
         break;
@@ -93,6 +97,7 @@ export class VtdTraits {
       rangeFlushes: this.#ranges > 0,
       waits: this.#waits,
       commands: this.commands,
+      interrupts: this.#interrupts,
       tagsBefore: this.#before.tags(),
     };
   }

@@ -29,13 +29,6 @@ function listParameters(name: string): readonly ProfileParameter[] {
       source: '1: the hypervisor takes the count that the ioctl returns for what was issued, and acknowledges so much',
       standing: 'assumed',
     },
-    {
-      name: `${name}.chunk`,
-      value: SMMUV3_GUEST_BATCH,
-      unit: 'commands',
-      source: 'arm-smmu-v3-iommufd.c issues a list in chunks of 63 and a SYNC; VT-d one by one (1)',
-      standing: 'published',
-    },
   ];
 }
 
@@ -55,7 +48,7 @@ function invalidateIoctl(name: string, summary: string, most: number | undefined
     parameters: [EXIT, TO_USER, IOCTL, DECODE, ...(most === undefined ? [size] : []), ...listParameters(name)],
     context: guestContext,
     impossible,
-    create: (parameter) => {
+    create: (parameter, { dialect }) => {
       const ioctl = { ns: parameter(IOCTL.name), exits: 0, ioctls: 1 } as const;
       const exit = exitToUser(parameter);
       return {
@@ -66,7 +59,8 @@ function invalidateIoctl(name: string, summary: string, most: number | undefined
         commandNs: parameter(DECODE.name),
         interrupt: { ...exit, ns: exit.ns + ioctl.ns, ioctls: 1 },
         list: {
-          chunk: parameter(`${name}.chunk`),
+          // VT-d carries out one by one (drivers/iommu/intel/nested.c)
+          chunk: dialect === DIALECT.smmuv3 ? SMMUV3_GUEST_BATCH : 1,
           refuseEvery: parameter(`${name}.refuse-every`),
           trustCount: parameter(`${name}.trust-count`) !== 0,
         },

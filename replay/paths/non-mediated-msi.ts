@@ -10,5 +10,5 @@ export const nonMediatedMsi: Path = {
   whatIf: 'a guest programs its MSI addresses and data itself; no kernel has merged this',
   parameters: trapped.parameters,
   context: guestContext,
-  create: (parameter) => ({ ...trapped.create(parameter), interrupt: NO_STEP }),
+  create: (parameter, context) => ({ ...trapped.create(parameter, context), interrupt: NO_STEP }),
 };

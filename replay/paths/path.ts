@@ -17,7 +17,7 @@ export interface Path {
   readonly context?: (context: DesignContext) => DesignContext;
   /** Why there is no such path for these commands; undefined if there is. */
   readonly impossible?: (context: DesignContext) => string | undefined;
-  create(parameter: (name: string) => number): PathRoute;
+  create(parameter: (name: string) => number, context: DesignContext): PathRoute;
 }
 
 /** What one step of a path costs somebody's CPU. */

@@ -1,3 +1,4 @@
+import { DIALECT } from '../../traces/schema.ts';
 import { guestContext } from './guest-context.ts';
 import { DECODE, EXIT, IOCTL, MAP_IOCTL, TO_USER, exitToUser } from './path-costs.ts';
 import { NATIVE_ROUTE } from './path.ts';
@@ -13,15 +14,23 @@ export const virtio: Path = {
   whatIf: undefined,
   parameters: [EXIT, TO_USER, IOCTL, MAP_IOCTL, DECODE],
   context: guestContext,
-  create: (parameter) => {
+  create: (parameter, { dialect }) => {
     const exit = exitToUser(parameter);
     const ioctl = parameter(MAP_IOCTL.name);
-    return {
+    const route = {
       ...NATIVE_ROUTE,
       doorbell: exit,
+      interrupt: { ns: exit.ns + parameter(IOCTL.name), exits: 1, ioctls: 1 },
+    } as const;
+    // there the requests are the commands
+    if (dialect === DIALECT.virtio) {
+      const handOver = { ns: ioctl, exits: 0, ioctls: 1 } as const;
+      return { ...route, most: 1, handOver, commandNs: parameter(DECODE.name) };
+    }
+    return {
+      ...route,
       map: { ns: exit.ns + ioctl + parameter(DECODE.name), exits: 1, ioctls: 1 },
       unmap: { ns: ioctl + parameter(DECODE.name), exits: 0, ioctls: 1 },
-      interrupt: { ns: exit.ns + parameter(IOCTL.name), exits: 1, ioctls: 1 },
     };
   },
 };
