@@ -65,7 +65,7 @@ describe('paths', () => {
     for (const { name: knob, value } of path.parameters) {
       const parameter = pathParameter(path, new Map([[knob, value + 1]]));
       const after = JSON.stringify([path.create(parameter, DEFAULT_CONTEXT), path.create(parameter, context)]);
-      expect(after, knob).not.toBe(before);
+      expect({ knob, after }).not.toEqual({ knob, after: before });
     }
   });
 
@@ -134,9 +134,9 @@ describe('paths', () => {
       for (let i = 0; i < 20; i++)
         sketch
           .after(1000)
-          .map(4, 0x1000 + 4096 * i, 200)
+          .map(4, 0x1000 + 4096 * i, 1023)
           .after(100)
-          .unmap(4, 0x1000 + 4096 * i, 200);
+          .unmap(4, 0x1000 + 4096 * i, 1023);
       const result = await compareTrace(sketch.trace, {
         designs: ['linux-strict'],
         paths: ['ioctl-n'],
