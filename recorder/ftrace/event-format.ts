@@ -66,29 +66,77 @@ const TYPE_BYTES: ReadonlyMap<string, number> = new Map([
   ['unsigned long long', 8],
 ]);
 
-/** Undefined where the text is not that of an event: no name, no id, a field that can't be. `longBytes` is the kernel's. */
+//   name: map\nID: 521\nformat:\n
+const HEAD = /^name:([^\n]*)\nID:\s*(\d{1,5})\s*$/m;
+
+/**
+ * Undefined where the text is not that of an event: no name, no id. `longBytes` is the kernel's. A kernel has some two thousand
+ * formats, and few of them are ever asked for their fields: these are read when they are. Where a field can't be, there are none.
+ */
 export function parseEventFormat(text: string, system: string, longBytes = 8): EventFormat | undefined {
-  let name = '';
-  let id = -1;
+  const head = HEAD.exec(text);
+  const name = head?.[1]?.trim() ?? '';
+  const id = Number(head?.[2] ?? -1);
+  return name === '' || id < 0 || id > MAX_ID ? undefined : new ParsedFormat(system, name, id, text, longBytes);
+}
+
+interface FormatFields {
+  readonly common: readonly EventField[];
+  readonly fields: readonly EventField[];
+  readonly printFormat: string;
+}
+
+class ParsedFormat implements EventFormat {
+  readonly system: string;
+  readonly name: string;
+  readonly id: number;
+  readonly #text: string;
+  readonly #longBytes: number;
+  #parsed: FormatFields | undefined;
+
+  constructor(system: string, name: string, id: number, text: string, longBytes: number) {
+    this.system = system;
+    this.name = name;
+    this.id = id;
+    this.#text = text;
+    this.#longBytes = longBytes;
+  }
+
+  get common(): readonly EventField[] {
+    return this.#read().common;
+  }
+
+  get fields(): readonly EventField[] {
+    return this.#read().fields;
+  }
+
+  get printFormat(): string {
+    return this.#read().printFormat;
+  }
+
+  #read(): FormatFields {
+    this.#parsed ??= parseFields(this.#text, this.#longBytes) ?? { common: [], fields: [], printFormat: '' };
+    return this.#parsed;
+  }
+}
+
+function parseFields(text: string, longBytes: number): FormatFields | undefined {
   let printFormat = '';
   const common: EventField[] = [];
   const fields: EventField[] = [];
   const lines = text.split('\n');
   for (let i = 0; i < lines.length; i++) {
     const line = lines[i] ?? '';
-    if (line.startsWith('name:')) name = line.slice(5).trim();
-    else if (line.startsWith('ID:')) id = /^\s*\d{1,5}\s*$/.test(line.slice(3)) ? Number(line.slice(3)) : -1;
-    else if (line.startsWith('print fmt:')) {
+    if (line.startsWith('print fmt:')) {
       printFormat = lines.slice(i).join('\n').slice('print fmt:'.length).trim();
       break;
-    } else if (/^\s*field:/.test(line)) {
-      const field = parseField(line, longBytes);
-      if (field === undefined || common.length + fields.length >= MAX_FIELDS) return undefined;
-      (field.name.startsWith('common_') ? common : fields).push(field);
     }
+    if (!/^\s*field:/.test(line)) continue;
+    const field = parseField(line, longBytes);
+    if (field === undefined || common.length + fields.length >= MAX_FIELDS) return undefined;
+    (field.name.startsWith('common_') ? common : fields).push(field);
   }
-  if (name === '' || id < 0 || id > MAX_ID) return undefined;
-  return { system, name, id, common, fields, printFormat };
+  return { common, fields, printFormat };
 }
 
 /** One `field:` line; also those of `header_page`. */

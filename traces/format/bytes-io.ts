@@ -8,7 +8,7 @@ export interface ByteSource {
   /** For messages. */
   readonly name: string;
   readonly size: number;
-  /** Bytes from `offset`; fewer than `length` only at the end. The result may be reused by the next call. */
+  /** Bytes from `offset`; fewer than `length` only at the end. The source does not touch them again; nor may their reader. */
   read(offset: number, length: number): Uint8Array;
 }
 

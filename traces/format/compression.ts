@@ -52,8 +52,9 @@ export function compress(bytes: Uint8Array, how: Compression, effort: Effort = '
 /**
  * Bytes of a column whose uncompressed length is known and already checked against a limit.
  * Throws where the content is damaged or of another length.
+ * @param room may be written over and returned; what is decompressed piece by piece needs no new memory each time
  */
-export function decompress(bytes: Uint8Array, how: number, length: number): Uint8Array {
+export function decompress(bytes: Uint8Array, how: number, length: number, room?: Uint8Array): Uint8Array {
   let result: Uint8Array;
   switch (how) {
     case COMPRESSION.none:
@@ -68,7 +69,7 @@ export function decompress(bytes: Uint8Array, how: number, length: number): Uint
     case COMPRESSION.zstd:
       result = native
         ? native.zstdDecompressSync(bytes, { maxOutputLength: Math.max(1, length) })
-        : decompressZstd(bytes, length);
+        : decompressZstd(bytes, length, room);
       break;
     default:
       throw new RangeError(`unknown compression ${how}`);
@@ -77,14 +78,15 @@ export function decompress(bytes: Uint8Array, how: number, length: number): Uint
   return result;
 }
 
+const NO_ROOM = new Uint8Array(0);
 /** Kept from column to column: its tables and buffers are large. */
 let zstdDecoder: ZstdDecoder | undefined;
 
 /** Content of one zstd frame on a Node without zstd of its own; stops as soon as it exceeds `length`. */
-function decompressZstd(bytes: Uint8Array, length: number): Uint8Array {
+function decompressZstd(bytes: Uint8Array, length: number, room: Uint8Array = NO_ROOM): Uint8Array {
   const decoder = zstdDecoder ?? new ZstdDecoder();
   zstdDecoder = undefined;
-  const content = new Uint8Array(length);
+  const content = room.length >= length ? room.subarray(0, length) : new Uint8Array(length);
   let at = 0;
   for (const block of decoder.push(bytes)) {
     if (block.length > length - at) throw new RangeError(`zstd content exceeds ${length} bytes`);

@@ -6,12 +6,12 @@ import type { DatCursor } from './dat-cursor.ts';
 /** How trace-cmd compressed sections and chunks of a file. */
 export interface Codec {
   readonly name: string;
-  /** Content of exactly `length` bytes. Throws where it is damaged. */
-  decode(bytes: Uint8Array, length: number): Uint8Array;
+  /** Content of exactly `length` bytes, perhaps in `room`. Throws where it is damaged. */
+  decode(bytes: Uint8Array, length: number, room?: Uint8Array): Uint8Array;
 }
 
 const CODECS: readonly Codec[] = [
-  { name: 'zstd', decode: (bytes, length) => decompress(bytes, COMPRESSION.zstd, length) },
+  { name: 'zstd', decode: (bytes, length, room) => decompress(bytes, COMPRESSION.zstd, length, room) },
   { name: 'zlib', decode: (bytes, length) => inflateSync(bytes, { maxOutputLength: Math.max(1, length) }) },
 ];
 
@@ -24,8 +24,11 @@ export const MAX_SECTION = 64 * 1024 * 1024;
 /** No compressor of these writes more than this much beside what it was given. */
 const SLACK = 64 * 1024;
 
-/** Reads `u32 compressed, u32 uncompressed, data` and decompresses it, to `most` bytes at most. Throws `DatDamage`. */
-export function readPiece(cursor: DatCursor, codec: Codec, most: number): Uint8Array {
+/**
+ * Reads `u32 compressed, u32 uncompressed, data` and decompresses it, to `most` bytes at most, perhaps into `room`. Throws
+ * `DatDamage`.
+ */
+export function readPiece(cursor: DatCursor, codec: Codec, most: number, room?: Uint8Array): Uint8Array {
   const from = cursor.pos;
   const packed = cursor.u32();
   const length = cursor.u32();
@@ -34,7 +37,7 @@ export function readPiece(cursor: DatCursor, codec: Codec, most: number): Uint8A
   }
   const bytes = cursor.bytes(packed);
   try {
-    const content = codec.decode(bytes, length);
+    const content = codec.decode(bytes, length, room);
     if (content.length === length) return content;
     throw new RangeError(`${content.length} bytes instead of ${length}`);
   } catch (error) {

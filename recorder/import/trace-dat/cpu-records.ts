@@ -105,6 +105,8 @@ export class CpuRecords {
     const cursor = this.#cursor;
     const room = this.#room;
     room.held -= this.bytes.length;
+    // Chunks are of one size: the last one's memory serves for the next.
+    const last = this.bytes;
     this.bytes = NOTHING;
     try {
       const { codec, layout } = this.#buffer;
@@ -115,7 +117,7 @@ export class CpuRecords {
       } else {
         if (this.#chunks < 0) this.#chunks = cursor.left === 0 ? 0 : cursor.u32();
         const most = Math.min(CHUNK_SUB_BUFFERS * layout.bytes, HELD_BYTES - room.held);
-        this.bytes = this.#chunks-- > 0 ? readPiece(cursor, codec, most) : NOTHING;
+        this.bytes = this.#chunks-- > 0 ? readPiece(cursor, codec, most, last) : NOTHING;
       }
     } catch (error) {
       if (!(error instanceof DatDamage)) throw error;

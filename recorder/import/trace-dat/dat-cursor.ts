@@ -27,7 +27,7 @@ export class DatCursor {
   /** End of what may be read. */
   readonly end: number;
   pos: number;
-  #window = new Uint8Array(0);
+  #window: Uint8Array = new Uint8Array(0);
   #windowAt = 0;
 
   constructor(source: ByteSource, littleEndian: boolean, pos = 0, end = source.size) {
@@ -64,10 +64,10 @@ export class DatCursor {
     return this.#take(8).getBigUint64(0, this.#little);
   }
 
-  /** A copy of the next bytes. */
+  /** The next bytes; not to be changed. */
   bytes(length: number): Uint8Array {
     this.#check(length);
-    const bytes = new Uint8Array(this.#source.read(this.pos, length));
+    const bytes = this.#source.read(this.pos, length);
     if (bytes.length < length)
       throw new DatDamage(`${length} bytes expected, the file ends after ${bytes.length}`, this.pos);
     this.pos += length;
@@ -92,7 +92,7 @@ export class DatCursor {
     throw new DatDamage(`a name has no end within ${limit} bytes`, from);
   }
 
-  /** A cursor over a copy of the next bytes, which are skipped. */
+  /** A cursor over the next bytes, which are skipped. */
   part(length: number): DatCursor {
     return bytesCursor(this.bytes(length), this.#little);
   }
@@ -113,13 +113,13 @@ export class DatCursor {
     this.#check(length);
     let at = this.pos - this.#windowAt;
     if (at < 0 || at + length > this.#window.length) {
-      this.#window = new Uint8Array(this.#source.read(this.pos, Math.min(STEP, this.left)));
+      this.#window = this.#source.read(this.pos, Math.min(STEP, this.left));
       this.#windowAt = this.pos;
       at = 0;
       if (this.#window.length < length) throw new DatDamage('the file ends', this.pos);
     }
     this.pos += length;
-    return new DataView(this.#window.buffer, at, length);
+    return new DataView(this.#window.buffer, this.#window.byteOffset + at, length);
   }
 }
 
