@@ -374,6 +374,86 @@ describe('commands that name no address', () => {
   });
 });
 
+describe('commands of a list, and late ones', () => {
+  /** What AMD's driver sends at a time: commands of a domain, and a wait. */
+  function flush(run: Run, at: number, domain: number, commands = 1): void {
+    run.at(at, () => {
+      for (let k = 0; k < commands; k++) {
+        const words = [0, domain | (AMD_COMMAND.pages << 28), 0xfffff001 | 0, 0x7fffffff];
+        run.host.words(at, DIALECT.amd, INV_FORM.decoded, words);
+      }
+      run.host.words(at, DIALECT.amd, INV_FORM.decoded, [1, AMD_COMMAND.completionWait << 28, 1, 0]);
+    });
+  }
+
+  /** Per command its submitter and the time after its submission, in microseconds. */
+  function submitters(trace: Trace): { task: number; lag: number }[] {
+    const pages = [...trace.segments()].flatMap(({ stream, task, rows }) => {
+      const { w0Hi, lagLo } = rows.inv.columns;
+      const tasks = [...task].filter((_, i) => stream[i] === 4);
+      return tasks.map((one, row) => ({ task: one, lag: lagLo[row]! / 1000, command: w0Hi[row]! >>> 28 }));
+    });
+    return pages.filter(({ command }) => command === AMD_COMMAND.pages).map(({ task, lag }) => ({ task, lag }));
+  }
+
+  test('a list is one request, behind its last piece', () => {
+    const run = new Run();
+    const expected: number[] = [];
+    // Two tasks whose lists lie within each other in time: 5 pages from an odd one on are 3 aligned powers of two.
+    const random = randomOf(15);
+    let start = 1000;
+    for (let round = 0; round < 60; round++) {
+      start += 200 + Math.floor(random() * 900);
+      const [one, two] = [DEVICES[0], DEVICES[1]];
+      for (let piece = 0; piece < 5; piece++) {
+        const at = start + 4 * piece;
+        const phys = 0x9000 + round * 64 + piece;
+        run.at(at, () => run.guest.map({ at, cpu: 0, task: one.task }, 0x101 + piece, 1, phys));
+        run.at(at + 2, () => run.guest.map({ at: at + 2, cpu: 1, task: two.task }, 0x200 + piece, 1, phys + 0x10000));
+      }
+      flush(run, start + 20, one.domain, piecesOf(0x101, 5));
+      flush(run, start + 40, two.domain, piecesOf(0x200, 5));
+      for (const [{ rid, task, cpu }, page, after] of [
+        [one, 0x101, 60],
+        [two, 0x200, 62],
+      ] as const) {
+        const at = start + after;
+        run.at(at, () => run.guest.dmaMap({ at, cpu, task }, rid, page, 5));
+        run.at(at + 30, () => run.guest.unmap({ at: at + 30, cpu, task }, page, 5));
+      }
+      flush(run, start + 92, one.domain, piecesOf(0x101, 5));
+      flush(run, start + 94, two.domain, piecesOf(0x200, 5));
+      for (const { task } of [one, two, one, two]) {
+        const count = task === one.task ? piecesOf(0x101, 5) : piecesOf(0x200, 5);
+        for (let k = 0; k < count; k++) expected.push(task);
+      }
+    }
+    const { report, trace } = run.join();
+    expect(report.commands).toMatchObject({ by: 'requests', matched: 240 });
+    expect(submitters(trace).map(({ task }) => task)).toEqual(expected);
+  });
+
+  test('a command that comes late is that of the request which waits for it', () => {
+    const run = new Run();
+    const { cpu, task, domain } = DEVICES[0];
+    let at = 1000;
+    const stalled = new Set([100, 101, 250]);
+    for (let i = 0; i < 400; i++) {
+      const mapped = at;
+      run.at(mapped, () => run.guest.map({ at: mapped, cpu, task }, 0x100 + 2 * i, 1, 0x9000 + i));
+      const late = stalled.has(i) ? 700 : 2;
+      flush(run, mapped + late, domain);
+      at += 18 + late;
+    }
+    const { report, trace } = run.join();
+    expect(report.commands).toMatchObject({ by: 'requests', matched: 400 });
+    submitters(trace).forEach(({ lag }, i) => {
+      if (stalled.has(i)) expect(lag).toBeGreaterThan(600);
+      else expect(lag).toBeLessThan(18);
+    });
+  });
+});
+
 test('logs of two runs have nothing in common', () => {
   const run = smmuStrict(lives(400, 21));
   const other = smmuStrict(

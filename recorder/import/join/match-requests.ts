@@ -127,8 +127,11 @@ function align(
     const command = commands[j];
     if (request === undefined || command === undefined) return request === command ? 0 : WORST;
     const lag = host.time[command]! - guest.time[request]!;
-    if (host.time[command]! > guest.until[request]! + PRECISION) return WORST;
-    return Math.min(WORST, lag < 0 ? -2 * lag : lag);
+    const over = host.time[command]! - guest.until[request]!;
+    if (over > PRECISION) return WORST;
+    if (lag < 0) return Math.min(WORST, -2 * lag);
+    // However late: the task waited for it.
+    return Number.isFinite(over) ? Math.max(0, over) : Math.min(WORST, lag);
   };
   const ahead = (i: number, j: number): number => {
     let sum = 0;

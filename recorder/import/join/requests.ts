@@ -19,6 +19,7 @@ import type { CommandLog, GuestLog } from './commands.ts';
 import type { RequestTimes } from './match-requests.ts';
 import { EventCursor } from './event-cursor.ts';
 import { IntList, NumberList } from './int-list.ts';
+import { MapLists } from './map-lists.ts';
 
 /**
  * Where a guest's kernel logs no commands (all but VT-d), its maps and unmaps stand for them: each is followed by the batch of
@@ -54,6 +55,8 @@ export interface HostRequests extends CommandLog {
 
 const MAP = 1;
 const UNMAP = 2;
+/** A map that no command answers to. */
+const PIECE = 3;
 /** Descriptor types, and the granularity of those that name a domain or pages of it (VT-d spec 6.5.2). */
 const VTD_IOTLB = 2;
 const VTD_WAIT = 5;
@@ -101,10 +104,23 @@ class Prints {
   readonly time = new NumberList();
 
   add(kind: number, what: number, phys: PageNumber, time: number): void {
-    const hi = Math.floor(what / 0x100000000) ^ Math.imul(Math.floor(phys / 0x100000000), 0x9e3779b1);
-    this.key.push(mix(0x1b873593, kind, what | 0, hi, phys | 0));
-    this.check.push(mix(0x2545f491, phys | 0, hi, what | 0, kind));
+    this.key.push(0);
+    this.check.push(0);
     this.time.push(time);
+    this.#set(this.count - 1, kind, what, phys);
+  }
+
+  /** Only the last piece of a list asks for commands: as many as the whole list is cut into. */
+  gather(list: readonly number[], commands: number): void {
+    for (const piece of list) this.#set(piece, PIECE, 0, 0);
+    const last = list.at(-1);
+    if (last !== undefined) this.#set(last, 0, commands, 0);
+  }
+
+  #set(at: number, kind: number, what: number, phys: PageNumber): void {
+    const hi = Math.floor(what / 0x100000000) ^ Math.imul(Math.floor(phys / 0x100000000), 0x9e3779b1);
+    this.key.set(at, mix(0x1b873593, kind, what | 0, hi, phys | 0));
+    this.check.set(at, mix(0x2545f491, phys | 0, hi, what | 0, kind));
   }
 
   get count(): number {
@@ -131,6 +147,16 @@ export function piecesOf(page: PageNumber, pages: number): number {
   return pieces;
 }
 
+/** The pages that a row touches. */
+function rangeOf(
+  columns: Columns<'map' | 'unmap'>,
+  row: number,
+): { readonly page: PageNumber; readonly pages: number } {
+  const page = pageNumber(columns.iovaLo[row]!, columns.iovaHi[row]!);
+  const [lo, hi] = [(columns.iovaLo[row]! & 0xfff) + (columns.sizeLo[row]! >>> 0), columns.sizeHi[row]!];
+  return { page, pages: Math.ceil((lo + hi * 0x100000000) / 0x1000) };
+}
+
 /** First page of the smallest naturally aligned power of two that covers a range. */
 function coverOf(page: PageNumber, pages: number): PageNumber {
   let size = 1;
@@ -148,6 +174,7 @@ export function readGuestRequests(guest: Trace, scheme: RequestScheme): GuestReq
   const newest = new Map<number, number>();
   const ofMap = new IntList();
   const ofUnmap = new IntList();
+  const lists = scheme.by === 'pieces' ? new MapLists() : undefined;
   const cursor = new EventCursor(guest, {
     columns: { map: ['origin', 'iova', 'phys', 'size'], unmap: ['origin', 'iova', 'size', 'unmapped'] },
   });
@@ -162,6 +189,10 @@ export function readGuestRequests(guest: Trace, scheme: RequestScheme): GuestReq
     const nothing = !isMap && (rows.unmap.columns.unmappedLo[row]! | rows.unmap.columns.unmappedHi[row]!) === 0;
     if (columns.origin[row] !== ORIGIN.iommu || !(isMap ? scheme.maps : scheme.unmaps) || nothing) {
       list.push(-1);
+      if (isMap && columns.origin[row] === ORIGIN.dmaApi) {
+        const { page, pages } = rangeOf(columns, row);
+        prints.gather(lists?.returned(cursor.task, page, pages) ?? [], piecesOf(page, pages));
+      }
       continue;
     }
     list.push(prints.count);
@@ -178,7 +209,11 @@ export function readGuestRequests(guest: Trace, scheme: RequestScheme): GuestReq
     const phys = isMap ? pageNumber(rows.map.columns.physLo[row]!, rows.map.columns.physHi[row]!) : 0;
     if (scheme.by === 'start') prints.add(isMap ? MAP : UNMAP, page, phys, cursor.time);
     else if (scheme.by === 'cover') prints.add(UNMAP, coverOf(page, pages), 0, cursor.time);
-    else prints.add(0, scheme.by === 'pieces' ? piecesOf(page, pages) : 0, 0, cursor.time);
+    else {
+      if (isMap) lists?.map(cursor.task, prints.count, page, pages);
+      else lists?.other(cursor.task);
+      prints.add(0, scheme.by === 'pieces' ? piecesOf(page, pages) : 0, 0, cursor.time);
+    }
   }
   const commandAt: (Int32Array | undefined)[] = [];
   commandAt[STREAM_ID.map] = ofMap.view();
