@@ -62,7 +62,7 @@ describe('iorr bench', () => {
     }
     const { out } = await run({ suite: 'decode', time: '12' });
     expect(out).toMatch(
-      /^ +median +slowest +fastest +spread +A\/A +runs\ndecode\n {2}ring-nic, all columns .+ M events\/s/,
+      /^ +median +slowest +fastest +spread +A\/A +runs\ndecode\n {2}packet-nic, all columns .+ M events\/s/,
     );
     expect(out).toContain('how far the same code differs from itself');
   });

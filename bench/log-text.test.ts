@@ -52,7 +52,7 @@ function isWait(event: PlainEvent): boolean {
 }
 
 describe('a simulated trace as text', () => {
-  const trace = simulatedTrace('ring-nic', SETTINGS);
+  const trace = simulatedTrace('packet-nic', SETTINGS);
 
   test("the guest's log is recognised, and importing it gives the events back", () => {
     const head = Buffer.concat([...textChunks(guestLog(trace))].slice(0, 1));

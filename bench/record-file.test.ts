@@ -5,11 +5,17 @@ import { MemoryTrace } from '../traces/memory-trace.ts';
 import { traceDat } from '../recorder/import/trace-dat.ts';
 import { guestLog } from './log-text.ts';
 import { guestRecords } from './record-file.ts';
+import { ZLIB, zstdCompressor } from './records/trace-dat-writer.ts';
 import { simulatedTrace } from './simulated-trace.ts';
 
-test('the records of a simulated trace are those that its text has', () => {
-  const trace = simulatedTrace('ring-nic', ['events=4k', 'devices=2', 'calls=yes']);
-  const { bytes, records } = guestRecords(trace);
+test.each([
+  ['plain', undefined],
+  ['zlib', ZLIB],
+  // Where nothing can compress by zstd, zlib again.
+  ['zstd', zstdCompressor() ?? ZLIB],
+])('the records of a simulated trace are those that its text has: %s', (_name, compressor) => {
+  const trace = simulatedTrace('packet-nic', ['events=4k', 'devices=2', 'calls=yes']);
+  const { bytes, records } = guestRecords(trace, compressor);
   const source = memorySource(bytes);
   const header = traceDat.whole.describe(source);
   const sink = new MemoryTrace({ ...trace.header, ...header, sources: [header.source] });

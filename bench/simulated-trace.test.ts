@@ -13,14 +13,14 @@ describe('a simulated run, verified', () => {
     ['devices=5', 'buffer=9000', 'ring=64'],
     ['devices=3', 'buffer=65536', 'ring=16', 'calls=yes'],
   ])('every command and every output of %s %s is what linux-strict and the page tables give', (...settings) => {
-    const result = verifyTrace(simulatedTrace('ring-nic', ['events=40k', ...settings]));
+    const result = verifyTrace(simulatedTrace('packet-nic', ['events=40k', ...settings]));
     expect(result.divergences).toEqual([]);
     expect(result.byKind.inv?.checked).toBeGreaterThan(1000);
     expect(result.byPart['dma.output']?.checked).toBeGreaterThan(3000);
   });
 
   test("every hit, miss and reset in the emulator's log of it is what the model of its cache gives", () => {
-    const trace = simulatedTrace('ring-nic', ['events=60k', 'devices=4', 'commands=none', 'ring=1024']);
+    const trace = simulatedTrace('packet-nic', ['events=60k', 'devices=4', 'commands=none', 'ring=1024']);
     const importer = findImporter('qemu-log');
     const bytes = Buffer.concat([...textChunks(hostLog(trace))]);
     const header = importer?.describe(bytes.subarray(0, 65536));

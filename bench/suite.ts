@@ -1,6 +1,6 @@
 /** One thing whose speed is measured. */
 export interface BenchCase {
-  /** What is done, without the suite's name: `ring-nic, all columns`. */
+  /** What is done, without the suite's name: `packet-nic, all columns`. */
   readonly name: string;
   /** What one run gets through. */
   readonly amount: number;

@@ -122,10 +122,10 @@ function toZstd(bytes: Uint8Array): Uint8Array {
 
 /** Small traces of all kinds to damage. */
 export function baseTraces(): CutTrace[] {
-  const header = simulatedHeader(findWorkload('ring-nic'), '0');
+  const header = simulatedHeader(findWorkload('packet-nic'), '0');
   const all = (compression: Compression, closed: boolean): Uint8Array =>
     writeTrace(header, compression, (writer) => everyStream(writer, 400, new Random(11)), closed);
-  const nic = simulated('ring-nic', ['events=2500', 'devices=3', 'ring=32', 'calls=yes'], 'deflate');
+  const nic = simulated('packet-nic', ['events=2500', 'devices=3', 'ring=32', 'calls=yes'], 'deflate');
   const empty = writeTrace(header, 'deflate', () => {});
   return [
     nic,

@@ -39,7 +39,7 @@ function begin(importer: Importer, bytes: Uint8Array, random: Random) {
  * `extra` are lines of real logs to damage as well.
  */
 export function fuzzLogs(extra: readonly (readonly string[])[] = []): FuzzTarget {
-  const trace = simulatedTrace('ring-nic', ['events=4000', 'devices=3', 'ring=32', 'calls=yes', 'buffer=9000']);
+  const trace = simulatedTrace('packet-nic', ['events=4000', 'devices=3', 'ring=32', 'calls=yes', 'buffer=9000']);
   const bases = [[...guestLog(trace)], [...hostLog(trace)], ...extra.filter((lines) => lines.length > 0)];
   return {
     make: (random) => mutateLog(bases, random),

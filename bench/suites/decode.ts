@@ -31,7 +31,7 @@ export const decode: BenchSuite = {
   name: 'decode',
   summary: 'frames of the trace format into columns',
   prepare() {
-    const nic = traceFile('ring-nic', ['events=192Ki', 'calls=yes']);
+    const nic = traceFile('packet-nic', ['events=192Ki', 'calls=yes']);
     const dma = traceFile('dma', ['events=192Ki', 'pages=512']);
     const decoded = (name: string, trace: TraceFile, plan: ReadPlan): BenchCase => ({
       name,
@@ -40,8 +40,8 @@ export const decode: BenchSuite = {
       run: () => readAll(trace, plan),
     });
     return [
-      decoded('ring-nic, all columns', nic, {}),
-      decoded('ring-nic, commands only', nic, { columns: { inv: ['form', 'w0', 'w1'] } }),
+      decoded('packet-nic, all columns', nic, {}),
+      decoded('packet-nic, commands only', nic, { columns: { inv: ['form', 'w0', 'w1'] } }),
       decoded('dma, all columns', dma, {}),
     ];
   },

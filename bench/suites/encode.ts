@@ -35,5 +35,5 @@ function cases(workload: string, settings: readonly string[]): readonly BenchCas
 export const encode: BenchSuite = {
   name: 'encode',
   summary: 'segments of events into frames of the trace format',
-  prepare: () => [...cases('ring-nic', ['events=64Ki', 'calls=yes']), ...cases('dma', ['events=64Ki', 'pages=512'])],
+  prepare: () => [...cases('packet-nic', ['events=64Ki', 'calls=yes']), ...cases('dma', ['events=64Ki', 'pages=512'])],
 };

@@ -12,6 +12,7 @@ import type { EventSink } from '../../traces/trace.ts';
 import { guestLog, hostLog, textChunks } from '../log-text.ts';
 import { guestRecords } from '../record-file.ts';
 import type { RecordFile } from '../record-file.ts';
+import { zstdCompressor } from '../records/trace-dat-writer.ts';
 import { simulatedTrace } from '../simulated-trace.ts';
 import type { BenchCase, BenchSuite } from '../suite.ts';
 
@@ -83,7 +84,7 @@ function cases(format: string, lines: Iterable<string>): readonly BenchCase[] {
 }
 
 /** Files are opened before their events are read: what that takes does not depend on how many there are. */
-function recordCases({ bytes, records }: RecordFile): readonly BenchCase[] {
+function recordCases(format: string, { bytes, records }: RecordFile): readonly BenchCase[] {
   const source = memorySource(bytes);
   const header = traceDat.whole.describe(source);
   const parse = (): number => {
@@ -93,8 +94,8 @@ function recordCases({ bytes, records }: RecordFile): readonly BenchCase[] {
   };
   const log = { importer: traceDat, chunks: [bytes] };
   return [
-    { name: 'trace-dat, parsing', amount: records, unit: 'events', run: parse },
-    { name: 'trace-dat, into a small trace', amount: records, unit: 'events', run: () => importAll(log) },
+    { name: `${format}, parsing`, amount: records, unit: 'events', run: parse },
+    { name: `${format}, into a small trace`, amount: records, unit: 'events', run: () => importAll(log) },
   ];
 }
 
@@ -102,10 +103,13 @@ export const importing: BenchSuite = {
   name: 'import',
   summary: 'logs of kernel and emulator into traces',
   prepare() {
-    const trace = simulatedTrace('ring-nic', ['events=160k', 'devices=4', 'calls=yes']);
+    const trace = simulatedTrace('packet-nic', ['events=160k', 'devices=4', 'calls=yes']);
+    // Without zstd in this Node nor a command for it, nothing can be compressed, and the cases are left out.
+    const zstd = zstdCompressor();
     return [
       ...cases('ftrace-text', guestLog(trace)),
-      ...recordCases(guestRecords(trace)),
+      ...recordCases('trace-dat', guestRecords(trace)),
+      ...(zstd === undefined ? [] : recordCases('trace-dat in zstd', guestRecords(trace, zstd))),
       ...cases('qemu-log', hostLog(trace)),
     ];
   },

@@ -9,7 +9,7 @@ export const replay: BenchSuite = {
   summary: 'events through the hardware model, as recorded',
   prepare() {
     const traces = [
-      ['ring-nic', simulatedTrace('ring-nic', ['events=192Ki', 'devices=4'])],
+      ['packet-nic', simulatedTrace('packet-nic', ['events=192Ki', 'devices=4'])],
       ['dma', simulatedTrace('dma', ['events=256Ki', 'pages=512'])],
       ['zipf', simulatedTrace('zipf', ['events=192Ki', 'pages=64Ki'])],
     ] as const;

@@ -19,7 +19,7 @@ let chunks: readonly Uint8Array[] = [];
 let log = '';
 
 beforeAll(() => {
-  chunks = [...textChunks(guestLog(simulatedTrace('ring-nic', ['events=120k', 'calls=yes', 'devices=4'])))];
+  chunks = [...textChunks(guestLog(simulatedTrace('packet-nic', ['events=120k', 'calls=yes', 'devices=4'])))];
   log = join(folder, 'trace.txt');
   writeFileSync(log, Buffer.concat(Array.from({ length: REPEATS }, () => chunks).flat()));
 });

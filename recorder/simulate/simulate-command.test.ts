@@ -52,7 +52,7 @@ async function run(
 describe('iorr simulate', () => {
   test('writes a whole trace that says what it was made from', async () => {
     const output = join(folder, 'a.iorr');
-    const { code, out, err, updates } = await run(['ring-nic'], {
+    const { code, out, err, updates } = await run(['packet-nic'], {
       output,
       set: ['events=200k', 'devices=3'],
       seed: '9',
@@ -62,12 +62,12 @@ describe('iorr simulate', () => {
     expect(err).toBe('');
     const document = JSON.parse(out) as Record<string, unknown>;
     expect(document).toMatchObject({ schemaVersion: 1, tool: 'iorr', command: 'simulate', input: [] });
-    expect(document['result']).toMatchObject({ workload: 'ring-nic', seed: 9, output, complete: true });
+    expect(document['result']).toMatchObject({ workload: 'packet-nic', seed: 9, output, complete: true });
     const trace = openTrace(output);
     expect(document['result']).toMatchObject({ events: trace.eventCount, bytes: trace.bytes });
     expect(trace.closed).toBe(true);
     expect(trace.notes).toMatchObject({ seed: 9, parameters: { events: 200_000, devices: 3, commands: 'strict' } });
-    expect(trace.header.sources).toEqual([{ format: 'simulate', producer: 'iorr ring-nic' }]);
+    expect(trace.header.sources).toEqual([{ format: 'simulate', producer: 'iorr packet-nic' }]);
     let events = 0;
     for (const segment of trace.segments()) events += segment.count;
     expect(events).toBe(trace.eventCount);
@@ -101,7 +101,7 @@ describe('iorr simulate', () => {
   test('--list names every parameter', async () => {
     const { code, out } = await run([], { list: true });
     expect(code).toBe(0);
-    expect(out).toMatch(/^ring-nic: .+\n {4}events +events to make/);
+    expect(out).toMatch(/^packet-nic: .+\n {4}events +events to make/);
     expect(out).toMatch(/alpha .+default 1\.2/);
   });
 

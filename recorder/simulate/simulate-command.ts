@@ -120,7 +120,7 @@ export const simulateCommand: CommandSpec = {
     { flags: '--json', description: 'print the result as one JSON document' },
   ],
   examples: [
-    { command: 'iorr simulate ring-nic -o nic.iorr', does: 'a million events of two network cards' },
+    { command: 'iorr simulate packet-nic -o nic.iorr', does: 'a million events of two network cards' },
     {
       command: 'iorr simulate zipf -o z.iorr --set events=20M --set pages=1M --set alpha=1 --seed 7',
       does: 'a working set far larger than any IOTLB',

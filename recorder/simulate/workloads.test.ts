@@ -69,7 +69,7 @@ describe.each(WORKLOADS.map((workload) => [workload.name, workload] as const))('
   });
 
   test('the same seed gives the same events, another seed others', () => {
-    const small = ['events=150k', ...(workload.name === 'ring-nic' ? [] : ['pages=1024'])];
+    const small = ['events=150k', ...(workload.name === 'packet-nic' ? [] : ['pages=1024'])];
     const one = digest(make(workload, small, 7));
     expect(digest(make(workload, small, 7))).toBe(one);
     expect(digest(make(workload, small, 8))).not.toBe(one);
@@ -118,9 +118,9 @@ describe.each(WORKLOADS.map((workload) => [workload.name, workload] as const))('
   });
 });
 
-describe('ring-nic', () => {
+describe('packet-nic', () => {
   test('strict: each unmap is followed by the one descriptor that covers it, its wait and a doorbell', () => {
-    const trace = make(findWorkload('ring-nic'), ['events=60k', 'buffer=9000', 'calls=yes']);
+    const trace = make(findWorkload('packet-nic'), ['events=60k', 'buffer=9000', 'calls=yes']);
     let pending: { domain: number; first: number; last: number } | null = null;
     let unmaps = 0;
     let flushes = 0;
@@ -165,14 +165,14 @@ describe('ring-nic', () => {
   });
 
   test('commands=none leaves the unmaps alone', () => {
-    const trace = make(findWorkload('ring-nic'), ['events=20k', 'commands=none']);
+    const trace = make(findWorkload('packet-nic'), ['events=20k', 'commands=none']);
     expect(trace.streamCounts.inv).toBe(2);
     expect(trace.streamCounts.flush).toBe(0);
     expect(trace.streamCounts.unmap).toBeGreaterThan(1000);
   });
 
   test('the largest rings of the largest buffers keep their pages apart', () => {
-    const trace = make(findWorkload('ring-nic'), ['events=30k', 'ring=4096', 'buffer=65536', 'devices=2', 'calls=yes']);
+    const trace = make(findWorkload('packet-nic'), ['events=30k', 'ring=4096', 'buffer=65536', 'devices=2', 'calls=yes']);
     const slots = new Set<number>();
     const phys = new Set<number>();
     let maps = 0;
@@ -187,7 +187,7 @@ describe('ring-nic', () => {
   });
 
   test('rx=1 receives only: devices write buffers and never read them', () => {
-    const trace = make(findWorkload('ring-nic'), ['events=20k', 'rx=1']);
+    const trace = make(findWorkload('packet-nic'), ['events=20k', 'rx=1']);
     let reads = 0;
     walk(trace, (stream, row, segment) => {
       if (stream !== STREAM_ID.dma) return;

@@ -41,10 +41,10 @@ interface Nic {
   readonly physBase: number;
 }
 
-/** Network cards: every packet maps a buffer, is moved by DMA through a descriptor ring, and unmaps its buffer. */
-export const ringNic: Workload = {
-  name: 'ring-nic',
-  summary: 'network cards with rx and tx rings; every packet maps, moves by DMA and unmaps a buffer',
+/** Network cards without pages that outlive a packet: each maps a buffer, is moved by DMA through a descriptor ring, and unmaps its buffer. */
+export const packetNic: Workload = {
+  name: 'packet-nic',
+  summary: 'network cards whose every packet maps, moves by DMA and unmaps a buffer of its own',
   streams: ['map', 'unmap', 'attach', 'inv', 'dma', 'flush'],
   parameters: [
     EVENTS,
