@@ -7,7 +7,8 @@ import { formatText, makeFormat, makeRecord } from './records/record-builder.ts'
 import type { FieldValue } from './records/record-builder.ts';
 import { SubBufferWriter } from './records/sub-buffer-writer.ts';
 import type { WrittenEvent } from './records/sub-buffer-writer.ts';
-import { writeDat6 } from './records/trace-dat-writer.ts';
+import { writeDat6, writeDat7 } from './records/trace-dat-writer.ts';
+import type { DatCompressor } from './records/trace-dat-writer.ts';
 
 /** A simulated trace as the records that a kernel would have written: inputs of any size for `trace-dat`. */
 
@@ -94,8 +95,8 @@ export interface RecordFile {
   readonly records: number;
 }
 
-/** The guest's side of a simulated trace as a trace.dat of version 6. */
-export function guestRecords(trace: Trace): RecordFile {
+/** The guest's side of a simulated trace as a trace.dat: of version 6, or of version 7 if there is a compressor. */
+export function guestRecords(trace: Trace, compressor?: DatCompressor): RecordFile {
   const formats = Object.fromEntries(
     NAMES.map((name, i) => [name, makeFormat(`${SYSTEMS[name]}:${name}`, FIRST_ID + i, EVENTS[name])]),
   );
@@ -119,5 +120,6 @@ export function guestRecords(trace: Trace): RecordFile {
   });
   const writer = new SubBufferWriter({ littleEndian: true });
   const data = cpus.map((list, cpu) => ({ cpu, data: writer.write(list) }));
-  return { bytes: writeDat6({ events, buffers: [{ name: '', clock: 'mono', cpus: data }] }), records };
+  const content = { events, buffers: [{ name: '', clock: 'mono', cpus: data }] };
+  return { bytes: compressor === undefined ? writeDat6(content) : writeDat7(content, compressor), records };
 }
