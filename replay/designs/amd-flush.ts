@@ -2,13 +2,15 @@ import { AMD_COMMAND } from '../../traces/dialects/amd-fields.ts';
 import type { DomainId, PageNumber } from '../../traces/units.ts';
 import type { CacheTags, HeldTag } from './cache-tags.ts';
 import type { CommandEmitter, DesignContext, MapIntent, UnmapIntent } from './design.ts';
-import type { DomainFlush } from './domain-flush.ts';
+import type { DomainFlush, FlushRange } from './domain-flush.ts';
 import { Gathers } from './gather.ts';
 import { MapRuns } from './map-runs.ts';
 import { addressMask, alignPage, floorLog2, pageHigh, pageLow, trailingZeros } from './page-words.ts';
 
 /** From here on a size code can't say the range: everything (48882, 2.4.3; drivers/iommu/amd/iommu.c, build_inv_address). */
 const WHOLE_MASK = 41;
+/** From here on a command leaves page-directory entries alone where only leaves changed. */
+const SINCE_LEAFS = 700;
 const SIZE = 1;
 const PDE = 2;
 const GUEST = 4;
@@ -23,7 +25,9 @@ export class AmdFlush implements DomainFlush {
   readonly #context: DesignContext;
   readonly #tags: CacheTags;
   readonly #gathers = new Gathers();
-  readonly #runs = new MapRuns((domain, first, last) => this.#flush(domain, first, last, true));
+  readonly #runs = new MapRuns((domain, first, last) =>
+    this.#flush(domain, [{ first, last, freedTable: 1, order: 0 }]),
+  );
 
   constructor(emit: CommandEmitter, context: DesignContext, tags: CacheTags) {
     this.#emit = emit;
@@ -54,24 +58,33 @@ export class AmdFlush implements DomainFlush {
 
   sync(domain: DomainId, cpu: number, task: number): void {
     const gather = this.#gathers.take(cpu, task, domain);
-    if (gather !== undefined) this.#flush(domain, gather.first, gather.last, gather.freedTable === 1);
+    if (gather !== undefined) this.#flush(domain, [{ ...gather, order: 0 }]);
+  }
+
+  ranges(domain: DomainId, ranges: readonly FlushRange[]): void {
+    this.#flush(domain, ranges);
   }
 
   all(domain: DomainId): void {
-    this.#flush(domain, 0, -1, true);
+    this.#flush(domain, [{ first: 0, last: -1, freedTable: 1, order: 0 }]);
   }
 
   /** `last` -1: everything. */
-  #flush(domain: DomainId, first: PageNumber, last: PageNumber, tables: boolean): void {
+  #flush(domain: DomainId, ranges: readonly FlushRange[]): void {
     const tags = this.#tags.of(domain);
-    // until 6.x every command dropped page-directory entries too
-    const pde = tables || this.#context.kernel < 700 ? PDE : 0;
     for (let i = 0; i < tags.length; i++) {
       const { unit } = tags[i]!; // i is in range
       if (tags.findIndex((tag) => tag.unit === unit) < i) continue;
-      this.#ofUnit(unit, tags, first, last, pde);
+      for (const { first, last, freedTable } of ranges) this.#ofUnit(unit, tags, first, last, this.#pde(freedTable));
       this.#emit.submit(unit);
     }
+  }
+
+  /** Page-directory entries go too where a table did; until 6.x every command took them. */
+  #pde(freedTable: number): number {
+    const { walkCaches, kernel } = this.#context;
+    if (walkCaches === 'dropped' || freedTable === 1) return PDE;
+    return walkCaches === 'kept' || kernel >= SINCE_LEAFS ? 0 : PDE;
   }
 
   #ofUnit(unit: number, tags: readonly HeldTag[], first: PageNumber, last: PageNumber, pde: number): void {

@@ -56,6 +56,31 @@ export interface Design {
   syncMap(domain: DomainId, cpu: number, task: number, time: Nanoseconds): void;
   /** A timer that the design armed has expired. */
   expire(timer: number, time: Nanoseconds): void;
+  /** The design's own address allocator and page tables. Absent: mappings lie where they were recorded, and go with their unmap. */
+  readonly placement?: Placement;
+}
+
+/**
+ * Where mappings lie and what the page tables hold of them, for designs that have a say in it. Unmaps and accesses follow a mapping
+ * to its place, and `map`, `unmap` and `defer` of the design speak of places, not of recorded addresses. What stays in the tables
+ * after its unmap is exposed until a mapping asks for it again.
+ */
+export interface Placement {
+  /**
+   * Before `Design.map`: writes what is not there yet of a mapping, given with its recorded addresses, through `tables`. Returns
+   * the first page of its place; pages of one mapping lie together.
+   */
+  map(intent: MapIntent, tables: TableWriter): PageNumber;
+  /** Before `Design.unmap`: clears what is to go of the pages, given by their place. Returns 1 if a lower table went with them. */
+  unmap(intent: UnmapIntent, tables: TableWriter): number;
+}
+
+/** The page tables of a machine, as far as a `Placement` writes them. */
+export interface TableWriter {
+  /** Writes leaves for pages, the largest that fit. `offset`: physical page minus page. `prot`: `ACCESS` bits. */
+  map(domain: DomainId, first: PageNumber, last: PageNumber, offset: number, prot: number): void;
+  /** Clears entries. Returns 1 if a lower table went with them. */
+  unmap(domain: DomainId, first: PageNumber, last: PageNumber): number;
 }
 
 /** Where a design's commands go. Words are int32 halves of the 64-bit words that the hardware reads. */
@@ -119,6 +144,13 @@ export interface DesignContext {
   readonly el2: boolean;
   /** log2 of bytes of the smallest page. SMMUv3. */
   readonly granuleShift: number;
+  /** Bits of an I/O virtual address. */
+  readonly addressBits: number;
+  /**
+   * Whether invalidations of leaves leave paging-structure caches alone where the architecture can say so (IH of VT-d, PDE of
+   * AMD, Leaf of SMMUv3). Absent: as the kernel version does it. Commands behind a freed table always drop them.
+   */
+  readonly walkCaches?: 'kept' | 'dropped';
 }
 
 export const DEFAULT_CONTEXT: DesignContext = {
@@ -133,13 +165,28 @@ export const DEFAULT_CONTEXT: DesignContext = {
   rangeInvalidation: true,
   el2: false,
   granuleShift: 12,
+  addressBits: 48,
 };
+
+/** A named knob of a design. */
+export interface DesignParameter extends ProfileParameter {
+  /** Least and largest value; 0 to 2^31 - 1 where absent. */
+  readonly range?: readonly [number, number];
+}
+
+/**
+ * What may still be cached of pages that were unmapped. `before-return`: nothing once the caller's `sync` is done.
+ * `before-reuse`: nothing once their addresses can be handed out again. `none`: they may stay reachable.
+ */
+export type DesignPromise = 'before-return' | 'before-reuse' | 'none';
 
 /** A member of the registry (`designs.ts`): one file each. */
 export interface DesignFactory {
   readonly name: string;
   readonly summary: string;
-  /** Named knobs of the design with their defaults, in the units that they say. */
-  readonly parameters: readonly ProfileParameter[];
+  /** Of domains that the DMA API owns; in those of user space every design flushes before it returns. */
+  readonly promise: DesignPromise;
+  /** Named knobs of the design with their defaults, in the units that they say. `name@value` sets the first. */
+  readonly parameters: readonly DesignParameter[];
   create(emit: CommandEmitter, context: DesignContext, parameter: (name: string) => number): Design;
 }

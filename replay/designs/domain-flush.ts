@@ -1,5 +1,18 @@
-import type { DomainId } from '../../traces/units.ts';
+import type { DomainId, PageNumber } from '../../traces/units.ts';
 import type { MapIntent, UnmapIntent } from './design.ts';
+
+/** Pages to drop, as a design that keeps its own lists gives them. */
+export interface FlushRange {
+  readonly first: PageNumber;
+  readonly last: PageNumber;
+  /** 1 if a lower table went with them, so that walk caches must go too. */
+  readonly freedTable: number;
+  /**
+   * log2 of the 4 KiB pages of its leaves; -1 where they differ or are not known. Commands that name leaves one by one step by
+   * it, those that name the level of a leaf do so.
+   */
+  readonly order: number;
+}
 
 /**
  * How a driver speaks to one family of IOMMUs: which commands a domain's caches get, how they are batched, and where it waits.
@@ -16,6 +29,8 @@ export interface DomainFlush {
   defer(intent: UnmapIntent): void;
   /** Flushes what the submitter unmapped in the domain. */
   sync(domain: DomainId, cpu: number, task: number): void;
+  /** Flushes ranges in one go and waits once: those of unmaps that were handed to `defer`. */
+  ranges(domain: DomainId, ranges: readonly FlushRange[]): void;
   /** Flushes everything of the domain. */
   all(domain: DomainId): void;
 }

@@ -7,6 +7,8 @@ interface Gather {
   first: PageNumber;
   last: PageNumber;
   freedTable: number;
+  /** Pages that were added last. */
+  newest: number;
   open: boolean;
 }
 
@@ -19,6 +21,7 @@ export class Gathers {
 
   add({ cpu, task, domain, first, last, freedTable }: UnmapIntent): void {
     const gather = this.#of(cpu, task, domain);
+    gather.newest = last - first + 1;
     if (!gather.open) {
       gather.open = true;
       gather.first = first;
@@ -35,6 +38,13 @@ export class Gathers {
   disjoint({ cpu, task, domain, first, last }: UnmapIntent): boolean {
     const gather = this.#find(cpu, task, domain);
     return gather?.open === true && (last + 1 < gather.first || first > gather.last + 1);
+  }
+
+  /** True if pages can't be added to the submitter's open gather: a gap, or another size than the newest piece's. */
+  differs({ cpu, task, domain, first, last }: UnmapIntent): boolean {
+    const gather = this.#find(cpu, task, domain);
+    if (gather?.open !== true) return false;
+    return gather.newest !== last - first + 1 || last + 1 < gather.first || first > gather.last + 1;
   }
 
   /** The open gather of a submitter in a domain, now closed; undefined if there is none. */
@@ -60,7 +70,7 @@ export class Gathers {
       this.#bySubmitter.set(key, list);
     }
     for (let i = 0; i < list.length; i++) if (list[i]!.domain === domain) return list[i]!; // i is in range
-    const gather: Gather = { domain, first: 0, last: 0, freedTable: 0, open: false };
+    const gather: Gather = { domain, first: 0, last: 0, freedTable: 0, newest: 0, open: false };
     list.push(gather);
     return gather;
   }

@@ -1,5 +1,5 @@
 import type { DomainId, Nanoseconds } from '../../traces/units.ts';
-import type { CommandEmitter, DesignContext, DesignFactory, UnmapIntent } from './design.ts';
+import type { CommandEmitter, DesignContext, DesignFactory, DesignParameter, UnmapIntent } from './design.ts';
 import { FlushQueue, RING_SIZE } from './flush-queue.ts';
 import { LinuxStrict } from './linux-strict.ts';
 
@@ -8,6 +8,8 @@ export interface LazyParameters {
   readonly size: number;
   readonly timeoutNs: Nanoseconds;
   readonly tickNs: Nanoseconds;
+  /** One queue for all CPUs, as systems with slow flushes have it (IOMMU_DMA_OPTS_SINGLE_QUEUE); absent: one each. */
+  readonly single?: boolean;
 }
 
 /**
@@ -42,7 +44,8 @@ export class LinuxLazy extends LinuxStrict {
   }
 
   override unmap(intent: UnmapIntent): void {
-    const { domain, cpu, time } = intent;
+    const { domain, time } = intent;
+    const cpu = this.#parameters.single === true ? 0 : intent.cpu;
     if (this.#unmanaged.has(domain)) {
       super.unmap(intent);
       return;
@@ -105,9 +108,23 @@ export class LinuxLazy extends LinuxStrict {
   }
 }
 
+/** Rate of the timer wheel that flush queues run on. */
+export function hzParameter(name: string): DesignParameter {
+  return {
+    name,
+    value: 250,
+    unit: 'Hz',
+    source:
+      'CONFIG_HZ of common distribution kernels; the timer wheel adds up to two ticks, recorded flushes came after 13 to 21 ms',
+    standing: 'assumed',
+    range: [1, 10_000],
+  };
+}
+
 export const linuxLazy: DesignFactory = {
   name: 'linux-lazy',
   summary: 'queue unmaps per CPU, flush the whole domain when a ring of 255 is full or after 10 ms',
+  promise: 'before-reuse',
   parameters: [
     {
       name: 'linux-lazy.size',
@@ -115,6 +132,7 @@ export const linuxLazy: DesignFactory = {
       unit: 'slots',
       source: 'drivers/iommu/dma-iommu.c, IOVA_DEFAULT_FQ_SIZE; one slot stays free',
       standing: 'published',
+      range: [2, 1 << 20],
     },
     {
       name: 'linux-lazy.timeout',
@@ -122,15 +140,9 @@ export const linuxLazy: DesignFactory = {
       unit: 'ms',
       source: 'drivers/iommu/dma-iommu.c, IOVA_DEFAULT_FQ_TIMEOUT',
       standing: 'published',
+      range: [1, 600_000],
     },
-    {
-      name: 'linux-lazy.hz',
-      value: 250,
-      unit: 'Hz',
-      source:
-        'CONFIG_HZ of common distribution kernels; the timer wheel adds up to two ticks, recorded flushes came after 13 to 21 ms',
-      standing: 'assumed',
-    },
+    hzParameter('linux-lazy.hz'),
   ],
   create: (emit, context, parameter) =>
     new LinuxLazy(emit, context, {

@@ -59,6 +59,7 @@ export class LinuxStrict implements Design {
 export const linuxStrict: DesignFactory = {
   name: 'linux-strict',
   summary: 'flush every unmap before it returns, by range, and wait for it',
+  promise: 'before-return',
   parameters: [],
   create: (emit, context) => new LinuxStrict(emit, context),
 };

@@ -1,8 +1,8 @@
 import { RISCV_FUNCTION, RISCV_OPCODE } from '../../traces/dialects/riscv-fields.ts';
-import type { DomainId, PageNumber } from '../../traces/units.ts';
+import type { DomainId } from '../../traces/units.ts';
 import type { CacheTags } from './cache-tags.ts';
 import type { CommandEmitter, MapIntent, UnmapIntent } from './design.ts';
-import type { DomainFlush } from './domain-flush.ts';
+import type { DomainFlush, FlushRange } from './domain-flush.ts';
 import { Gathers } from './gather.ts';
 
 /** From 2 MiB on everything of the domain goes (drivers/iommu/riscv/iommu.c, RISCV_IOMMU_IOTLB_INVAL_LIMIT). */
@@ -44,28 +44,38 @@ export class RiscvFlush implements DomainFlush {
     const gather = this.#gathers.take(cpu, task, domain);
     if (gather === undefined) return;
     const pages = gather.last - gather.first + 1;
-    this.#flush(domain, gather.first, gather.freedTable === 1 || pages >= LIMIT_PAGES ? 0 : pages);
+    if (pages >= LIMIT_PAGES) this.all(domain);
+    else this.#flush(domain, [{ ...gather, order: 0 }]);
+  }
+
+  ranges(domain: DomainId, ranges: readonly FlushRange[]): void {
+    this.#flush(domain, ranges);
   }
 
   all(domain: DomainId): void {
-    this.#flush(domain, 0, 0);
+    this.#flush(domain, undefined);
   }
 
-  /** `pages` 0: everything. */
-  #flush(domain: DomainId, first: PageNumber, pages: number): void {
+  /** Without ranges: everything. */
+  #flush(domain: DomainId, ranges: readonly FlushRange[] | undefined): void {
     const low = RISCV_OPCODE.iotinval | (RISCV_FUNCTION.vma << 7) | (domain << 12);
+    const whole = ranges === undefined || ranges.some(({ freedTable }) => freedTable === 1);
     const tags = this.#tags.of(domain);
     for (let i = 0; i < tags.length; i++) {
       const tag = tags[i]!; // i is in range
       if ((tag.type & 1) === 1) continue;
-      if (pages === 0) this.#emit.command(tag.unit, low, PSCID_VALID, 0, 0, 0, 0, 0, 0);
-      for (let page = first; page < first + pages; page++) {
-        // address bits 63:12 are at 61:10
-        const lo = ((page % 0x40_0000) << 10) | 0;
-        const hi = Math.floor(page / 0x40_0000) | 0;
-        this.#emit.command(tag.unit, low | ADDRESS_VALID, PSCID_VALID, lo, hi, 0, 0, 0, 0);
-      }
+      if (whole) this.#emit.command(tag.unit, low, PSCID_VALID, 0, 0, 0, 0, 0, 0);
+      else for (const range of ranges) this.#leaves(tag.unit, low, range);
       this.#emit.submit(tag.unit);
+    }
+  }
+
+  #leaves(unit: number, low: number, { first, last, order }: FlushRange): void {
+    for (let page = first; page <= last; page += 2 ** Math.max(order, 0)) {
+      // address bits 63:12 are at 61:10
+      const lo = ((page % 0x40_0000) << 10) | 0;
+      const hi = Math.floor(page / 0x40_0000) | 0;
+      this.#emit.command(unit, low | ADDRESS_VALID, PSCID_VALID, lo, hi, 0, 0, 0, 0);
     }
   }
 }

@@ -2,8 +2,9 @@ import { SMMUV3_ATC_ALL, SMMUV3_OPCODE } from '../../traces/dialects/smmuv3-fiel
 import type { DomainId, PageNumber } from '../../traces/units.ts';
 import type { CacheTags, HeldTag } from './cache-tags.ts';
 import type { CommandEmitter, DesignContext, MapIntent, UnmapIntent } from './design.ts';
-import type { DomainFlush } from './domain-flush.ts';
+import type { DomainFlush, FlushRange } from './domain-flush.ts';
 import { submitter } from './gather.ts';
+import { granuleOrders } from './leaf-orders.ts';
 import { PageSizes } from './page-sizes.ts';
 import { addressMask, alignPage, pageHigh, pageLow, trailingZeros } from './page-words.ts';
 import { TablePresence } from './table-presence.ts';
@@ -16,16 +17,13 @@ const SSV = 0x800;
 /** Page-wise commands of one flush at most. Drivers know no end; a range of petabytes is no mapping but a wrong number. */
 const MOST_COMMANDS = 1 << 15;
 
+/** What `all` drops. */
+const WHOLE: FlushRange = { first: 0, last: -1, freedTable: 1, order: 0 };
+const EVERYTHING: readonly FlushRange[] = [WHOLE];
+
 /** Device TLBs (ATS) and nesting parents, of `CacheTag.type`. */
 const DEVICE_TLB = 1;
 const NESTING = 2;
-
-/** Page sizes of the granules that the driver uses, as log2 of 4 KiB pages (drivers/iommu/io-pgtable-arm.c). */
-const SIZES: { readonly [granuleShift: number]: readonly number[] } = {
-  12: [0, 9, 18],
-  14: [2, 13],
-  16: [4, 17],
-};
 
 interface PageGather {
   open: boolean;
@@ -41,14 +39,10 @@ export type BlockTables = Pick<TablePresence, 'map' | 'unmap'>;
 /** Page tables with the leaf sizes of a granule. */
 export function granuleTables(granuleShift: number): TablePresence {
   return new TablePresence(
-    sizesOf(granuleShift)
+    granuleOrders(granuleShift)
       .slice(1)
       .map((order) => 2 ** order),
   );
-}
-
-function sizesOf(granuleShift: number): readonly number[] {
-  return SIZES[granuleShift] ?? [0, 9, 18];
 }
 
 /**
@@ -76,7 +70,7 @@ export class Smmuv3Flush implements DomainFlush {
     this.#emit = emit;
     this.#context = context;
     this.#tags = tags;
-    const orders = sizesOf(context.granuleShift);
+    const orders = granuleOrders(context.granuleShift);
     this.#smallest = orders[0] ?? 0;
     this.#sizes = new PageSizes(orders);
     this.#tables = tables;
@@ -112,8 +106,12 @@ export class Smmuv3Flush implements DomainFlush {
     if (gather !== undefined) this.#close(domain, gather);
   }
 
+  ranges(domain: DomainId, ranges: readonly FlushRange[]): void {
+    this.#flush(domain, ranges, this.#context.walkCaches !== 'dropped');
+  }
+
   all(domain: DomainId): void {
-    this.#flush(domain, 0, 0, this.#smallest, true);
+    this.#flush(domain, EVERYTHING, true);
   }
 
   /** Where `gather` is missing only the tables that go are flushed. */
@@ -133,7 +131,9 @@ export class Smmuv3Flush implements DomainFlush {
     const size = pages / 2 ** order > MANY_BLOCKS ? pages : 2 ** order;
     for (let page = first; page < first + pages; page += size) {
       const freed = this.#tables.unmap(domain, page, page + size - 1) === 1;
-      if (freed) this.#flush(domain, page, size, this.#smallest, false);
+      if (freed) {
+        this.#flush(domain, [{ first: page, last: page + size - 1, freedTable: 1, order: this.#smallest }], false);
+      }
       // Linux 6.13 began to gather the freed block as well
       if (gather !== undefined && !(freed && this.#context.kernel < 613)) {
         this.#add(domain, gather, page, page + size - 1, order);
@@ -175,23 +175,25 @@ export class Smmuv3Flush implements DomainFlush {
   #close(domain: DomainId, gather: PageGather): void {
     if (!gather.open) return;
     gather.open = false;
-    this.#flush(domain, gather.first, gather.last - gather.first + 1, gather.order, true);
+    const { first, last, order } = gather;
+    this.#flush(domain, [{ first, last, freedTable: 0, order }], this.#context.walkCaches !== 'dropped');
   }
 
-  /** Commands for every tag of the domain, unit by unit: IOTLBs, then (after a SYNC) device TLBs. `pages` 0: everything. */
-  #flush(domain: DomainId, first: PageNumber, pages: number, order: number, leaf: boolean): void {
+  /** Commands for every tag of the domain, unit by unit: IOTLBs, then (after a SYNC) device TLBs. `EVERYTHING`: the wide forms. */
+  #flush(domain: DomainId, ranges: readonly FlushRange[], leaf: boolean): void {
     const tags = this.#tags.of(domain);
     for (let i = 0; i < tags.length; i++) {
       const { unit } = tags[i]!; // i is in range
       if (tags.findIndex((tag) => tag.unit === unit) < i) continue;
       this.#unit = unit;
+      const tooBig = ranges.some((range) => this.#tooBig(range));
       let nesting = false;
       for (let t = i; t < tags.length; t++) {
         const tag = tags[t]!; // t is in range
         if (tag.unit !== unit || (tag.type & DEVICE_TLB) !== 0) continue;
-        if (this.#tooBig(pages, order)) this.#wide(domain);
+        if (tooBig) this.#wide(domain);
         else {
-          this.#range(domain, first, pages, order, leaf);
+          for (const range of ranges) this.#range(domain, range, leaf);
           nesting ||= tag.type === NESTING;
         }
       }
@@ -201,18 +203,21 @@ export class Smmuv3Flush implements DomainFlush {
       this.#submit();
       for (let t = i; t < tags.length; t++) {
         const tag = tags[t]!; // t is in range
-        if (tag.unit === unit && (tag.type & DEVICE_TLB) !== 0) this.#deviceTlb(tag, first, pages);
+        if (tag.unit !== unit || (tag.type & DEVICE_TLB) === 0) continue;
+        for (const range of ranges) this.#deviceTlb(tag, range);
       }
       this.#submit();
     }
   }
 
   /** Without ranges, Linux 7.2 gives up on page-wise commands at one table's worth of them (arm_smmu_inv_size_too_big). */
-  #tooBig(pages: number, order: number): boolean {
+  #tooBig({ first, last, order }: FlushRange): boolean {
+    const pages = last - first + 1;
     if (pages === 0) return true;
     if (this.#context.rangeInvalidation) return false;
-    if (this.#context.kernel < 702) return pages > 2 ** order * MOST_COMMANDS;
-    return pages >= 2 ** (order + 12 - 3 + order);
+    if (this.#context.kernel < 702) return pages > 2 ** Math.max(order, this.#smallest) * MOST_COMMANDS;
+    const leaf = Math.max(order, this.#smallest);
+    return pages >= 2 ** (leaf + 12 - 3 + leaf);
   }
 
   #wide(domain: DomainId): void {
@@ -225,14 +230,15 @@ export class Smmuv3Flush implements DomainFlush {
     this.#submit();
   }
 
-  #range(domain: DomainId, first: PageNumber, pages: number, order: number, leaf: boolean): void {
+  #range(domain: DomainId, { first, last, order }: FlushRange, leaf: boolean): void {
+    const pages = last - first + 1;
     const asid = domain & 0xffff;
     const stage1 = this.#context.el2 ? SMMUV3_OPCODE.tlbiEl2Va : SMMUV3_OPCODE.tlbiNhVa;
     const opcode = asid === 0 ? SMMUV3_OPCODE.tlbiS2Ipa : stage1;
     const ids = (asid << 16) | (domain >>> 16);
     const hint = leaf ? 1 : 0;
     if (!this.#context.rangeInvalidation) {
-      for (let page = first; page < first + pages; page += 2 ** order) {
+      for (let page = first; page <= last; page += 2 ** Math.max(order, this.#smallest)) {
         this.#put(opcode, ids, pageLow(page) | hint, pageHigh(page));
       }
       return;
@@ -240,9 +246,9 @@ export class Smmuv3Flush implements DomainFlush {
     const { granuleShift } = this.#context;
     const unit = 2 ** (granuleShift - 12);
     let left = Math.ceil(pages / unit);
-    // without a level, NUM, SCALE and TTL must not all be 0
-    if (!leaf && left % 32 === 1) left++;
-    const ttl = leaf ? 4 - Math.floor((order + 12 - 3) / (granuleShift - 3)) : 0;
+    const ttl = leaf && order >= 0 ? 4 - Math.floor((order + 12 - 3) / (granuleShift - 3)) : 0;
+    // NUM, SCALE and TTL must not all be 0
+    if (ttl === 0 && left % 32 === 1) left++;
     const low = hint | (ttl << 8) | (((granuleShift - 10) / 2) << 10);
     let page = first;
     while (page < first + pages) {
@@ -254,14 +260,14 @@ export class Smmuv3Flush implements DomainFlush {
     }
   }
 
-  #deviceTlb(tag: HeldTag, first: PageNumber, pages: number): void {
+  #deviceTlb(tag: HeldTag, range: FlushRange): void {
     const low = SMMUV3_OPCODE.atcInv | (tag.pasid > 0 ? SSV | (tag.pasid << 12) : 0);
-    if (pages === 0 || (tag.type & NESTING) !== 0) {
+    if (range === WHOLE || (tag.type & NESTING) !== 0) {
       this.#put(low, tag.device, SMMUV3_ATC_ALL, 0);
       return;
     }
-    const mask = addressMask(first, first + pages - 1);
-    const page = alignPage(first, mask);
+    const mask = addressMask(range.first, range.last);
+    const page = alignPage(range.first, mask);
     this.#put(low, tag.device, pageLow(page) | mask, pageHigh(page));
   }
 

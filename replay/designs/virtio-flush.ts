@@ -4,7 +4,7 @@ import { ABSENT } from '../../traces/units.ts';
 import type { DomainId, PageNumber } from '../../traces/units.ts';
 import type { CacheTags } from './cache-tags.ts';
 import type { CommandEmitter, MapIntent, UnmapIntent } from './design.ts';
-import type { DomainFlush } from './domain-flush.ts';
+import type { DomainFlush, FlushRange } from './domain-flush.ts';
 import { MappingList } from './mapping-list.ts';
 import { EVERY_SIZE, PageSizes } from './page-sizes.ts';
 import { pageHigh, pageLow } from './page-words.ts';
@@ -68,6 +68,10 @@ export class VirtioFlush implements DomainFlush {
   }
 
   sync(_domain: DomainId, _cpu: number, _task: number): void {
+    this.#kick();
+  }
+
+  ranges(_domain: DomainId, _ranges: readonly FlushRange[]): void {
     this.#kick();
   }
 

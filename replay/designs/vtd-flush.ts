@@ -1,13 +1,23 @@
 import type { DomainId, PageNumber } from '../../traces/units.ts';
 import type { CacheTags, HeldTag } from './cache-tags.ts';
 import type { CommandEmitter, DesignContext, MapIntent, UnmapIntent } from './design.ts';
-import type { DomainFlush } from './domain-flush.ts';
+import type { DomainFlush, FlushRange } from './domain-flush.ts';
 import { Gathers } from './gather.ts';
 import { MapRuns } from './map-runs.ts';
 import { addressMask, alignPage, pageHigh, pageLow } from './page-words.ts';
+import { PageSizes } from './page-sizes.ts';
 
 /** Commands in one submission at most, without its wait (drivers/iommu/intel/iommu.h, QI_MAX_BATCHED_DESC_COUNT). */
 const MAX_BATCH = 16;
+/**
+ * From here on commands go out in batches and second-stage ones tell leaf changes (qi_batch_add_iotlb); before, each was
+ * submitted alone, and with IH 0 whatever had changed (drivers/iommu/intel/dmar.c, qi_flush_iotlb, where `ih` is never set).
+ */
+const SINCE_BATCHES = 612;
+/** From here on page tables are generic_pt's, whose gather only widens; before, pages of another size or place ended it. */
+const SINCE_GENERIC_PT = 619;
+/** Leaf sizes as log2 of 4 KiB pages. */
+const LEAFS: readonly number[] = [0, 9, 18];
 /** "Everything" as an address mask (drivers/iommu/intel/iommu.h, MAX_AGAW_PFN_WIDTH). */
 const WHOLE_MASK = 52;
 const NESTING_DEVICE_TLB = 3;
@@ -21,6 +31,8 @@ export class VtdFlush implements DomainFlush {
   readonly #context: DesignContext;
   readonly #tags: CacheTags;
   readonly #gathers = new Gathers();
+  readonly #sizes = new PageSizes(LEAFS);
+  readonly #most: number;
   readonly #runs = new MapRuns((domain, first, last) => this.#notPresent(domain, first, last));
   #unit = -1;
   #pending = 0;
@@ -29,11 +41,15 @@ export class VtdFlush implements DomainFlush {
     this.#emit = emit;
     this.#context = context;
     this.#tags = tags;
+    this.#most = context.kernel < SINCE_BATCHES ? 1 : MAX_BATCH;
   }
 
   map(intent: MapIntent): void {
     const { domain, replacedFirst, replacedLast } = intent;
-    if (replacedFirst >= 0) this.#range(domain, replacedFirst, replacedLast, 0);
+    if (replacedFirst >= 0) {
+      this.#range(domain, replacedFirst, replacedLast, 1);
+      this.#close();
+    }
     if (this.#context.cachingMode) this.#runs.add(intent.cpu, domain, intent.first, intent.last);
   }
 
@@ -43,7 +59,24 @@ export class VtdFlush implements DomainFlush {
 
   unmap(intent: UnmapIntent): void {
     this.#runs.end(intent.cpu);
-    this.#gathers.add(intent);
+    if (this.#context.kernel >= SINCE_GENERIC_PT) this.#gathers.add(intent);
+    else this.#addPieces(intent);
+  }
+
+  /**
+   * Piece by piece as the core hands it to the driver; one that is not of the size of those before, or leaves a gap, flushes
+   * them first (include/linux/iommu.h, iommu_iotlb_gather_add_page).
+   */
+  #addPieces(intent: UnmapIntent): void {
+    const { domain, first, last, freedTable, cpu, task, time } = intent;
+    for (let page = first; page <= last; ) {
+      this.#sizes.next(page, 0, last - page + 1);
+      const { pages } = this.#sizes;
+      const piece: UnmapIntent = { domain, first: page, last: page + pages - 1, freedTable, cpu, task, time };
+      if (this.#gathers.differs(piece)) this.sync(domain, cpu, task);
+      this.#gathers.add(piece);
+      page += pages;
+    }
   }
 
   defer(intent: UnmapIntent): void {
@@ -52,7 +85,14 @@ export class VtdFlush implements DomainFlush {
 
   sync(domain: DomainId, cpu: number, task: number): void {
     const gather = this.#gathers.take(cpu, task, domain);
-    if (gather !== undefined) this.#range(domain, gather.first, gather.last, gather.freedTable === 1 ? 0 : 1);
+    if (gather === undefined) return;
+    this.#range(domain, gather.first, gather.last, gather.freedTable);
+    this.#close();
+  }
+
+  ranges(domain: DomainId, ranges: readonly FlushRange[]): void {
+    for (const { first, last, freedTable } of ranges) this.#range(domain, first, last, freedTable);
+    this.#close();
   }
 
   all(domain: DomainId): void {
@@ -67,11 +107,12 @@ export class VtdFlush implements DomainFlush {
     this.#close();
   }
 
-  /** Drops the pages `first` to `last` from every tag. `hint` 1: only leaf entries changed (IH). */
-  #range(domain: DomainId, first: PageNumber, last: PageNumber, hint: number): void {
+  /** Adds what drops the pages `first` to `last` from every tag. */
+  #range(domain: DomainId, first: PageNumber, last: PageNumber, freedTable: number): void {
     let mask = addressMask(first, last);
     let page = alignPage(first, mask);
     const firstStage = this.#context.firstStage.has(domain);
+    const hint = this.#hint(freedTable, firstStage);
     const tags = this.#tags.of(domain);
     for (let i = 0; i < tags.length; i++) {
       const tag = tags[i]!; // i is in range
@@ -85,7 +126,13 @@ export class VtdFlush implements DomainFlush {
       else if (mask > this.#context.maxAddressMask) this.#domainIotlb(tag);
       else this.#pageIotlb(tag, page, mask, hint);
     }
-    this.#close();
+  }
+
+  /** IH: 1 where only leaf entries changed and the driver says so. */
+  #hint(freedTable: number, firstStage: boolean): number {
+    const { walkCaches, kernel } = this.#context;
+    if (walkCaches === 'dropped' || freedTable === 1) return 0;
+    return walkCaches === 'kept' || firstStage || kernel >= SINCE_BATCHES ? 1 : 0;
   }
 
   /** Drops what new mappings made wrong in a cache that holds not-present entries (CAP.CM): IOTLB only, IH 0. */
@@ -136,7 +183,7 @@ export class VtdFlush implements DomainFlush {
   }
 
   #put(unit: number, w0Lo: number, w0Hi: number, w1Lo: number, w1Hi: number): void {
-    if (this.#pending > 0 && (unit !== this.#unit || this.#pending === MAX_BATCH)) this.#close();
+    if (this.#pending > 0 && (unit !== this.#unit || this.#pending === this.#most)) this.#close();
     this.#unit = unit;
     this.#pending++;
     this.#emit.command(unit, w0Lo, w0Hi, w1Lo, w1Hi, 0, 0, 0, 0);
