@@ -1,6 +1,8 @@
 import { closeSync, existsSync, ftruncateSync, openSync, unlinkSync, writeSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { ACCESS_MODELS } from '../replay/access/access-models.ts';
+import { ATC_PARAMETERS } from '../replay/atc/atc-parameters.ts';
+import { ATC_POLICIES } from '../replay/atc/atc-policy.ts';
 import { COST_PROFILES, costProfile } from '../replay/costs/cost-profiles.ts';
 import type { DesignFactory } from '../replay/designs/design.ts';
 import { DESIGNS, findDesign } from '../replay/designs/designs.ts';
@@ -108,7 +110,12 @@ export const compareCommand: CommandSpec = {
       description: 'accesses: recorded ones where the trace has them, else a model; without either they stay unknown',
       choices: ['recorded', ...ACCESS_MODELS.map(({ name }) => name)],
     },
-    { flags: '--seed <number>', description: 'of the access model', default: '1' },
+    {
+      flags: '--atc-policy <name>',
+      description: `of devices that leave ATC invalidations unanswered (--set atc.timeout-every=N): ${ATC_POLICIES.map(({ name, summary }) => `${name} (${summary})`).join('; ')}; default: as Linux does there`,
+      choices: ATC_POLICIES.map(({ name }) => name),
+    },
+    { flags: '--seed <number>', description: 'of the access model and of devices that answer', default: '1' },
     {
       flags: '--set <name=value>',
       description:
@@ -142,6 +149,7 @@ export const compareCommand: CommandSpec = {
     const seed = wholeNumber(options, 'seed', 0, Number.MAX_SAFE_INTEGER);
     const jobs = options['jobs'] === undefined ? availableParallelism() : wholeNumber(options, 'jobs', 1, MOST_JOBS);
     const settings = Array.isArray(options['set']) ? options['set'].map(String) : [];
+    const atcPolicy = typeof options['atcPolicy'] === 'string' ? options['atcPolicy'] : undefined;
     const access = typeof options['access'] === 'string' ? options['access'] : undefined;
     if (options['json'] === true && options['markdown'] === true) {
       throw new IorrError('USAGE', '--json and --markdown both want stdout', { hint: 'give one of them' });
@@ -151,7 +159,11 @@ export const compareCommand: CommandSpec = {
     try {
       const named = hardwareProfile(String(options['hardware']), callsHeader(trace));
       const costs = costProfile(String(options['profile']), trace.header);
-      const { hardware, profile, parameters } = applySettings(settings, named, costs, [...designs, ...paths]);
+      const { hardware, profile, parameters } = applySettings(settings, named, costs, [
+        ...designs,
+        ...paths,
+        { parameters: ATC_PARAMETERS },
+      ]);
       const page = typeof options['html'] === 'string' ? options['html'] : undefined;
       const output = page === undefined ? undefined : openOutput(page);
       try {
@@ -167,6 +179,7 @@ export const compareCommand: CommandSpec = {
           signal: io.signal,
           progress: (events) => progress.update(events),
           ...(access === undefined ? {} : { access }),
+          ...(atcPolicy === undefined ? {} : { atcPolicy }),
         });
         progress.stop();
         if (result === undefined || io.signal.aborted) return INTERRUPTED;
@@ -180,6 +193,7 @@ export const compareCommand: CommandSpec = {
             profile: profile.name,
             access: result.access,
             seed,
+            ...(atcPolicy === undefined ? {} : { atcPolicy }),
             set: settings,
             ...driverOf(options),
           },

@@ -1,4 +1,4 @@
-import type { Nanoseconds } from '../traces/units.ts';
+import type { Nanoseconds, RequesterId } from '../traces/units.ts';
 
 /** The plain data that the three questions answer with. Every renderer reads these; names are those of design.md 5. */
 
@@ -124,6 +124,67 @@ export interface HostListCounts {
   readonly unissued: number;
 }
 
+/** Commands to devices' own caches (ATC, device TLB) and how the devices answered. */
+export interface AtcCounts {
+  readonly commands: number;
+  /** Commands for each unmap; null without unmaps. */
+  readonly perUnmap: number | null;
+  readonly timeouts: number;
+  /** Time that queues stood still for devices that did not answer. */
+  readonly timeoutNs: Nanoseconds;
+  /** Commands that the device never carried out, and that count as done. */
+  readonly lost: number;
+  /** Commands that were not sent because the device was cut off. */
+  readonly unsent: number;
+  /** DMA of devices that were cut off. */
+  readonly blockedAccesses: number;
+  readonly devices: readonly { readonly rid: RequesterId; readonly commands: number; readonly quarantined: boolean }[];
+}
+
+/** Durations, nearest rank. */
+export interface WaitQuantiles {
+  readonly count: number;
+  readonly mean: number;
+  readonly p50: Nanoseconds;
+  readonly p95: Nanoseconds;
+  readonly p99: Nanoseconds;
+  readonly max: Nanoseconds;
+}
+
+/** One command queue in modelled time. */
+export interface QueueTime {
+  /** Name of the unit. */
+  readonly unit: string;
+  /** Of the unit's queues. */
+  readonly index: number;
+  readonly commands: number;
+  /** Less than the submissions where one CPU writes the tail for several (SMMUv3). */
+  readonly tailWrites: number;
+  /** Shares of the time in which the hardware worked, and in which somebody held the lock (or published). */
+  readonly utilisation: number;
+  readonly lockUtilisation: number;
+  /** Most entries in the ring at once. */
+  readonly deepest: number;
+  /** Submissions that found it full, and for how long they waited for room. */
+  readonly fullStalls: number;
+  readonly fullStallNs: Nanoseconds;
+  /** Share of each bin in which the hardware worked. */
+  readonly series: { readonly binNs: Nanoseconds; readonly startNs: Nanoseconds; readonly utilisation: readonly number[] };
+}
+
+/** What submissions waited for, in modelled time. */
+export interface CommandTime {
+  /** From wanting the queue until the CPU goes on, of submissions with a wait. */
+  readonly submitToWait: WaitQuantiles;
+  /** For the lock or a place in the ring, of all submissions. */
+  readonly lockWait: WaitQuantiles;
+  /** From the first event of the trace to the end of the trace or of the last submission. */
+  readonly spanNs: Nanoseconds;
+  /** How far a submission began after its recorded time, at most: the CPU was still waiting for the one before. */
+  readonly lateNs: Nanoseconds;
+  readonly queues: readonly QueueTime[];
+}
+
 export interface DesignResult {
   readonly name: string;
   readonly path: string;
@@ -136,8 +197,13 @@ export interface DesignResult {
   readonly ioctls: number;
   /** What a host that carries out lists refused; null on paths without one. */
   readonly lists: HostListCounts | null;
+  /** Null where no device's cache got a command. */
+  readonly atc: AtcCounts | null;
   readonly cpuNs: Nanoseconds;
+  /** Time that devices waited for walks. */
   readonly stallNs: Nanoseconds;
+  /** Submissions in modelled time. */
+  readonly time: CommandTime;
   readonly iotlb: IotlbCounts | null;
   readonly exposure: Exposure | null;
   readonly stale: StaleCounts | null;
@@ -147,7 +213,7 @@ export interface DesignResult {
 
 /** What a recording can show of itself: null is what no source of it could see. */
 export interface RecordedResult
-  extends Omit<DesignResult, 'syncs' | 'doorbells' | 'exits' | 'ioctls' | 'lists' | 'cpuNs' | 'stallNs'> {
+  extends Omit<DesignResult, 'syncs' | 'doorbells' | 'exits' | 'ioctls' | 'lists' | 'atc' | 'cpuNs' | 'stallNs'> {
   readonly syncs: number | null;
   readonly doorbells: number | null;
   readonly exits: number | null;

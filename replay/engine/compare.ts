@@ -1,8 +1,10 @@
 import { IorrError } from '../../traces/errors.ts';
-import { STREAM_ID } from '../../traces/schema.ts';
+import { DIALECT, STREAM_ID } from '../../traces/schema.ts';
 import type { Segment } from '../../traces/segment.ts';
 import type { Trace } from '../../traces/trace.ts';
 import type { DomainId, Nanoseconds } from '../../traces/units.ts';
+import { atcParameterTable } from '../atc/atc-parameters.ts';
+import { findAtcPolicy } from '../atc/atc-policy.ts';
 import { costsOf } from '../costs/cost-profile.ts';
 import type { CostProfile } from '../costs/cost-profile.ts';
 import { designParameterTable } from '../designs/designs.ts';
@@ -31,6 +33,8 @@ export interface CompareOptions {
   readonly profile: CostProfile;
   /** Driver under VFIO devices by whose rules ioctls are carried out, of a trace that has nothing else. */
   readonly driver?: string;
+  /** Of devices that do not answer ATC invalidations; default: as Linux does on that hardware. */
+  readonly atcPolicy?: string;
   /** `recorded`, or an access model; default: recorded where the trace has accesses, else `none`. */
   readonly access?: string;
   readonly seed?: number;
@@ -75,13 +79,15 @@ export async function compareTrace(recording: Trace, options: CompareOptions): P
     });
   }
   const traits = readInvTraits(trace);
+  const context = contextOn(options.hardware, traits.context);
   const run: RunOptions = {
     hardware: options.hardware,
     costs: costsOf(options.profile),
     interrupts: traits.interrupts,
     access,
     seed: options.seed ?? 1,
-    context: contextOn(options.hardware, traits.context),
+    atcPolicy: findAtcPolicy(options.atcPolicy ?? (context.dialect === DIALECT.smmuv3 ? 'continue' : 'retry')),
+    context,
     unmanaged: derived === undefined ? traits.unmanaged : allDomains(derived),
     rangeFlushes: traits.rangeFlushes,
     parameters: options.parameters ?? new Map(),
@@ -111,6 +117,7 @@ export async function compareTrace(recording: Trace, options: CompareOptions): P
       ...options.profile.parameters,
       ...designParameterTable(options.designs, run.parameters),
       ...pathParameterTable(paths, run.parameters),
+      ...(designs.some(({ result }) => result.atc !== null) ? atcParameterTable(run.parameters) : []),
     ],
     caveats: [
       ...paths.flatMap((path) => whatIfOf(path)),

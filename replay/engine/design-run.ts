@@ -8,6 +8,9 @@ import { ABSENT, pageNumber } from '../../traces/units.ts';
 import type { DomainId, Nanoseconds, PageNumber, RequesterId } from '../../traces/units.ts';
 import type { AccessModel } from '../access/access-model.ts';
 import { accessModel } from '../access/access-models.ts';
+import { AnsweringDevices } from '../atc/answering-devices.ts';
+import { atcParameter } from '../atc/atc-parameters.ts';
+import type { AtcPolicy } from '../atc/atc-policy.ts';
 import type { Costs } from '../costs/cost-profile.ts';
 import { CacheTags } from '../designs/cache-tags.ts';
 import type { CacheTag, Design, DesignContext } from '../designs/design.ts';
@@ -49,6 +52,8 @@ export interface RunOptions {
   /** `recorded` or the name of an access model. */
   readonly access: string;
   readonly seed: number;
+  /** What becomes of devices that do not answer. */
+  readonly atcPolicy: AtcPolicy;
   readonly context: DesignContext;
   /** Domains known to be owned by user space. */
   readonly unmanaged: ReadonlySet<DomainId>;
@@ -97,6 +102,7 @@ export class DesignRun {
   readonly #machine: Machine;
   readonly #reuse: AddressReuse;
   readonly #dialect: CommandDialect;
+  readonly #answering: AnsweringDevices;
   readonly #submission: Submission;
   readonly #design: Design;
   readonly #model: AccessModel | undefined;
@@ -139,7 +145,13 @@ export class DesignRun {
     this.#machine = machine;
     this.#reuse = new AddressReuse(parameterOf(options.hardware, 'page-table.levels'));
     this.#dialect = dialectById(context.dialect) ?? vtdDialect;
-    this.#submission = new Submission(options.costs, this.#route, this.#reuse, this.#dialect);
+    this.#answering = new AnsweringDevices(
+      options.atcPolicy,
+      options.costs['queue.device-tlb'],
+      atcParameter(options.parameters),
+      options.seed,
+    );
+    this.#submission = new Submission(options.costs, this.#route, this.#reuse, this.#dialect, this.#answering);
     this.#design = factory.create(this.#submission, context, designParameters(factory, options.parameters));
     this.#teardown = createFlush(this.#submission, context, this.#going);
     this.#unmanaged = new Set(options.unmanaged);
@@ -147,6 +159,10 @@ export class DesignRun {
     this.#apply = (time, w0Lo, w0Hi, w1Lo, w1Hi) => void machine.command(time, w0Lo, w0Hi, w1Lo, w1Hi);
     if (options.access !== 'recorded') {
       this.#model = accessModel(options.access).create((time, rid, domain, page, access) => {
+        if (this.#answering.cutsOff && this.#answering.isCutOff(rid)) {
+          this.#answering.blockedAccesses++;
+          return;
+        }
         this.#accesses++;
         const place = this.#reuse.page(domain, page);
         machine.access(time, rid, ABSENT, domain, addressLow(place), addressHigh(place), access, 0);
@@ -214,6 +230,7 @@ export class DesignRun {
         submission.lists === undefined
           ? null
           : { refused: submission.lists.refused, unissued: submission.lists.unissued },
+      atc: this.#answering.counts(this.#unmaps),
       cpuNs: Math.round(submission.cpuNs),
       stallNs: Math.round(submission.stallNs),
       iotlb: accesses ? counts.iotlb : null,
@@ -269,6 +286,10 @@ export class DesignRun {
     }
     this.#accesses++;
     const rid = columns.rid[r]!;
+    if (this.#answering.cutsOff && this.#answering.isCutOff(rid)) {
+      this.#answering.blockedAccesses++;
+      return;
+    }
     const pasid = columns.pasid[r]!;
     const named = columns.domain[r]!;
     let iovaLo = columns.iovaLo[r]!;

@@ -1,8 +1,11 @@
 import type { CommandDialect } from '../../traces/dialects/dialect.ts';
 import { DIALECT } from '../../traces/schema.ts';
-import type { DomainId, Nanoseconds, PageNumber } from '../../traces/units.ts';
+import type { DomainId, Nanoseconds, PageNumber, RequesterId } from '../../traces/units.ts';
 import type { Costs } from '../costs/cost-profile.ts';
+import { ANSWER } from '../atc/answering-devices.ts';
+import type { AnsweringDevices } from '../atc/answering-devices.ts';
 import type { CommandEmitter } from '../designs/design.ts';
+import { commandScope, readScope } from '../model/command-scope.ts';
 import { HostLists } from '../paths/host-lists.ts';
 import type { PathRoute, PathStep } from '../paths/path.ts';
 import type { AddressReuse } from './address-reuse.ts';
@@ -34,6 +37,8 @@ export class Submission implements CommandEmitter {
   /** Where a host carries lists out. */
   readonly lists: HostLists | undefined;
   readonly #dialect: CommandDialect;
+  readonly #answering: AnsweringDevices;
+  readonly #scope = commandScope();
   /** By type: 1 if it goes on to a device's TLB. */
   readonly #deviceTlb: Uint8Array;
   readonly #reuse: AddressReuse;
@@ -49,8 +54,15 @@ export class Submission implements CommandEmitter {
   /** Earliest of the armed timers. */
   nextTimer: Nanoseconds = Number.POSITIVE_INFINITY;
 
-  constructor(costs: Costs, route: PathRoute, reuse: AddressReuse, dialect: CommandDialect) {
+  constructor(
+    costs: Costs,
+    route: PathRoute,
+    reuse: AddressReuse,
+    dialect: CommandDialect,
+    answering: AnsweringDevices,
+  ) {
     this.#costs = costs;
+    this.#answering = answering;
     this.#route = route;
     this.lists = route.list === undefined ? undefined : new HostLists(route.list);
     this.#reuse = reuse;
@@ -191,12 +203,35 @@ export class Submission implements CommandEmitter {
     for (let i = from; i < from + count; i++) {
       const at = COMMAND_WORDS * i;
       const type = this.#dialect.typeNumber(this.#batch[at]!, this.#batch[at + 1]!); // i is in range
-      done += this.#deviceTlb[type] === 1 ? costs['queue.device-tlb'] : costs['queue.iotlb'];
-      queue.push(done, this.#batch, at);
+      if (this.#deviceTlb[type] === 1) {
+        done += this.#answering.serve(this.#deviceOf(at));
+        if (this.#answering.answer === ANSWER.unsent) continue;
+        if (this.#answering.answer === ANSWER.done) queue.push(done, this.#batch, at);
+      } else {
+        done += costs['queue.iotlb'];
+        queue.push(done, this.#batch, at);
+      }
       this.byType[type]!++; // a type is in range
+      this.commands++;
     }
     queue.freeAt = done;
-    this.commands += count;
+  }
+
+  /** Whose cache the device-TLB command at `at` of the batch is for. */
+  #deviceOf(at: number): RequesterId {
+    const batch = this.#batch;
+    const scope = this.#scope;
+    readScope(
+      scope,
+      this.#dialect.id,
+      batch[at]!, // a command's words are in range
+      batch[at + 1]!,
+      batch[at + 2]!,
+      batch[at + 3]!,
+      batch[at + 4]!,
+      batch[at + 5]!,
+    );
+    return scope.device;
   }
 
   /** The CPU waits until a queue has done all that it was given, and sees it. Returns when. */
