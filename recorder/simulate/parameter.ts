@@ -4,6 +4,8 @@ import { IorrError } from '../../traces/errors.ts';
 export interface NumberParameter {
   readonly kind: 'number';
   readonly name: string;
+  /** Of the value; none where it counts what the name says. */
+  readonly unit?: string;
   readonly about: string;
   readonly default: number;
   readonly min: number;
@@ -19,6 +21,15 @@ export interface ChoiceParameter {
   readonly default: string;
   readonly choices: readonly string[];
 }
+
+/** Of every workload that can write the commands of its unmaps. */
+export const COMMANDS: ChoiceParameter = {
+  kind: 'choice',
+  name: 'commands',
+  about: 'invalidations recorded with the unmaps',
+  default: 'strict',
+  choices: ['strict', 'none'],
+};
 
 export type Parameter = NumberParameter | ChoiceParameter;
 
@@ -120,6 +131,7 @@ export function describeParameters(parameters: readonly Parameter[]): string[] {
   const width = Math.max(0, ...parameters.map((p) => p.name.length));
   return parameters.map((p) => {
     const range = p.kind === 'choice' ? p.choices.join(' | ') : `${p.min} to ${p.max}`;
-    return `${p.name.padEnd(width)}  ${p.about} (${range}; default ${p.default})`;
+    const unit = p.kind === 'number' && p.unit !== undefined ? `${p.unit} ` : '';
+    return `${p.name.padEnd(width)}  ${unit}${p.about} (${range}; default ${p.default})`;
   });
 }

@@ -70,7 +70,7 @@ function readTask({ args, options }: CommandInvocation): Task {
  */
 async function simulate(task: Task, io: CommandIo): Promise<SimulateResult> {
   const { workload, values, seed, output } = task;
-  const writer = createTrace(output, simulatedHeader(workload, toolVersion()));
+  const writer = createTrace(output, simulatedHeader(workload, toolVersion(), values));
   const wanted = values.number('events');
   const progress = io.progress(`simulating ${workload.name}`, wanted);
   let complete = true;

@@ -48,11 +48,14 @@ export class VtdGuest {
   events = 0;
   readonly #sink: EventSink;
   readonly #unit: number;
+  readonly #hint: number;
   #queueIndex = 0;
 
-  constructor(sink: EventSink, unit = 'dmar0') {
+  /** `hints`: page-selective commands say that only leaves changed (IH), as Linux has them since 6.19. */
+  constructor(sink: EventSink, { unit = 'dmar0', hints = true } = {}) {
     this.#sink = sink;
     this.#unit = sink.intern(unit);
+    this.#hint = hints ? 0x40 : 0;
   }
 
   pass(ns: Nanoseconds): void {
@@ -198,7 +201,7 @@ export class VtdGuest {
 
   /**
    * One page-selective IOTLB invalidation of the block that holds the range (domain-selective where the block is too large),
-   * leaves only, with reads and writes drained; then the wait for it and the doorbell of both.
+   * with reads and writes drained; then the wait for it and the doorbell of both.
    */
   invalidateRange(device: GuestDevice, firstPage: number, lastPage: number): void {
     const mask = addressMask(firstPage, lastPage);
@@ -207,7 +210,7 @@ export class VtdGuest {
       return;
     }
     const base = (firstPage >>> mask) << mask;
-    this.#submit(device, (device.domain << 16) | 0xf2, (base << 12) | 0x40 | mask, base >>> 20);
+    this.#submit(device, (device.domain << 16) | 0xf2, (base << 12) | this.#hint | mask, base >>> 20);
   }
 
   /** One domain-selective IOTLB invalidation with its wait and doorbell. */

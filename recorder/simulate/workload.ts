@@ -1,4 +1,4 @@
-import type { TraceHeader } from '../../traces/header.ts';
+import type { TraceHeader, TraceHost } from '../../traces/header.ts';
 import { FORMAT_VERSION } from '../../traces/header.ts';
 import type { Random } from '../../traces/random.ts';
 import type { StreamName } from '../../traces/schema.ts';
@@ -14,6 +14,8 @@ export interface Workload {
   readonly parameters: readonly Parameter[];
   /** Streams that it can fill: the trace's fidelity. */
   readonly streams: readonly StreamName[];
+  /** What the header says of the machine beside the usual, where values decide it. */
+  readonly host?: (values: ParameterValues) => Pick<TraceHost, 'kernel' | 'cpus'>;
   /**
    * Writes events in time order into the sink until there are `events` of them, and yields the number so far now and then
    * (at most every `YIELD_EVENTS`), where the caller may stop it. The same values and seed give the same events.
@@ -35,13 +37,13 @@ export const EVENTS: NumberParameter = {
 };
 
 /** Header of a simulated trace: a clock of its own that starts at 0. */
-export function simulatedHeader(workload: Workload, toolVersion: string): TraceHeader {
+export function simulatedHeader(workload: Workload, toolVersion: string, values?: ParameterValues): TraceHeader {
   return {
     formatVersion: FORMAT_VERSION,
     tool: 'iorr',
     toolVersion,
     sources: [{ format: 'simulate', producer: `iorr ${workload.name}` }],
-    host: { pageSize: 4096, iommu: 'vtd' },
+    host: { pageSize: 4096, iommu: 'vtd', ...(values === undefined ? {} : workload.host?.(values)) },
     clock: { epochNs: '0', name: 'simulated', resolutionNs: 1 },
     fidelity: Object.fromEntries(workload.streams.map((stream) => [stream, 'full'])),
   };

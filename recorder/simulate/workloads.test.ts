@@ -22,6 +22,10 @@ function make(workload: Workload, settings: readonly string[], seed = 1): Memory
   return trace;
 }
 
+function takes(workload: Workload, parameter: string): boolean {
+  return workload.parameters.some(({ name }) => name === parameter);
+}
+
 function digest(trace: MemoryTrace): string {
   const hash = createHash('sha256');
   for (const segment of trace.segments()) {
@@ -54,7 +58,8 @@ describe.each(WORKLOADS.map((workload) => [workload.name, workload] as const))('
     for (const events of [1, 500, 100_000]) {
       const trace = make(workload, [`events=${events}`]);
       expect(trace.eventCount).toBeGreaterThanOrEqual(events);
-      expect(trace.eventCount).toBeLessThan(events + 60);
+      // the operation in which the number is reached is completed: at most a descriptor's unmaps, flushes and maps
+      expect(trace.eventCount).toBeLessThan(events + 700);
       let last = 0;
       let backwards = 0;
       walk(trace, (_stream, _row, segment, i) => {
@@ -69,7 +74,7 @@ describe.each(WORKLOADS.map((workload) => [workload.name, workload] as const))('
   });
 
   test('the same seed gives the same events, another seed others', () => {
-    const small = ['events=150k', ...(workload.name === 'packet-nic' ? [] : ['pages=1024'])];
+    const small = ['events=150k', ...(takes(workload, 'pages') ? ['pages=1024'] : [])];
     const one = digest(make(workload, small, 7));
     expect(digest(make(workload, small, 7))).toBe(one);
     expect(digest(make(workload, small, 8))).not.toBe(one);
@@ -78,7 +83,8 @@ describe.each(WORKLOADS.map((workload) => [workload.name, workload] as const))('
   });
 
   test('every access is of a page that is mapped in its domain, with the output and the rights of the map', () => {
-    const trace = make(workload, ['events=120k', 'devices=3', ...(workload.name === 'zipf' ? ['pages=3000'] : [])]);
+    const few = takes(workload, 'pages') ? [`pages=${workload.name === 'zipf' ? 3000 : 4096}`] : [];
+    const trace = make(workload, ['events=120k', ...(takes(workload, 'devices') ? ['devices=3'] : []), ...few]);
     const live = new Map<string, { phys: number; prot: number }>();
     const wrong: string[] = [];
     let accesses = 0;
@@ -112,7 +118,7 @@ describe.each(WORKLOADS.map((workload) => [workload.name, workload] as const))('
       }
     });
     expect(wrong.slice(0, 5)).toEqual([]);
-    expect(accesses).toBeGreaterThan(40_000);
+    expect(accesses).toBeGreaterThan(20_000);
     const pages = new Set([...live.values()].map((page) => page.phys));
     expect(pages.size).toBe(live.size);
   });
@@ -172,7 +178,13 @@ describe('packet-nic', () => {
   });
 
   test('the largest rings of the largest buffers keep their pages apart', () => {
-    const trace = make(findWorkload('packet-nic'), ['events=30k', 'ring=4096', 'buffer=65536', 'devices=2', 'calls=yes']);
+    const trace = make(findWorkload('packet-nic'), [
+      'events=30k',
+      'ring=4096',
+      'buffer=65536',
+      'devices=2',
+      'calls=yes',
+    ]);
     const slots = new Set<number>();
     const phys = new Set<number>();
     let maps = 0;

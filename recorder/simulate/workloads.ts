@@ -2,10 +2,11 @@ import { IorrError } from '../../traces/errors.ts';
 import type { Workload } from './workload.ts';
 import { dma } from './workloads/dma.ts';
 import { packetNic } from './workloads/packet-nic.ts';
+import { ringNic } from './workloads/ring-nic.ts';
 import { zipf } from './workloads/zipf.ts';
 
 /** All workloads, in the order in which they are listed. */
-export const WORKLOADS: readonly Workload[] = [packetNic, dma, zipf];
+export const WORKLOADS: readonly Workload[] = [ringNic, packetNic, dma, zipf];
 
 /** Throws `IorrError` USAGE for a name that is none. */
 export function findWorkload(name: string): Workload {

@@ -1,6 +1,7 @@
 import type { Random } from '../../../traces/random.ts';
 import { ACCESS } from '../../../traces/schema.ts';
 import type { EventSink } from '../../../traces/trace.ts';
+import { COMMANDS } from '../parameter.ts';
 import type { ParameterValues } from '../parameter.ts';
 import { VtdGuest, requesterOf } from '../vtd-guest.ts';
 import type { GuestDevice } from '../vtd-guest.ts';
@@ -68,13 +69,7 @@ export const packetNic: Workload = {
     { kind: 'number', name: 'rx', about: 'share of received packets', default: 0.5, min: 0, max: 1, fraction: true },
     { kind: 'number', name: 'cpus', about: 'CPUs that the drivers run on', default: 2, min: 1, max: 1024 },
     { kind: 'number', name: 'gap', about: 'mean ns between packets', default: 2000, min: 1, max: 1e9 },
-    {
-      kind: 'choice',
-      name: 'commands',
-      about: 'invalidations recorded with the unmaps',
-      default: 'strict',
-      choices: ['strict', 'none'],
-    },
+    COMMANDS,
     {
       kind: 'choice',
       name: 'calls',
