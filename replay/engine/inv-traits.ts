@@ -51,5 +51,5 @@ export function readInvTraits(trace: Trace): InvTraits {
       queue.command(dialect, inv.columns, i);
     }
   }
-  return vtd.commands >= queue.commands ? vtd.traits() : queue.traits(trace);
+  return vtd.commands >= queue.commands ? vtd.traits(trace) : queue.traits(trace);
 }

@@ -137,7 +137,7 @@ function changes(columns: { readonly origin: Int32Array; readonly domain: Int32A
 }
 
 /** `6.12.107-arm64` as 612; the default where the trace does not say. */
-function kernelOf(release: string | undefined): number {
+export function kernelOf(release: string | undefined): number {
   // 6.12.107
   const match = /^(\d+)\.(\d+)/.exec(release ?? '');
   return match === null ? DEFAULT_CONTEXT.kernel : Number(match[1]) * 100 + Number(match[2]);

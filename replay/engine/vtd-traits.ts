@@ -1,12 +1,14 @@
 import { VTD_TYPE, vtdGranularity, vtdType } from '../../traces/dialects/vtd-fields.ts';
 import { ATTACH, DIALECT, FLUSH, INV_FORM } from '../../traces/schema.ts';
 import type { Segment } from '../../traces/segment.ts';
+import type { Trace } from '../../traces/trace.ts';
 import { ABSENT } from '../../traces/units.ts';
 import type { DomainId, RequesterId } from '../../traces/units.ts';
 import { CacheTags } from '../designs/cache-tags.ts';
 import { DEFAULT_CONTEXT } from '../designs/design.ts';
 import type { CacheTag } from '../designs/design.ts';
 import type { InvTraits } from './inv-traits.ts';
+import { kernelOf } from './queue-traits.ts';
 
 /** What the commands and flush events of a VT-d unit tell about the system. */
 export class VtdTraits {
@@ -78,13 +80,14 @@ export class VtdTraits {
     else if (type === VTD_TYPE.iotlb || type === VTD_TYPE.pasidIotlb) this.#afterContext = false;
   }
 
-  traits(): InvTraits {
+  traits({ header }: Trace): InvTraits {
     const flushEvents = this.#ranges + this.#alls + this.#notPresent > 0;
     const lazy = flushEvents ? this.#alls > 0 : this.#domainCommands > this.#pageCommands;
     const known = this.#ranges + this.#alls + this.#pageCommands + this.#domainCommands > 0;
     return {
       context: {
         ...DEFAULT_CONTEXT,
+        kernel: kernelOf(header.host.kernel),
         maxAddressMask: this.#maxMask,
         drainBits: this.#drainBits < 0 ? DEFAULT_CONTEXT.drainBits : this.#drainBits,
         cachingMode: this.#notPresent > 0,
