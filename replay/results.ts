@@ -185,6 +185,13 @@ export interface CommandTime {
   readonly queues: readonly QueueTime[];
 }
 
+/** 4 KiB pages that page tables hold though no mapping asks for them: kept after their unmap, or rounded up to a larger leaf. */
+export interface OverMapped {
+  /** At one instant at most. */
+  readonly maxPages: number;
+  readonly pageSeconds: number;
+}
+
 export interface DesignResult {
   readonly name: string;
   readonly path: string;
@@ -205,13 +212,13 @@ export interface DesignResult {
   /** Submissions in modelled time. */
   readonly time: CommandTime;
   readonly iotlb: IotlbCounts | null;
-  /** By cache, named as in a replay; absent without accesses. */
-  readonly caches?: { readonly [name: string]: CacheCounts };
-  /** Page-table entries that walks read; absent without accesses. */
-  readonly walkReads?: number;
   readonly exposure: Exposure | null;
   readonly stale: StaleCounts | null;
   readonly wasted: number | null;
+  /** Of designs that place mappings themselves. Pages that were unmapped and stay reachable are in `exposure` too. */
+  readonly overMapped?: OverMapped;
+  /** Commands that the hardware refused, if any: they dropped nothing. */
+  readonly commandErrors?: readonly CommandErrorCount[];
   readonly series: TimeSeries;
 }
 

@@ -8,21 +8,32 @@ const MOST_PAGES = 4096;
 /** Told of one run of pages that lie at the same distance from where they were recorded. */
 export type RunOfPages = (first: PageNumber, pages: number) => void;
 
+/** A mapping that is too large to be followed page by page. */
+interface Extent {
+  readonly first: PageNumber;
+  readonly last: PageNumber;
+  readonly place: PageNumber;
+}
+
 interface Space {
-  /** Recorded page to the number of steps by which it was moved, where that is not 0. */
-  readonly moved: Map<PageNumber, number>;
-  /** Pages (as moved) that must not be mapped yet. */
+  /** Recorded page to where it lies, unless that is where it was recorded. */
+  readonly moved: Map<PageNumber, PageNumber>;
+  /** The same of large mappings, newest last. */
+  readonly extents: Extent[];
+  /** Placed pages that must not be mapped yet. */
   readonly held: Set<PageNumber>;
 }
 
 /**
- * The addresses of a recording are those that its own allocator handed out. A design that holds addresses back longer (a flush
- * queue) would have handed out others: a mapping at pages that are still held is moved to the next free place, and unmaps and
- * accesses follow it. Nothing moves as long as the design holds nothing.
+ * Where the mappings of a recording lie for a design. Their addresses are those that the recorded allocator handed out. A design that
+ * holds addresses back longer (a flush queue) would have handed out others: a mapping at pages that are still held is moved to the
+ * next free place. One with an allocator of its own (`Placement`) puts mappings where it wants. Unmaps and accesses follow.
  */
 export class AddressReuse {
-  /** Mappings that were moved. */
+  /** Mappings that were moved because their pages were held. */
   movedMaps = 0;
+  /** Something may lie elsewhere than where it was recorded. */
+  moves = false;
   readonly #spaces = new Map<DomainId, Space>();
   readonly #holds = new Map<number, { readonly space: Space; readonly pages: readonly PageNumber[] }>();
   /** Pages of the address space; places wrap around in it. */
@@ -34,16 +45,15 @@ export class AddressReuse {
     this.#size = 2 ** (9 * levels);
   }
 
-  /** Pages that were unmapped may not be mapped again until `release` of the number returned. */
+  /** Pages that were unmapped, given by their place, may not be mapped again until `release` of the number returned. */
   hold(domain: DomainId, first: PageNumber, last: PageNumber): number {
     const space = this.#space(domain);
     const pages: PageNumber[] = [];
     const end = Math.min(last, first + MOST_PAGES - 1);
     for (let page = first; page <= end; page++) {
-      const place = this.#place(space, page);
-      if (space.held.has(place)) continue;
-      space.held.add(place);
-      pages.push(place);
+      if (space.held.has(page)) continue;
+      space.held.add(page);
+      pages.push(page);
     }
     this.#holds.set(this.#next, { space, pages });
     return this.#next++;
@@ -56,59 +66,70 @@ export class AddressReuse {
     for (const page of found.pages) found.space.held.delete(page);
   }
 
-  /** Where pages that are being mapped go. */
+  /** Where pages that are being mapped go if the design does not say. */
   map(domain: DomainId, first: PageNumber, pages: number): PageNumber {
     const space = this.#spaces.get(domain);
     if (space === undefined) return first;
-    const { held, moved } = space;
+    const { held } = space;
     const followed = Math.min(pages, MOST_PAGES);
     const most = Math.max(1, Math.floor(this.#size / STEP));
     let steps = 0;
-    if (held.size > 0) while (steps < most && this.#isHeld(held, first, followed, steps)) steps++;
+    if (held.size > 0) while (steps < most && this.#isHeld(held, this.#at(first, steps), followed)) steps++;
     if (steps === most) steps = 0;
     if (steps > 0) this.movedMaps++;
-    if (steps > 0 || moved.size > 0) {
-      for (let page = first; page < first + followed; page++) {
-        if (steps === 0) moved.delete(page);
-        else moved.set(page, steps);
-      }
+    const place = this.#at(first, steps);
+    this.put(domain, first, pages, place);
+    return place;
+  }
+
+  /** Pages that are being mapped lie at `place` from now on. */
+  put(domain: DomainId, first: PageNumber, pages: number, place: PageNumber): void {
+    if (place === first && !this.moves) return;
+    const { moved, extents } = this.#space(domain);
+    if (place === first && moved.size === 0 && extents.length === 0) return;
+    this.moves = true;
+    if (pages > MOST_PAGES) {
+      const last = first + pages - 1;
+      for (const page of moved.keys()) if (page >= first && page <= last) moved.delete(page);
+      const rest = extents.filter((extent) => extent.first < first || extent.last > last);
+      extents.splice(0, extents.length, ...rest, { first, last, place });
+      return;
     }
-    return this.#at(first, steps);
+    for (let i = 0; i < pages; i++) {
+      if (place === first && extents.length === 0) moved.delete(first + i);
+      else moved.set(first + i, place + i);
+    }
   }
 
   /** Cuts recorded pages into runs that lie together now. */
   runs(domain: DomainId, first: PageNumber, pages: number, run: RunOfPages): void {
-    const space = this.#spaces.get(domain);
-    if (space === undefined || space.moved.size === 0) {
+    const space = this.moves ? this.#spaces.get(domain) : undefined;
+    if (space === undefined) {
       run(first, pages);
       return;
     }
-    let from = first;
-    let steps = space.moved.get(first) ?? 0;
     const end = first + pages;
+    let from = first;
+    let place = placeOf(space, first);
     for (let page = first + 1; page < Math.min(end, first + MOST_PAGES); page++) {
-      const next = space.moved.get(page) ?? 0;
-      if (next === steps) continue;
-      run(this.#at(from, steps), page - from);
+      const next = placeOf(space, page);
+      if (next - place === page - from) continue;
+      run(place, page - from);
       from = page;
-      steps = next;
+      place = next;
     }
-    run(this.#at(from, steps), end - from);
+    run(place, end - from);
   }
 
   /** Where a recorded page is now, or was until its unmap. */
   page(domain: DomainId, page: PageNumber): PageNumber {
-    const space = this.#spaces.get(domain);
-    return space === undefined || space.moved.size === 0 ? page : this.#place(space, page);
+    const space = this.moves ? this.#spaces.get(domain) : undefined;
+    return space === undefined ? page : placeOf(space, page);
   }
 
-  #isHeld(held: ReadonlySet<PageNumber>, first: PageNumber, pages: number, steps: number): boolean {
-    for (let i = 0; i < pages; i++) if (held.has(this.#at(first + i, steps))) return true;
+  #isHeld(held: ReadonlySet<PageNumber>, first: PageNumber, pages: number): boolean {
+    for (let i = 0; i < pages; i++) if (held.has(first + i)) return true;
     return false;
-  }
-
-  #place(space: Space, page: PageNumber): PageNumber {
-    return this.#at(page, space.moved.get(page) ?? 0);
   }
 
   #at(page: PageNumber, steps: number): PageNumber {
@@ -118,9 +139,19 @@ export class AddressReuse {
   #space(domain: DomainId): Space {
     let space = this.#spaces.get(domain);
     if (space === undefined) {
-      space = { moved: new Map(), held: new Set() };
+      space = { moved: new Map(), extents: [], held: new Set() };
       this.#spaces.set(domain, space);
     }
     return space;
   }
+}
+
+function placeOf({ moved, extents }: Space, page: PageNumber): PageNumber {
+  const place = moved.get(page);
+  if (place !== undefined) return place;
+  for (let i = extents.length - 1; i >= 0; i--) {
+    const { first, last, place: start } = extents[i]!; // i is in range
+    if (page >= first && page <= last) return start + page - first;
+  }
+  return page;
 }

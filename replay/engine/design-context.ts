@@ -10,8 +10,9 @@ import type { HardwareProfile } from '../hardware/profile.ts';
  */
 export function contextOn(hardware: HardwareProfile, recorded: DesignContext): DesignContext {
   const dialect = DIALECT[hardware.architecture];
+  const addressBits = 12 + 9 * parameterOf(hardware, 'page-table.levels');
   const mask = dialect === DIALECT.vtd ? { maxAddressMask: parameterOf(hardware, 'command.max-mask') } : {};
-  if (dialect === recorded.dialect) return { ...recorded, ...mask };
+  if (dialect === recorded.dialect) return { ...recorded, ...mask, addressBits };
   // virtio-iommu is told of every mapping; QEMU's AMD IOMMU has NpCache
   const cachingMode = dialect === DIALECT.virtio || hardware.iotlb === 'qemu-amd';
   return {
@@ -20,6 +21,7 @@ export function contextOn(hardware: HardwareProfile, recorded: DesignContext): D
     firstStage: recorded.firstStage,
     dialect,
     cachingMode,
+    addressBits,
     ...mask,
   };
 }

@@ -14,12 +14,13 @@ import type { AtcPolicy } from '../atc/atc-policy.ts';
 import type { Costs } from '../costs/cost-profile.ts';
 import { CacheTags } from '../designs/cache-tags.ts';
 import type { CacheTag, Design, DesignContext } from '../designs/design.ts';
-import { designParameters, findDesign } from '../designs/designs.ts';
+import { designParameters, namedDesign } from '../designs/designs.ts';
 import type { DomainFlush } from '../designs/domain-flush.ts';
 import { createFlush } from '../designs/flushes.ts';
 import { submitter } from '../designs/gather.ts';
 import { parameterOf } from '../hardware/profile.ts';
 import type { HardwareProfile } from '../hardware/profile.ts';
+import { ExposureTotals } from '../model/exposure.ts';
 import { MAP_RESULT, UNMAP_RESULT } from '../model/machine.ts';
 import type { Machine } from '../model/machine.ts';
 import { createMachine } from '../model/create-machine.ts';
@@ -27,6 +28,7 @@ import type { PathRoute } from '../paths/path.ts';
 import { findPath, pathParameter } from '../paths/paths.ts';
 import type { DesignResult } from '../results.ts';
 import { AddressReuse } from './address-reuse.ts';
+import { PlacedTables } from './placed-tables.ts';
 import type { ApplyCommand } from './command-queue.ts';
 import { DeviceDomains } from './device-domains.ts';
 import { Submission } from './submission.ts';
@@ -105,6 +107,9 @@ export class DesignRun {
   readonly #answering: AnsweringDevices;
   readonly #submission: Submission;
   readonly #design: Design;
+  /** Of a design that places mappings itself. */
+  readonly #placed: PlacedTables | undefined;
+  readonly #exposure: ExposureTotals;
   readonly #model: AccessModel | undefined;
   readonly #series = new SeriesBuilder();
   readonly #devices = new DeviceDomains();
@@ -130,8 +135,9 @@ export class DesignRun {
   #end = 0;
 
   constructor(name: string, path: string, options: RunOptions) {
-    const factory = findDesign(name);
-    if (factory === undefined) throw new RangeError(`no design ${name}`);
+    const named = namedDesign(name);
+    if (named === undefined) throw new RangeError(`no design ${name}`);
+    const { design: factory, given } = named;
     this.name = name;
     this.#options = options;
     const way = findPath(path);
@@ -139,7 +145,9 @@ export class DesignRun {
     const context = way.context?.(options.context) ?? options.context;
     this.#route = way.create(pathParameter(way, options.parameters), context);
     this.#mapSyncs = context.cachingMode;
+    const exposure = new ExposureTotals();
     const machine = createMachine(options.hardware, {
+      exposure,
       unmappedAccess: options.access === 'recorded' ? 'fill' : 'fault',
     });
     this.#machine = machine;
@@ -152,11 +160,19 @@ export class DesignRun {
       options.seed,
     );
     this.#submission = new Submission(options.costs, this.#route, this.#reuse, this.#dialect, this.#answering);
-    this.#design = factory.create(this.#submission, context, designParameters(factory, options.parameters));
+    this.#design = factory.create(
+      this.#submission,
+      context,
+      designParameters(factory, new Map([...options.parameters, ...given])),
+    );
+    const { placement } = this.#design;
+    if (placement !== undefined) this.#placed = new PlacedTables(machine, this.#reuse, placement, exposure);
+    this.#exposure = exposure;
     this.#teardown = createFlush(this.#submission, context, this.#going);
     this.#unmanaged = new Set(options.unmanaged);
     for (const domain of options.unmanaged) this.#design.setManaged(domain, false);
-    this.#apply = (time, w0Lo, w0Hi, w1Lo, w1Hi) => void machine.command(time, w0Lo, w0Hi, w1Lo, w1Hi);
+    this.#apply = (time, w0Lo, w0Hi, w1Lo, w1Hi, w2Lo, w2Hi) =>
+      void machine.command(time, w0Lo, w0Hi, w1Lo, w1Hi, w2Lo, w2Hi);
     if (options.access !== 'recorded') {
       this.#model = accessModel(options.access).create((time, rid, domain, page, access) => {
         if (this.#answering.cutsOff && this.#answering.isCutOff(rid)) {
@@ -165,6 +181,7 @@ export class DesignRun {
         }
         this.#accesses++;
         const place = this.#reuse.page(domain, page);
+        this.#placed?.accessed(time, domain, place);
         machine.access(time, rid, ABSENT, domain, addressLow(place), addressHigh(place), access, 0);
       }, new Random(options.seed));
     }
@@ -209,6 +226,9 @@ export class DesignRun {
     const submission = this.#submission;
     for (let i = 0; i < this.#options.interrupts; i++) submission.take(this.#route.interrupt);
     const totals = this.#totals();
+    const placed = this.#placed;
+    if (placed !== undefined) this.#exposure.unmappedPages = placed.unmappedPages;
+    const kept = placed?.finish(this.#end);
     const counts = this.#machine.finish(this.#end);
     const accesses = this.#accesses > 0;
     const truth = accesses && this.#unmaps > 0;
@@ -234,10 +254,11 @@ export class DesignRun {
       cpuNs: Math.round(submission.cpuNs),
       stallNs: Math.round(submission.stallNs),
       iotlb: accesses ? counts.iotlb : null,
-      ...(accesses ? { caches: counts.caches, walkReads: counts.walkReads } : {}),
       exposure: truth ? counts.exposure : null,
-      stale: truth ? counts.stale : null,
+      stale: truth ? (kept?.stale(counts.stale) ?? counts.stale) : null,
       wasted: accesses ? counts.wasted : null,
+      ...(kept === undefined ? {} : { overMapped: kept.overMapped }),
+      ...(counts.errors.length === 0 ? {} : { commandErrors: counts.errors }),
       series: this.#series.finish(totals),
     };
     const facts: RunFacts = {
@@ -295,9 +316,10 @@ export class DesignRun {
     const named = columns.domain[r]!;
     let iovaLo = columns.iovaLo[r]!;
     let iovaHi = columns.iovaHi[r]!;
-    if (this.#reuse.movedMaps > 0) {
+    if (this.#reuse.moves) {
       const domain = named === ABSENT ? this.#machine.domainOf(rid, pasid) : named;
       const place = this.#reuse.page(domain, pageNumber(iovaLo, iovaHi));
+      this.#placed?.accessed(time, domain, place);
       iovaLo = addressLow(place) | (iovaLo & 0xfff);
       iovaHi = addressHigh(place);
     }
@@ -321,31 +343,36 @@ export class DesignRun {
     const pages = pageNumber(sizeLo[r]!, sizeHi[r]!);
     if (pages === 0) return;
     const prot = columns.prot[r]!;
-    const place = this.#reuse.map(domain, first, pages);
-    const done = this.#machine.map(
-      time,
-      domain,
-      addressLow(place),
-      addressHigh(place),
-      columns.physLo[r]!,
-      columns.physHi[r]!,
-      sizeLo[r]!,
-      sizeHi[r]!,
-      prot,
-    );
     const last = first + pages - 1;
+    const offset = pageNumber(columns.physLo[r]!, columns.physHi[r]!) - first;
+    const placed = this.#placed;
+    let place: PageNumber;
+    let replaced: boolean;
+    if (placed === undefined) {
+      place = this.#reuse.map(domain, first, pages);
+      const low = addressLow(place);
+      const high = addressHigh(place);
+      const { physLo, physHi } = columns;
+      const done = this.#machine.map(time, domain, low, high, physLo[r]!, physHi[r]!, sizeLo[r]!, sizeHi[r]!, prot);
+      replaced = (done & MAP_RESULT.freedTable) !== 0;
+    } else {
+      this.#submission.from(cpu, time);
+      place = placed.place({ domain, first, last, offset, prot, replacedFirst: -1, replacedLast: -1, cpu, task, time });
+      replaced = placed.replaced;
+    }
     // VT-d's tags are traced, and may come behind the first mappings
     if (this.#dialect.id !== DIALECT.vtd) this.#tagIfNew(domain);
-    const replaced = (done & MAP_RESULT.freedTable) !== 0;
-    this.#submission.from(cpu, time + this.#submission.take(this.#route.map));
+    const writes = placed === undefined || placed.changed;
+    this.#submission.from(cpu, writes ? time + this.#submission.take(this.#route.map) : time);
+    const moved = place - first;
     this.#design.map({
       domain,
-      first,
-      last,
-      offset: pageNumber(columns.physLo[r]!, columns.physHi[r]!) - first,
+      first: place,
+      last: last + moved,
+      offset: offset - moved,
       prot,
-      replacedFirst: replaced ? first : -1,
-      replacedLast: replaced ? last : -1,
+      replacedFirst: replaced ? place : -1,
+      replacedLast: replaced ? last + moved : -1,
       cpu,
       task,
       time,
@@ -378,22 +405,42 @@ export class DesignRun {
     const pages = pageNumber(sizeLo[r]!, sizeHi[r]!);
     if (pages === 0) return;
     this.#model?.unmapping(time, this.#rid(domain, columns.device[r]!), domain, first, pages);
-    let done = 0;
-    this.#reuse.runs(domain, first, pages, (page, count) => {
-      const low = addressLow(page);
-      const high = addressHigh(page);
-      done |= this.#machine.unmap(time, domain, low, high, addressLow(count), addressHigh(count), event);
-    });
-    const freedTable = (done & UNMAP_RESULT.freedTable) !== 0 ? 1 : 0;
     this.#tagIfNew(domain);
-    const { costs } = this.#options;
-    const spent = Math.round(costs['cpu.unmap'] + pages * costs['cpu.unmap-page']);
-    this.#submission.spend(spent);
-    this.#submission.from(cpu, time + spent + this.#submission.take(this.#route.unmap));
-    this.#design.unmap({ domain, first, last: first + pages - 1, freedTable, cpu, task, time });
+    this.#reuse.runs(domain, first, pages, (page, count) => this.#remove(domain, page, count, time, cpu, task, event));
     const unmanaged = this.#unmanaged.has(domain);
     if (unmanaged) this.#unmanagedUnmaps++;
     if (!unmanaged || !this.#options.rangeFlushes) this.#design.sync(domain, cpu, task, time);
+  }
+
+  /** Pages that lie together go. */
+  #remove(
+    domain: DomainId,
+    page: PageNumber,
+    count: number,
+    time: Nanoseconds,
+    cpu: number,
+    task: number,
+    event: number,
+  ): void {
+    const { costs } = this.#options;
+    const submission = this.#submission;
+    const last = page + count - 1;
+    const placed = this.#placed;
+    let freedTable: number;
+    if (placed === undefined) {
+      const low = addressLow(page);
+      const high = addressHigh(page);
+      const done = this.#machine.unmap(time, domain, low, high, addressLow(count), addressHigh(count), event);
+      freedTable = (done & UNMAP_RESULT.freedTable) !== 0 ? 1 : 0;
+    } else {
+      submission.from(cpu, time);
+      freedTable = placed.remove({ domain, first: page, last, freedTable: 0, cpu, task, time }, event);
+    }
+    const writes = placed === undefined || placed.changed;
+    const spent = Math.round(writes ? costs['cpu.unmap'] + count * costs['cpu.unmap-page'] : costs['cpu.defer']);
+    submission.spend(spent);
+    submission.from(cpu, time + spent + (writes ? submission.take(this.#route.unmap) : 0));
+    this.#design.unmap({ domain, first: page, last, freedTable, cpu, task, time });
   }
 
   /** A domain that nothing attached: one IOTLB holds its translations, as far as anybody can tell. */

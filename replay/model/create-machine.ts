@@ -46,7 +46,7 @@ export function createMachine(profile: HardwareProfile, options: MachineOptions 
   const kind = new Int32Array(1);
   const watch = { clock, kind, onDrop: options.onDrop };
   const geometry = iotlbGeometry(profile);
-  const totals = new ExposureTotals();
+  const totals = options.exposure ?? new ExposureTotals();
   const tracked = new TrackedCache('iotlb', watch, totals, geometry, (onDrop) =>
     createIotlb(profile, geometry, onDrop),
   );

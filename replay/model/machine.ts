@@ -1,6 +1,7 @@
 import type { DomainId, Nanoseconds, RequesterId } from '../../traces/units.ts';
 import type { CacheCounts, CommandErrorCount, Exposure, IotlbCounts, StaleCounts } from '../results.ts';
 import type { CacheEntries } from './cache-entries.ts';
+import type { ExposureTotals } from './exposure.ts';
 import type { TrackedCache } from './tracked-cache.ts';
 
 /**
@@ -165,6 +166,8 @@ export interface MachineOptions {
    * translation without output, since the source recorded that it was translated and only its order may be off.
    */
   readonly unmappedAccess?: 'fault' | 'fill';
+  /** Where exposures of the IOTLB are added up, for a caller that has exposures of its own. */
+  readonly exposure?: ExposureTotals;
   /** Called for each cached translation before it goes: its slot, why (`DROP`), and the cache (`name` is `iotlb` or `atc`). */
   readonly onDrop?: ((slot: number, why: number, cache: TrackedCache) => void) | undefined;
 }
