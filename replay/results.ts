@@ -212,6 +212,10 @@ export interface DesignResult {
   /** Submissions in modelled time. */
   readonly time: CommandTime;
   readonly iotlb: IotlbCounts | null;
+  /** By cache, named as in a replay; absent without accesses. */
+  readonly caches?: { readonly [name: string]: CacheCounts };
+  /** Page-table entries that walks read; absent without accesses. */
+  readonly walkReads?: number;
   readonly exposure: Exposure | null;
   readonly stale: StaleCounts | null;
   readonly wasted: number | null;

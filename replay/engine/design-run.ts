@@ -254,6 +254,7 @@ export class DesignRun {
       cpuNs: Math.round(submission.cpuNs),
       stallNs: Math.round(submission.stallNs),
       iotlb: accesses ? counts.iotlb : null,
+      ...(accesses ? { caches: counts.caches, walkReads: counts.walkReads } : {}),
       exposure: truth ? counts.exposure : null,
       stale: truth ? (kept?.stale(counts.stale) ?? counts.stale) : null,
       wasted: accesses ? counts.wasted : null,
