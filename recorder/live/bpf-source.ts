@@ -11,7 +11,7 @@ import type { LiveFacts, LiveHeader, LiveRun, LiveSink, LiveSource } from './liv
 import { makePipe } from './named-pipe.ts';
 import { tasksOfTree } from './process-tree.ts';
 import type { System } from './system.ts';
-import { checkBpftrace } from './tool-checks.ts';
+import { checkBpftrace, checkBtf } from './tool-checks.ts';
 import { mountTracefs, tracefsOf } from './tracefs/mount.ts';
 import { checkTracefs } from './tracefs/tracefs-check.ts';
 
@@ -19,6 +19,8 @@ import { checkTracefs } from './tracefs/tracefs-check.ts';
 const START_MS = 60_000;
 /** It has this long to hand over what it holds. */
 const STOP_MS = 10_000;
+/** Lines that wait to be taken. */
+const MAX_WAITING = 262_144;
 
 function linkOf(pid: number, fd: number): string | undefined {
   try {
@@ -44,12 +46,16 @@ class BpfRun implements LiveRun {
 
   constructor(child: ChildProcessWithoutNullStreams, sink: LiveSink) {
     this.#child = child;
-    this.#lines = new BpftraceLines(sink, linkOf, () => process.hrtime.bigint());
+    const { health, source, header } = sink;
+    const target = { sink: sink.sink, health, source, epoch: BigInt(header.clock.epochNs) };
+    this.#lines = new BpftraceLines(target, linkOf, () => process.hrtime.bigint());
     child.stdout.setEncoding('latin1');
     child.stdout.on('data', (text: string) => {
       const lines = (this.#rest + text).split('\n');
       this.#rest = lines.pop() ?? '';
-      this.#waiting.push(...lines);
+      for (const line of lines) this.#waiting.push(line);
+      // What is not taken stays with bpftrace, and then with the kernel, which counts what it must drop.
+      if (this.#waiting.length > MAX_WAITING) child.stdout.pause();
     });
     child.stderr.setEncoding('utf8');
     child.stderr.on('data', (text: string) => {
@@ -87,6 +93,7 @@ class BpfRun implements LiveRun {
   poll(): boolean {
     const waiting = this.#waiting.splice(0);
     for (const line of waiting) if (line !== '') this.#lines.message(line);
+    if (this.#child.stdout.isPaused()) this.#child.stdout.resume();
     return waiting.length > 0;
   }
 
@@ -98,7 +105,8 @@ class BpfRun implements LiveRun {
     while (this.poll());
     this.#lines.end();
     this.abandon();
-    return { taken: this.#lines.lines, lost: this.#lines.lost, notes: {} };
+    const { lines, lost, late } = this.#lines;
+    return { taken: lines, lost, notes: late === 0 ? {} : { lateLines: late } };
   }
 
   abandon(): void {
@@ -117,9 +125,9 @@ class BpfRun implements LiveRun {
 export const bpfSource: LiveSource = {
   name: 'bpf',
   description: 'ioctls of IOMMUFD, VFIO and vhost with what their structs hold, by a program for bpftrace',
-  sees: 'each call with its struct before and after, memory that its pointers name, result, duration, file, process and thread',
+  sees: 'each call with its struct before and after, memory that its pointers name, result, duration, file, process and thread; reads and writes of fault queues',
   misses:
-    'memory that is not resident or beyond the first 512 bytes of a pointer; structs beyond 256 bytes; anything inside the kernel',
+    'memory that is not resident or beyond the first 256 KiB of a pointer; structs beyond 4 KiB; anything inside the kernel',
 
   probe(system) {
     const tracefs = checkTracefs(system);
@@ -146,7 +154,7 @@ export const bpfSource: LiveSource = {
     };
   },
 
-  async start(system, _options, target, sink): Promise<LiveRun> {
+  async start(system, options, target, sink): Promise<LiveRun> {
     if (tracefsOf(system) === undefined) mountTracefs(system);
     const pids = target.kind === 'everybody' ? undefined : target.pids;
     const gone = pids?.find((pid) => tasksOfTree(system, pid).length === 0);
@@ -154,17 +162,34 @@ export const bpfSource: LiveSource = {
       throw new IorrError('RECORDING_FAILED', `there is no process ${gone}`, { hint: 'name one that runs with --pid' });
     }
     const program = join(sink.folder.path, 'ioctls.bt');
-    writeFileSync(program, bpftraceProgram(pids));
+    const btf = checkBtf(system).state === 'ok';
+    writeFileSync(program, bpftraceProgram({ pids, types: options.requestTypes ?? [], btf, probes: '' }));
     const hold = join(sink.folder.path, 'hold');
     makePipe(hold);
-    return spawnBpftrace(system, program, hold, sink);
+    return spawnBpftrace(system, program, hold, sink, options.bufferBytes);
   },
 };
 
-async function spawnBpftrace(system: System, program: string, hold: string, sink: LiveSink): Promise<LiveRun> {
+/** Memory for bpftrace's buffers, all CPUs together: a call with a large bitmap is a thousand lines at once. */
+const BUFFER_BYTES = 32 * 1024 * 1024;
+const PAGE_BYTES = 4096;
+
+/** Pages for each CPU: a power of two. */
+function bufferPages(cpus: number, bytes: number): number {
+  return 2 ** Math.max(4, Math.min(17, Math.round(Math.log2(bytes / cpus / PAGE_BYTES))));
+}
+
+async function spawnBpftrace(
+  system: System,
+  program: string,
+  hold: string,
+  sink: LiveSink,
+  bufferBytes: number | undefined,
+): Promise<LiveRun> {
   const cat = system.program('cat') ?? '/bin/cat';
   const args = ['-B', 'line', '-f', 'json', '-c', `${cat} ${hold}`, program];
-  const env = { ...process.env, BPFTRACE_PERF_RB_PAGES: '1024', BPFTRACE_MAP_KEYS_MAX: '65536' };
+  const pages = bufferPages(system.cpus, bufferBytes ?? BUFFER_BYTES);
+  const env = { ...process.env, BPFTRACE_PERF_RB_PAGES: String(pages), BPFTRACE_MAP_KEYS_MAX: '65536' };
   // A session of its own: Ctrl-C is for the recorder, which then ends it in good order.
   const child = spawn(system.program('bpftrace') ?? 'bpftrace', args, { stdio: 'pipe', env, detached: true });
   child.stdin.end();

@@ -14,6 +14,8 @@ export interface LiveOptions {
   readonly subBufferBytes: number | undefined;
   /** Memory for buffers between kernel and recorder, all CPUs together, in bytes; undefined: the source's own choice. */
   readonly bufferBytes: number | undefined;
+  /** Types of ioctls (bits 8 to 15 of a request) that are recorded besides those of IOMMUs. Default: none. */
+  readonly requestTypes?: readonly number[] | 'all';
 }
 
 /** Whom to record: these processes with all their threads and children, or everybody. */

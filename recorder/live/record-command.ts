@@ -62,6 +62,11 @@ export const recordCommand: CommandSpec = {
       description: 'SYSTEM, SYSTEM:NAME, or several with commas (default: all of IOMMUs, DMA API, ioctls)',
       repeatable: true,
     },
+    {
+      flags: '--ioctl-type <type>',
+      description: 'bpf: ioctls of this type as well as of IOMMUFD, VFIO and vhost: 0xae, several with commas, all',
+      repeatable: true,
+    },
     { flags: '--pid <pid>', description: 'only this process, its threads and children', repeatable: true },
     { flags: '--duration <time>', description: 'stop after it: 30s, 500ms, 5m' },
     { flags: '--max-size <size>', description: 'stop when the file is this large: 100M, 2G' },

@@ -36,6 +36,19 @@ function parsePid(text: string): number {
   throw new IorrError('USAGE', `--pid expects a process id, got "${text}"`, { hint: 'pgrep NAME tells ids' });
 }
 
+/** `0x54,0xae` or `all`. */
+function parseRequestTypes(names: readonly string[]): readonly number[] | 'all' {
+  const types = names.flatMap((text) => text.split(','));
+  if (types.includes('all')) return 'all';
+  return types.map((text) => {
+    const type = /^(?:0x[0-9a-f]{1,2}|\d{1,3})$/i.test(text) ? Number(text) : 256;
+    if (type < 256) return type;
+    throw new IorrError('USAGE', `--ioctl-type expects 0 to 255, or all; got "${text}"`, {
+      hint: 'it is the letter of a request, as in linux/ioctl.h: 0xae for KVM',
+    });
+  });
+}
+
 function findSource(names: readonly string[]): LiveSource {
   const [first = LIVE_SOURCES[0]?.name ?? '', ...others] = names;
   const source = findLiveSource(first);
@@ -91,6 +104,7 @@ export function readTask(args: readonly string[], options: { readonly [key: stri
       filtered: command !== undefined || pids.length > 0,
       bufferBytes: optional(options['bufferSize'], (text) => parseSize('--buffer-size', text)),
       subBufferBytes: optional(options['subBufferSize'], (text) => parseSize('--sub-buffer-size', text)),
+      requestTypes: parseRequestTypes(texts(options['ioctlType'])),
     },
     output,
     command,

@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { plainEvents } from '../../../traces/event.ts';
 import { Health } from '../../../traces/health.ts';
@@ -5,6 +6,7 @@ import { MemoryTrace } from '../../../traces/memory-trace.ts';
 import { SEEN } from '../../../traces/schema.ts';
 import { decodeUserMemory } from '../../../traces/user-memory.ts';
 import { BpftraceLines } from './bpftrace-lines.ts';
+import { CHUNK_BYTES } from './bpftrace-program.ts';
 
 const HEADER = {
   producer: 'bpftrace',
@@ -12,9 +14,9 @@ const HEADER = {
   fidelity: { ioctl: 'full' },
 } as const;
 
-/** Eight words as the program prints them. */
+/** A chunk as the program prints it. */
 function words(...values: readonly number[]): string {
-  return Array.from({ length: 8 }, (_, i) => (values[i] ?? 0).toString(16)).join(' ');
+  return Array.from({ length: CHUNK_BYTES / 8 }, (_, i) => (values[i] ?? 0).toString(16)).join(' ');
 }
 
 function read(lines: readonly string[], options: { link?: string; now?: bigint } = {}) {
@@ -28,7 +30,7 @@ function read(lines: readonly string[], options: { link?: string; now?: bigint }
     fidelity: {},
   });
   const health = new Health();
-  const target = { sink: trace, health, header: HEADER, source: 0, folder: { path: '' }, pipe: undefined };
+  const target = { sink: trace, health, source: 0, epoch: 1000n };
   const reader = new BpftraceLines(
     target,
     () => options.link,
@@ -42,12 +44,19 @@ function read(lines: readonly string[], options: { link?: string; now?: bigint }
   return { events, health: health.report(), reader };
 }
 
-const ENTER = `E 7d0 42 43 1 5 3b81 7f0000001000 c ${words(0x0000_0000_0000_000c, 0x7)}`;
-const EXIT = `X bb8 43 1 0 c ${words(0x0000_0001_0000_000c, 0x9)}`;
+const NO_NAME = '0 0 0 0 0 0';
+/** A call by thread 43 at 2000, of a struct of 12 bytes. */
+const ENTER = [`B 43 7d0 0 ${words(0x7_0000_000c)}`, `E 7d0 42 43 1 5 3b81 7f0000001000 c ${NO_NAME}`];
+const EXIT = [`A 43 7d0 0 ${words(0x9_0000_000c)}`, 'X 7d0 43 bb8 1 0 c'];
+/** A character device in a folder of /dev. */
+const named = (line: string, folder: number, name: number): string =>
+  line.replace(NO_NAME, `21b6 ${folder.toString(16)} ${name.toString(16)} 0 0 0`);
+
+const hexOf = (value: unknown): string => Buffer.from(value as Uint8Array).toString('hex');
 
 describe("lines of iorr's bpftrace program", () => {
   test('a call is one row: struct before and after, result, duration, file, process and thread', () => {
-    const { events, health } = read(['S 7d0', 'O 7d0 42 42 5 /dev/iommu', ENTER, EXIT]);
+    const { events, health } = read(['S 7d0', 'O 7d0 42 42 0 5 /dev/iommu', ...ENTER, ...EXIT]);
     expect(health.entries).toEqual([]);
     expect(events.map(({ stream }) => stream)).toEqual(['call', 'call', 'ioctl']);
     const ioctl = events[2];
@@ -63,84 +72,171 @@ describe("lines of iorr's bpftrace program", () => {
       arg: 0x7f00_0000_1000n,
       seen: SEEN.argument | SEEN.before | SEEN.after,
     });
-    expect(Buffer.from(ioctl?.fields['before'] as Uint8Array).toString('hex')).toBe(
-      '0c00000000000000070000 00'.replace(' ', ''),
-    );
-    expect(Buffer.from(ioctl?.fields['after'] as Uint8Array).toString('hex')).toBe('0c0000000100000009000000');
+    expect(hexOf(ioctl?.fields['before'])).toBe('0c0000000700000000000000');
+    expect(hexOf(ioctl?.fields['after'])).toBe('0c0000000900000000000000');
   });
 
-  test('an error has its number; the kind of a file that was open before is read from /proc', () => {
-    const { events } = read([ENTER, `X bb8 43 1 ffffffffffffffe7 c ${words(12)}`], { link: '/dev/vfio/devices/vfio3' });
+  test('an error has its number; the kernel tells the file, and where it can not /proc does', () => {
+    const failed = [EXIT[0] ?? '', 'X 7d0 43 bb8 1 ffffffffffffffe7 c'];
+    const { events } = read([...ENTER, ...failed], { link: '/dev/vfio/devices/vfio3' });
     expect(events[0]?.fields).toMatchObject({
       errno: 25,
       ret: 0xffff_ffff_ffff_ffe7n,
       path: '/dev/vfio/devices/vfio3',
     });
+    const path = (folder: number, name: number): unknown =>
+      read([ENTER[0] ?? '', named(ENTER[1] ?? '', folder, name), ...EXIT], { link: '/dev/null' }).events[0]?.fields[
+        'path'
+      ];
+    // Little-endian words: "devices/vfio3", "vfio/12", "/iommu", and a terminal: "3" in a file system of its own.
+    expect(path(0x73_6563_6976_6564, 0x33_6f69_6676)).toBe('/dev/vfio/devices/vfio3');
+    expect(path(0x6f69_6676, 0x3231)).toBe('/dev/vfio/12');
+    expect(path(0x2f, 0x75_6d6d_6f69)).toBe('/dev/iommu');
+    expect(path(0x2f, 0x33)).toBe('file');
+  });
+
+  test('lines of one call come in any order: two CPUs print them', () => {
+    const sorted = read([...ENTER, ...EXIT, 'T ffff 0', 'T ffff 1']).events;
+    fc.assert(
+      fc.property(fc.shuffledSubarray([...ENTER, ...EXIT], { minLength: 4 }), (lines) => {
+        // What is printed by one CPU keeps its order.
+        const own = (parts: readonly string[]): string[] =>
+          lines.filter((line) => parts.includes(line)).sort(byPlace(parts));
+        const [enter, exit] = [own(ENTER), own(EXIT)];
+        const mixed = lines.map((line) => (ENTER.includes(line) ? enter.shift() : exit.shift()) ?? '');
+        expect(read(mixed).events).toEqual(sorted);
+      }),
+    );
+  });
+
+  test('rows are in order of time however CPUs take turns, and wait until every CPU has reported', () => {
+    const call = (tid: number, at: number): string[] =>
+      [...ENTER, ...EXIT].map((line) =>
+        line
+          .replaceAll(' 43 ', ` ${tid} `)
+          .replace('7d0', at.toString(16))
+          .replace('bb8', (at + 16).toString(16)),
+      );
+    const lines = ['T 7d0 0', 'T 7d0 1', ...call(7, 9000), 'T 2400 0', ...call(8, 5000), ...call(9, 3016), 'T 2800 1'];
+    const { events } = read(lines);
+    expect(events.map(({ task }) => task)).toEqual([9, 8, 7]);
+    expect(events.map(({ time }) => time)).toEqual([2032, 4016, 8016]);
   });
 
   test('a struct that the kernel could not read either is unreadable; one that only we could not read was not looked at', () => {
-    const blind = `E 7d0 42 43 1 5 3b81 10 0 ${words()}`;
-    const { events } = read([blind, `X bb8 43 1 fffffffffffffff2 0 ${words()}`, blind, `X bb8 43 1 0 0 ${words()}`]);
+    const blind = `E 7d0 42 43 1 5 3b81 10 0 ${NO_NAME}`;
+    const later = `E fa0 42 43 1 5 3b81 10 0 ${NO_NAME}`;
+    const { events } = read([blind, 'X 7d0 43 bb8 1 fffffffffffffff2 0', later, 'X fa0 43 fb0 1 0 0']);
     expect(events[0]?.fields['seen']).toBe(SEEN.argument | SEEN.unreadable);
     expect(events[1]?.fields['seen']).toBe(SEEN.argument);
   });
 
-  test('longer structs come in pieces, memory behind pointers with its address and whole length', () => {
+  test('longer structs come in chunks, from the multiple of 8 before them; memory behind pointers with its whole length', () => {
     const { events, health } = read([
-      `E 7d0 42 43 1 5 3b8d 7f00 48 ${words(0x48)}`,
-      `P 43 64 ${words(0x1122)}`,
-      'M 43 5 7f0000002000 20',
-      `m 43 0 ${words(0xaa, 0, 0, 0xbb)}`,
-      `Q 43 64 ${words(0x3344)}`,
-      `X bb8 43 1 0 48 ${words(0x48)}`,
+      `B 43 7d0 0 ${words(0, 0x48)}`,
+      `B 43 7d0 80 ${words(0x1122_3344)}`,
+      'M 43 7d0 5 7f0000002004 20',
+      `m 43 7d0 0 ${words(0xaa_0000_0000, 0, 0, 0, 0xbb)}`,
+      `E 7d0 42 43 1 5 3b8d 7f04 84 ${NO_NAME}`,
+      `A 43 7d0 0 ${words(0, 0x48)}`,
+      `A 43 7d0 80 ${words(0x5566_7788)}`,
+      'X 7d0 43 bb8 1 0 84',
     ]);
     expect(health.entries).toEqual([]);
     const fields = events[0]?.fields ?? {};
-    const hex = (name: string): string => Buffer.from(fields[name] as Uint8Array).toString('hex');
-    expect(hex('before').slice(128)).toBe('2211000000000000');
-    expect(hex('after').slice(128)).toBe('4433000000000000');
+    expect(hexOf(fields['before'])).toHaveLength(0x84 * 2);
+    expect(hexOf(fields['before']).slice(-16)).toBe('4433221100000000');
+    expect(hexOf(fields['after']).slice(-16)).toBe('8877665500000000');
     const [memory] = decodeUserMemory(fields['memory'] as Uint8Array);
-    expect(memory).toMatchObject({
-      field: 'data_uptr',
-      addressLo: 0x2000,
-      addressHi: 0x7f00,
-      lengthLo: 0x20,
-      after: undefined,
-    });
-    expect(Buffer.from(memory?.before ?? []).toString('hex')).toBe(`aa${'0'.repeat(46)}bb${'0'.repeat(14)}`);
+    expect(memory).toMatchObject({ field: 'data_uptr', addressLo: 0x2004, addressHi: 0x7f00, lengthLo: 0x20 });
+    expect(memory?.after).toBeUndefined();
+    expect(hexOf(memory?.before)).toBe(`aa${'0'.repeat(54)}bb${'0'.repeat(6)}`);
   });
 
-  test('what a pointer points to and could not be read is not there, instead of zeros', () => {
+  test('memory that was not there when the call came is read when it returns, and zeros of a call that failed are unknown', () => {
+    const array = [`B 43 7d0 0 ${words(0x20)}`, 'M 43 7d0 5 7f0000002000 20', `m 43 7d0 0 ${words()}`];
+    const came = `E 7d0 42 43 1 5 3b8d 7f00 20 ${NO_NAME}`;
+    const again = ['N 43 7d0 5 7f0000002000 20', `n 43 7d0 0 ${words(0xaa)}`];
+    const memoryOf = (lines: readonly string[]) =>
+      decodeUserMemory(read(lines).events[0]?.fields['memory'] as Uint8Array)[0];
+    expect(hexOf(memoryOf([...array, came, ...again, 'X 7d0 43 bb8 1 0 20'])?.before)).toBe(`aa${'0'.repeat(62)}`);
+    expect(memoryOf([...array, came, 'X 7d0 43 bb8 1 fffffffffffffff2 20'])?.before).toBeNull();
+  });
+
+  test('a bitmap without a dirty page is zeros, not unknown; one that is longer than what is read is told as cut', () => {
+    const harvest = (length: string): string[] => [
+      `B 43 7d0 0 ${words(0x30)}`,
+      `E 7d0 42 43 1 5 3b8c 7f00 30 ${NO_NAME}`,
+      `N 43 7d0 4 7f0000002000 ${length}`,
+      `n 43 7d0 0 ${words()}`,
+      'X 7d0 43 bb8 1 0 30',
+    ];
+    const whole = read(harvest('40'));
+    const [bitmap] = decodeUserMemory(whole.events[0]?.fields['memory'] as Uint8Array);
+    expect(bitmap).toMatchObject({ field: 'data', before: null, lengthLo: 0x40 });
+    expect(hexOf(bitmap?.after)).toBe('0'.repeat(128));
+    expect(whole.health.truncated).toBe(0);
+    expect(read(harvest('40000000')).health.truncated).toBe(1);
+  });
+
+  test('reads and writes of a fault queue carry their records', () => {
     const { events } = read([
-      `E 7d0 42 43 1 5 3b8d 7f00 20 ${words(0x20)}`,
-      'M 43 5 7f0000002000 20',
-      `m 43 0 ${words()}`,
-      `X bb8 43 1 0 20 ${words(0x20)}`,
+      `D 43 7d0 0 ${words(0x1_0000_0002, 0x33)}`,
+      'R 7d0 42 43 bb8 1 9 10 read 7f0000001000',
+      `D 43 fa0 0 ${words(0x77)}`,
+      'R fa0 42 43 fb0 1 9 8 write 7f0000001000',
+      'R fb4 42 43 fb8 1 9 fffffffffffffff5 read 7f0000001000',
     ]);
-    const [memory] = decodeUserMemory(events[0]?.fields['memory'] as Uint8Array);
-    expect(memory?.before).toBeNull();
+    const fields = events.map((event) => event.fields);
+    expect(fields[0]).toMatchObject({
+      name: 'read',
+      fd: 9,
+      ret: 16n,
+      path: 'anon_inode:[iommufd-pgfault]',
+      duration: 1000n,
+    });
+    expect(hexOf(fields[0]?.['data'])).toBe('02000000010000003300000000000000');
+    expect(hexOf(fields[1]?.['data'])).toBe('7700000000000000');
+    expect(fields[2]).toMatchObject({ errno: 11 });
   });
 
   test('a clock that counts the time asleep is brought back to that of the trace', () => {
     const asleep = 5_000_000_000n;
-    const [start, enter, exit] = [2000n, 3000n, 4000n].map((ns) => (ns + asleep).toString(16));
-    const { events } = read([`S ${start}`, ENTER.replace('7d0', enter ?? ''), EXIT.replace('bb8', exit ?? '')], {
-      now: 2000n,
-    });
-    expect(events[1]?.time).toBe(3000);
+    const shifted = [...ENTER, ...EXIT].map((line) =>
+      line.replace('7d0', (2000n + asleep).toString(16)).replace('bb8', (3000n + asleep).toString(16)),
+    );
+    const { events } = read([`S ${(1000n + asleep).toString(16)}`, ...shifted], { now: 2000n });
+    // The line that it began with was read 1000 ns later.
+    expect(events[1]?.time).toBe(2000 + 1000);
   });
 
-  test('losses are told where they happened; a return without its call is counted', () => {
-    const { events, health, reader } = read(['{"type": "lost_events", "data": {"events": 17}}', EXIT]);
-    expect(events).toMatchObject([{ stream: 'lost', fields: { count: 17n } }]);
-    expect(health).toMatchObject({ lost: 17, malformed: 1 });
-    expect(reader.lost).toBe(17);
+  test('losses are told where they happened; a call without its return is counted', () => {
+    const { events, health, reader } = read([
+      '{"type": "lost_events", "data": {"events": 17}}',
+      'Lost 4 events',
+      ...ENTER,
+    ]);
+    expect(events).toMatchObject([
+      { stream: 'lost', fields: { count: 17n } },
+      { stream: 'lost', fields: { count: 4n } },
+    ]);
+    expect(health).toMatchObject({ lost: 21, ignored: 1, malformed: 0 });
+    expect(reader.lost).toBe(21);
+  });
+
+  test('a chunk that was lost cuts the struct there', () => {
+    const late = `B 43 7d0 80 ${words(1)}`;
+    const { events } = read([late, `E 7d0 42 43 1 5 3b81 7f0000001000 100 ${NO_NAME}`, ...EXIT]);
+    expect(events[0]?.fields['seen']).toBe(SEEN.argument);
   });
 
   test('a child has the files of its parent, and loses its own when it ends', () => {
-    const child = ENTER.replace('42 43', '50 50');
-    const end = EXIT.replace(' 43 ', ' 50 ');
-    const { events } = read(['O 7d0 42 42 5 /dev/iommu', 'F 7d0 42 42 50', child, end, 'Z 7d0 50', child, end]);
+    const child = (at: string): string[] =>
+      [...ENTER, ...EXIT].map((line) =>
+        line.replaceAll(' 43 ', ' 50 ').replace(' 42 ', ' 50 ').replaceAll('7d0', at).replace('bb8', `${at}8`),
+      );
+    const lines = ['O 7d0 42 42 0 5 /dev/iommu', 'F 7d8 42 42 0 50', ...child('7e0'), 'Z 7fff 50 0', ...child('8000')];
+    const { events } = read(lines);
     const ioctls = events.filter(({ stream }) => stream === 'ioctl');
     expect(ioctls.map(({ fields }) => fields['path'])).toEqual(['/dev/iommu', null]);
     expect(events.filter(({ stream }) => stream === 'call')).toHaveLength(3);
@@ -151,19 +247,42 @@ describe("lines of iorr's bpftrace program", () => {
     'E',
     'E x y z',
     'X',
-    'P 1 64',
-    'M 43 99 0 0',
+    'B 1 64',
+    'M 43 7d0 99 0 0',
     'm 43 0',
     'O',
     'C',
     'F',
     'Z',
+    'T',
+    'R',
+    'D 43 7d0 0',
     'Y 1',
     '{',
     '{"type":"printf"',
   ])('damaged line "%s" is counted or means nothing, and writes no row', (line) => {
-    const { events, health } = read([line.startsWith('{') ? line : line]);
+    const { events, health } = read([line]);
     expect(events.filter(({ stream }) => stream === 'ioctl')).toEqual([]);
     expect(health.malformed).toBe(1);
   });
+
+  test('whatever is printed, the reader counts it and goes on', () => {
+    const word = fc.oneof(
+      fc.nat().map((value) => value.toString(16)),
+      fc.constantFrom('7d0', '43', '0', 'ffffffffffffffff', '-1', '\\', ''),
+    );
+    const line = fc
+      .tuple(fc.constantFrom(...'S T E X B A M N m n D R O C F Z'.split(' ')), fc.array(word, { maxLength: 20 }))
+      .map(([tag, list]) => [tag, ...list].join(' '));
+    fc.assert(
+      fc.property(fc.array(line, { maxLength: 40 }), (lines) => {
+        const { health, reader } = read(lines);
+        expect(reader.events + reader.folded + health.malformed + health.ignored).toBe(reader.lines);
+      }),
+    );
+  });
 });
+
+function byPlace(order: readonly string[]): (a: string, b: string) => number {
+  return (a, b) => order.indexOf(a) - order.indexOf(b);
+}

@@ -1,51 +1,65 @@
 import { CALL_EVENT } from '../../../traces/schema.ts';
 import { ABSENT } from '../../../traces/units.ts';
-import type { UserMemory } from '../../../traces/user-memory.ts';
 import { eventRecord, writeCall, writeIoctl, writeLost } from '../../import/calls/call-rows.ts';
-import { fileKind } from '../../import/calls/file-kind.ts';
+import { fileKind, keepsContents } from '../../import/calls/file-kind.ts';
 import { OpenFiles } from '../../import/calls/open-files.ts';
-import { parseHexWords, wordsOf } from '../../import/calls/words.ts';
+import { ZERO, parseHexWords, wordsOf } from '../../import/calls/words.ts';
 import type { Words } from '../../import/calls/words.ts';
-import type { LiveSink } from '../live-source.ts';
-import { PIECE_BYTES, POINTED_BYTES, STRUCT_BYTES } from './bpftrace-program.ts';
+import type { Health } from '../../../traces/health.ts';
+import type { EventSink } from '../../../traces/trace.ts';
+import { CHUNK_BYTES, POINTED_BYTES, QUEUE_BYTES, STRUCT_BYTES } from './bpftrace-program.ts';
+import { Chunks, memoryOf } from './captured-memory.ts';
+import type { Side } from './captured-memory.ts';
+import { linkOfFile, textOfWords } from './open-file.ts';
 import { POINTER_FIELDS } from './struct-memory.ts';
+import { TimeOrder } from './time-order.ts';
 
+/** Calls that came and did not return yet, at most. */
 const MAX_PENDING = 65_536;
 const EFAULT = 14;
 const MAX_ERRNO = 4095;
+const HEX_TIME = /^[0-9a-f]{1,16}$/;
+/** Calls on its fd are recorded only where it came from such a file. */
+const FAULT_FILE = 'anon_inode:[iommufd-pgfault]';
 
-/** What a pointer of a struct pointed to, at one of the two ends of a call. */
-interface Pointed {
-  readonly field: string;
-  readonly address: Words;
-  readonly length: Words;
-  readonly bytes: Uint8Array;
-}
-
-interface Side {
-  struct: Uint8Array;
-  size: number;
-  readonly pointed: Map<number, Pointed>;
-}
-
-/** A call that was entered. */
+/** A call, as far as its lines have come: lines of different CPUs come in any order. */
 interface Pending {
+  readonly before: Side;
+  readonly after: Side;
+  /** What a fault queue's read or write carried. */
+  readonly data: Chunks;
+  came: Came | undefined;
+  returned: Returned | undefined;
+}
+
+interface Came {
+  readonly time: number;
   readonly pid: number;
+  readonly tid: number;
   readonly fd: number;
   readonly request: number;
   readonly argument: Words;
-  readonly entered: number;
-  readonly kind: string | undefined;
-  readonly before: Side;
-  readonly after: Side;
+  readonly size: number;
+  /** As the kernel tells it; undefined where it does not. */
+  readonly link: string | undefined;
+  kind: string | undefined;
 }
 
-/** Up to 64 bytes from words as they are printed. Undefined where one is no number. */
-function readPiece(words: readonly string[]): Uint8Array | undefined {
-  const bytes = new Uint8Array(PIECE_BYTES);
+interface Returned {
+  readonly time: number;
+  readonly ret: Words;
+  readonly size: number;
+}
+
+/** Bytes of words as they are printed. Undefined where one is no number. */
+function readChunk(words: readonly string[]): Uint8Array | undefined {
+  if (words.length !== CHUNK_BYTES / 8) return undefined;
+  const bytes = new Uint8Array(CHUNK_BYTES);
   const view = new DataView(bytes.buffer);
-  for (let i = 0; i < PIECE_BYTES / 8; i++) {
-    const word = parseHexWords(words[i] ?? '');
+  for (let i = 0; i < words.length; i++) {
+    const text = words[i] ?? '';
+    if (text === '0') continue;
+    const word = parseHexWords(text);
     if (word === undefined) return undefined;
     view.setInt32(i * 8, word.lo, true);
     view.setInt32(i * 8 + 4, word.hi, true);
@@ -54,82 +68,151 @@ function readPiece(words: readonly string[]): Uint8Array | undefined {
 }
 
 function newSide(): Side {
-  return { struct: new Uint8Array(0), size: 0, pointed: new Map() };
+  return { struct: new Chunks(STRUCT_BYTES), pointed: undefined, memory: new Chunks(POINTED_BYTES) };
+}
+
+function errnoOf(ret: Words): number {
+  return ret.hi === -1 && ret.lo < 0 && ret.lo >= -MAX_ERRNO ? -ret.lo : 0;
 }
 
 /** Link of an fd of a process that still runs. */
 export type ReadLink = (pid: number, fd: number) => string | undefined;
 
-/** Turns the lines that our bpftrace program prints into rows. Times are ns since the trace's epoch. */
+/** Where rows go, and what they are counted from. */
+export interface LineTarget {
+  readonly sink: EventSink;
+  readonly health: Health;
+  readonly source: number;
+  /** Of the trace's clock, ns. */
+  readonly epoch: bigint;
+}
+
+/** Lines that no call owns: those of probes of kernel functions. True if the line was one of theirs. */
+export type OtherLines = (
+  tag: string,
+  words: readonly string[],
+  at: (time: string) => number,
+  order: TimeOrder,
+) => boolean;
+
+/**
+ * Turns the lines that our bpftrace program prints into rows, in order of time. Times are ns since the epoch. Pure but for
+ * what it is given.
+ */
 export class BpftraceLines {
-  readonly #target: LiveSink;
-  readonly #epoch: bigint;
+  readonly #target: LineTarget;
   readonly #readLink: ReadLink;
-  readonly #now: () => bigint;
-  readonly #pending = new Map<number, Pending>();
+  readonly #now: () => bigint | undefined;
+  readonly #other: OtherLines | undefined;
+  readonly #pending = new Map<string, Pending>();
   readonly #files = new OpenFiles();
+  readonly #order = new TimeOrder();
   /** What to subtract from the program's clock where it counts the time asleep as well. */
   #offset = 0n;
   #newest = 0;
   lines = 0;
   lost = 0;
-  /** Structs that were longer than what is read of them. */
-  #cut = 0;
+  /** Lines that became an event, and lines that went into the event of another. */
+  events = 0;
+  folded = 0;
+  /** Structs, and memory behind pointers, of which only the beginning was read. */
+  #cutStructs = 0;
+  #cutMemory = 0;
 
-  /** `now` is the clock of the trace in ns, to hold the program's own against. */
-  constructor(target: LiveSink, readLink: ReadLink, now: () => bigint) {
+  /** `now` is the clock of the trace in ns, to hold the program's own against; undefined where there is none. */
+  constructor(target: LineTarget, readLink: ReadLink, now: () => bigint | undefined, other?: OtherLines) {
     this.#target = target;
-    this.#epoch = BigInt(target.header.clock.epochNs);
     this.#readLink = readLink;
     this.#now = now;
+    this.#other = other;
   }
 
-  /** One message of bpftrace's JSON output. */
+  /** All rows of before this time are written. */
+  horizon = Number.NEGATIVE_INFINITY;
+
+  /** One message of bpftrace's JSON output, or one line of its text output. */
   message(text: string): void {
-    let message: { readonly type?: unknown; readonly data?: unknown };
+    if (!text.startsWith('{')) {
+      this.#line(text);
+      return;
+    }
+    let message: { readonly type?: unknown; readonly data?: unknown } | null;
     try {
       message = JSON.parse(text) as typeof message;
     } catch {
+      this.lines++;
       this.#bad('message of bpftrace');
       return;
     }
-    const { type, data } = message;
-    if (type === 'printf' && typeof data === 'string') this.#line(data.trimEnd());
-    else if (type === 'lost_events') this.#lose(Number((data as { events?: unknown } | undefined)?.events ?? 1));
+    const { type, data } = message ?? {};
+    if (type === 'printf' && typeof data === 'string') {
+      this.#line(data.trimEnd());
+      return;
+    }
+    this.lines++;
+    this.folded++;
+    if (type === 'lost_events') this.#lose(Number((data as { events?: unknown } | undefined)?.events ?? 1));
   }
 
   end(): void {
+    this.#order.finish();
     const { health } = this.#target;
-    if (this.#pending.size > 0) health.add('ignored', 'call that did not return', undefined, this.#pending.size);
-    if (this.#cut > 0) health.add('truncated', `struct of more than ${STRUCT_BYTES} bytes`, undefined, this.#cut);
+    if (this.#pending.size > 0) {
+      this.folded -= this.#pending.size;
+      health.add('ignored', 'call that did not return', undefined, this.#pending.size);
+    }
+    this.#pending.clear();
+    if (this.#cutStructs > 0) {
+      health.add('truncated', `struct of more than ${STRUCT_BYTES} bytes`, undefined, this.#cutStructs);
+    }
+    if (this.#cutMemory > 0) {
+      const what = 'memory behind a pointer of which not all was read';
+      health.add('truncated', what, undefined, this.#cutMemory);
+    }
+  }
+
+  /** Lines that came too late for their place. */
+  get late(): number {
+    return this.#order.late;
   }
 
   #line(text: string): void {
     this.lines++;
+    // `Lost 17 events`: in place of them.
+    const lost = /^Lost (\d{1,9}) events$/.exec(text);
+    if (lost !== null) {
+      this.folded++;
+      this.#lose(Number(lost[1]));
+      return;
+    }
     const [tag = '', ...words] = text.split(' ');
-    if (!this.#step(tag, words)) this.#bad(`line ${tag.slice(0, 8)}`);
+    if (this.#step(tag, words)) return;
+    const at = (time: string): number => this.#time(time);
+    if (this.#other?.(tag, words, at, this.#order) === true) this.events++;
+    else this.#bad(`line ${tag.slice(0, 8)}`);
   }
 
   #step(tag: string, words: readonly string[]): boolean {
     switch (tag) {
+      case 'T':
+        return this.#reported(words);
+      case 'E':
+        return this.#came(words);
+      case 'X':
+        return this.#returned(words);
+      case 'B':
+      case 'A':
+      case 'm':
+      case 'n':
+      case 'D':
+        return this.#chunk(tag, words);
+      case 'M':
+      case 'N':
+        return this.#pointer(tag, words);
+      case 'R':
+        return this.#queue(words);
       case 'S':
         return this.#start(words);
-      case 'E':
-        return this.#enter(words);
-      case 'P':
-        return this.#piece(words, 'before');
-      case 'Q':
-        return this.#piece(words, 'after');
-      case 'M':
-        return this.#pointer(words, 'before');
-      case 'N':
-        return this.#pointer(words, 'after');
-      case 'm':
-        return this.#pointedPiece(words, 'before');
-      case 'n':
-        return this.#pointedPiece(words, 'after');
-      case 'X':
-        return this.#exit(words);
       case 'O':
         return this.#opened(words);
       case 'C':
@@ -144,175 +227,246 @@ export class BpftraceLines {
   }
 
   #time(word: string | undefined): number {
-    const hex = /^[0-9a-f]{1,16}$/.test(word ?? '') ? BigInt(`0x${word}`) : 0n;
-    const time = Number(hex - this.#offset - this.#epoch);
-    // Lines of different CPUs may come in any order; rows are in order.
-    this.#newest = Math.max(this.#newest, time, 0);
-    return Math.max(0, time);
+    if (word === undefined || !HEX_TIME.test(word)) return Number.NaN;
+    return Math.max(0, Number(BigInt(`0x${word}`) - this.#offset - this.#target.epoch));
+  }
+
+  /** Time for the row that is written now. */
+  #stamp(time: number): number {
+    if (time > this.#newest) this.#newest = time;
+    return this.#newest;
+  }
+
+  #call(tid: string | undefined, entered: string | undefined): Pending | undefined {
+    if (!/^\d{1,10}$/.test(tid ?? '') || !HEX_TIME.test(entered ?? '')) return undefined;
+    const key = `${tid} ${entered}`;
+    let call = this.#pending.get(key);
+    if (call === undefined) {
+      if (this.#pending.size >= MAX_PENDING) return undefined;
+      const data = new Chunks(QUEUE_BYTES);
+      call = { before: newSide(), after: newSide(), data, came: undefined, returned: undefined };
+      this.#pending.set(key, call);
+    }
+    this.folded++;
+    return call;
+  }
+
+  #reported([nsecs, cpu]: readonly string[]): boolean {
+    const time = this.#time(nsecs);
+    if (Number.isNaN(time) || !/^\d{1,5}$/.test(cpu ?? '')) return false;
+    this.folded++;
+    this.#order.report(Number(cpu), time);
+    this.horizon = this.#order.release();
+    return true;
   }
 
   #start([nsecs = '']: readonly string[]): boolean {
-    if (!/^[0-9a-f]{1,16}$/.test(nsecs)) return false;
-    const ahead = BigInt(`0x${nsecs}`) - this.#now();
+    if (!HEX_TIME.test(nsecs)) return false;
+    const now = this.#now();
+    const ahead = now === undefined ? 0n : BigInt(`0x${nsecs}`) - now;
     if (ahead > 1_000_000_000n) this.#offset = ahead;
-    const time = this.#time(nsecs);
+    const time = this.#stamp(this.#time(nsecs));
     const who = { time, pid: ABSENT, tid: ABSENT };
     writeCall(this.#target.sink, this.#target.source, eventRecord(CALL_EVENT.start, 'start', who));
+    this.events++;
     return true;
   }
 
-  #enter([nsecs, pidText, tidText, , fdText, cmd = '', arg = '', size = '', ...words]: readonly string[]): boolean {
-    const pid = Number(pidText);
-    const tid = Number(tidText);
-    const fd = Number(fdText) | 0;
-    const request = parseHexWords(cmd);
-    const argument = parseHexWords(arg);
-    const struct = readPiece(words);
-    if (!Number.isInteger(tid) || request === undefined || argument === undefined || struct === undefined) return false;
-    if (this.#pending.size >= MAX_PENDING) return false;
-    const link = this.#files.get(pid, fd) ?? fileKind(this.#readLink(pid, fd) ?? '', pid);
-    const before = { ...newSide(), struct, size: this.#sizeOf(size) };
-    const entered = this.#time(nsecs);
-    this.#pending.set(tid, {
-      pid,
-      fd,
-      request: request.lo,
-      argument,
-      entered,
-      kind: link,
-      before,
-      after: newSide(),
-    });
-    return true;
+  #chunk(tag: string, [tid, entered, offset, ...words]: readonly string[]): boolean {
+    const chunk = readChunk(words);
+    const at = Number.parseInt(offset ?? '', 16);
+    if (chunk === undefined || !(at >= 0)) return false;
+    const call = this.#call(tid, entered);
+    if (call === undefined) return false;
+    if (tag === 'D') return call.data.add(at, chunk) || !this.folded--;
+    const side = tag === 'B' || tag === 'm' ? call.before : call.after;
+    const into = tag === 'B' || tag === 'A' ? side.struct : side.memory;
+    return into.add(at, chunk) || !this.folded--;
   }
 
-  #sizeOf(text: string): number {
-    const size = Number(`0x${text}`);
-    if (size > STRUCT_BYTES) this.#cut++;
-    return Math.min(STRUCT_BYTES, size);
-  }
-
-  #piece([tid, offset, ...words]: readonly string[], side: 'before' | 'after'): boolean {
-    const call = this.#pending.get(Number(tid));
-    const bytes = readPiece(words);
-    if (call === undefined || bytes === undefined) return false;
-    const at = Number(offset);
-    if (!Number.isInteger(at) || at < PIECE_BYTES || at > STRUCT_BYTES - PIECE_BYTES) return false;
-    const { struct } = call[side];
-    const longer = new Uint8Array(Math.max(struct.length, at + PIECE_BYTES));
-    longer.set(struct);
-    longer.set(bytes, at);
-    call[side].struct = longer;
-    return true;
-  }
-
-  #pointer([tid, index, address = '', length = '']: readonly string[], side: 'before' | 'after'): boolean {
-    const call = this.#pending.get(Number(tid));
-    const field = POINTER_FIELDS[Number(index)]?.field;
+  #pointer(tag: string, [tid, entered, index, address = '', length = '']: readonly string[]): boolean {
     const at = parseHexWords(address);
     const bytes = parseHexWords(length);
-    if (call === undefined || field === undefined || at === undefined || bytes === undefined) return false;
-    const known = bytes.hi === 0 ? Math.min(POINTED_BYTES, bytes.lo >>> 0) : POINTED_BYTES;
-    call[side].pointed.set(Number(index), { field, address: at, length: bytes, bytes: new Uint8Array(known) });
+    if (POINTER_FIELDS[Number(index)] === undefined || at === undefined || bytes === undefined) return false;
+    const call = this.#call(tid, entered);
+    if (call === undefined) return false;
+    const side = tag === 'M' ? call.before : call.after;
+    side.pointed = { index: Number(index), address: at, length: bytes };
     return true;
   }
 
-  #pointedPiece([tid, offset, ...words]: readonly string[], side: 'before' | 'after'): boolean {
-    const call = this.#pending.get(Number(tid));
-    const bytes = readPiece(words);
-    // A call has one pointer of these.
-    const [pointed] = call === undefined ? [] : call[side].pointed.values();
-    const at = Number(offset);
-    if (pointed === undefined || bytes === undefined || !(at >= 0 && at < pointed.bytes.length)) return false;
-    pointed.bytes.set(bytes.subarray(0, Math.min(PIECE_BYTES, pointed.bytes.length - at)), at);
-    return true;
-  }
-
-  #exit([nsecs, tidText, , retText = '', size = '', ...words]: readonly string[]): boolean {
-    const tid = Number(tidText);
-    const call = this.#pending.get(tid);
-    const ret = parseHexWords(retText);
-    const struct = readPiece(words);
-    if (call === undefined || ret === undefined || struct === undefined) return false;
-    this.#pending.delete(tid);
-    const { pid, fd, request, argument, entered, kind, before, after } = call;
-    const pieces = new Uint8Array(Math.max(PIECE_BYTES, after.struct.length));
-    pieces.set(after.struct);
-    pieces.set(struct);
-    after.struct = pieces;
-    after.size = Math.min(STRUCT_BYTES, Number(`0x${size}`));
-    const returned = this.#time(nsecs);
-    const failed = ret.hi === -1 && ret.lo < 0 && ret.lo >= -MAX_ERRNO;
-    const errno = failed ? -ret.lo : 0;
-    // Sizes of 0 are refused; where the kernel went on, it saw more than we could: a page that was not in memory.
-    const unseen = before.size === 0 ? (errno === EFAULT ? null : undefined) : before.struct.subarray(0, before.size);
-    writeIoctl(this.#target.sink, this.#target.source, {
-      time: this.#newest,
-      pid,
-      tid,
-      fd,
-      duration: Math.max(0, returned - entered),
-      ret,
-      errno,
-      kind,
-      memory: memoryOf(before, after),
-      request,
+  #came(words: readonly string[]): boolean {
+    const [nsecs, pid, tid, , fd, cmd = '', arg = '', size = '', mode = '', ...names] = words;
+    const request = parseHexWords(cmd);
+    const argument = parseHexWords(arg);
+    const [folder = ZERO, ...name] = names.map((word) => parseHexWords(word) ?? ZERO);
+    if (request === undefined || argument === undefined || !/^\d{1,10}$/.test(pid ?? '')) return false;
+    const call = this.#call(tid, nsecs);
+    if (call === undefined) return false;
+    const known = Number.parseInt(mode, 16);
+    const text = textOfWords(name);
+    call.came = {
+      time: this.#time(nsecs),
+      pid: Number(pid),
+      tid: Number(tid),
+      fd: Number(fd) | 0,
+      request: request.lo,
       argument,
-      before: unseen,
-      after: before.size === 0 ? undefined : after.struct.subarray(0, Math.max(before.size, after.size)),
+      size: Number.parseInt(size, 16) || 0,
+      // Without the kernel's own word it is looked up now: later the process may be gone.
+      link:
+        known > 0 || text !== ''
+          ? linkOfFile(known, textOfWords([folder]), text)
+          : this.#readLink(Number(pid), Number(fd)),
+      kind: undefined,
+    };
+    const { came } = call;
+    this.#order.add(came.time, () => {
+      const kind = this.#files.get(came.pid, came.fd);
+      came.kind = kind ?? (came.link === undefined ? undefined : fileKind(came.link, came.pid));
+    });
+    this.#complete(`${tid} ${nsecs}`, call);
+    return true;
+  }
+
+  #returned([entered, tid, nsecs, , ret = '', size = '']: readonly string[]): boolean {
+    const time = this.#time(nsecs);
+    const result = parseHexWords(ret);
+    if (Number.isNaN(time) || result === undefined) return false;
+    const call = this.#call(tid, entered);
+    if (call === undefined) return false;
+    call.returned = { time, ret: result, size: Number.parseInt(size, 16) || 0 };
+    this.#complete(`${tid} ${entered}`, call);
+    return true;
+  }
+
+  /** Both ends of a call are known, whichever came first. */
+  #complete(key: string, { before, after, came, returned }: Pending): void {
+    if (came === undefined || returned === undefined) return;
+    this.#pending.delete(key);
+    this.folded--;
+    this.events++;
+    const errno = errnoOf(returned.ret);
+    const { size } = came;
+    const given = before.struct.first(size, came.argument);
+    const left = after.struct.first(Math.max(size, returned.size), came.argument);
+    if (size > STRUCT_BYTES) this.#cutStructs++;
+    const memory = memoryOf(before, after, errno === 0);
+    if (memory.some((item) => isCut(item.lengthHi, item.lengthLo >>> 0, item.before, item.after))) this.#cutMemory++;
+    this.#order.add(returned.time, () => {
+      const { pid, tid, fd, request, argument, kind } = came;
+      // Sizes of 0 are refused; where the kernel went on, it saw more than we could: a page that was not in memory.
+      const unseen = size === 0 || given.length === 0;
+      writeIoctl(this.#target.sink, this.#target.source, {
+        time: this.#stamp(returned.time),
+        pid,
+        tid,
+        fd,
+        duration: Math.max(0, returned.time - came.time),
+        ret: returned.ret,
+        errno,
+        kind,
+        memory,
+        request,
+        argument,
+        before: unseen ? (errno === EFAULT ? null : undefined) : given,
+        after: unseen ? undefined : left,
+      });
+    });
+  }
+
+  /** A read of or a write to a fault queue. */
+  #queue([entered, pidText, tid, nsecs, , fd, retText = '', name = '', address = '']: readonly string[]): boolean {
+    const time = this.#time(nsecs);
+    const came = this.#time(entered);
+    const ret = parseHexWords(retText);
+    const buffer = parseHexWords(address);
+    if (Number.isNaN(time) || ret === undefined || buffer === undefined) return false;
+    if (name !== 'read' && name !== 'write') return false;
+    const call = this.#call(tid, entered);
+    if (call === undefined) return false;
+    this.#pending.delete(`${tid} ${entered}`);
+    this.folded--;
+    this.events++;
+    const [pid, errno] = [Number(pidText), errnoOf(ret)];
+    this.#order.add(time, () => {
+      const kind = this.#files.get(pid, Number(fd)) ?? fileKind(this.#readLink(pid, Number(fd)) ?? FAULT_FILE, pid);
+      const record = eventRecord(CALL_EVENT.syscall, name, { time: this.#stamp(time), pid, tid: Number(tid) });
+      const data = errno === 0 ? call.data.first(ret.lo, buffer) : undefined;
+      writeCall(this.#target.sink, this.#target.source, {
+        ...record,
+        fd: Number(fd),
+        duration: Math.max(0, time - came),
+        ret,
+        errno,
+        kind,
+        data: data !== undefined && keepsContents(kind) ? data : undefined,
+      });
     });
     return true;
   }
 
-  #opened([nsecs, pidText, tidText, retText, ...path]: readonly string[]): boolean {
+  #opened([nsecs, pidText, tidText, , retText, ...path]: readonly string[]): boolean {
+    const time = this.#time(nsecs);
     const pid = Number(pidText);
     const ret = Number(retText);
-    if (!Number.isSafeInteger(ret)) return false;
-    const kind = fileKind(path.join(' '), pid);
-    if (ret >= 0) this.#files.set(pid, ret, kind);
-    this.#time(nsecs);
-    writeCall(this.#target.sink, this.#target.source, {
-      ...eventRecord(CALL_EVENT.syscall, 'openat', { time: this.#newest, pid, tid: Number(tidText) }, ret),
-      errno: ret < 0 ? -ret : 0,
-      kind,
+    if (Number.isNaN(time) || !Number.isSafeInteger(ret)) return false;
+    this.events++;
+    this.#order.add(time, () => {
+      const kind = fileKind(path.join(' '), pid);
+      if (ret >= 0) this.#files.set(pid, ret, kind);
+      writeCall(this.#target.sink, this.#target.source, {
+        ...eventRecord(CALL_EVENT.syscall, 'openat', { time: this.#stamp(time), pid, tid: Number(tidText) }, ret),
+        errno: ret < 0 ? -ret : 0,
+        kind,
+      });
     });
     return true;
   }
 
-  #closed([nsecs, pidText, tidText, fdText]: readonly string[]): boolean {
+  #closed([nsecs, pidText, tidText, , fdText]: readonly string[]): boolean {
+    const time = this.#time(nsecs);
     const pid = Number(pidText);
     const fd = Number(fdText);
-    if (!Number.isInteger(fd)) return false;
-    const kind = this.#files.get(pid, fd);
-    this.#files.set(pid, fd, undefined);
-    this.#time(nsecs);
-    writeCall(this.#target.sink, this.#target.source, {
-      ...eventRecord(CALL_EVENT.syscall, 'close', { time: this.#newest, pid, tid: Number(tidText) }),
-      args: [wordsOf(fd)],
-      fd,
-      kind,
+    if (Number.isNaN(time) || !Number.isInteger(fd)) return false;
+    this.events++;
+    this.#order.add(time, () => {
+      const kind = this.#files.get(pid, fd);
+      this.#files.set(pid, fd, undefined);
+      writeCall(this.#target.sink, this.#target.source, {
+        ...eventRecord(CALL_EVENT.syscall, 'close', { time: this.#stamp(time), pid, tid: Number(tidText) }),
+        args: [wordsOf(fd)],
+        fd,
+        kind,
+      });
     });
     return true;
   }
 
-  #forked([nsecs, pidText, tidText, childText]: readonly string[]): boolean {
+  #forked([nsecs, pidText, tidText, , childText]: readonly string[]): boolean {
+    const time = this.#time(nsecs);
     const pid = Number(pidText);
     const child = Number(childText);
-    if (!Number.isInteger(child)) return false;
-    this.#files.fork(pid, child);
-    this.#time(nsecs);
-    const who = { time: this.#newest, pid, tid: Number(tidText) };
-    writeCall(this.#target.sink, this.#target.source, eventRecord(CALL_EVENT.fork, 'clone', who, child));
+    if (Number.isNaN(time) || !Number.isInteger(child)) return false;
+    this.events++;
+    this.#order.add(time, () => {
+      this.#files.fork(pid, child);
+      const who = { time: this.#stamp(time), pid, tid: Number(tidText) };
+      writeCall(this.#target.sink, this.#target.source, eventRecord(CALL_EVENT.fork, 'clone', who, child));
+    });
     return true;
   }
 
   #ended([nsecs, pidText]: readonly string[]): boolean {
+    const time = this.#time(nsecs);
     const pid = Number(pidText);
-    if (!Number.isInteger(pid)) return false;
-    this.#files.exit(pid);
-    this.#time(nsecs);
-    const who = { time: this.#newest, pid, tid: pid };
-    writeCall(this.#target.sink, this.#target.source, eventRecord(CALL_EVENT.exit, 'exit', who));
+    if (Number.isNaN(time) || !Number.isInteger(pid)) return false;
+    this.events++;
+    this.#order.add(time, () => {
+      this.#files.exit(pid);
+      const who = { time: this.#stamp(time), pid, tid: pid };
+      writeCall(this.#target.sink, this.#target.source, eventRecord(CALL_EVENT.exit, 'exit', who));
+    });
     return true;
   }
 
@@ -327,31 +481,7 @@ export class BpftraceLines {
   }
 }
 
-function isZero(bytes: Uint8Array): boolean {
-  return bytes.every((byte) => byte === 0);
-}
-
-/** Memory that can't be read gives zeros: null where nothing else came, so that nobody takes it for what was there. */
-function seenBytes(pointed: Pointed | undefined): Uint8Array | null {
-  if (pointed === undefined || (pointed.address.lo === 0 && pointed.address.hi === 0)) return null;
-  return isZero(pointed.bytes) && pointed.bytes.length > 0 ? null : pointed.bytes;
-}
-
-function memoryOf(before: Side, after: Side): readonly UserMemory[] {
-  const indexes = new Set([...before.pointed.keys(), ...after.pointed.keys()]);
-  return [...indexes].flatMap((index) => {
-    const first = before.pointed.get(index);
-    const last = after.pointed.get(index);
-    const any = first ?? last;
-    if (any === undefined) return [];
-    return {
-      field: any.field,
-      addressLo: any.address.lo,
-      addressHi: any.address.hi,
-      lengthLo: any.length.lo,
-      lengthHi: any.length.hi,
-      before: seenBytes(first),
-      after: last === undefined ? undefined : seenBytes(last),
-    };
-  });
+/** Less of it was read than the call was told of. */
+function isCut(hi: number, lo: number, ...read: readonly (Uint8Array | null | undefined)[]): boolean {
+  return read.some((bytes) => bytes !== null && bytes !== undefined && (hi !== 0 || bytes.length < lo));
 }

@@ -1,4 +1,4 @@
-/** Where the structs of ioctls point to: what is read with them (include/uapi/linux/iommufd.h). */
+/** Where the structs of ioctls point to: what is read with them (include/uapi/linux/iommufd.h, vfio.h). */
 
 export interface PointerField {
   /** Low byte of the request, of type 0x3b. */
@@ -8,19 +8,52 @@ export interface PointerField {
   readonly offset: number;
   /** Bytes that it points to, in bpftrace's language; `u32(N)` and `u64(N)` are the struct's numbers at N. */
   readonly length: string;
-  /** When there is something to see: what user space gave, what the kernel wrote. */
-  readonly when: readonly ('before' | 'after')[];
+  /** Which structs of that number have the pointer at all, where not all do; same language. */
+  readonly only?: string;
+  /**
+   * Who writes there. `user`: the kernel only reads it, so that what it holds when the call returns is what it held before;
+   * that is read where it was not in memory when the call came.
+   */
+  readonly written: 'user' | 'kernel' | 'both';
 }
 
+/** VFIO_DEVICE_FEATURE and VFIO_IOMMU_DIRTY_PAGES have one number; their flags never look alike. */
+const FEATURE_GET = 0x10000;
+const FEATURE_SET = 0x20000;
+const LOGGING_START = 6;
+const LOGGING_REPORT = 8;
+const GET_BITMAP = 4;
+
+/** One bit a page, in whole bytes; a page size of 0 is refused. */
+const BITMAP_BYTES = '(u64(24) / (u64(32) | 1) + 7) / 8';
+
 export const POINTER_FIELDS: readonly PointerField[] = [
-  { nr: 0x82, field: 'allowed_iovas', offset: 16, length: 'u32(8) * 16', when: ['before'] },
-  { nr: 0x84, field: 'allowed_iovas', offset: 16, length: 'u32(8) * 16', when: ['after'] },
-  { nr: 0x89, field: 'data_uptr', offset: 32, length: 'u32(28)', when: ['before'] },
-  { nr: 0x8a, field: 'data_uptr', offset: 16, length: 'u32(12)', when: ['after'] },
-  // One bit a page, in whole bytes; a page size of 0 is refused.
-  { nr: 0x8c, field: 'data', offset: 40, length: '(u64(24) / (u64(32) | 1) + 7) / 8', when: ['after'] },
-  { nr: 0x8d, field: 'data_uptr', offset: 8, length: 'u32(20) * u32(24)', when: ['before'] },
-  { nr: 0x90, field: 'data_uptr', offset: 32, length: 'u32(24)', when: ['before', 'after'] },
+  { nr: 0x82, field: 'allowed_iovas', offset: 16, length: 'u32(8) * 16', written: 'user' },
+  { nr: 0x84, field: 'allowed_iovas', offset: 16, length: 'u32(8) * 16', written: 'kernel' },
+  { nr: 0x89, field: 'data_uptr', offset: 32, length: 'u32(28)', written: 'user' },
+  { nr: 0x8a, field: 'data_uptr', offset: 16, length: 'u32(12)', written: 'kernel' },
+  { nr: 0x8c, field: 'data', offset: 40, length: BITMAP_BYTES, written: 'kernel' },
+  { nr: 0x8d, field: 'data_uptr', offset: 8, length: 'u32(20) * u32(24)', written: 'user' },
+  { nr: 0x90, field: 'data_uptr', offset: 32, length: 'u32(24)', written: 'both' },
+  // VFIO_IOMMU_UNMAP_DMA with VFIO_DMA_UNMAP_FLAG_GET_DIRTY_BITMAP, VFIO_IOMMU_DIRTY_PAGES: struct vfio_bitmap.
+  { nr: 0x72, field: 'bitmap', offset: 40, length: 'u64(32)', only: '(u32(4) & 1) == 1', written: 'kernel' },
+  { nr: 0x75, field: 'bitmap', offset: 40, length: 'u64(32)', only: `u32(4) == ${GET_BITMAP}`, written: 'kernel' },
+  {
+    nr: 0x75,
+    field: 'ranges',
+    offset: 24,
+    length: 'u32(16) * 16',
+    only: `u32(4) == ${FEATURE_SET | LOGGING_START}`,
+    written: 'user',
+  },
+  {
+    nr: 0x75,
+    field: 'bitmap',
+    offset: 32,
+    length: '(u64(16) / (u64(24) | 1) + 7) / 8',
+    only: `u32(4) == ${FEATURE_GET | LOGGING_REPORT}`,
+    written: 'both',
+  },
 ];
 
 /** Type of the ioctls of IOMMUFD and VFIO (`;`), and of vhost. */
@@ -32,3 +65,12 @@ export const VHOST_TYPE = 0xaf;
  * pointer to an fd (SET_CONTAINER), a name (GET_DEVICE_FD), nothing at all.
  */
 export const NO_STRUCT: readonly number[] = [0x64, 0x65, 0x66, 0x68, 0x69, 0x6a, 0x6f];
+
+/** VHOST_SET_MEM_TABLE: its number tells the size of the head (u32 regions, u32 padding), regions of 32 bytes follow. */
+export const SET_MEM_TABLE = 0x4008_af03;
+
+/** Calls that make a queue of faults or events, and where the struct has the new fd. */
+export const QUEUE_FDS: readonly { readonly nr: number; readonly offset: number }[] = [
+  { nr: 0x8e, offset: 12 },
+  { nr: 0x93, offset: 24 },
+];

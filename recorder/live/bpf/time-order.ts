@@ -1,0 +1,75 @@
+/** Something that happened, and what to do with it when its turn comes. */
+interface Step {
+  readonly time: number;
+  readonly take: () => void;
+}
+
+/** Steps that are held at most; then the oldest goes although an older one may still come. */
+const MAX_HELD = 262_144;
+/** A CPU that reported nothing for so long is not waited for. */
+const SILENT_NS = 3_000_000_000;
+
+/**
+ * Brings what several CPUs report into the order of time. Each CPU's own reports come in order, and each reports from time to
+ * time that it is there: what is older than the last report of all of them is complete. Times in ns.
+ */
+export class TimeOrder {
+  readonly #reported = new Map<number, number>();
+  #newestReport = Number.NEGATIVE_INFINITY;
+  /** Some CPU has reported again: all others have had the time to report once. */
+  #begun = false;
+  #steps: Step[] = [];
+  #from = 0;
+  #last = Number.NEGATIVE_INFINITY;
+  /** Steps that came when later ones had gone already. */
+  late = 0;
+
+  add(time: number, take: () => void): void {
+    if (time < this.#last) this.late++;
+    const steps = this.#steps;
+    let at = steps.length;
+    steps.push({ time, take });
+    // Nearly in order already: of equal times the first stays first.
+    for (; at > this.#from && (steps[at - 1]?.time ?? 0) > time; at--) steps[at] = steps[at - 1] as Step;
+    steps[at] = { time, take };
+    if (steps.length - this.#from > MAX_HELD) this.#next();
+  }
+
+  report(cpu: number, time: number): void {
+    this.#begun ||= this.#reported.has(cpu);
+    if (time > (this.#reported.get(cpu) ?? Number.NEGATIVE_INFINITY)) this.#reported.set(cpu, time);
+    if (time > this.#newestReport) this.#newestReport = time;
+  }
+
+  /** Takes what is complete, and returns up to which time all is. */
+  release(): number {
+    if (!this.#begun) return Number.NEGATIVE_INFINITY;
+    let least = this.#newestReport;
+    for (const time of this.#reported.values()) {
+      // A CPU that was switched off reports no more.
+      if (time < least && time > this.#newestReport - SILENT_NS) least = time;
+    }
+    this.#until(least);
+    return least;
+  }
+
+  /** All that is left. */
+  finish(): void {
+    this.#until(Number.POSITIVE_INFINITY);
+  }
+
+  #until(time: number): void {
+    while (this.#from < this.#steps.length && (this.#steps[this.#from]?.time ?? 0) < time) this.#next();
+    if (this.#from > 1024 && this.#from * 2 > this.#steps.length) {
+      this.#steps = this.#steps.slice(this.#from);
+      this.#from = 0;
+    }
+  }
+
+  #next(): void {
+    const step = this.#steps[this.#from++];
+    if (step === undefined) return;
+    if (step.time > this.#last) this.#last = step.time;
+    step.take();
+  }
+}
