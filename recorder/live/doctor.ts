@@ -35,7 +35,13 @@ export interface DoctorResult {
   readonly machine: Machine;
 }
 
-const NO_WISHES = { events: [], filtered: false, bufferBytes: undefined, subBufferBytes: undefined };
+const NO_WISHES = {
+  events: [],
+  filtered: false,
+  processesOnly: false,
+  bufferBytes: undefined,
+  subBufferBytes: undefined,
+};
 
 export function diagnose(system: System, sources: readonly LiveSource[]): DoctorResult {
   const diagnoses = sources.map((source) => {

@@ -2,6 +2,7 @@ import { memorySource } from '../../traces/format/bytes-io.ts';
 import type { ByteSink } from '../../traces/format/bytes-io.ts';
 import { TraceFile } from '../../traces/format/reader.ts';
 import { TraceWriter } from '../../traces/format/writer.ts';
+import type { WriterOptions } from '../../traces/format/writer.ts';
 import { EMPTY_HEALTH } from '../../traces/header.ts';
 import type { TraceHeader } from '../../traces/header.ts';
 import type { BytesColumn } from '../../traces/schema.ts';
@@ -25,6 +26,7 @@ interface Piece {
 export class LastEvents implements EventSink {
   readonly #header: TraceHeader;
   readonly #keepNs: number;
+  readonly #options: WriterOptions;
   readonly #pieces: Piece[] = [];
   /** Texts have one number in all pieces. */
   readonly #texts: string[] = [];
@@ -33,9 +35,10 @@ export class LastEvents implements EventSink {
   /** Events that were dropped because they were too old. */
   dropped = 0;
 
-  constructor(header: TraceHeader, keepNs: number) {
+  constructor(header: TraceHeader, keepNs: number, options: WriterOptions = {}) {
     this.#header = header;
     this.#keepNs = keepNs;
+    this.#options = options;
     this.#newest = this.#begin();
   }
 
@@ -68,6 +71,20 @@ export class LastEvents implements EventSink {
     return id;
   }
 
+  /** Bytes in memory that are encoded. */
+  get bytes(): number {
+    return this.#pieces.reduce((sum, { writer }) => sum + writer.bytes, 0);
+  }
+
+  text(ref: number): string | undefined {
+    return this.#texts[ref];
+  }
+
+  /** Encodes what is held as it came. */
+  flush(): void {
+    this.#newest.writer.flush();
+  }
+
   /** Writes all that is kept into a trace that has nothing yet, and keeps nothing of it. */
   moveTo(writer: TraceWriter): void {
     for (const text of this.#texts) writer.intern(text);
@@ -83,7 +100,7 @@ export class LastEvents implements EventSink {
     const bytes: Uint8Array[] = [];
     const sink: ByteSink = { write: (chunk) => bytes.push(Uint8Array.from(chunk)) };
     const piece = {
-      writer: new TraceWriter(sink, this.#header),
+      writer: new TraceWriter(sink, this.#header, this.#options),
       bytes,
       first: Number.POSITIVE_INFINITY,
       last: Number.NEGATIVE_INFINITY,

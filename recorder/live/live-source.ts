@@ -8,8 +8,13 @@ import type { System } from './system.ts';
 export interface LiveOptions {
   /** `SYSTEM`, `SYSTEM:NAME`; empty: the source's own choice. */
   readonly events: readonly string[];
-  /** Only some processes are recorded: what interrupts do on top of others is not seen. */
+  /** Only some processes are recorded. */
   readonly filtered: boolean;
+  /**
+   * With `filtered`: of IOMMUs and the DMA API, too, only what runs as these processes. Else that is everybody's: drivers map
+   * and unmap in interrupts and kernel threads, which run on top of any process.
+   */
+  readonly processesOnly: boolean;
   /** Bytes of one sub-buffer, where the source has such; undefined: its own choice. */
   readonly subBufferBytes: number | undefined;
   /** Memory for buffers between kernel and recorder, all CPUs together, in bytes; undefined: the source's own choice. */
@@ -54,10 +59,20 @@ export interface LiveFacts {
   readonly notes: { readonly [name: string]: unknown };
 }
 
+/** What a recording is at, for people who watch it. */
+export interface LiveState {
+  /** Events that are known to be lost so far. */
+  readonly lost: number;
+  /** How full the fullest buffer on the way is, 0 to 1. */
+  readonly fill: number;
+}
+
 /** A recording that runs. */
 export interface LiveRun {
   /** Takes what has come. True if there is more already. */
   poll(): boolean;
+  /** Asked for twice a second at most; a source that can't tell has none. */
+  state?(): LiveState;
   /** Takes the rest, and undoes everything that `start` did. */
   stop(): Promise<LiveFacts>;
   /** Undoes everything at once, for a process that ends. Synchronous; harmless after `stop`. */

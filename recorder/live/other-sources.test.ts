@@ -55,6 +55,7 @@ describe('the registry of live sources', () => {
       const checks = source.probe(system, {
         events: [],
         filtered: false,
+        processesOnly: false,
         bufferBytes: undefined,
         subBufferBytes: undefined,
       });

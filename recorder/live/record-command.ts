@@ -1,4 +1,4 @@
-import type { CommandInvocation, CommandSpec } from '../../traces/command.ts';
+import type { CommandInvocation, CommandIo, CommandSpec } from '../../traces/command.ts';
 import { makeEnvelope } from '../../traces/envelope.ts';
 import { IorrError } from '../../traces/errors.ts';
 import { toJson } from '../../traces/plain-json.ts';
@@ -10,6 +10,7 @@ import { recordText } from './record-result.ts';
 import { record } from './recording.ts';
 import type { RecordingOutcome } from './recording.ts';
 import { thisSystem } from './system.ts';
+import type { LiveScreen } from './view/live-view.ts';
 
 /** With a command, 1 and 2 may be its own: what failed in iorr is 125, as of `env`, `nice` and `timeout`. */
 function asOurs(error: unknown, command: RecordTask['command']): unknown {
@@ -26,6 +27,19 @@ function printJson(invocation: CommandInvocation, task: RecordTask, outcome: Rec
   invocation.io.out(toJson(makeEnvelope('record', { version: toolVersion(), input, options, health, result })));
 }
 
+/** A command has the same terminal, and may write on it at any time: nothing is drawn over then. */
+function screenOf(io: CommandIo, shared: boolean): LiveScreen {
+  const { stderr, env } = process;
+  const inPlace = io.stderrIsTerminal && env['TERM'] !== 'dumb' && !shared;
+  return {
+    write: (text) => io.err(text),
+    inPlace,
+    colour: inPlace && (env['NO_COLOR'] ?? '') === '',
+    // A pty that nobody gave a size says 0.
+    size: () => ({ columns: stderr.columns || 80, rows: stderr.rows || 24 }),
+  };
+}
+
 async function run(invocation: CommandInvocation): Promise<number> {
   const { args, options, io } = invocation;
   const command = args.length > 0 ? args : undefined;
@@ -37,7 +51,8 @@ async function run(invocation: CommandInvocation): Promise<number> {
       io.err(`iorr: ${obstacle.reason}\n`);
       return obstacle.status;
     }
-    const outcome = await record(system, task, io.signal, (text) => io.err(`iorr: ${text}`));
+    const screen = task.watched ? screenOf(io, command !== undefined) : undefined;
+    const outcome = await record(system, task, io.signal, (text) => io.err(`iorr: ${text}`), screen);
     if (task.json) printJson(invocation, task, outcome);
     else io.err(recordText(outcome.result, outcome.health));
     return outcome.status;
@@ -68,6 +83,11 @@ export const recordCommand: CommandSpec = {
       repeatable: true,
     },
     { flags: '--pid <pid>', description: 'only this process, its threads and children', repeatable: true },
+    {
+      flags: '--processes-only',
+      description: 'of IOMMUs and the DMA API, too, only what runs as these processes, not what interrupts do',
+    },
+    { flags: '--live', description: 'show rates, losses and the busiest devices on the terminal meanwhile' },
     { flags: '--duration <time>', description: 'stop after it: 30s, 500ms, 5m' },
     { flags: '--max-size <size>', description: 'stop when the file is this large: 100M, 2G' },
     {
@@ -89,6 +109,10 @@ export const recordCommand: CommandSpec = {
     {
       command: 'iorr record -o vm.iorr -- qemu-system-x86_64 -nographic ...',
       does: 'a command and all that it starts',
+    },
+    {
+      command: 'iorr record -o run.iorr --live',
+      does: 'the same until Ctrl-C, with rates, losses and the busiest devices meanwhile',
     },
     {
       command: 'iorr record -o q.iorr --event iommu,intel_iommu --pid 4242',

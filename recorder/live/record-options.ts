@@ -21,6 +21,8 @@ export interface RecordTask {
   /** Milliseconds that are kept in memory until they are wanted. */
   readonly keepLast: number | undefined;
   readonly json: boolean;
+  /** Shows what it is at. */
+  readonly watched: boolean;
 }
 
 function texts(value: unknown): readonly string[] {
@@ -96,12 +98,16 @@ export function readTask(args: readonly string[], options: { readonly [key: stri
   if (options['keepLast'] !== undefined && (options['maxSize'] !== undefined || output === '-')) {
     throw new IorrError('USAGE', '--keep-last writes a file at the end: neither --max-size nor -o - fit it');
   }
+  if (options['processesOnly'] === true && pids.length === 0 && command === undefined) {
+    throw new IorrError('USAGE', '--processes-only: which processes?', { hint: 'add --pid PID, or -- CMD' });
+  }
   const duration = optional(options['duration'], (text) => parseDuration('--duration', text));
   return {
     source: findSource(texts(options['source'])),
     live: {
       events: texts(options['event']),
       filtered: command !== undefined || pids.length > 0,
+      processesOnly: options['processesOnly'] === true,
       bufferBytes: optional(options['bufferSize'], (text) => parseSize('--buffer-size', text)),
       subBufferBytes: optional(options['subBufferSize'], (text) => parseSize('--sub-buffer-size', text)),
       requestTypes: parseRequestTypes(texts(options['ioctlType'])),
@@ -113,5 +119,6 @@ export function readTask(args: readonly string[], options: { readonly [key: stri
     maxSize: optional(options['maxSize'], (text) => parseSize('--max-size', text)),
     keepLast: optional(options['keepLast'], (text) => parseDuration('--keep-last', text)),
     json,
+    watched: options['live'] === true,
   };
 }

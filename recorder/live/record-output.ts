@@ -4,6 +4,7 @@ import { IorrError } from '../../traces/errors.ts';
 import { createTrace } from '../../traces/file.ts';
 import type { ByteSink } from '../../traces/format/bytes-io.ts';
 import { TraceWriter } from '../../traces/format/writer.ts';
+import type { WriterOptions } from '../../traces/format/writer.ts';
 import type { TraceHeader, TraceSummary } from '../../traces/header.ts';
 
 /** Bytes that wait for the reader of a pipe, at most; what comes then stays with the kernel, which counts what it drops. */
@@ -23,13 +24,13 @@ export interface RecordOutput {
 }
 
 /** Throws `IorrError` FILE_UNWRITABLE at once. */
-export function openOutput(path: string, header: TraceHeader): RecordOutput {
+export function openOutput(path: string, header: TraceHeader, options: WriterOptions = {}): RecordOutput {
   const status = path === '-' ? fstatSync(1) : undefined;
   if (path === '-' && process.stdout.isTTY) {
     throw new IorrError('USAGE', 'a trace is no text for a terminal', { hint: 'name a file with -o, or pipe it on' });
   }
-  if (status?.isFIFO() === true || status?.isSocket() === true) return new PipeOutput(1, 'stdout', header);
-  const writer = createTrace(path, header);
+  if (status?.isFIFO() === true || status?.isSocket() === true) return new PipeOutput(1, 'stdout', header, options);
+  const writer = createTrace(path, header, options);
   return {
     writer,
     full: false,
@@ -45,13 +46,13 @@ class PipeOutput implements RecordOutput, ByteSink {
   readonly #name: string;
   #gone: Error | undefined;
 
-  constructor(descriptor: number, name: string, header: TraceHeader) {
+  constructor(descriptor: number, name: string, header: TraceHeader, options: WriterOptions) {
     this.#name = name;
     this.#socket = new Socket({ fd: descriptor, readable: false, writable: true });
     this.#socket.on('error', (error) => {
       this.#gone = error;
     });
-    this.writer = new TraceWriter(this, header);
+    this.writer = new TraceWriter(this, header, options);
   }
 
   get full(): boolean {

@@ -5,7 +5,7 @@ import type { StopReason } from './record-result.ts';
 import type { TracedCommand } from './traced-command.ts';
 
 /** What was recorded is in the file after this time: a killed recorder loses less than a second. */
-const FLUSH_MS = 800;
+const FLUSH_MS = 400;
 /** The kernel's buffers are looked after this often; at 2 million events a second they fill in a tenth of a second. */
 const POLL_MS = 10;
 /** Processes that are recorded by their id are looked after this often. */
@@ -23,7 +23,10 @@ export interface StopRequest {
   readonly signal: AbortSignal;
 }
 
-/** Takes events until something ends the recording; says what. `isGone` tells that nobody is left to be recorded. */
+/**
+ * Takes events until something ends the recording; says what. `isGone` tells that nobody is left to be recorded; `watch` is
+ * called now and then with the ms since the beginning.
+ */
 export async function takeEvents(
   run: LiveRun,
   output: RecordOutput,
@@ -31,6 +34,7 @@ export async function takeEvents(
   command: TracedCommand | undefined,
   stop: StopRequest,
   isGone: () => boolean,
+  watch: (time: number) => void,
 ): Promise<StopReason> {
   const begun = performance.now();
   let flushed = begun;
@@ -43,6 +47,7 @@ export async function takeEvents(
       output.writer.flush();
       flushed = now;
     }
+    watch(now - begun);
     if (command?.over === true) return 'command';
     if (now - looked >= LOOK_MS) {
       looked = now;

@@ -5,6 +5,7 @@ import { FORMAT_VERSION } from '../../traces/header.ts';
 import type { TraceHeader } from '../../traces/header.ts';
 import { Health } from '../../traces/health.ts';
 import type { HealthReport } from '../../traces/health.ts';
+import type { Segment } from '../../traces/segment.ts';
 import { TOOL, toolVersion } from '../../traces/tool.ts';
 import { LastEvents } from './last-events.ts';
 import type { LiveFacts, LiveHeader, LiveRun, LiveTarget } from './live-source.ts';
@@ -22,6 +23,10 @@ import { StopSignals } from './stop-signals.ts';
 import type { System } from './system.ts';
 import { TracedCommand } from './traced-command.ts';
 import type { CommandEnd } from './traced-command.ts';
+import { EventCounts } from './view/event-counts.ts';
+import type { LiveMoment } from './view/live-frame.ts';
+import { LiveView } from './view/live-view.ts';
+import type { LiveScreen } from './view/live-view.ts';
 
 export interface RecordingOutcome {
   readonly result: RecordResult;
@@ -66,14 +71,22 @@ class Recording {
   #run: LiveRun | undefined;
   #written = 0;
 
-  constructor(system: System, task: RecordTask) {
+  readonly #screen: LiveScreen | undefined;
+  readonly #counts: EventCounts;
+
+  constructor(system: System, task: RecordTask, screen: LiveScreen | undefined) {
     this.#system = system;
     this.#task = task;
     this.#live = task.source.describe(system, task.live);
     this.#header = headerOf(system, task, this.#live);
-    this.#output = openOutput(task.output, this.#header);
+    this.#screen = screen;
+    // The sink that takes the events has the texts that they refer to.
+    const counts = new EventCounts((ref) => (this.#last ?? this.#output.writer).text(ref));
+    this.#counts = counts;
+    const counting = screen === undefined ? {} : { onSegment: (segment: Segment) => counts.add(segment) };
+    this.#output = openOutput(task.output, this.#header, task.keepLast === undefined ? counting : {});
     this.#folder = new RunFolder(system);
-    this.#last = task.keepLast === undefined ? undefined : new LastEvents(this.#header, task.keepLast * 1e6);
+    this.#last = task.keepLast === undefined ? undefined : new LastEvents(this.#header, task.keepLast * 1e6, counting);
   }
 
   get command(): TracedCommand | undefined {
@@ -111,7 +124,13 @@ class Recording {
     this.#run = run;
     this.#command?.release();
     const isGone = (): boolean => allGone(system, task.pids);
-    const stopped = await takeEvents(run, output, task, this.#command, signals, isGone);
+    const view = this.#screen === undefined ? undefined : new LiveView(this.#screen, task.output);
+    const watch = (time: number): void => {
+      if (view?.due(time) === true) view.show(this.#moment(time, run));
+    };
+    const stopped = await takeEvents(run, output, task, this.#command, signals, isGone, watch).finally(() =>
+      view?.end(),
+    );
     const facts = await run.stop();
     const wallNs = Math.round((performance.now() - begun) * 1e6);
     const tooOld = this.#last?.dropped ?? 0;
@@ -123,6 +142,15 @@ class Recording {
     const spent = { wallNs, cpuNs: (user + kernel) * 1000 };
     const result = resultOf(task, output, facts, stopped, spent, end);
     return { result, health: health.report(), header: this.#header, status: end?.status ?? signals.status ?? 0 };
+  }
+
+  #moment(time: number, run: LiveRun): LiveMoment {
+    const held = this.#last ?? this.#output.writer;
+    held.flush();
+    const { bytes } = held;
+    const { lost, fill } = run.state?.() ?? { lost: 0, fill: undefined };
+    const { streams } = this.#counts;
+    return { time, streams: streams.slice(), owners: this.#counts.owners(), lost, bytes, fill };
   }
 
   /** Writes what is kept in memory into a file beside the output, and goes on. Gives its name. */
@@ -158,14 +186,16 @@ class Recording {
 /**
  * Records until the command ends, the time is up, the file has its size, or a signal comes. Throws `IorrError`; what was
  * recorded before stays readable, nothing stays behind in the system, and a command that runs already goes on to its end.
+ * `screen` shows what it is at.
  */
 export async function record(
   system: System,
   task: RecordTask,
   interrupt: AbortSignal,
   tell: (text: string) => void,
+  screen: LiveScreen | undefined,
 ): Promise<RecordingOutcome> {
-  const recording = new Recording(system, task);
+  const recording = new Recording(system, task, screen);
   // A process that ends for whatever reason leaves nothing behind.
   process.on('exit', recording.abandon);
   const writeOut = (): void => {

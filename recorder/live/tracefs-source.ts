@@ -1,40 +1,23 @@
 import { endianness } from 'node:os';
 import { IorrError } from '../../traces/errors.ts';
-import type { Fidelity, TraceHeader } from '../../traces/header.ts';
 import { parseEventFormat } from '../ftrace/event-format.ts';
 import type { EventFormat } from '../ftrace/event-format.ts';
 import { DEFAULT_LAYOUT, parseHeaderPage } from '../ftrace/ring-buffer.ts';
 import type { SubBufferLayout } from '../ftrace/ring-buffer.ts';
 import { limited, missing, ok } from './check.ts';
 import type { Check } from './check.ts';
-import type { LiveHeader, LiveOptions, LiveRun, LiveSink, LiveSource, LiveTarget } from './live-source.ts';
-import { tasksOfTree, threadsOf } from './process-tree.ts';
+import type { LiveHeader, LiveOptions, LiveRun, LiveSink, LiveSource } from './live-source.ts';
 import type { System } from './system.ts';
 import { chooseBufferSizes } from './tracefs/buffer-sizes.ts';
 import { selectEvents } from './tracefs/event-selection.ts';
 import type { KernelEvent } from './tracefs/event-selection.ts';
-import { TraceInstance, removeLeftBehind } from './tracefs/instance.ts';
+import { removeLeftBehind } from './tracefs/instance.ts';
+import type { TraceInstance } from './tracefs/instance.ts';
 import { mountTracefs, tracefsOf } from './tracefs/mount.ts';
 import { checkBuffers, checkClock, checkTracefs } from './tracefs/tracefs-check.ts';
+import { fidelityOf, makeParts, setFilters } from './tracefs/recorded-parts.ts';
+import type { Part } from './tracefs/recorded-parts.ts';
 import { TracefsRun } from './tracefs/tracefs-run.ts';
-
-/** Streams that an event system fills, and whether it has all of them. */
-const SEEN_BY: { readonly [system: string]: TraceHeader['fidelity'] } = {
-  iommu: { map: 'full', unmap: 'full', attach: 'partial', fault: 'partial' },
-  // qi_submit has every descriptor but the waits.
-  intel_iommu: { inv: 'partial', flush: 'full', attach: 'partial', prq: 'full' },
-  dma: { map: 'full', unmap: 'full' },
-  syscalls: { ioctl: 'partial', call: 'partial' },
-  raw_syscalls: { ioctl: 'partial', call: 'partial' },
-};
-
-/** Drivers unmap, flush and report in interrupts, which run on top of any process: who records only some misses some of it. */
-function fidelityOf(events: readonly KernelEvent[], filtered: boolean): TraceHeader['fidelity'] {
-  const seen: { [stream: string]: Fidelity } = {};
-  for (const { system } of events) Object.assign(seen, SEEN_BY[system]);
-  if (filtered) for (const stream of Object.keys(seen)) seen[stream] = 'partial';
-  return { ...seen, lost: 'full', mark: 'full' };
-}
 
 function checkEvents(system: System, folder: string | undefined, options: LiveOptions): Check {
   const name = 'events';
@@ -82,28 +65,6 @@ function readLayout(tracefs: string, system: System, instance: TraceInstance): S
   return Number.isInteger(kb) && kb > 0 ? { ...layout, bytes: kb * 1024 } : layout;
 }
 
-/** Event systems whose events are always about the task that runs; any other event may be an interrupt's. */
-const OF_OWN_TASK: ReadonlySet<string> = new Set(['syscalls', 'raw_syscalls', 'exceptions']);
-
-function setFilters(system: System, instance: TraceInstance, target: LiveTarget, events: readonly KernelEvent[]): void {
-  instance.trySet('options/event-fork', '1');
-  if (target.kind === 'everybody') {
-    // Not set_event_notrace_pid: it would drop what interrupts unmap and flush for others while the recorder runs.
-    const others = threadsOf(system, 'self').map((thread) => `common_pid != ${thread}`);
-    for (const event of events.filter((one) => OF_OWN_TASK.has(one.system))) {
-      instance.trySet(`events/${event.system}/${event.name}/filter`, others.join(' && '));
-    }
-    return;
-  }
-  for (const pid of target.pids) {
-    const tasks = tasksOfTree(system, pid);
-    if (tasks.length === 0) {
-      throw new IorrError('RECORDING_FAILED', `there is no process ${pid}`, { hint: 'name one that runs with --pid' });
-    }
-    instance.addPids('set_event_pid', tasks);
-  }
-}
-
 export const tracefsSource: LiveSource = {
   name: 'tracefs',
   description: "the kernel's own trace events, by tracefs in binary form",
@@ -132,7 +93,7 @@ export const tracefsSource: LiveSource = {
         name: mono ? 'mono' : 'local',
         resolutionNs: 1,
       },
-      fidelity: fidelityOf(events, options.filtered),
+      fidelity: fidelityOf(events, options),
     };
   },
 
@@ -140,11 +101,12 @@ export const tracefsSource: LiveSource = {
     const tracefs = needTracefs(system);
     const events = selectEvents(system, tracefs, options.events);
     removeLeftBehind(system, tracefs);
-    const instance = new TraceInstance(system, tracefs);
+    const parts: Part[] = [];
     try {
-      return await prepare(system, tracefs, instance, events, options, target, sink);
+      makeParts(system, tracefs, events, options, target, parts);
+      return await prepare(system, tracefs, parts, options, sink);
     } catch (error) {
-      instance.remove();
+      for (const { instance } of parts) instance.remove();
       throw error;
     }
   },
@@ -153,25 +115,29 @@ export const tracefsSource: LiveSource = {
 async function prepare(
   system: System,
   tracefs: string,
-  instance: TraceInstance,
-  events: readonly KernelEvent[],
+  parts: readonly Part[],
   options: LiveOptions,
-  target: LiveTarget,
   sink: LiveSink,
 ): Promise<LiveRun> {
-  instance.set('trace_clock', sink.header.clock.name);
-  const cpus = instance.cpus(system).length;
-  const sizes = chooseBufferSizes(system, cpus, options.bufferBytes, options.subBufferBytes);
-  instance.trySet('buffer_subbuf_size_kb', String(sizes.subBufferKb));
-  instance.set('buffer_size_kb', String(sizes.cpuKb));
-  const layout = readLayout(tracefs, system, instance);
-  const run = new TracefsRun(system, instance, layout, readFormats(system, tracefs, events), sink);
+  const instances = parts.map(({ instance }) => instance);
+  const [first] = instances;
+  if (first === undefined) throw new IorrError('RECORDING_FAILED', 'this kernel has none of the events of IOMMUs');
+  const buffers = instances.reduce((sum, instance) => sum + instance.cpus().length, 0);
+  const sizes = chooseBufferSizes(system, buffers, options.bufferBytes, options.subBufferBytes);
+  for (const instance of instances) {
+    instance.set('trace_clock', sink.header.clock.name);
+    instance.trySet('buffer_subbuf_size_kb', String(sizes.subBufferKb));
+    instance.set('buffer_size_kb', String(sizes.cpuKb));
+  }
+  const layout = readLayout(tracefs, system, first);
+  const events = parts.flatMap((part) => part.events);
+  const run = new TracefsRun(system, instances, layout, readFormats(system, tracefs, events), sink, sizes.cpuKb * 1024);
   try {
     await run.ready();
     // The reading thread runs by now: it is no part of a recording of everybody.
-    setFilters(system, instance, target, events);
-    for (const event of events) instance.enable(event);
-    instance.switchOn();
+    for (const part of parts) setFilters(system, part);
+    for (const part of parts) for (const event of part.events) part.instance.enable(event);
+    for (const instance of instances) instance.switchOn();
   } catch (error) {
     run.abandon();
     throw error;

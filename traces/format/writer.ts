@@ -103,6 +103,13 @@ export class TraceWriter implements EventSink {
     return bounded === text ? this.#add(text) : (this.#strings.get(bounded) ?? this.#add(bounded));
   }
 
+  /** A text of the string table; undefined where there is none. Slow: for few of them. */
+  text(ref: number): string | undefined {
+    let at = 0;
+    for (const text of this.#strings.keys()) if (at++ === ref) return text;
+    return undefined;
+  }
+
   /** Flushes if `FLUSH_PERIOD_MS` have passed since the last time. */
   tick(nowMs: number): void {
     if (this.#lastFlush === Number.NEGATIVE_INFINITY) this.#lastFlush = nowMs;

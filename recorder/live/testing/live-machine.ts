@@ -44,9 +44,14 @@ export function iorrLive(...args: readonly string[]): SpawnSyncReturns<string> {
   return runLive(process.execPath, [CLI, ...args]);
 }
 
-/** The same, without waiting. The process id is the command's own. */
+/** Starts a program where tracefs is mounted. The process id is the program's own. */
+export function startProgram(program: string, args: readonly string[]): ChildProcess {
+  return spawn(UNSHARE, inNamespace(program, args), { stdio: ['ignore', 'pipe', 'pipe'] });
+}
+
+/** Starts the built command where tracefs is mounted. */
 export function startLive(...args: readonly string[]): ChildProcess {
-  return spawn(UNSHARE, inNamespace(process.execPath, [CLI, ...args]), { stdio: ['ignore', 'pipe', 'pipe'] });
+  return startProgram(process.execPath, [CLI, ...args]);
 }
 
 /** Names of the trace instances that a process made and that the kernel still has. */

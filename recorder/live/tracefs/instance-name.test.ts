@@ -18,6 +18,12 @@ describe('names of trace instances', () => {
     expect(parseInstanceName(formatInstanceName(owner))).toEqual(owner);
   });
 
+  test('several of one owner are told apart by a last part', () => {
+    const owner = { namespace: '4026531836', pid: 12, started: '99' };
+    expect(formatInstanceName(owner, 'stack')).toBe('iorr-4026531836-12-99-stack');
+    expect(parseInstanceName('iorr-4026531836-12-99-stack')).toEqual(owner);
+  });
+
   test('only instances are left behind whose owner is gone, or whose number another process has now', () => {
     const names = [
       'iorr-4026531836-10-500',

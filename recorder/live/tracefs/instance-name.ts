@@ -12,8 +12,8 @@ export interface InstanceOwner {
   readonly started: string;
 }
 
-// iorr-4026531836-1234-998877
-const NAME = /^iorr-(\d{1,10})-(\d{1,10})-(\d{1,20})$/;
+// iorr-4026531836-1234-998877      iorr-4026531836-1234-998877-stack
+const NAME = /^iorr-(\d{1,10})-(\d{1,10})-(\d{1,20})(?:-[a-z]+)?$/;
 
 export function parseInstanceName(name: string): InstanceOwner | undefined {
   const match = NAME.exec(name);
@@ -22,8 +22,9 @@ export function parseInstanceName(name: string): InstanceOwner | undefined {
   return { namespace, pid: Number(pid), started };
 }
 
-export function formatInstanceName({ namespace, pid, started }: InstanceOwner): string {
-  return `iorr-${namespace}-${pid}-${started}`;
+/** `part` tells several of one owner apart; lower-case letters. */
+export function formatInstanceName({ namespace, pid, started }: InstanceOwner, part = ''): string {
+  return `iorr-${namespace}-${pid}-${started}${part === '' ? '' : `-${part}`}`;
 }
 
 /** When a process started; undefined if there is none. */

@@ -6,19 +6,27 @@ import { formatInstanceName, leftBehind, ownerOf } from './instance-name.ts';
 import type { KernelEvent } from './event-selection.ts';
 
 /** What the kernel counted on one CPU (per_cpu/cpuN/stats, kernel/trace/trace.c tracing_stats_read). */
-export interface CpuStats {
+interface CpuStats {
+  /** Bytes that were not read yet. */
+  readonly bytes: number;
   /** Events overwritten before they were read, and events that found no room. */
   readonly overrun: number;
   readonly commitOverrun: number;
   readonly dropped: number;
 }
 
+// bytes: 1024
 // overrun: 0
 // commit overrun: 0
 // dropped events: 0
-export function parseCpuStats(text: string): CpuStats {
+function parseCpuStats(text: string): CpuStats {
   const value = (name: string): number => Number(new RegExp(`^${name}: (\\d{1,15})$`, 'm').exec(text)?.[1] ?? 0);
-  return { overrun: value('overrun'), commitOverrun: value('commit overrun'), dropped: value('dropped events') };
+  return {
+    bytes: value('bytes'),
+    overrun: value('overrun'),
+    commitOverrun: value('commit overrun'),
+    dropped: value('dropped events'),
+  };
 }
 
 /** Removes instances whose recorder was killed; gives their names. */
@@ -47,17 +55,33 @@ function write(path: string, text: string, flags = constants.O_WRONLY): void {
   }
 }
 
+/** The buffers of all CPUs of one trace instance, as a recording reads them. */
+export interface RingBuffers {
+  readonly folder: string;
+  /** CPUs with a buffer, by number. */
+  cpus(): readonly number[];
+  /** Path of a CPU's binary stream. */
+  pipe(cpu: number): string;
+  stats(cpu: number): CpuStats;
+  /** Nothing more is recorded. */
+  switchOff(): void;
+  /** Gives the buffers back. */
+  remove(): void;
+}
+
 /**
  * A trace instance of our own: buffers, events and filters of this recording alone, whatever others trace at the same time
  * (Documentation/trace/ftrace.rst, instances). Nothing is recorded before `switchOn`.
  */
-export class TraceInstance {
+export class TraceInstance implements RingBuffers {
   readonly folder: string;
+  readonly #system: System;
   #removed = false;
 
-  /** Throws `IorrError` RECORDING_FAILED. */
-  constructor(system: System, tracefs: string) {
-    this.folder = join(tracefs, 'instances', formatInstanceName(ownerOf(system, process.pid)));
+  /** `part` is its own where one recording has several. Throws `IorrError` RECORDING_FAILED. */
+  constructor(system: System, tracefs: string, part = '') {
+    this.#system = system;
+    this.folder = join(tracefs, 'instances', formatInstanceName(ownerOf(system, process.pid), part));
     this.#attempt('make a trace instance', () => mkdirSync(this.folder));
     try {
       this.set('tracing_on', '0');
@@ -68,8 +92,8 @@ export class TraceInstance {
   }
 
   /** CPUs with a buffer, by number. */
-  cpus(system: System): readonly number[] {
-    return system
+  cpus(): readonly number[] {
+    return this.#system
       .list(join(this.folder, 'per_cpu'))
       .flatMap((name) => (/^cpu\d{1,6}$/.test(name) ? [Number(name.slice(3))] : []))
       .sort((a, b) => a - b);

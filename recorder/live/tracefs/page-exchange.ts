@@ -129,6 +129,12 @@ export class PageExchange {
     return count;
   }
 
+  /** Part of the slots that hold something, 0 to 1. */
+  get fill(): number {
+    const used = (Atomics.load(this.#control, FULL_HEAD) - Atomics.load(this.#control, FREE_HEAD)) | 0;
+    return Math.min(1, Math.max(0, used / this.#slots));
+  }
+
   putFree(slot: number): void {
     const head = Atomics.load(this.#control, FREE_HEAD);
     this.#free[(head >>> 0) % this.#slots] = slot;

@@ -8,12 +8,12 @@ import type { EventFormat } from '../../ftrace/event-format.ts';
 import { EventOutput } from '../../ftrace/event-output.ts';
 import type { SubBufferLayout } from '../../ftrace/ring-buffer.ts';
 import { machineOf } from '../../ftrace/syscall-names.ts';
-import type { LiveFacts, LiveRun, LiveSink } from '../live-source.ts';
+import type { LiveFacts, LiveRun, LiveSink, LiveState } from '../live-source.ts';
 import type { System } from '../system.ts';
 import { CpuMerge } from './cpu-merge.ts';
 import { CpuPages } from './cpu-pages.ts';
 import type { DrainTask } from './drain-worker.ts';
-import type { TraceInstance } from './instance.ts';
+import type { RingBuffers } from './instance.ts';
 import { PageExchange, allocateExchange } from './page-exchange.ts';
 
 /**
@@ -42,30 +42,39 @@ function backlogBytes(system: System): number {
   return kb === undefined ? MAX_BACKLOG : Math.min(MAX_BACKLOG, Number(kb) * 256);
 }
 
-/** Brings the events of an instance's CPUs into one order, and decodes them. */
+/** A CPU's buffer of one instance, and its sub-buffers. */
+interface Pipe {
+  readonly buffers: RingBuffers;
+  readonly pages: CpuPages;
+  /** Events that this recording's lost rows stand for. */
+  told: number;
+}
+
+/** Brings the events of the CPUs of one or more instances into one order, and decodes them. */
 export class TracefsRun implements LiveRun {
-  readonly #instance: TraceInstance;
+  readonly #instances: readonly RingBuffers[];
+  readonly #bufferBytes: number;
   readonly #target: LiveSink;
   readonly #epoch: bigint;
   readonly #pages: PageExchange;
-  readonly #pipes: readonly CpuPages[];
+  readonly #pipes: readonly Pipe[];
   readonly #merge: CpuMerge<CpuPages>;
   readonly #output: EventOutput;
   readonly #decoder: EventDecoder;
   readonly #monotonic: boolean;
-  /** Events that this recording's lost rows stand for, per position in `#pipes`. */
-  readonly #told: number[];
   #subBuffers = 0;
   #lastTime = 0;
 
   constructor(
     system: System,
-    instance: TraceInstance,
+    instances: readonly RingBuffers[],
     layout: SubBufferLayout,
     formats: readonly EventFormat[],
     target: LiveSink,
+    bufferBytes: number,
   ) {
-    this.#instance = instance;
+    this.#instances = instances;
+    this.#bufferBytes = bufferBytes;
     this.#target = target;
     const { clock } = target.header;
     this.#monotonic = clock.name === 'mono';
@@ -74,14 +83,16 @@ export class TracefsRun implements LiveRun {
     this.#output = new EventOutput(target.sink, target.health, 'tracefs', target.source);
     const machine = machineOf(system.architecture);
     this.#decoder = new EventDecoder(formats, this.#output, { littleEndian: layout.littleEndian, machine });
-    const cpus = instance.cpus(system);
     const memory = allocateExchange(layout.bytes, backlogBytes(system));
     const pages = new PageExchange(memory);
     this.#pages = pages;
-    this.#pipes = cpus.map((cpu) => new CpuPages(cpu, pages, layout, epoch));
-    this.#told = cpus.map(() => 0);
-    this.#merge = new CpuMerge(this.#pipes, (pipe, time) => this.#emit(pipe, time));
-    const workerData: DrainTask = { pages: memory, paths: cpus.map((cpu) => instance.pipe(cpu)) };
+    this.#pipes = instances.flatMap((buffers) =>
+      buffers.cpus().map((cpu) => ({ buffers, pages: new CpuPages(cpu, pages, layout, epoch), told: 0 })),
+    );
+    const streams = this.#pipes.map((pipe) => pipe.pages);
+    this.#merge = new CpuMerge(streams, (pipe, time) => this.#emit(pipe, time));
+    const paths = this.#pipes.map(({ buffers, pages: { cpu } }) => buffers.pipe(cpu));
+    const workerData: DrainTask = { pages: memory, paths };
     const worker = new Worker(workerUrl(), { workerData });
     worker.on('error', () => pages.setDone(true));
     worker.unref();
@@ -103,8 +114,19 @@ export class TracefsRun implements LiveRun {
     return this.#merge.run(this.#monotonic ? horizon : Number.POSITIVE_INFINITY, SLICE) === SLICE;
   }
 
+  state(): LiveState {
+    let lost = 0;
+    let fill = this.#pages.fill;
+    for (const { buffers, pages, told } of this.#pipes) {
+      const stats = buffers.stats(pages.cpu);
+      lost += Math.max(told, lostBy(stats));
+      fill = Math.max(fill, Math.min(1, stats.bytes / this.#bufferBytes));
+    }
+    return { lost, fill };
+  }
+
   async stop(): Promise<LiveFacts> {
-    this.#instance.switchOff();
+    for (const instance of this.#instances) instance.switchOff();
     this.#pages.stop();
     for (let more = true; more; ) {
       const { done } = this.#pages;
@@ -133,18 +155,18 @@ export class TracefsRun implements LiveRun {
   abandon(): void {
     this.#pages.stop();
     this.#pages.awaitDone(LAST_WAIT_MS);
-    this.#instance.remove();
+    for (const instance of this.#instances) instance.remove();
   }
 
   #take(): void {
     const pipes = this.#pipes;
-    this.#subBuffers += this.#pages.takeFull((slot, cpu) => pipes[cpu]?.add(slot));
+    this.#subBuffers += this.#pages.takeFull((slot, cpu) => pipes[cpu]?.pages.add(slot));
   }
 
   #check(): void {
     if (!this.#pages.failed) return;
     throw new IorrError('RECORDING_FAILED', "the kernel's buffers can't be read any more", {
-      place: { file: this.#instance.folder },
+      place: { file: this.#instances[0]?.folder ?? '' },
       hint: 'did somebody remove the trace instance?',
     });
   }
@@ -152,18 +174,18 @@ export class TracefsRun implements LiveRun {
   #emit(pipe: CpuPages, time: number): void {
     if (pipe.missed !== 0) {
       // The kernel could not store how many: at least one, the rest is told at the end.
-      this.#tell(pipe, time, pipe.missed < 0 ? 1 : pipe.missed);
+      const from = this.#pipes.find(({ pages }) => pages === pipe);
+      if (from !== undefined) this.#tell(from, time, pipe.missed < 0 ? 1 : pipe.missed);
       pipe.missed = 0;
     }
     this.#lastTime = time;
     this.#decoder.decode(pipe.reader, this.#pages.bytes, time, pipe.cpu);
   }
 
-  #tell(pipe: CpuPages, time: number, count: number): void {
-    const at = this.#pipes.indexOf(pipe);
-    this.#told[at] = (this.#told[at] ?? 0) + count;
+  #tell(pipe: Pipe, time: number, count: number): void {
+    pipe.told += count;
     const { sink, source } = this.#target;
-    const row = sink.begin(STREAM_ID.lost, time, pipe.cpu, ABSENT, source);
+    const row = sink.begin(STREAM_ID.lost, time, pipe.pages.cpu, ABSENT, source);
     const { columns } = sink.rows.lost;
     columns.countLo[row] = count | 0;
     columns.countHi[row] = Math.floor(count / 4294967296);
@@ -173,20 +195,23 @@ export class TracefsRun implements LiveRun {
   #tellRest(): number {
     const { health } = this.#target;
     let sum = 0;
-    this.#pipes.forEach((pipe, at) => {
-      const { overrun, commitOverrun, dropped } = this.#instance.stats(pipe.cpu);
-      const rest = overrun + commitOverrun + dropped - (this.#told[at] ?? 0);
+    for (const pipe of this.#pipes) {
+      const { cpu } = pipe.pages;
+      const rest = lostBy(pipe.buffers.stats(cpu)) - pipe.told;
       if (rest > 0) this.#tell(pipe, this.#lastTime, rest);
-      const lost = this.#told[at] ?? 0;
-      if (lost > 0) health.add('lost', 'ring buffer full', `CPU ${pipe.cpu}`, lost);
-      sum += lost;
-    });
+      if (pipe.told > 0) health.add('lost', 'ring buffer full', `CPU ${cpu}`, pipe.told);
+      sum += pipe.told;
+    }
     return sum;
   }
 
   #damage(): void {
-    for (const { cpu, damaged, damage } of this.#pipes) {
+    for (const { cpu, damaged, damage } of this.#pipes.map(({ pages }) => pages)) {
       if (damaged > 0) this.#target.health.add('malformed', `sub-buffer: ${damage}`, `CPU ${cpu}`, damaged);
     }
   }
+}
+
+function lostBy({ overrun, commitOverrun, dropped }: ReturnType<RingBuffers['stats']>): number {
+  return overrun + commitOverrun + dropped;
 }
