@@ -153,8 +153,8 @@ export interface WaitQuantiles {
 
 /** One command queue in modelled time. */
 export interface QueueTime {
-  /** Name of the unit. */
-  readonly unit: string;
+  /** The unit: index of its name in the trace's string table, -1 where the trace does not say. */
+  readonly unit: number;
   /** Of the unit's queues. */
   readonly index: number;
   readonly commands: number;
@@ -169,7 +169,25 @@ export interface QueueTime {
   readonly fullStalls: number;
   readonly fullStallNs: Nanoseconds;
   /** Share of each bin in which the hardware worked. */
-  readonly series: { readonly binNs: Nanoseconds; readonly startNs: Nanoseconds; readonly utilisation: readonly number[] };
+  readonly series: {
+    readonly binNs: Nanoseconds;
+    readonly startNs: Nanoseconds;
+    readonly utilisation: readonly number[];
+  };
+}
+
+/** How long one device waited for translations, in modelled time. */
+export interface DeviceStall {
+  readonly rid: RequesterId;
+  readonly requests: number;
+  readonly walks: number;
+  readonly walkReads: number;
+  /** Requests for a page whose walk was under way: they waited for that walk. */
+  readonly merged: number;
+  /** Of all requests together. */
+  readonly waitNs: Nanoseconds;
+  /** Time in which at least one request waited. */
+  readonly stallNs: Nanoseconds;
 }
 
 /** What submissions waited for, in modelled time. */
@@ -183,6 +201,8 @@ export interface CommandTime {
   /** How far a submission began after its recorded time, at most: the CPU was still waiting for the one before. */
   readonly lateNs: Nanoseconds;
   readonly queues: readonly QueueTime[];
+  /** The 100 that stalled longest; none without accesses. */
+  readonly devices: readonly DeviceStall[];
 }
 
 /** 4 KiB pages that page tables hold though no mapping asks for them: kept after their unmap, or rounded up to a larger leaf. */
@@ -207,8 +227,8 @@ export interface DesignResult {
   /** Null where no device's cache got a command. */
   readonly atc: AtcCounts | null;
   readonly cpuNs: Nanoseconds;
-  /** Time that devices waited for walks. */
-  readonly stallNs: Nanoseconds;
+  /** Time in which a device waited for a walk, of all devices together; null without accesses. */
+  readonly stallNs: Nanoseconds | null;
   /** Submissions in modelled time. */
   readonly time: CommandTime;
   readonly iotlb: IotlbCounts | null;
@@ -228,7 +248,10 @@ export interface DesignResult {
 
 /** What a recording can show of itself: null is what no source of it could see. */
 export interface RecordedResult
-  extends Omit<DesignResult, 'syncs' | 'doorbells' | 'exits' | 'ioctls' | 'lists' | 'atc' | 'cpuNs' | 'stallNs'> {
+  extends Omit<
+    DesignResult,
+    'syncs' | 'doorbells' | 'exits' | 'ioctls' | 'lists' | 'atc' | 'cpuNs' | 'stallNs' | 'time'
+  > {
   readonly syncs: number | null;
   readonly doorbells: number | null;
   readonly exits: number | null;

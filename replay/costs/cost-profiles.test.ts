@@ -17,12 +17,14 @@ describe('cost profiles', () => {
   test.each(COST_PROFILES.map((profile) => [profile.name, profile] as const))('%s', (name, profile) => {
     expect(COST_PROFILES.filter((other) => other.name === name)).toEqual([profile]);
     expect(profile.parameters.map((parameter) => parameter.name)).toEqual([...COST_NAMES]);
-    for (const { unit, source, value } of profile.parameters) {
-      expect(unit).toBe('ns');
+    for (const { name: cost, unit, source, value } of profile.parameters) {
+      expect(unit).toBe(cost === 'queue.entries' ? 'entries' : cost === 'device.reads' ? 'requests' : 'ns');
       expect(source).not.toBe('');
       expect(value).toBeGreaterThanOrEqual(0);
     }
-    expect(costsOf(profile)['queue.wait']).toBe(profile.parameters.at(-1)?.value);
+    expect(costsOf(profile)['queue.wait']).toBe(
+      profile.parameters.find((parameter) => parameter.name === 'queue.wait')?.value,
+    );
   });
 
   test('one command and its wait cost what the summary says', () => {
@@ -33,7 +35,8 @@ describe('cost profiles', () => {
         costs['cpu.doorbell'] +
         costs['queue.fetch'] +
         costs['queue.iotlb'] +
-        costs['queue.wait']
+        costs['queue.wait'] +
+        costs['cpu.resume']
       );
     };
     expect(total('generic-server')).toBeCloseTo(1000, -2);

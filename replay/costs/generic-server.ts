@@ -1,10 +1,11 @@
 import type { ProfileParameter, Standing } from '../results.ts';
+import { costUnit } from './cost-profile.ts';
 import type { CostName, CostProfile } from './cost-profile.ts';
 
 const SUM = 'part of about 1 us for one command and its wait on an idle bare-metal queue; order of magnitude';
 
 function of(name: CostName, value: number, source: string, standing: Standing = 'assumed'): ProfileParameter {
-  return { name, value, unit: 'ns', source, standing };
+  return { name, value, unit: costUnit(name), source, standing };
 }
 
 /** A current server without virtualisation. Orders of magnitude: run a sweep over what matters, or calibrate. */
@@ -22,9 +23,16 @@ export const genericServer: CostProfile = {
     of('cpu.defer', 40, 'an uncontended lock and one ring entry'),
     of('cpu.command', 20, 'writing 16 bytes of cached memory under a lock'),
     of('cpu.doorbell', 100, 'one uncached register write'),
+    of('cpu.lock-transfer', 50, 'one cache line from another core'),
+    of('cpu.poll', 100, 'one uncached register read (VT-d: of the fault status, under the lock)'),
+    of('cpu.resume', 0, 'a spinning CPU goes on at once'),
     of('queue.fetch', 400, SUM),
     of('queue.iotlb', 300, SUM),
     of('queue.device-tlb', 1000, 'a PCIe round trip of 500 to 1000 ns and the device'),
     of('queue.wait', 200, SUM),
+    of('queue.entries', 0, 'drivers/iommu: QI_LENGTH 256, CMD_BUFFER_SIZE 512 entries; SMMUv3 by IDR1', 'published'),
+    of('walk.read', 197, 'F&S (SOSP 2024), lm: fitted by its authors to a Xeon Gold 6234', 'published'),
+    of('device.reads', 32, 'PCIe tags without extended tags'),
+    of('cores.pause', 1_000_000, 'a millisecond without a submission'),
   ],
 };

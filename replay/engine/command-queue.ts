@@ -15,33 +15,40 @@ export type ApplyCommand = (
 ) => void;
 
 /**
- * Commands of one unit that the hardware has not finished, in order, each with the time at which it takes effect. A ring that
- * grows; words as int32 halves.
+ * Commands of one submitter that have not taken effect, in order, each with the time at which it does so: infinity until that is
+ * known. A ring that grows; words as int32 halves.
  */
 export class CommandQueue {
-  /** When the unit is done with all that was given to it. */
-  freeAt: Nanoseconds = 0;
-  /** Commands ever put in, and ever taken out. */
-  pushed = 0;
-  popped = 0;
-  #times = new Float64Array(64);
-  #words = new Int32Array(COMMAND_WORDS * 64);
+  /** Commands whose time is known, and commands that were taken out, both ever. */
+  #timed = 0;
+  #popped = 0;
+  #times = new Float64Array(16);
+  #words = new Int32Array(COMMAND_WORDS * 16);
   #head = 0;
   #count = 0;
 
-  /** When the oldest command takes effect; infinity if there is none. */
+  /** When the oldest command takes effect; infinity if there is none, or if that is not known. */
   get next(): Nanoseconds {
     return this.#count === 0 ? Number.POSITIVE_INFINITY : this.#times[this.#head]!; // head is in range
   }
 
+  get empty(): boolean {
+    return this.#count === 0;
+  }
+
   /** Puts in the command whose `COMMAND_WORDS` words stand at `from`. */
-  push(time: Nanoseconds, words: Int32Array, from: number): void {
+  push(words: Int32Array, from: number): void {
     if (this.#count === this.#times.length) this.#grow();
     const at = (this.#head + this.#count) % this.#times.length;
-    this.#times[at] = time;
+    this.#times[at] = Number.POSITIVE_INFINITY;
     for (let w = 0; w < COMMAND_WORDS; w++) this.#words[COMMAND_WORDS * at + w] = words[from + w]!; // in range
     this.#count++;
-    this.pushed++;
+  }
+
+  /** The oldest command without a time takes effect then. One that was taken out before its time was known is passed over. */
+  setTime(time: Nanoseconds): void {
+    const ahead = this.#timed++ - this.#popped;
+    if (ahead >= 0) this.#times[(this.#head + ahead) % this.#times.length] = time;
   }
 
   /** Hands the oldest command over and drops it. */
@@ -51,7 +58,7 @@ export class CommandQueue {
     const from = COMMAND_WORDS * at;
     this.#head = (at + 1) % this.#times.length;
     this.#count--;
-    this.popped++;
+    this.#popped++;
     take(
       this.#times[at]!, // in range, like all below
       words[from]!,

@@ -95,7 +95,8 @@ describe('compare', () => {
       commands: 1,
       syncs: 1,
       cpuNs: 151 + 40 + 100 + 900,
-      stallNs: 900,
+      // two walks at once: the first reads all four levels, the other the last
+      stallNs: 4 * 197,
       iotlb: { lookups: 4, hits: 2, misses: 2 },
       exposure: { pages: 2, unmappedPages: 2, ns: { p50: 991, max: 991 }, endedBy: { command: 2 } },
       // the device used a page 100 ns after its unmap, 891 ns before the command took effect

@@ -31,6 +31,7 @@ import { AddressReuse } from './address-reuse.ts';
 import { PlacedTables } from './placed-tables.ts';
 import type { ApplyCommand } from './command-queue.ts';
 import { DeviceDomains } from './device-domains.ts';
+import { DeviceStalls } from '../time/device-stalls.ts';
 import { Submission } from './submission.ts';
 
 import { changesTables } from './table-changes.ts';
@@ -106,6 +107,7 @@ export class DesignRun {
   readonly #dialect: CommandDialect;
   readonly #answering: AnsweringDevices;
   readonly #submission: Submission;
+  readonly #stalls: DeviceStalls;
   readonly #design: Design;
   /** Of a design that places mappings itself. */
   readonly #placed: PlacedTables | undefined;
@@ -132,6 +134,7 @@ export class DesignRun {
   #unmanagedUnmaps = 0;
   #accesses = 0;
   #bypassed = 0;
+  #start = 0;
   #end = 0;
 
   constructor(name: string, path: string, options: RunOptions) {
@@ -159,7 +162,15 @@ export class DesignRun {
       atcParameter(options.parameters),
       options.seed,
     );
-    this.#submission = new Submission(options.costs, this.#route, this.#reuse, this.#dialect, this.#answering);
+    this.#stalls = new DeviceStalls(options.costs['walk.read'], options.costs['device.reads']);
+    this.#submission = new Submission({
+      costs: options.costs,
+      route: this.#route,
+      reuse: this.#reuse,
+      dialect: this.#dialect,
+      kernel: context.kernel,
+      answering: this.#answering,
+    });
     this.#design = factory.create(
       this.#submission,
       context,
@@ -182,13 +193,16 @@ export class DesignRun {
         this.#accesses++;
         const place = this.#reuse.page(domain, page);
         this.#placed?.accessed(time, domain, place);
+        const before = machine.walkReads;
         machine.access(time, rid, ABSENT, domain, addressLow(place), addressHigh(place), access, 0);
+        this.#stalls.request(time, rid, domain, place, machine.walkReads - before);
       }, new Random(options.seed));
     }
   }
 
   segment(segment: Segment): void {
     const { stream, time, cpu, task, count, rows, firstEvent } = segment;
+    if (count > 0 && this.#end === 0) this.#start = time[0]!; // there is one
     const row = this.#row.fill(0);
     for (let i = 0; i < count; i++) {
       const id = stream[i]!; // i is in range, here and below
@@ -225,6 +239,7 @@ export class DesignRun {
   finish(): { readonly result: DesignResult; readonly facts: RunFacts } {
     const submission = this.#submission;
     for (let i = 0; i < this.#options.interrupts; i++) submission.take(this.#route.interrupt);
+    const time = submission.finish(this.#stalls, this.#start, this.#end);
     const totals = this.#totals();
     const placed = this.#placed;
     if (placed !== undefined) this.#exposure.unmappedPages = placed.unmappedPages;
@@ -252,7 +267,8 @@ export class DesignRun {
           : { refused: submission.lists.refused, unissued: submission.lists.unissued },
       atc: this.#answering.counts(this.#unmaps),
       cpuNs: Math.round(submission.cpuNs),
-      stallNs: Math.round(submission.stallNs),
+      stallNs: accesses ? this.#stalls.stallNs : null,
+      time,
       iotlb: accesses ? counts.iotlb : null,
       ...(accesses ? { caches: counts.caches, walkReads: counts.walkReads } : {}),
       exposure: truth ? counts.exposure : null,
@@ -324,7 +340,10 @@ export class DesignRun {
       iovaLo = addressLow(place) | (iovaLo & 0xfff);
       iovaHi = addressHigh(place);
     }
+    const before = this.#machine.walkReads;
     this.#machine.access(time, rid, pasid, named, iovaLo, iovaHi, columns.access[r]!, columns.pageShift[r]!);
+    const reads = this.#machine.walkReads - before;
+    this.#stalls.request(time, rid, named, pageNumber(iovaLo, iovaHi), reads);
   }
 
   #map(columns: Segment['rows']['map']['columns'], r: number, time: Nanoseconds, cpu: number, task: number): void {

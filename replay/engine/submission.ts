@@ -1,5 +1,4 @@
 import type { CommandDialect } from '../../traces/dialects/dialect.ts';
-import { DIALECT } from '../../traces/schema.ts';
 import type { DomainId, Nanoseconds, PageNumber, RequesterId } from '../../traces/units.ts';
 import type { Costs } from '../costs/cost-profile.ts';
 import { ANSWER } from '../atc/answering-devices.ts';
@@ -8,20 +7,39 @@ import type { CommandEmitter } from '../designs/design.ts';
 import { commandScope, readScope } from '../model/command-scope.ts';
 import { HostLists } from '../paths/host-lists.ts';
 import type { PathRoute, PathStep } from '../paths/path.ts';
+import { CommandTiming } from '../time/command-timing.ts';
+import type { DeviceStalls } from '../time/device-stalls.ts';
+import { queueCosts } from '../time/queue-costs.ts';
+import { queueRules } from '../time/queue-rules.ts';
+import type { QueueRules } from '../time/queue-rules.ts';
+import { STEP } from '../time/step-ring.ts';
+import { timeResult } from '../time/time-result.ts';
+import type { UnitQueue } from '../time/unit-queue.ts';
+import type { CommandTime } from '../results.ts';
 import type { AddressReuse } from './address-reuse.ts';
 import { COMMAND_WORDS, CommandQueue } from './command-queue.ts';
 import type { ApplyCommand } from './command-queue.ts';
 
-interface Wait {
-  until: Nanoseconds;
-  readonly queue: CommandQueue;
-  /** `queue.pushed` after its last command. */
-  readonly last: number;
+/** Commands of one CPU: the unit carries its own out in order, and devices answer in order, but not each other's. */
+interface Lane {
+  readonly own: CommandQueue;
+  readonly device: CommandQueue;
+}
+
+/** What a submission depends on beside the commands. */
+export interface SubmissionOptions {
+  readonly costs: Costs;
+  readonly route: PathRoute;
+  readonly reuse: AddressReuse;
+  readonly dialect: CommandDialect;
+  /** Linux version of the driver: major x 100 + minor. */
+  readonly kernel: number;
+  readonly answering: AnsweringDevices;
 }
 
 /**
- * Modelled time: takes a design's commands and says when the hardware has done each, how long submitters wait, and what it costs.
- * Each unit has one queue, first in, first out; a CPU that waits for its own submission can't submit another one meanwhile.
+ * Takes a design's commands along a path to the hardware: counts what that takes, has it timed (`CommandTiming`), and holds the
+ * commands until their time has come.
  */
 export class Submission implements CommandEmitter {
   commands = 0;
@@ -29,11 +47,10 @@ export class Submission implements CommandEmitter {
   doorbells = 0;
   exits = 0;
   ioctls = 0;
-  cpuNs = 0;
-  stallNs = 0;
   readonly byType: Int32Array;
   readonly #costs: Costs;
   readonly #route: PathRoute;
+  readonly #rules: QueueRules;
   /** Where a host carries lists out. */
   readonly lists: HostLists | undefined;
   readonly #dialect: CommandDialect;
@@ -42,25 +59,27 @@ export class Submission implements CommandEmitter {
   /** By type: 1 if it goes on to a device's TLB. */
   readonly #deviceTlb: Uint8Array;
   readonly #reuse: AddressReuse;
-  readonly #queues = new Map<number, CommandQueue>();
-  readonly #queueList: CommandQueue[] = [];
-  /** Newest submission of each CPU. */
-  readonly #waits = new Map<number, Wait>();
+  readonly #timing: CommandTiming;
+  readonly #queues = new Map<number, UnitQueue>();
+  readonly #lanes = new Map<number, Lane>();
+  readonly #waiting: CommandQueue[] = [];
   readonly #timers = new Map<number, Nanoseconds>();
   #batch = new Int32Array(COMMAND_WORDS * 64);
   #count = 0;
+  #steps = new Uint8Array(256);
+  #stepNs = new Float64Array(256);
+  #stepCount = 0;
+  /** Commands among the steps. */
+  #passed = 0;
   #cpu = -1;
   #now: Nanoseconds = 0;
+  #spentNs = 0;
+  /** No command takes effect before. */
+  #soonest: Nanoseconds = Number.POSITIVE_INFINITY;
   /** Earliest of the armed timers. */
   nextTimer: Nanoseconds = Number.POSITIVE_INFINITY;
 
-  constructor(
-    costs: Costs,
-    route: PathRoute,
-    reuse: AddressReuse,
-    dialect: CommandDialect,
-    answering: AnsweringDevices,
-  ) {
+  constructor({ costs, route, reuse, dialect, kernel, answering }: SubmissionOptions) {
     this.#costs = costs;
     this.#answering = answering;
     this.#route = route;
@@ -70,6 +89,15 @@ export class Submission implements CommandEmitter {
     this.byType = new Int32Array(dialect.typeNames.length);
     this.#deviceTlb = new Uint8Array(dialect.typeNames.length);
     for (const type of dialect.deviceTlb) this.#deviceTlb[type] = 1;
+    this.#rules = queueRules(dialect.id, kernel);
+    this.#timing = new CommandTiming(queueCosts(costs, route, this.#rules), this.#rules, {
+      effect: (cpu, device, time) => {
+        const lane = this.#laneOf(cpu);
+        (device ? lane.device : lane.own).setTime(time);
+        if (time < this.#soonest) this.#soonest = time;
+      },
+      finished: () => undefined,
+    });
   }
 
   /** What follows is submitted by a CPU from this time on; -1 for a timer, which runs where there is room. */
@@ -80,29 +108,38 @@ export class Submission implements CommandEmitter {
 
   /**
    * A CPU goes on with its work at a recorded time, so it has waited for what it submitted: that takes effect now if the
-   * recording left it less time than the model asks for. Backlogs can't grow beyond one submission a CPU.
+   * recording left it less time than the model asks for. Modelled times stay as they are.
    */
   settle(cpu: number, time: Nanoseconds, apply: ApplyCommand): void {
-    const wait = this.#waits.get(cpu);
-    if (wait === undefined || wait.until <= time) return;
-    wait.until = time;
-    const { queue, last } = wait;
-    while (queue.popped < last) {
-      queue.pop((_at, w0Lo, w0Hi, w1Lo, w1Hi, w2Lo, w2Hi) => apply(time, w0Lo, w0Hi, w1Lo, w1Hi, w2Lo, w2Hi));
-    }
-    if (queue.popped === queue.pushed) queue.freeAt = time;
+    const lane = this.#lanes.get(cpu);
+    if (lane === undefined) return;
+    const now: ApplyCommand = (_at, w0Lo, w0Hi, w1Lo, w1Hi, w2Lo, w2Hi) =>
+      apply(time, w0Lo, w0Hi, w1Lo, w1Hi, w2Lo, w2Hi);
+    while (!lane.own.empty) lane.own.pop(now);
+    while (!lane.device.empty) lane.device.pop(now);
+  }
+
+  /** CPU time of the whole run: that of submissions, and what was spent beside them. Call after `finish`. */
+  get cpuNs(): Nanoseconds {
+    return this.#spentNs + this.#timing.cpuNs;
+  }
+
+  /** Ends all that is under way. `start` and `end` are the trace's. Call once, last. */
+  finish(stalls: DeviceStalls, start: Nanoseconds, end: Nanoseconds): CommandTime {
+    this.#timing.run(Number.POSITIVE_INFINITY);
+    return timeResult(this.#timing, stalls, start, end);
   }
 
   /** CPU time that is not spent on commands. */
   spend(ns: Nanoseconds): void {
-    this.cpuNs += ns;
+    this.#spentNs += ns;
   }
 
   /** A driver mapped or unmapped something: `step` is what the path adds to that. Returns how long it takes, in ns. */
   take(step: PathStep): Nanoseconds {
     this.exits += step.exits;
     this.ioctls += step.ioctls;
-    this.cpuNs += step.ns;
+    this.#spentNs += step.ns;
     return step.ns;
   }
 
@@ -136,85 +173,115 @@ export class Submission implements CommandEmitter {
 
   submit(unit: number): void {
     // requests say themselves when they are done; elsewhere one more command does
-    const queue = this.#hand(unit, this.#dialect.completion < 0 ? 0 : 1);
-    const submitted = this.#now;
-    const done = this.#complete(queue);
-    if (this.#cpu >= 0) this.#waits.set(this.#cpu, { until: done, queue, last: queue.pushed });
+    this.#hand(unit, this.#dialect.completion < 0 ? 0 : 1, true);
     this.syncs++;
-    this.stallNs += done - submitted;
   }
 
   publish(unit: number): void {
-    this.#hand(unit, 0);
+    this.#hand(unit, 0, false);
   }
 
-  /**
-   * Takes the batch and `waits` wait commands to the hardware, as many commands at once as the path can; the wait goes with the
-   * last. `now` moves on to when the CPU has done so.
-   */
-  #hand(unit: number, waits: number): CommandQueue {
-    const { handOver, most } = this.#route;
+  /** Takes the batch and `waits` wait commands to the hardware, as many commands at once as the path can; the wait goes with the last. */
+  #hand(unit: number, waits: 0 | 1, waited: boolean): void {
+    const { most } = this.#route;
     const count = this.#count;
     this.#count = 0;
-    const queue = this.#queueOf(unit);
-    const ready = this.#cpu < 0 ? this.#now : Math.max(this.#now, this.#waits.get(this.#cpu)?.until ?? 0);
-    this.#now = ready;
     this.#ring(count + waits);
+    this.#stepCount = 0;
+    this.#passed = 0;
     let from = 0;
     while (count - from > most) {
-      this.#handOver(queue, from, most, 0);
-      // a call returns when the hardware has done what it was given
-      if (handOver.ioctls === 1) this.#complete(queue);
+      this.#handOver(from, most);
       from += most;
     }
-    this.#handOver(queue, from, count - from, waits);
-    return queue;
+    this.#handOver(from, count - from);
+    if (this.#passed + waits === 0 && !waited) return;
+    this.#timing.submit(
+      this.#cpu,
+      this.#queueOf(unit),
+      this.#now,
+      this.#steps,
+      this.#stepNs,
+      this.#stepCount,
+      this.#passed,
+      waits,
+      waited,
+    );
   }
 
-  /** The driver writes `count` commands into its queue and its tail register: behind each command on AMD, else once. */
+  /** The driver writes its tail register: behind each command on AMD and RISC-V, else once. */
   #ring(count: number): void {
-    const costs = this.#costs;
     const { doorbell } = this.#route;
-    // drivers/iommu/amd/iommu.c, __iommu_queue_command_sync
-    const doorbells = this.#dialect.id === DIALECT.amd ? count : 1;
-    const written = count * costs['cpu.command'] + doorbells * (costs['cpu.doorbell'] + doorbell.ns);
-    this.#now += written;
-    this.cpuNs += written;
+    const doorbells = this.#rules.eachAlone ? count : 1;
     this.doorbells += doorbells;
     this.exits += doorbells * doorbell.exits;
     this.ioctls += doorbells * doorbell.ioctls;
   }
 
   /** Commands `from` to `from + count` of the batch, in one go, as the path's other end carries them out. */
-  #handOver(queue: CommandQueue, from: number, count: number, waits: number): void {
-    const { handOver, commandNs } = this.#route;
-    const calls = this.lists?.refuses === true ? this.lists.run(count, (at, n) => this.#issue(queue, from + at, n)) : 1;
-    this.#now += (count + waits) * commandNs + calls * handOver.ns;
-    this.cpuNs += (count + waits) * commandNs + calls * handOver.ns;
+  #handOver(from: number, count: number): void {
+    const { handOver } = this.#route;
+    const before = this.#stepCount;
+    if (count > 0 && (handOver.ns > 0 || handOver.ioctls === 1)) this.#step(STEP.call, 0);
+    let calls = 1;
+    if (this.lists?.refuses === true) {
+      const passed = this.#passed;
+      calls = this.lists.run(count, (at, n) => this.#issue(from + at, n));
+      const refused = count - (this.#passed - passed);
+      for (let i = 0; i < refused; i++) this.#pass(STEP.dropped, 0);
+      // further calls of the list, in front of what the first took
+      for (let i = 1; i < calls && this.#stepCount > before; i++) this.#call(before);
+    } else {
+      this.#issue(from, count);
+    }
     this.exits += calls * handOver.exits;
     this.ioctls += calls * handOver.ioctls;
-    if (this.lists?.refuses !== true) this.#issue(queue, from, count);
   }
 
   /** Commands `from` to `from + count` of the batch are the hardware's. */
-  #issue(queue: CommandQueue, from: number, count: number): void {
-    const costs = this.#costs;
-    let done = Math.max(this.#now + costs['queue.fetch'], queue.freeAt);
+  #issue(from: number, count: number): void {
+    const lane = this.#laneOf(this.#cpu);
     for (let i = from; i < from + count; i++) {
       const at = COMMAND_WORDS * i;
       const type = this.#dialect.typeNumber(this.#batch[at]!, this.#batch[at + 1]!); // i is in range
       if (this.#deviceTlb[type] === 1) {
-        done += this.#answering.serve(this.#deviceOf(at));
+        const ns = Math.round(this.#answering.serve(this.#deviceOf(at)));
         if (this.#answering.answer === ANSWER.unsent) continue;
-        if (this.#answering.answer === ANSWER.done) queue.push(done, this.#batch, at);
+        const done = this.#answering.answer === ANSWER.done;
+        if (done) lane.device.push(this.#batch, at);
+        this.#pass(done ? STEP.device : STEP.unanswered, ns);
       } else {
-        done += costs['queue.iotlb'];
-        queue.push(done, this.#batch, at);
+        lane.own.push(this.#batch, at);
+        this.#pass(STEP.own, 0);
       }
       this.byType[type]!++; // a type is in range
       this.commands++;
     }
-    queue.freeAt = done;
+  }
+
+  #pass(step: number, ns: Nanoseconds): void {
+    this.#passed++;
+    this.#step(step, ns);
+  }
+
+  #step(step: number, ns: Nanoseconds): void {
+    if (this.#stepCount === this.#steps.length) {
+      const steps = new Uint8Array(2 * this.#steps.length);
+      const stepNs = new Float64Array(2 * this.#steps.length);
+      steps.set(this.#steps);
+      stepNs.set(this.#stepNs);
+      this.#steps = steps;
+      this.#stepNs = stepNs;
+    }
+    this.#steps[this.#stepCount] = step;
+    this.#stepNs[this.#stepCount++] = ns;
+  }
+
+  #call(at: number): void {
+    this.#step(STEP.call, 0);
+    this.#steps.copyWithin(at + 1, at, this.#stepCount - 1);
+    this.#stepNs.copyWithin(at + 1, at, this.#stepCount - 1);
+    this.#steps[at] = STEP.call;
   }
 
   /** Whose cache the device-TLB command at `at` of the batch is for. */
@@ -234,30 +301,31 @@ export class Submission implements CommandEmitter {
     return scope.device;
   }
 
-  /** The CPU waits until a queue has done all that it was given, and sees it. Returns when. */
-  #complete(queue: CommandQueue): Nanoseconds {
-    const done = queue.freeAt + this.#costs['queue.wait'] + this.#route.waitNs;
-    queue.freeAt = done;
-    this.cpuNs += done - this.#now;
-    this.#now = done;
-    return done;
-  }
-
   /** CPU c writes the unit's queue c mod queues; a timer the first. */
-  #queueOf(unit: number): CommandQueue {
+  #queueOf(unit: number): UnitQueue {
     const { queues } = this.#route;
-    const key = unit * queues + (queues === 1 || this.#cpu < 0 ? 0 : this.#cpu % queues);
+    const index = queues === 1 || this.#cpu < 0 ? 0 : this.#cpu % queues;
+    const key = unit * queues + index;
     let queue = this.#queues.get(key);
     if (queue === undefined) {
-      queue = new CommandQueue();
+      queue = this.#timing.queue(unit, index);
       this.#queues.set(key, queue);
-      this.#queueList.push(queue);
     }
     return queue;
   }
 
+  #laneOf(cpu: number): Lane {
+    let lane = this.#lanes.get(cpu);
+    if (lane === undefined) {
+      lane = { own: new CommandQueue(), device: new CommandQueue() };
+      this.#lanes.set(cpu, lane);
+      this.#waiting.push(lane.own, lane.device);
+    }
+    return lane;
+  }
+
   defer(domain: DomainId, first: PageNumber, last: PageNumber): number {
-    this.cpuNs += this.#costs['cpu.defer'];
+    this.#spentNs += this.#costs['cpu.defer'];
     return this.#reuse.hold(domain, first, last);
   }
 
@@ -286,18 +354,20 @@ export class Submission implements CommandEmitter {
     return taken;
   }
 
-  /** The unit whose oldest command takes effect first, and before `time`; undefined if none does. */
+  /** Those whose oldest command takes effect first, and by `time`; undefined if none does. */
   nextDone(time: Nanoseconds): CommandQueue | undefined {
+    this.#timing.run(time);
+    if (this.#soonest > time) return undefined;
     let best: CommandQueue | undefined;
-    let least = time;
-    for (let i = 0; i < this.#queueList.length; i++) {
-      const queue = this.#queueList[i]!; // i is in range
-      const at = queue.next;
-      if (at <= least && (best === undefined || at < least)) {
+    let least = Number.POSITIVE_INFINITY;
+    for (let i = 0; i < this.#waiting.length; i++) {
+      const queue = this.#waiting[i]!; // i is in range
+      if (queue.next < least) {
         best = queue;
-        least = at;
+        least = queue.next;
       }
     }
-    return best;
+    this.#soonest = least;
+    return least <= time ? best : undefined;
   }
 }

@@ -464,6 +464,9 @@ export function createMachine(profile: HardwareProfile, options: MachineOptions 
     get hits() {
       return hits;
     },
+    get walkReads() {
+      return walkReads;
+    },
     entries,
   };
   return machine;

@@ -129,6 +129,8 @@ export interface Machine {
   /** Sum over all lookups and hits so far, for time series. */
   readonly lookups: number;
   readonly hits: number;
+  /** Table entries that walks have read so far. */
+  readonly walkReads: number;
 }
 
 /** `overlap`: some page was mapped already and was replaced. `freedTable`: a lower table gave way to a larger leaf. */
