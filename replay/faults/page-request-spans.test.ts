@@ -10,6 +10,15 @@ import { PageRequestSpans } from './page-request-spans.ts';
 import type { AnsweredGroup } from './page-request-spans.ts';
 import { RESPONSE, pageResponse, readPageResponse } from './page-response.ts';
 
+/** Words of a command whose fields are given as plain data. */
+function encode(
+  dialect: CommandDialect,
+  type: string,
+  fields: { readonly [name: string]: number | boolean },
+): bigint[] {
+  return dialect.encode({ type, problems: [], ...fields });
+}
+
 describe('responses to page requests', () => {
   function read(dialect: CommandDialect, words: readonly bigint[]) {
     const response = pageResponse();
@@ -28,35 +37,29 @@ describe('responses to page requests', () => {
         fc.boolean(),
         (rid, pasid, group, [code = 0, meaning = 0], present) => {
           const expected = { rid, pasid: present ? pasid : -1, group, code: meaning };
-          const vtd = vtdDialect.encode({
-            type: 'page-response',
+          const vtd = encode(vtdDialect, 'page-response', {
             pasidPresent: present,
             code,
             rid,
             pasid,
             group,
-            problems: [],
           });
           expect(read(vtdDialect, vtd)).toEqual(expected);
-          const amd = amdDialect.encode({
-            type: 'complete-ppr-request',
+          const amd = encode(amdDialect, 'complete-ppr-request', {
             device: rid,
             pasid,
             guest: present,
             tag: group,
             status: code,
-            problems: [],
           });
           expect(read(amdDialect, amd)).toEqual(expected);
-          const smmu = smmuv3Dialect.encode({
-            type: 'pri-resp',
+          const smmu = encode(smmuv3Dialect, 'pri-resp', {
             ssv: present,
             secure: false,
             ssid: pasid,
             sid: rid,
             group,
             response: meaning === RESPONSE.success ? 2 : meaning === RESPONSE.invalid ? 1 : 0,
-            problems: [],
           });
           expect(read(smmuv3Dialect, smmu)).toEqual(expected);
         },
