@@ -105,7 +105,7 @@ export const NIC_PARAMETERS: readonly NumberParameter[] = [
     name: 'aged',
     unit: 'pages',
     about: 'of I/O addresses that were mixed up before the trace begins',
-    default: 4096,
+    default: 6144,
     min: 0,
     max: 1 << 18,
   },
