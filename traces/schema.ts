@@ -95,6 +95,7 @@ export const STREAMS = {
   fault: { unit: 'ref', rid: 'int', pasid: 'int', iova: 'long', reason: 'int', access: 'int' },
   prq: { unit: 'ref', rid: 'int', pasid: 'int', group: 'int', iova: 'long', access: 'int', seq: 'int', data: 'bytes' },
   prs: { unit: 'ref', rid: 'int', pasid: 'int', group: 'int', code: 'int', latency: 'long' },
+  /** Who wrote which memory, what was done to find out, and what a migration made of it (`DIRTY_OP`). */
   dirty: {
     op: 'int',
     hwpt: 'int',
@@ -104,6 +105,9 @@ export const STREAMS = {
     flags: 'int',
     duration: 'long',
     bitmap: 'bytes',
+    space: 'int',
+    name: 'ref',
+    count: 'long',
   },
   lost: { count: 'long' },
   mark: { text: 'ref' },
@@ -197,8 +201,45 @@ export const ATTACH_NAMES = ['group-add', 'group-remove', 'attach', 'detach', 't
 export const DOMAIN_KIND = { paging: 0, nested: 1 } as const;
 export const DERIVED_DEVICE = 0x2000_0000;
 
-/** `op` of a dirty event: tracking off, tracking on, one harvest. */
-export const DIRTY_OP = { stop: 0, start: 1, harvest: 2 } as const;
+/**
+ * `op` of a dirty event. Of the IOMMU: `stop`, `start` (tracking off, on) and `harvest`, one reading of the dirty state. Of a
+ * virtual machine, as QEMU tells it:
+ * - `write`: `length` bytes at `iova` were written, in a page whose writes are watched because it is clean or holds code;
+ * - `set`: with that write the page became dirty, and its writes are not seen until it is clean again. A `set` follows its
+ *   `write` and names the same bytes;
+ * - `start`, `stop`: tracking of all memory; `flags` says for what (1 migration, 2 dirty rate, 4 dirty limit);
+ * - `syncStart`, `sync`: QEMU begins to collect the dirty pages, and has done so `duration` later. `count` pages, by a counter
+ *   that starts again at 0 with the first sync after more than a second, not by this sync alone;
+ * - `clear`: a part of RAM block `name` is to be tracked anew;
+ * - `send`: the page at `iova` of RAM block `name` was sent, with its contents;
+ * - `sent`: `count` bytes in the last `duration`; `throttle`: CPUs of the machine are held back for `count` percent of the time;
+ * - `rate`: dirtied memory by QEMU's own measurement, `count` bytes a second;
+ * - `state`: the migration, or the machine, is now `name`; `pass`: the migration begins with its pass number `count`;
+ * - `report`: `name` is QEMU's answer, as JSON, to a question of its management; it took `duration`. `count`: syncs by then.
+ */
+export const DIRTY_OP = {
+  stop: 0,
+  start: 1,
+  harvest: 2,
+  write: 3,
+  set: 4,
+  syncStart: 5,
+  sync: 6,
+  clear: 7,
+  send: 8,
+  sent: 9,
+  throttle: 10,
+  rate: 11,
+  state: 12,
+  pass: 13,
+  report: 14,
+} as const;
+
+/**
+ * `space` of a dirty event: what `iova` is an address of. `ram`: the machine's memory in the order in which QEMU allocated its
+ * RAM blocks (`ram_addr_t`); `block`: an offset into RAM block `name`.
+ */
+export const DIRTY_SPACE = { iova: 0, ram: 1, block: 2 } as const;
 
 /** `type` of a VT-d cache tag (drivers/iommu/intel/iommu.h, enum cache_tag_type). */
 export const TAG_TYPE_NAMES = ['iotlb', 'devtlb', 'nesting_iotlb', 'nesting_devtlb'] as const;

@@ -236,7 +236,7 @@ describe('joining', () => {
     const { error } = await run([GUEST, `${FIXTURES}ftrace-6.12-lazy.txt`]);
     expect(error?.code).toBe('JOIN_IMPOSSIBLE');
     expect(error?.message).toMatch(
-      /one capture of the guest and one of the host expected, found .*\(ftrace-text, guest\)/,
+      /one capture of the guest and one of the host expected, .*found .*\(ftrace-text, guest\)/,
     );
     expect(existsSync(output)).toBe(false);
   });
@@ -299,9 +299,9 @@ describe('bad input', () => {
     ],
     [
       'events of others',
-      () => put('other.log', '2026-11-22T05:34:52.214980Z ram_save_page x\n'),
+      () => put('other.log', '2026-11-22T05:34:52.214980Z bdrv_open_common x\n'),
       'FORMAT_EMPTY',
-      /1 lines\) is unknown: ram_save_page/,
+      /1 lines\) is unknown: bdrv_open_common/,
     ],
     ['a line of 100 MB', () => put('long.txt', Buffer.alloc(100_000_000, 'a')), 'FORMAT_UNKNOWN', /begins with "aaaa/],
   ])('%s', async (_name, make, code, message) => {

@@ -17,7 +17,7 @@ import { OwnerSearch } from './join/attribute.ts';
 import { OutputPlace } from './output-path.ts';
 import { readSource } from './read-source.ts';
 import type { ReadOptions, SourceReport } from './read-source.ts';
-import { attributePass, joinPass, resegmentPass } from './second-pass.ts';
+import { attributePass, besidePass, joinPass, resegmentPass } from './second-pass.ts';
 
 export interface ImportOutcome {
   readonly result: ImportResult;
@@ -64,9 +64,7 @@ export async function importSources(
   const place = new OutputPlace(output);
   try {
     const written =
-      pair === undefined
-        ? await importSingle(sources[0]!, place, options)
-        : await importPair(pair.guest, pair.host, place, options);
+      pair === undefined ? await importSingle(sources[0]!, place, options) : await importPair(pair, place, options);
     const { writer, reports, health, attribution, join } = written;
     const ended = now();
     const wallNs = ended.wallNs - begun.wallNs;
@@ -101,16 +99,32 @@ export async function importSources(
   }
 }
 
-/** The two sides of a run; undefined for a single input. */
-function pairOf(sources: readonly ImportSource[]): { guest: ImportSource; host: ImportSource } | undefined {
+/** Two captures of one run: both sides of it, to be joined, or one beside the other by their clock. */
+interface Pair {
+  readonly first: ImportSource;
+  readonly second: ImportSource;
+  readonly beside: boolean;
+}
+
+/** Undefined for a single input. */
+function pairOf(sources: readonly ImportSource[]): Pair | undefined {
   if (sources.length === 1) return undefined;
   const guest = sources.filter(({ importer }) => importer.side === 'guest');
   const host = sources.filter(({ importer }) => importer.side === 'host');
-  if (guest.length === 1 && host.length === 1) return { guest: guest[0]!, host: host[0]! };
+  const [beside, ...more] = host.filter(({ importer }) => importer.beside === true);
+  if (beside === undefined && guest.length === 1 && host.length === 1) {
+    return { first: guest[0]!, second: host[0]!, beside: false };
+  }
+  const main = host.find((source) => source !== beside);
+  if (beside !== undefined && more.length === 0 && main !== undefined && sources.length === 2) {
+    return { first: main, second: beside, beside: true };
+  }
   const found = sources.map(({ input, importer }) => `${input.name} (${importer.name}, ${importer.side})`).join(', ');
-  throw new IorrError('JOIN_IMPOSSIBLE', `one capture of the guest and one of the host expected, found ${found}`, {
-    hint: 'import captures of different runs one by one',
-  });
+  throw new IorrError(
+    'JOIN_IMPOSSIBLE',
+    `one capture of the guest and one of the host expected, or QEMU's log and its qmp-log, found ${found}`,
+    { hint: 'import captures of different runs one by one' },
+  );
 }
 
 /**
@@ -147,27 +161,22 @@ function mayPause(source: ImportSource): boolean {
   return source.input.size === 0;
 }
 
-async function importPair(
-  guest: ImportSource,
-  host: ImportSource,
-  place: OutputPlace,
-  options: ReadOptions,
-): Promise<Written> {
-  const guestPath = place.regular ? place.path : place.part('read');
-  const hostPath = place.part('host');
+async function importPair(pair: Pair, place: OutputPlace, options: ReadOptions): Promise<Written> {
+  const firstPath = place.regular ? place.path : place.part('read');
+  const secondPath = place.part('host');
   try {
-    const first = await importOne(guest, guestPath, true, TEMPORARY, options);
-    const second = await importOne(host, hostPath, true, TEMPORARY, options);
+    const first = await importOne(pair.first, firstPath, true, TEMPORARY, options);
+    const second = await importOne(pair.second, secondPath, true, TEMPORARY, options);
     const readAt = now();
     const reports = [first.report, second.report];
     const health = new Health();
-    for (const source of [guest, host]) health.merge(source.health.report());
+    for (const source of [pair.first, pair.second]) health.merge(source.health.report());
     const report = health.report();
     if (reports.some(({ complete }) => !complete)) {
-      // What was read of the guest stays; half a run can't be joined.
+      // What was read of the first stays; half a run can't be joined.
       return { writer: first.writer, reports, health: report, attribution: null, join: null, readAt };
     }
-    const pass = joinPass(guestPath, hostPath, place, report, notesOf(reports));
+    const pass = (pair.beside ? besidePass : joinPass)(firstPath, secondPath, place, report, notesOf(reports));
     return { writer: pass.writer, reports, health: report, attribution: pass.attribution, join: pass.join, readAt };
   } catch (error) {
     place.discard();

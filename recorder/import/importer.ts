@@ -74,6 +74,8 @@ export interface Importer {
   readonly description: string;
   /** Which side of a run it saw: the guest's kernel, or the host that emulated its IOMMU. Joins need one of each. */
   readonly side: 'guest' | 'host';
+  /** Its events go beside those of another capture of the same side, by the clock that both have. */
+  readonly beside?: boolean;
   /** From 0 (not this format) to 1 (certainly), by the first `HEAD_BYTES` of an input. */
   detect(head: Uint8Array): number;
   describe(head: Uint8Array): ImportHeader;

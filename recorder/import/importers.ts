@@ -4,6 +4,7 @@ import { ioctlHex } from './ioctl-hex.ts';
 import { ioctlNdjson } from './ioctl-ndjson.ts';
 import { perfData } from './perf-data.ts';
 import { qemuLog } from './qemu-log.ts';
+import { qmpLog } from './qmp-log.ts';
 import { recordedTrace } from './recorded-trace.ts';
 import { strace } from './strace.ts';
 import { traceDat } from './trace-dat.ts';
@@ -14,6 +15,7 @@ export const IMPORTERS: readonly Importer[] = [
   traceDat,
   perfData,
   qemuLog,
+  qmpLog,
   ioctlNdjson,
   ioctlHex,
   strace,

@@ -10,6 +10,7 @@ import { writeAttributed } from './join/attribute.ts';
 import type { OwnerSearch } from './join/attribute.ts';
 import type { Attribution, AttributionReport } from './join/attribution.ts';
 import { createRowCopier } from '../../traces/row-copier.ts';
+import { besideHeaders, mergeByTime } from './join/by-time.ts';
 import { EventCursor } from './join/event-cursor.ts';
 import { joinHeaders, joinTraces } from './join/join.ts';
 import type { JoinReport } from './join/join.ts';
@@ -151,6 +152,32 @@ export function joinPass(
     }
   } finally {
     guest.close();
+  }
+}
+
+/** Puts the events of a capture beside those of another one of the same clock. Both are whole traces. */
+export function besidePass(
+  mainPath: string,
+  besidePath: string,
+  place: OutputPlace,
+  health: HealthReport,
+  notes: Notes,
+): SecondPass {
+  const main = openTrace(mainPath);
+  try {
+    const beside = openTrace(besidePath);
+    try {
+      const header = besideHeaders(main.header, beside.header);
+      return replaceOutput(place, header, (writer) => {
+        mergeByTime(main, beside, header, writer);
+        writer.finish({ health, notes });
+        return { writer, attribution: null, join: null };
+      });
+    } finally {
+      beside.close();
+    }
+  } finally {
+    main.close();
   }
 }
 

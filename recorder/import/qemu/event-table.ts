@@ -11,12 +11,16 @@ export class EventTable<State> {
   readonly #names = new ByteTable();
   readonly #parsers: readonly LineParser<State>[];
   readonly #interruptPrefixes: readonly Uint8Array[];
+  readonly #otherwise: number;
 
+  /** `otherwise`: the `LINE` value of events that are not named here. */
   constructor(
     parsers: Readonly<Record<string, LineParser<State>>>,
     ignored: readonly string[],
     interruptPrefixes: readonly string[] = [],
+    otherwise: number = LINE.unknown,
   ) {
+    this.#otherwise = otherwise;
     const skip: LineParser<State> = () => LINE.ignored;
     const names = [...Object.keys(parsers), ...ignored];
     this.#parsers = names.map((name) => {
@@ -33,6 +37,6 @@ export class EventTable<State> {
     for (const prefix of this.#interruptPrefixes) {
       if (beginsWith(bytes, nameStart, nameEnd, prefix)) return LINE.interrupt;
     }
-    return LINE.unknown;
+    return this.#otherwise;
   }
 }
