@@ -1,5 +1,6 @@
 import type { Segment } from '../../traces/segment.ts';
 import { accessModel } from '../access/access-models.ts';
+import type { DesignFactory } from '../designs/design.ts';
 import type { DesignResult, RecordedResult } from '../results.ts';
 import { DesignRun } from './design-run.ts';
 import type { RunFacts, RunOptions } from './design-run.ts';
@@ -29,11 +30,12 @@ export type GroupRow =
 export class CompareGroup {
   readonly #runs: readonly (DesignRun | RecordedRun)[];
 
-  constructor(spec: GroupSpec) {
+  /** `designs`: the built-in ones and those of the options' modules. */
+  constructor(spec: GroupSpec, designs: readonly DesignFactory[]) {
     const { hardware, access, seed } = spec.options;
     const accesses = access === 'recorded' ? undefined : { factory: accessModel(access), seed };
     this.#runs = spec.rows.map(({ design, path }) =>
-      design === RECORDED ? new RecordedRun(hardware, accesses) : new DesignRun(design, path, spec.options),
+      design === RECORDED ? new RecordedRun(hardware, accesses) : new DesignRun(design, path, spec.options, designs),
     );
   }
 

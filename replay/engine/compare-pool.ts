@@ -3,6 +3,7 @@ import type { MessagePort } from 'node:worker_threads';
 import { Piscina } from 'piscina';
 import { IorrError } from '../../traces/errors.ts';
 import type { Segment } from '../../traces/segment.ts';
+import type { DesignFactory } from '../designs/design.ts';
 import { CompareGroup } from './compare-group.ts';
 import type { GroupRow, GroupSpec } from './compare-group.ts';
 import type { FeedMessage, FeedReply } from './compare-worker.ts';
@@ -20,8 +21,8 @@ export interface Feeder {
 }
 
 /** All groups in this thread. */
-export function inlineFeeder(specs: readonly GroupSpec[]): Feeder {
-  const groups = specs.map((spec) => new CompareGroup(spec));
+export function inlineFeeder(specs: readonly GroupSpec[], designs: readonly DesignFactory[]): Feeder {
+  const groups = specs.map((spec) => new CompareGroup(spec, designs));
   return {
     feed: async (segment) => {
       for (const group of groups) group.segment(segment);
@@ -91,8 +92,8 @@ class Lane {
         port1.close();
         resolve(reply.rows);
       } else {
-        const { code, hint, message } = reply.failed;
-        fail(code === undefined ? new Error(message) : new IorrError(code, message, { hint }));
+        const { code, hint, message, place } = reply.failed;
+        fail(code === undefined ? new Error(message) : new IorrError(code, message, { hint, place }));
       }
     });
     pool.run({ port: port2, spec }, { name: 'runGroup', transferList: [port2] }).catch(fail);

@@ -1,5 +1,6 @@
 import { IorrError } from '../../traces/errors.ts';
 import type { CostProfile } from '../costs/cost-profile.ts';
+import type { DesignParameter } from '../designs/design.ts';
 import { nearest } from '../../traces/nearest.ts';
 import type { HardwareProfile } from '../hardware/profile.ts';
 import { withSettings } from '../hardware/profiles.ts';
@@ -30,7 +31,7 @@ export function applySettings(
   hardware: HardwareProfile,
   profile: CostProfile,
   /** Designs and paths. */
-  parts: readonly { readonly parameters: readonly ProfileParameter[] }[],
+  parts: readonly { readonly parameters: readonly DesignParameter[] }[],
 ): CompareSettings {
   const named = parts.flatMap((part) => part.parameters);
   const others: string[] = [];
@@ -39,15 +40,16 @@ export function applySettings(
   for (const setting of settings.flatMap((text) => text.split(','))) {
     const [key = '', text = ''] = setting.split('=', 2);
     const name = key.trim();
+    const namedOne = named.find((parameter) => parameter.name === name);
     if (costs.some((parameter) => parameter.name === name)) {
       const value = numberIn(setting, name, text, [0, 1e12]);
       costs = costs.map(
         (parameter): ProfileParameter =>
           parameter.name === name ? { ...parameter, value, source: 'set by the user', standing: 'assumed' } : parameter,
       );
-    } else if (named.some((parameter) => parameter.name === name)) {
+    } else if (namedOne !== undefined) {
       const ending = name.slice(name.lastIndexOf('.') + 1);
-      parameters.set(name, numberIn(setting, name, text, RANGES[ending] ?? [0, 0x7fff_ffff]));
+      parameters.set(name, numberIn(setting, name, text, namedOne.range ?? RANGES[ending] ?? [0, 0x7fff_ffff]));
     } else {
       const known = [...costs, ...named].map((parameter) => parameter.name);
       const near = nearest(name, known);

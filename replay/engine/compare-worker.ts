@@ -1,8 +1,9 @@
 import type { MessagePort } from 'node:worker_threads';
 import { IorrError } from '../../traces/errors.ts';
-import type { ErrorCode } from '../../traces/errors.ts';
+import type { ErrorCode, ErrorPlace } from '../../traces/errors.ts';
 import type { Segment } from '../../traces/segment.ts';
 import { CompareGroup } from './compare-group.ts';
+import { loadDesigns } from './design-modules.ts';
 import type { GroupRow, GroupSpec } from './compare-group.ts';
 
 /** What a worker is told: a segment (its arrays are shared, not copied), or that there are no more. */
@@ -12,6 +13,7 @@ export interface FeedFailure {
   readonly code: ErrorCode | undefined;
   readonly message: string;
   readonly hint: string;
+  readonly place: ErrorPlace;
 }
 /** What it answers: one segment is done, or the rows, or what went wrong. */
 export type FeedReply =
@@ -20,11 +22,18 @@ export type FeedReply =
   | { readonly failed: FeedFailure };
 
 /** Runs one group in a piscina worker: takes segments from its port, acknowledges each, and answers with the rows. */
-export function runGroup(task: { readonly port: MessagePort; readonly spec: GroupSpec }): Promise<void> {
+export async function runGroup(task: { readonly port: MessagePort; readonly spec: GroupSpec }): Promise<void> {
   const { port, spec } = task;
-  return new Promise((resolve) => {
-    const group = new CompareGroup(spec);
-    const reply = (message: FeedReply): void => port.postMessage(message);
+  const reply = (message: FeedReply): void => port.postMessage(message);
+  let group: CompareGroup;
+  try {
+    group = new CompareGroup(spec, await loadDesigns(spec.options.modules));
+  } catch (error) {
+    reply({ failed: plain(error) });
+    port.close();
+    return;
+  }
+  await new Promise<void>((resolve) => {
     const close = (): void => {
       port.close();
       resolve();
@@ -39,12 +48,19 @@ export function runGroup(task: { readonly port: MessagePort; readonly spec: Grou
           close();
         }
       } catch (error) {
-        const known = error instanceof IorrError;
-        const message = known ? error.message : error instanceof Error ? (error.stack ?? error.message) : String(error);
-        reply({ failed: { code: known ? error.code : undefined, message, hint: known ? error.hint : '' } });
+        reply({ failed: plain(error) });
         close();
       }
     });
     port.on('close', resolve);
   });
+}
+
+function plain(error: unknown): FeedFailure {
+  if (error instanceof IorrError) {
+    const { code, message, hint, place } = error;
+    return { code, message, hint, place };
+  }
+  const message = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  return { code: undefined, message, hint: '', place: {} };
 }

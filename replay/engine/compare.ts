@@ -7,7 +7,8 @@ import { atcParameterTable } from '../atc/atc-parameters.ts';
 import { findAtcPolicy } from '../atc/atc-policy.ts';
 import { costsOf } from '../costs/cost-profile.ts';
 import type { CostProfile } from '../costs/cost-profile.ts';
-import { designParameterTable } from '../designs/designs.ts';
+import type { DesignFactory } from '../designs/design.ts';
+import { designParameterTable, designTrouble, namedDesign } from '../designs/designs.ts';
 import type { HardwareProfile } from '../hardware/profile.ts';
 import { native } from '../paths/native.ts';
 import { findPath, pathParameterTable } from '../paths/paths.ts';
@@ -18,6 +19,8 @@ import type { GroupRow, GroupSpec, RowSpec } from './compare-group.ts';
 import { inlineFeeder, pooledFeeder } from './compare-pool.ts';
 import { derivationCaveats, deriveIntents } from './derived-trace.ts';
 import type { DerivedTrace } from './derived-trace.ts';
+import { loadDesigns } from './design-modules.ts';
+import type { DesignModule } from './design-modules.ts';
 import { contextOn } from './design-context.ts';
 import { COMPARE_COLUMNS } from './design-run.ts';
 import type { RunOptions } from './design-run.ts';
@@ -25,10 +28,12 @@ import { readInvTraits } from './inv-traits.ts';
 import { REPLAY_COLUMNS } from './replay.ts';
 
 export interface CompareOptions {
-  /** Names of the registry, in the order of the rows. */
+  /** Names of the registry or of designs in `modules`, in the order of the rows; `name@value` sets the first parameter. */
   readonly designs: readonly string[];
   /** Names of the registry of paths; each design has a row on each. Default: `native`. */
   readonly paths?: readonly string[];
+  /** ES modules with designs of the user's own (docs/designs.md). */
+  readonly modules?: readonly DesignModule[];
   readonly hardware: HardwareProfile;
   readonly profile: CostProfile;
   /** Driver under VFIO devices by whose rules ioctls are carried out, of a trace that has nothing else. */
@@ -94,11 +99,14 @@ export async function compareTrace(recording: Trace, options: CompareOptions): P
   };
   const paths = options.paths ?? [native.name];
   for (const path of paths) refuseImpossible(path, run);
+    modules: options.modules ?? [],
   const asked: readonly RowSpec[] = [
+  const known = await loadDesigns(run.modules);
+  for (const name of options.designs) refuseUnknown(name, known);
     ...(traits.commands > 0 ? [{ design: RECORDED, path: native.name }] : []),
     ...options.designs.flatMap((design) => paths.map((path) => ({ design, path }))),
   ];
-  const walked = await walk(trace, split(asked, run, options.jobs ?? 1), options);
+  const walked = await walk(trace, split(asked, run, options.jobs ?? 1), known, options);
   if (walked === undefined) return undefined;
   const rows = asked.map((_, i) => rowOf(walked.rows, i));
   const recorded = rows.flatMap((row) => ('recorded' in row ? [row.recorded] : []))[0] ?? null;
@@ -115,7 +123,7 @@ export async function compareTrace(recording: Trace, options: CompareOptions): P
     parameters: [
       ...options.hardware.parameters,
       ...options.profile.parameters,
-      ...designParameterTable(options.designs, run.parameters),
+      ...designParameterTable(options.designs, run.parameters, known),
       ...pathParameterTable(paths, run.parameters),
       ...(designs.some(({ result }) => result.atc !== null) ? atcParameterTable(run.parameters) : []),
     ],
@@ -154,6 +162,13 @@ function whatIfOf(name: string): readonly string[] {
 /** Deals the rows out to as many groups as there are jobs. */
 function split(rows: readonly RowSpec[], options: RunOptions, jobs: number): readonly GroupSpec[] {
   const groups = Math.max(1, Math.min(Math.floor(jobs), rows.length));
+/** Before any work: a name that no design has. */
+function refuseUnknown(name: string, designs: readonly DesignFactory[]): void {
+  if (namedDesign(name, designs) !== undefined) return;
+  const [message, hint] = designTrouble(name, designs);
+  throw new IorrError('USAGE', message, { hint });
+}
+
   return Array.from({ length: groups }, (_, g) => ({ rows: rows.filter((_row, i) => i % groups === g), options }));
 }
 
@@ -172,9 +187,14 @@ interface Walked {
 }
 
 /** Decodes the trace once and feeds every group. */
-async function walk(trace: Trace, specs: readonly GroupSpec[], options: CompareOptions): Promise<Walked | undefined> {
+async function walk(
+  trace: Trace,
+  specs: readonly GroupSpec[],
+  designs: readonly DesignFactory[],
+  options: CompareOptions,
+): Promise<Walked | undefined> {
   const pooled = specs.length > 1;
-  const feeder = pooled ? pooledFeeder(specs) : inlineFeeder(specs);
+  const feeder = pooled ? pooledFeeder(specs) : inlineFeeder(specs, designs);
   const marks: { t: Nanoseconds; text: string }[] = [];
   let events = 0;
   let start = 0;

@@ -13,7 +13,7 @@ import { atcParameter } from '../atc/atc-parameters.ts';
 import type { AtcPolicy } from '../atc/atc-policy.ts';
 import type { Costs } from '../costs/cost-profile.ts';
 import { CacheTags } from '../designs/cache-tags.ts';
-import type { CacheTag, Design, DesignContext } from '../designs/design.ts';
+import type { CacheTag, Design, DesignContext, DesignFactory } from '../designs/design.ts';
 import { designParameters, namedDesign } from '../designs/designs.ts';
 import type { DomainFlush } from '../designs/domain-flush.ts';
 import { createFlush } from '../designs/flushes.ts';
@@ -30,6 +30,7 @@ import type { DesignResult } from '../results.ts';
 import { AddressReuse } from './address-reuse.ts';
 import { PlacedTables } from './placed-tables.ts';
 import type { ApplyCommand } from './command-queue.ts';
+import type { DesignModule } from './design-modules.ts';
 import { DeviceDomains } from './device-domains.ts';
 import { DeviceStalls } from '../time/device-stalls.ts';
 import { Submission } from './submission.ts';
@@ -66,6 +67,8 @@ export interface RunOptions {
   readonly parameters: ReadonlyMap<string, number>;
 }
 
+  /** Where designs of the user's own are. */
+  readonly modules: readonly DesignModule[];
 /** What a run found out about its trace, for the caveats. The same for every design. */
 export interface RunFacts {
   readonly maps: number;
@@ -137,8 +140,8 @@ export class DesignRun {
   #start = 0;
   #end = 0;
 
-  constructor(name: string, path: string, options: RunOptions) {
-    const named = namedDesign(name);
+  constructor(name: string, path: string, options: RunOptions, designs: readonly DesignFactory[]) {
+    const named = namedDesign(name, designs);
     if (named === undefined) throw new RangeError(`no design ${name}`);
     const { design: factory, given } = named;
     this.name = name;
