@@ -4,6 +4,7 @@ import { objectTrees } from '../replay/model/iommufd/object-tree.ts';
 import type { Analysis } from './analysis.ts';
 import { analyzeIoctl } from './analyze-ioctl.ts';
 import { ioctlAnalysisText } from './analyze-ioctl-text.ts';
+import { batching } from './analyze-batching.ts';
 import { latency } from './analyze-latency.ts';
 import { safety } from './analyze-safety.ts';
 import { objectTreeText } from './object-tree-text.ts';
@@ -28,4 +29,4 @@ const ioctl: Analysis = {
 };
 
 /** Every analysis, in the order that help lists them. To add one: a file, a test, a line here. */
-export const ANALYSES: readonly Analysis[] = [ioctl, latency, safety];
+export const ANALYSES: readonly Analysis[] = [batching, ioctl, latency, safety];

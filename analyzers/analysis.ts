@@ -28,5 +28,5 @@ export interface Analysis {
   /** Short names for `--fail-on`, each with the path of its number in the result. Any path can be written out, too. */
   readonly gates?: { readonly [name: string]: string };
   /** Throws `IorrError` STREAM_MISSING where the trace can't answer. */
-  run(trace: OpenTrace, question: AnalysisQuestion): AnalysisOutcome;
+  run(trace: OpenTrace, question: AnalysisQuestion): AnalysisOutcome | Promise<AnalysisOutcome>;
 }

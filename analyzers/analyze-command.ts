@@ -49,7 +49,7 @@ export const analyzeCommand: CommandSpec = {
     const settings = Array.isArray(options['set']) ? options['set'].map(String) : [];
     const trace = openTrace(file);
     try {
-      const { result, text } = analysis.run(trace, { file, at, hardware, settings, ...driverOf(options) });
+      const { result, text } = await analysis.run(trace, { file, at, hardware, settings, ...driverOf(options) });
       if (options['json'] === true) {
         const input = [describeInput(file, trace, trace.bytes)];
         const parts = {

@@ -14,28 +14,26 @@ export function flushMix(
 ): readonly FlushRange[] | undefined {
   const sorted = [...ranges].sort((a, b) => a.first - b.first);
   const mix: FlushRange[] = [];
-  let commands = 0;
   for (const range of sorted) {
-    const newest = mix.at(-1);
-    if (newest !== undefined) {
+    let newest = range;
+    for (;;) {
+      const before = mix.at(-1);
+      if (before === undefined) break;
       const union: FlushRange = {
-        first: newest.first,
-        last: Math.max(newest.last, range.last),
-        freedTable: newest.freedTable | range.freedTable,
-        order: newest.order === range.order ? range.order : -1,
+        first: before.first,
+        last: Math.max(before.last, newest.last),
+        freedTable: before.freedTable | newest.freedTable,
+        order: before.order === newest.order ? newest.order : -1,
       };
-      if (named(union, context) <= named(newest, context) + named(range, context)) {
-        commands += commandsOf(union, context) - commandsOf(newest, context);
-        mix[mix.length - 1] = union;
-        if (commands > most) return undefined;
-        continue;
-      }
+      if (named(union, context) > named(before, context) + named(newest, context)) break;
+      // two that became one may touch the one before them: pairs become fours, fours eights
+      mix.pop();
+      newest = union;
     }
-    mix.push(range);
-    commands += commandsOf(range, context);
-    if (commands > most) return undefined;
+    mix.push(newest);
   }
-  return mix;
+  const commands = mix.reduce((sum, range) => sum + commandsOf(range, context), 0);
+  return commands > most ? undefined : mix;
 }
 
 /** Masked commands name the smallest aligned power of two of pages around a range. */
