@@ -17,6 +17,8 @@ import {
   RESET_NAMES,
   TAG_TYPE_NAMES,
 } from '../traces/schema.ts';
+import { layoutFields, parseLayout } from '../traces/event-layout.ts';
+import type { EventLayout, LayoutValue } from '../traces/event-layout.ts';
 import { decodeSgList } from '../traces/sg-list.ts';
 import { formatRequester } from '../traces/units.ts';
 import { callText, ioctlText } from './call-text.ts';
@@ -79,6 +81,12 @@ export function eventJson(event: PlainEvent): string {
     source: event.source,
   };
   for (const [column, value] of Object.entries(event.fields)) line[column] = jsonField(event, column, value);
+  if (event.stream === 'event') {
+    line['fields'] = eventFields(event);
+    // It is the same for all events of a name, and as long as a line.
+    if (line['fields'] !== null) delete line['layout'];
+    else if (event.fields['layout'] === null) line['text'] = payloadText(event);
+  }
   return JSON.stringify(line);
 }
 
@@ -142,6 +150,47 @@ function dmaText(event: PlainEvent): string {
   return `${formatRequester(number(fields['rid']))}${pasid}${domain} ${address(fields['iova'])} -> ${address(fields['out'])} ${words.join(', ')}`;
 }
 
+/** Layouts that were met, by their texts. */
+const LAYOUTS = new Map<string, EventLayout | undefined>();
+const MAX_LAYOUTS = 4096;
+
+function layoutOf(text: string): EventLayout | undefined {
+  if (LAYOUTS.has(text)) return LAYOUTS.get(text);
+  const layout = parseLayout(text);
+  if (LAYOUTS.size < MAX_LAYOUTS) LAYOUTS.set(text, layout);
+  return layout;
+}
+
+/** Fields of a kept record; null where it has no layout that can be read. */
+function eventFields({ fields }: PlainEvent): { readonly [name: string]: LayoutValue | null } | null {
+  const { layout, data } = fields;
+  const known = typeof layout === 'string' ? layoutOf(layout) : undefined;
+  return known === undefined || !(data instanceof Uint8Array) ? null : layoutFields(known, data);
+}
+
+function payloadText({ fields }: PlainEvent): string {
+  const { data } = fields;
+  return data instanceof Uint8Array ? Buffer.from(data).toString() : '';
+}
+
+// sched:sched_wakeup comm=ksoftirqd/0 pid=14 prio=120 target_cpu=0
+function keptText(event: PlainEvent): string {
+  const { name, layout } = event.fields;
+  const fields = eventFields(event);
+  const list = (value: LayoutValue | null): string =>
+    value === null ? '?' : typeof value === 'object' ? `{${value.join(',')}}` : String(value);
+  const parts =
+    fields === null
+      ? [layout === null ? payloadText(event) : jsonBytes(event)]
+      : Object.entries(fields).map(([field, value]) => `${field}=${list(value)}`);
+  return [String(name ?? '?'), ...parts].map((part) => printable(part)).join(' ');
+}
+
+function jsonBytes({ fields }: PlainEvent): string {
+  const { data } = fields;
+  return data instanceof Uint8Array ? bytesText(data) : '';
+}
+
 /** Every field that says something, by name: the form of streams without one of their own. */
 function genericText(event: PlainEvent): string {
   const parts: string[] = [];
@@ -177,6 +226,9 @@ export function eventText(event: PlainEvent): string {
       break;
     case 'call':
       text = callText(event);
+      break;
+    case 'event':
+      text = keptText(event);
       break;
     case 'mark':
       text = printable(String(event.fields['text'] ?? ''));

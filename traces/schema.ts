@@ -149,6 +149,12 @@ export const STREAMS = {
     data: 'bytes',
     memory: 'bytes',
   },
+  /**
+   * An event that no other stream is for, kept because it was asked for. `name` is `SYSTEM:NAME`, or what a text calls it.
+   * `data` is the kernel's record as it was, and `layout` says where its fields are (`traces/event-layout.ts`); without a
+   * layout it is the text that the kernel printed.
+   */
+  event: { name: 'ref', layout: 'ref', data: 'bytes' },
 } as const satisfies Record<string, Record<string, ColumnKind>>;
 
 export type StreamName = keyof typeof STREAMS;

@@ -196,6 +196,7 @@ export const ABSENT_BY_DEFAULT: ReadonlySet<string> = new Set([
   'text',
   'seq',
   'name',
+  'layout',
 ]);
 
 /** Narrowing helper: the stream's number is its position in `STREAM_NAMES`. */

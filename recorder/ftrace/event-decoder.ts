@@ -9,6 +9,7 @@ import { INTEL_IOMMU_CONVERTERS } from './events/intel-iommu.ts';
 import { IOMMU_CONVERTERS } from './events/iommu.ts';
 import { PRINT_CONVERTERS } from './events/print.ts';
 import { rawSyscallConverters, syscallConverter } from './events/syscalls.ts';
+import { otherEvent } from './other-events.ts';
 import { SyscallNames } from './syscall-names.ts';
 import type { Machine } from './syscall-names.ts';
 
@@ -27,6 +28,8 @@ export interface DecoderOptions {
   readonly littleEndian: boolean;
   /** Whose numbers of system calls `raw_syscalls` gives; undefined if that is not known. */
   readonly machine: Machine | undefined;
+  /** Events that no stream is for are kept as rows of `event`, ignored ones too. */
+  readonly keepOthers?: boolean;
 }
 
 interface Counter {
@@ -66,7 +69,7 @@ export class EventDecoder {
   records = 0;
 
   constructor(formats: readonly EventFormat[], output: EventOutput, options: DecoderOptions) {
-    const { littleEndian, machine } = options;
+    const { littleEndian, machine, keepOthers = false } = options;
     this.#output = output;
     this.#little = littleEndian;
     const common = formats[0]?.common ?? [];
@@ -76,7 +79,11 @@ export class EventDecoder {
     for (const converter of [...CONVERTERS, ...rawSyscallConverters(new SyscallNames(machine))]) {
       converters.set(`${converter.system}:${converter.name}`, converter);
     }
-    for (const format of formats) this.#targets[format.id] = targetOf(format, converters, littleEndian);
+    for (const format of formats) {
+      const target = targetOf(format, converters, littleEndian);
+      const other = keepOthers && target.convert === undefined;
+      this.#targets[format.id] = other ? { ...target, convert: otherEvent(format, littleEndian) } : target;
+    }
   }
 
   /** Decodes one record, found in `bytes`. `time` is ns since the trace's epoch. */

@@ -51,6 +51,7 @@ export const ftraceText: Importer = {
   name: 'ftrace-text',
   description: 'Linux trace text: tracefs trace files, trace-cmd report, perf script (iommu, intel_iommu, dma events)',
   side: 'guest',
+  keepsOthers: true,
   detect,
   describe,
   create: (target) => new FtraceTextRun(target),
@@ -182,20 +183,45 @@ class FtraceTextRun implements ImportRun, LineReader {
     const { nameStart, nameEnd } = header;
     const id = NAMES.find(bytes, nameStart, nameEnd);
     const parser = id < 0 ? this.#calls.find(bytes, nameStart, nameEnd) : PARSER_OF[id];
+    if (parser === undefined && this.#target.allEvents === true) {
+      this.#keep(bytes, end, number, time);
+      return;
+    }
     if (parser === undefined) {
       (id < 0 ? this.#unknown : this.#ignored).add(bytes, nameStart, nameEnd, number);
       return;
     }
+    this.#begin(time, number);
+    const line = this.#line;
+    line.cursor.set(bytes, header.argsStart, end);
+    if (parser.parse(line)) this.#lastTime = time;
+    else this.#bad(id < 0 ? (parser.names[0] ?? '') : NAMES.text(id), number);
+  }
+
+  /** The common columns of the event whose header was parsed. */
+  #begin(time: number, number: number): EventOutput {
     const out = this.#out;
+    const header = this.#header;
     out.time = time;
     out.cpu = header.cpu;
     out.task = header.task;
     out.number = number;
     if (this.#overwritten > 0) this.#writeOverwritten(time);
-    const line = this.#line;
-    line.cursor.set(bytes, header.argsStart, end);
-    if (parser.parse(line)) this.#lastTime = time;
-    else this.#bad(id < 0 ? (parser.names[0] ?? '') : NAMES.text(id), number);
+    return out;
+  }
+
+  /** An event that no stream is for, as it was printed. */
+  #keep(bytes: Uint8Array, end: number, number: number, time: number): void {
+    const { nameStart, nameEnd, argsStart } = this.#header;
+    const out = this.#begin(time, number);
+    const name = out.ref(bytes, nameStart, nameEnd);
+    const row = out.begin(STREAM_ID.event);
+    const { columns } = out.sink.rows.event;
+    columns.name[row] = name;
+    let from = argsStart;
+    while (from < end && bytes[from] === 0x20) from++;
+    out.sink.setBytes(columns.data, row, bytes.subarray(from, end));
+    this.#lastTime = time;
   }
 
   tooLong(number: number): void {

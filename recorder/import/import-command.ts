@@ -18,6 +18,7 @@ interface Task {
   readonly output: string;
   readonly format: string | undefined;
   readonly strict: boolean;
+  readonly allEvents: boolean;
   readonly json: boolean;
 }
 
@@ -41,6 +42,7 @@ function readTask({ args, options }: CommandInvocation): Task {
     output,
     format: typeof format === 'string' ? format : undefined,
     strict: options['strict'] === true,
+    allEvents: options['allEvents'] === true,
     json,
   };
 }
@@ -53,7 +55,7 @@ async function run(task: Task, io: CommandIo): Promise<ImportOutcome> {
   try {
     for (const file of task.files) inputs.push(await openInput(file, io.signal));
     checkOutput(task.output, inputs);
-    for (const input of inputs) sources.push(await openSource(input, task.format));
+    for (const input of inputs) sources.push(await openSource(input, task.format, task.allEvents));
     const sizes = inputs.map((input) => input.size);
     progress = io.progress('importing', sizes.includes(0) ? 0 : sizes.reduce((sum, size) => sum + size, 0));
     const bar = progress;
@@ -89,6 +91,10 @@ export const importCommand: CommandSpec = {
       description: 'what the captures are, if that is not found out by itself',
       choices: IMPORTERS.map((importer) => importer.name),
     },
+    {
+      flags: '--all-events',
+      description: 'keep kernel events that no stream is for (stream event), with all their fields: a larger trace',
+    },
     { flags: '--strict', description: 'exit 4 if anything was malformed, unknown, lost or truncated' },
     { flags: '--json', description: 'one JSON document on stdout' },
   ],
@@ -114,8 +120,8 @@ export const importCommand: CommandSpec = {
     }
     io.err(summaryText(result, health));
     if (task.json) {
-      const { strict } = task;
-      const options = { ...(task.format === undefined ? {} : { format: task.format }), strict };
+      const { strict, allEvents } = task;
+      const options = { ...(task.format === undefined ? {} : { format: task.format }), strict, allEvents };
       io.out(toJson(makeEnvelope('import', { version: toolVersion(), input, options, health, result })));
     }
     if (!result.complete) return 130;

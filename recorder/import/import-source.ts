@@ -14,6 +14,8 @@ export interface ImportSource {
   readonly input: InputFile;
   readonly importer: Importer;
   readonly header: ImportHeader;
+  /** Events that no stream is for are wanted. */
+  readonly allEvents: boolean;
   /** Decompressed bytes from the very beginning; each chunk is valid until the next one is asked for. */
   readonly chunks: AsyncGenerator<Uint8Array>;
   /** The decompressed bytes in any order, where the importer asks for them; then `chunks` is not to be read. */
@@ -27,7 +29,11 @@ export interface ImportSource {
  * Reads the beginning of an input and finds its importer. Throws `IorrError` FORMAT_EMPTY, FORMAT_UNKNOWN; errors of reading
  * are thrown on.
  */
-export async function openSource(input: InputFile, format: string | undefined): Promise<ImportSource> {
+export async function openSource(
+  input: InputFile,
+  format: string | undefined,
+  allEvents = false,
+): Promise<ImportSource> {
   const health = new Health();
   let damage: string | undefined;
   const chunks = decompress(input.chunks(), (what) => {
@@ -53,22 +59,27 @@ export async function openSource(input: InputFile, format: string | undefined): 
     yield* chunks;
   }
   const rest = whole();
+  const seeing = (header: ImportHeader): ImportHeader =>
+    allEvents && importer.keepsOthers === true
+      ? { ...header, fidelity: { ...header.fidelity, event: 'partial' } }
+      : header;
   const close = async (): Promise<void> => {
     await rest.return(undefined);
     await chunks.return(undefined);
   };
   if (importer.whole === undefined) {
-    return { input, importer, header: importer.describe(head), chunks: rest, bytes: undefined, health, close };
+    const header = seeing(importer.describe(head));
+    return { input, importer, header, allEvents, chunks: rest, bytes: undefined, health, close };
   }
   const plain = plainBytes(input);
   const spilled = plain === undefined ? await spill(rest, input.name) : undefined;
   const bytes = plain ?? spilled?.bytes;
-  const header = bytes === undefined ? importer.describe(head) : importer.whole.describe(bytes);
+  const header = seeing(bytes === undefined ? importer.describe(head) : importer.whole.describe(bytes));
   const closeAll = async (): Promise<void> => {
     spilled?.close();
     await close();
   };
-  return { input, importer, header, chunks: rest, bytes, health, close: closeAll };
+  return { input, importer, header, allEvents, chunks: rest, bytes, health, close: closeAll };
 }
 
 /** The input's own bytes where they are what the importer reads: a file that is not compressed. */

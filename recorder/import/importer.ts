@@ -25,6 +25,8 @@ export interface ImportTarget {
   readonly file: string;
   /** What `describe` returned for the same input. */
   readonly header: ImportHeader;
+  /** Events that no stream is for are kept as rows of `event`, by importers that say so (`keepsOthers`). */
+  readonly allEvents?: boolean;
   /** Index of this input among the trace's sources. Default 0. */
   readonly source?: number;
 }
@@ -76,6 +78,8 @@ export interface Importer {
   readonly side: 'guest' | 'host';
   /** Its events go beside those of another capture of the same side, by the clock that both have. */
   readonly beside?: boolean;
+  /** It can keep events that no stream is for. */
+  readonly keepsOthers?: true;
   /** From 0 (not this format) to 1 (certainly), by the first `HEAD_BYTES` of an input. */
   detect(head: Uint8Array): number;
   describe(head: Uint8Array): ImportHeader;

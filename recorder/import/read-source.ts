@@ -22,7 +22,7 @@ export interface ReadOptions {
 export async function readSource(source: ImportSource, sink: EventSink, options: ReadOptions): Promise<SourceReport> {
   const { importer, input, header, health } = source;
   // Places stay in the trace, and a trace tells nobody where its capture lay.
-  const target = { sink, health, file: basename(input.name), header };
+  const target = { sink, health, file: basename(input.name), header, allEvents: source.allEvents };
   if (importer.whole !== undefined && source.bytes !== undefined) {
     return readWhole(input.name, importer.name, importer.whole.create(target, source.bytes), options);
   }

@@ -29,7 +29,11 @@ export class PerfDataRun implements WholeRun {
     const file = readPerfFile(source);
     const { littleEndian, formats, machine } = file;
     this.#output = new EventOutput(target.sink, target.health, target.file, target.source ?? 0);
-    this.#decoder = new EventDecoder(formats, this.#output, { littleEndian, machine: machineOf(machine) });
+    this.#decoder = new EventDecoder(formats, this.#output, {
+      littleEndian,
+      machine: machineOf(machine),
+      keepOthers: target.allEvents === true,
+    });
     for (const { what, offset } of file.damages) this.#damaged(what, offset);
     this.#records = new PerfRecords(source, file, BigInt(target.header.clock.epochNs), (what, offset) =>
       this.#damaged(what, offset),

@@ -59,6 +59,7 @@ export class TraceDatRun implements WholeRun {
     this.#decoder = new EventDecoder(formats, this.#output, {
       littleEndian,
       machine: machineOf(machineName(file.uname)),
+      keepOthers: target.allEvents === true,
     });
     const epochNs = BigInt(target.header.clock.epochNs);
     // Cycles are counted from 0; only nanoseconds can exceed what a double holds exactly within a machine's life.

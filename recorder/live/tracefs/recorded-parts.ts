@@ -1,5 +1,6 @@
 import { IorrError } from '../../../traces/errors.ts';
 import type { Fidelity, TraceHeader } from '../../../traces/header.ts';
+import { IGNORED_EVENTS } from '../../ftrace/events/ignored.ts';
 import type { LiveOptions, LiveTarget } from '../live-source.ts';
 import { tasksOfTree, threadsOf } from '../process-tree.ts';
 import type { System } from '../system.ts';
@@ -15,6 +16,9 @@ const SEEN_BY: { readonly [system: string]: TraceHeader['fidelity'] } = {
   syscalls: { ioctl: 'partial', call: 'partial' },
   raw_syscalls: { ioctl: 'partial', call: 'partial' },
 };
+const IGNORED: ReadonlySet<string> = new Set(IGNORED_EVENTS);
+/** An event without a stream of its own is kept as it is. */
+const OTHER: TraceHeader['fidelity'] = { event: 'full' };
 /**
  * Event systems of IOMMUs and what stands on them. Drivers unmap, flush and report in interrupts and kernel threads, which run
  * on top of any process or of none: whoever is recorded, these are everybody's, unless the user wants the processes' alone.
@@ -35,12 +39,18 @@ function isFiltered({ system }: KernelEvent, { filtered, processesOnly }: LiveOp
   return filtered && (processesOnly || !OF_THE_STACK.has(system));
 }
 
+function streamsOf({ system, name }: KernelEvent): TraceHeader['fidelity'] {
+  return IGNORED.has(`${system}:${name}`) ? OTHER : (SEEN_BY[system] ?? OTHER);
+}
+
 /** What a recording of these events sees of each stream. */
 export function fidelityOf(events: readonly KernelEvent[], options: LiveOptions): TraceHeader['fidelity'] {
   const seen: { [stream: string]: Fidelity } = {};
   for (const event of events) {
-    for (const [stream, fidelity] of Object.entries(SEEN_BY[event.system] ?? {})) {
-      seen[stream] = isFiltered(event, options) ? 'partial' : fidelity;
+    for (const [stream, fidelity] of Object.entries(streamsOf(event))) {
+      // What one event sees in part, no other makes whole.
+      const part = isFiltered(event, options) || seen[stream] === 'partial';
+      seen[stream] = part ? 'partial' : fidelity;
     }
   }
   return { ...seen, lost: 'full', mark: 'full' };

@@ -82,7 +82,12 @@ export class TracefsRun implements LiveRun {
     const epoch = { lo: lowWord(this.#epoch), hi: highWord(this.#epoch) };
     this.#output = new EventOutput(target.sink, target.health, 'tracefs', target.source);
     const machine = machineOf(system.architecture);
-    this.#decoder = new EventDecoder(formats, this.#output, { littleEndian: layout.littleEndian, machine });
+    this.#decoder = new EventDecoder(formats, this.#output, {
+      littleEndian: layout.littleEndian,
+      machine,
+      // All of them were asked for.
+      keepOthers: true,
+    });
     const memory = allocateExchange(layout.bytes, backlogBytes(system));
     const pages = new PageExchange(memory);
     this.#pages = pages;
