@@ -96,13 +96,13 @@ export async function compareTrace(recording: Trace, options: CompareOptions): P
     unmanaged: derived === undefined ? traits.unmanaged : allDomains(derived),
     rangeFlushes: traits.rangeFlushes,
     parameters: options.parameters ?? new Map(),
-  };
-  const paths = options.paths ?? [native.name];
-  for (const path of paths) refuseImpossible(path, run);
     modules: options.modules ?? [],
-  const asked: readonly RowSpec[] = [
+  };
   const known = await loadDesigns(run.modules);
   for (const name of options.designs) refuseUnknown(name, known);
+  const paths = options.paths ?? [native.name];
+  for (const path of paths) refuseImpossible(path, run);
+  const asked: readonly RowSpec[] = [
     ...(traits.commands > 0 ? [{ design: RECORDED, path: native.name }] : []),
     ...options.designs.flatMap((design) => paths.map((path) => ({ design, path }))),
   ];
@@ -159,9 +159,6 @@ function whatIfOf(name: string): readonly string[] {
   return whatIf === undefined ? [] : [`path ${name} is a what-if: ${whatIf}`];
 }
 
-/** Deals the rows out to as many groups as there are jobs. */
-function split(rows: readonly RowSpec[], options: RunOptions, jobs: number): readonly GroupSpec[] {
-  const groups = Math.max(1, Math.min(Math.floor(jobs), rows.length));
 /** Before any work: a name that no design has. */
 function refuseUnknown(name: string, designs: readonly DesignFactory[]): void {
   if (namedDesign(name, designs) !== undefined) return;
@@ -169,6 +166,9 @@ function refuseUnknown(name: string, designs: readonly DesignFactory[]): void {
   throw new IorrError('USAGE', message, { hint });
 }
 
+/** Deals the rows out to as many groups as there are jobs. */
+function split(rows: readonly RowSpec[], options: RunOptions, jobs: number): readonly GroupSpec[] {
+  const groups = Math.max(1, Math.min(Math.floor(jobs), rows.length));
   return Array.from({ length: groups }, (_, g) => ({ rows: rows.filter((_row, i) => i % groups === g), options }));
 }
 

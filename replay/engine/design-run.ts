@@ -65,10 +65,10 @@ export interface RunOptions {
   readonly rangeFlushes: boolean;
   /** Values of design parameters that the user set. */
   readonly parameters: ReadonlyMap<string, number>;
-}
-
   /** Where designs of the user's own are. */
   readonly modules: readonly DesignModule[];
+}
+
 /** What a run found out about its trace, for the caveats. The same for every design. */
 export interface RunFacts {
   readonly maps: number;
