@@ -3,44 +3,26 @@ import { availableParallelism } from 'node:os';
 import { ACCESS_MODELS } from '../replay/access/access-models.ts';
 import { ATC_PARAMETERS } from '../replay/atc/atc-parameters.ts';
 import { ATC_POLICIES } from '../replay/atc/atc-policy.ts';
-import { COST_PROFILES, costProfile } from '../replay/costs/cost-profiles.ts';
-import type { DesignFactory } from '../replay/designs/design.ts';
-import { DESIGNS, findDesign } from '../replay/designs/designs.ts';
+import { COST_PROFILES } from '../replay/costs/cost-profiles.ts';
+import { DESIGNS } from '../replay/designs/designs.ts';
 import { compareTrace } from '../replay/engine/compare.ts';
 import { applySettings } from '../replay/engine/compare-settings.ts';
 import { callsHeader } from '../replay/engine/derived-trace.ts';
 import type { Path } from '../replay/paths/path.ts';
 import { PATHS, findPath } from '../replay/paths/paths.ts';
-import { nearest } from '../traces/nearest.ts';
-import { HARDWARE, hardwareProfile } from '../replay/hardware/profiles.ts';
+import { HARDWARE } from '../replay/hardware/profiles.ts';
 import type { CommandInvocation, CommandSpec } from '../traces/command.ts';
 import { describeInput, makeEnvelope } from '../traces/envelope.ts';
 import { IorrError } from '../traces/errors.ts';
 import { openTrace } from '../traces/file.ts';
 import { toolVersion } from '../traces/tool.ts';
+import { coreCounts } from './core-counts.ts';
+import { DEFAULT_DESIGNS, askedDesigns } from './design-option.ts';
 import { DRIVER_OPTION, driverOf } from './driver-option.ts';
 import { rendererNamed } from './report/index.ts';
 
 const INTERRUPTED = 130;
 const MOST_JOBS = 1024;
-const DEFAULT_DESIGNS = 'linux-strict,linux-lazy';
-
-/** The designs of `a,b,c`, each once. Throws `USAGE` for a name that there is not. */
-function designsOf(text: string): readonly DesignFactory[] {
-  const names = [...new Set(text.split(',').map((name) => name.trim()))].filter((name) => name !== '');
-  const known = DESIGNS.map((design) => design.name);
-  if (names.length === 0) {
-    throw new IorrError('USAGE', '--designs names none', { hint: `for example --designs ${DEFAULT_DESIGNS}` });
-  }
-  return names.map((name) => {
-    const design = findDesign(name);
-    if (design !== undefined) return design;
-    const near = nearest(name, known);
-    throw new IorrError('USAGE', `unknown design '${name}'; known: ${known.join(', ')}`, {
-      hint: near === undefined ? 'iorr compare --help lists them' : `did you mean '${near}'?`,
-    });
-  });
-}
 
 /** The paths of `a,b,c`, each once. Throws `USAGE`. */
 function pathsOf(text: string): readonly Path[] {
@@ -85,7 +67,7 @@ export const compareCommand: CommandSpec = {
   options: [
     {
       flags: '--designs <names>',
-      description: `designs with commas: ${DESIGNS.map(({ name, summary }) => `${name} (${summary})`).join('; ')}`,
+      description: `designs with commas, name@value with its first parameter, or files of your own (docs/designs.md): ${DESIGNS.map(({ name, summary }) => `${name} (${summary})`).join('; ')}`,
       default: DEFAULT_DESIGNS,
     },
     {
@@ -140,11 +122,15 @@ export const compareCommand: CommandSpec = {
       does: "a guest's ways to the hardware",
     },
     { command: 'iorr compare run.iorr --set linux-lazy.timeout=1', does: 'flush queues that time out sooner' },
+    {
+      command: 'iorr compare run.iorr --designs linux-strict,batch-n@8,./mine.js',
+      does: 'beside a design of your own',
+    },
   ],
   async run({ args, options, io }) {
     const file = args[0];
     if (file === undefined) throw new IorrError('USAGE', 'a trace expected', { hint: 'iorr compare run.iorr' });
-    const designs = designsOf(String(options['designs']));
+    const asked = await askedDesigns(String(options['designs']));
     const paths = pathsOf(String(options['paths']));
     const seed = wholeNumber(options, 'seed', 0, Number.MAX_SAFE_INTEGER);
     const jobs = options['jobs'] === undefined ? availableParallelism() : wholeNumber(options, 'jobs', 1, MOST_JOBS);
@@ -160,7 +146,7 @@ export const compareCommand: CommandSpec = {
       const named = hardwareProfile(String(options['hardware']), callsHeader(trace));
       const costs = costProfile(String(options['profile']), trace.header);
       const { hardware, profile, parameters } = applySettings(settings, named, costs, [
-        ...designs,
+        ...asked.designs,
         ...paths,
         { parameters: ATC_PARAMETERS },
       ]);
@@ -168,7 +154,8 @@ export const compareCommand: CommandSpec = {
       const output = page === undefined ? undefined : openOutput(page);
       try {
         const result = await compareTrace(trace, {
-          designs: designs.map((design) => design.name),
+          designs: asked.names,
+          modules: asked.modules,
           paths: paths.map((path) => path.name),
           hardware,
           profile,
@@ -187,7 +174,7 @@ export const compareCommand: CommandSpec = {
           version: toolVersion(),
           input: [describeInput(file, trace, trace.bytes)],
           options: {
-            designs: designs.map((design) => design.name),
+            designs: asked.names,
             paths: paths.map((path) => path.name),
             hardware: hardware.name,
             profile: profile.name,
