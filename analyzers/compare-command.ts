@@ -17,6 +17,7 @@ import { IorrError } from '../traces/errors.ts';
 import { openTrace } from '../traces/file.ts';
 import { toolVersion } from '../traces/tool.ts';
 import { DEFAULT_DESIGNS, askedDesigns } from './design-option.ts';
+import { coreCounts } from './core-counts.ts';
 import { DRIVER_OPTION, driverOf } from './driver-option.ts';
 import { rendererNamed } from './report/index.ts';
 
@@ -96,6 +97,10 @@ export const compareCommand: CommandSpec = {
       description: `of devices that leave ATC invalidations unanswered (--set atc.timeout-every=N): ${ATC_POLICIES.map(({ name, summary }) => `${name} (${summary})`).join('; ')}; default: as Linux does there`,
       choices: ATC_POLICIES.map(({ name }) => name),
     },
+    {
+      flags: '--cores <counts>',
+      description: "how many cores the queues bear: the trace's submitters on 1,2,4,8..64 cores (a range doubles)",
+    },
     { flags: '--seed <number>', description: 'of the access model and of devices that answer', default: '1' },
     {
       flags: '--set <name=value>',
@@ -133,6 +138,7 @@ export const compareCommand: CommandSpec = {
     const paths = pathsOf(String(options['paths']));
     const seed = wholeNumber(options, 'seed', 0, Number.MAX_SAFE_INTEGER);
     const jobs = options['jobs'] === undefined ? availableParallelism() : wholeNumber(options, 'jobs', 1, MOST_JOBS);
+    const cores = options['cores'] === undefined ? [] : coreCounts(String(options['cores']));
     const settings = Array.isArray(options['set']) ? options['set'].map(String) : [];
     const atcPolicy = typeof options['atcPolicy'] === 'string' ? options['atcPolicy'] : undefined;
     const access = typeof options['access'] === 'string' ? options['access'] : undefined;
@@ -160,6 +166,7 @@ export const compareCommand: CommandSpec = {
           profile,
           parameters,
           seed,
+          cores,
           jobs,
           ...driverOf(options),
           signal: io.signal,

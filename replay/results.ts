@@ -190,6 +190,38 @@ export interface DeviceStall {
   readonly stallNs: Nanoseconds;
 }
 
+/** What so many cores get done that do nothing but think, submit and wait, as the trace's CPUs did. */
+export interface CoresPoint {
+  readonly cores: number;
+  readonly submissionsPerSecond: number;
+  /** Against one core. */
+  readonly relative: number;
+  /** Of the busiest queue: shares of the time in which its hardware worked, and in which its lock was held. */
+  readonly utilisation: number;
+  readonly lockUtilisation: number;
+  /** Mean time between two submissions of a core. */
+  readonly thinkNs: Nanoseconds;
+  /** From wanting the queue until the core goes on. */
+  readonly waitNs: { readonly mean: number; readonly p50: Nanoseconds; readonly p99: Nanoseconds };
+}
+
+/** How many cores the queues bear. */
+export interface CoreScaling {
+  readonly points: readonly CoresPoint[];
+  readonly knee: {
+    /** (think + wait of one core) / demand: more cores than this can't be served without waiting. Null without demand. */
+    readonly bound: number | null;
+    /** Least number of cores of which each does less than 90% of what it would without the others; null if none measured does. */
+    readonly departs: number | null;
+    /** Least number of cores at which the queue's hardware or its lock is busy 95% of the time; null if none measured is. */
+    readonly saturates: number | null;
+    /** Of those measured, the one with most submissions per second. */
+    readonly peak: number;
+  };
+  /** What a submission takes of the busiest queue with one core: its hardware, and its lock without looks at the completion. */
+  readonly demandNs: { readonly hardware: number; readonly lock: number };
+}
+
 /** What submissions waited for, in modelled time. */
 export interface CommandTime {
   /** From wanting the queue until the CPU goes on, of submissions with a wait. */
@@ -231,6 +263,8 @@ export interface DesignResult {
   readonly stallNs: Nanoseconds | null;
   /** Submissions in modelled time. */
   readonly time: CommandTime;
+  /** Only where it was asked for, and some CPU submitted something. */
+  readonly scaling?: CoreScaling;
   readonly iotlb: IotlbCounts | null;
   /** By cache, named as in a replay; absent without accesses. */
   readonly caches?: { readonly [name: string]: CacheCounts };

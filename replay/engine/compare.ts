@@ -43,6 +43,8 @@ export interface CompareOptions {
   /** `recorded`, or an access model; default: recorded where the trace has accesses, else `none`. */
   readonly access?: string;
   readonly seed?: number;
+  /** Core counts to scale the trace's submitters to. */
+  readonly cores?: readonly number[];
   /** Workers; 1 runs in this thread. The result does not depend on it. */
   readonly jobs?: number;
   /** Values of design parameters that replace the defaults. */
@@ -91,6 +93,7 @@ export async function compareTrace(recording: Trace, options: CompareOptions): P
     interrupts: traits.interrupts,
     access,
     seed: options.seed ?? 1,
+    cores: options.cores ?? [],
     atcPolicy: findAtcPolicy(options.atcPolicy ?? (context.dialect === DIALECT.smmuv3 ? 'continue' : 'retry')),
     context,
     unmanaged: derived === undefined ? traits.unmanaged : allDomains(derived),

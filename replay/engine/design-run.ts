@@ -56,6 +56,8 @@ export interface RunOptions {
   /** `recorded` or the name of an access model. */
   readonly access: string;
   readonly seed: number;
+  /** Core counts to scale the trace's submitters to. */
+  readonly cores: readonly number[];
   /** What becomes of devices that do not answer. */
   readonly atcPolicy: AtcPolicy;
   readonly context: DesignContext;
@@ -173,6 +175,8 @@ export class DesignRun {
       dialect: this.#dialect,
       kernel: context.kernel,
       answering: this.#answering,
+      cores: options.cores,
+      seed: options.seed,
     });
     this.#design = factory.create(
       this.#submission,
@@ -243,6 +247,7 @@ export class DesignRun {
     const submission = this.#submission;
     for (let i = 0; i < this.#options.interrupts; i++) submission.take(this.#route.interrupt);
     const time = submission.finish(this.#stalls, this.#start, this.#end);
+    const scaling = submission.scaling();
     const totals = this.#totals();
     const placed = this.#placed;
     if (placed !== undefined) this.#exposure.unmappedPages = placed.unmappedPages;
@@ -272,6 +277,7 @@ export class DesignRun {
       cpuNs: Math.round(submission.cpuNs),
       stallNs: accesses ? this.#stalls.stallNs : null,
       time,
+      ...(scaling === undefined ? {} : { scaling }),
       iotlb: accesses ? counts.iotlb : null,
       ...(accesses ? { caches: counts.caches, walkReads: counts.walkReads } : {}),
       exposure: truth ? counts.exposure : null,

@@ -9,13 +9,16 @@ import { HostLists } from '../paths/host-lists.ts';
 import type { PathRoute, PathStep } from '../paths/path.ts';
 import { CommandTiming } from '../time/command-timing.ts';
 import type { DeviceStalls } from '../time/device-stalls.ts';
+import { coreScaling } from '../time/core-scaling.ts';
 import { queueCosts } from '../time/queue-costs.ts';
+import type { QueueCosts } from '../time/queue-costs.ts';
+import { SubmissionStreams } from '../time/submission-streams.ts';
 import { queueRules } from '../time/queue-rules.ts';
 import type { QueueRules } from '../time/queue-rules.ts';
 import { STEP } from '../time/step-ring.ts';
 import { timeResult } from '../time/time-result.ts';
 import type { UnitQueue } from '../time/unit-queue.ts';
-import type { CommandTime } from '../results.ts';
+import type { CommandTime, CoreScaling } from '../results.ts';
 import type { AddressReuse } from './address-reuse.ts';
 import { COMMAND_WORDS, CommandQueue } from './command-queue.ts';
 import type { ApplyCommand } from './command-queue.ts';
@@ -35,6 +38,9 @@ export interface SubmissionOptions {
   /** Linux version of the driver: major x 100 + minor. */
   readonly kernel: number;
   readonly answering: AnsweringDevices;
+  /** Core counts to scale the trace's submitters to; empty: none. */
+  readonly cores: readonly number[];
+  readonly seed: number;
 }
 
 /**
@@ -59,7 +65,12 @@ export class Submission implements CommandEmitter {
   /** By type: 1 if it goes on to a device's TLB. */
   readonly #deviceTlb: Uint8Array;
   readonly #reuse: AddressReuse;
+  readonly #queueCosts: QueueCosts;
   readonly #timing: CommandTiming;
+  /** Kept where submitters are to be scaled. */
+  readonly #streams: SubmissionStreams | undefined;
+  readonly #cores: readonly number[];
+  readonly #seed: number;
   readonly #queues = new Map<number, UnitQueue>();
   readonly #lanes = new Map<number, Lane>();
   readonly #waiting: CommandQueue[] = [];
@@ -79,7 +90,7 @@ export class Submission implements CommandEmitter {
   /** Earliest of the armed timers. */
   nextTimer: Nanoseconds = Number.POSITIVE_INFINITY;
 
-  constructor({ costs, route, reuse, dialect, kernel, answering }: SubmissionOptions) {
+  constructor({ answering, cores, costs, dialect, kernel, reuse, route, seed }: SubmissionOptions) {
     this.#costs = costs;
     this.#answering = answering;
     this.#route = route;
@@ -90,13 +101,18 @@ export class Submission implements CommandEmitter {
     this.#deviceTlb = new Uint8Array(dialect.typeNames.length);
     for (const type of dialect.deviceTlb) this.#deviceTlb[type] = 1;
     this.#rules = queueRules(dialect.id, kernel);
-    this.#timing = new CommandTiming(queueCosts(costs, route, this.#rules), this.#rules, {
+    this.#cores = cores;
+    this.#seed = seed;
+    const streams = cores.length === 0 ? undefined : new SubmissionStreams(costs['cores.pause']);
+    this.#streams = streams;
+    this.#queueCosts = queueCosts(costs, route, this.#rules);
+    this.#timing = new CommandTiming(this.#queueCosts, this.#rules, {
       effect: (cpu, device, time) => {
         const lane = this.#laneOf(cpu);
         (device ? lane.device : lane.own).setTime(time);
         if (time < this.#soonest) this.#soonest = time;
       },
-      finished: () => undefined,
+      finished: (cpu, start, end) => streams?.finished(cpu, start, end),
     });
   }
 
@@ -111,12 +127,24 @@ export class Submission implements CommandEmitter {
    * recording left it less time than the model asks for. Modelled times stay as they are.
    */
   settle(cpu: number, time: Nanoseconds, apply: ApplyCommand): void {
+    this.#streams?.seen(cpu, time);
     const lane = this.#lanes.get(cpu);
-    if (lane === undefined) return;
+    if (lane === undefined || (lane.own.empty && lane.device.empty)) return;
     const now: ApplyCommand = (_at, w0Lo, w0Hi, w1Lo, w1Hi, w2Lo, w2Hi) =>
       apply(time, w0Lo, w0Hi, w1Lo, w1Hi, w2Lo, w2Hi);
     while (!lane.own.empty) lane.own.pop(now);
     while (!lane.device.empty) lane.device.pop(now);
+  }
+
+  /** The trace's submitters on more cores; undefined where nobody asked or nothing was submitted. Call after `finish`. */
+  scaling(): CoreScaling | undefined {
+    if (this.#streams === undefined) return undefined;
+    return coreScaling(this.#cores, this.#streams.streams(), {
+      costs: this.#queueCosts,
+      rules: this.#rules,
+      queues: this.#route.queues,
+      seed: this.#seed,
+    });
   }
 
   /** CPU time of the whole run: that of submissions, and what was spent beside them. Call after `finish`. */
@@ -196,6 +224,17 @@ export class Submission implements CommandEmitter {
     }
     this.#handOver(from, count - from);
     if (this.#passed + waits === 0 && !waited) return;
+    this.#streams?.submitted(
+      this.#cpu,
+      this.#now,
+      unit,
+      this.#steps,
+      this.#stepNs,
+      this.#stepCount,
+      this.#passed,
+      waits,
+      waited,
+    );
     this.#timing.submit(
       this.#cpu,
       this.#queueOf(unit),

@@ -264,6 +264,7 @@ export class CommandTiming {
     const horizon = Math.min(who.done, this.#heap.time, this.#until);
     const looks = Math.max(1, Math.ceil((horizon - got) / lookNs));
     who.looking = true;
+    queue.lookNs += looks * lookNs;
     queue.hold(got, got + looks * lookNs);
     this.#come(who, got + looks * lookNs);
   }

@@ -21,6 +21,8 @@ export class UnitQueue {
   /** When the lock is given back, or the newest place in the ring was taken. */
   lockFree: Nanoseconds = 0;
   lockNs: Nanoseconds = 0;
+  /** Of that, for looks at completions. */
+  lookNs: Nanoseconds = 0;
   commands = 0;
   tailWrites = 0;
   deepest = 0;
