@@ -45,10 +45,13 @@ function describe(head: Uint8Array): ImportHeader {
   new LineSplitter(scout).push(head);
   const models = [...scout.models].toSorted((a, b) => a - b).map((model) => DEVICE_MODELS[model]!);
   const iommu = models.find((model) => model.iommu !== undefined)?.iommu;
+  // A log of VFIO is about the host's IOMMU, one of a migration about none.
+  const hardware = models.some(({ fidelity }) => fidelity.ioctl !== undefined);
+  const emulated = models.length === 0 || iommu !== undefined ? true : hardware ? false : undefined;
   const seconds = BigInt(scout.seconds);
   return {
     source: { format: 'qemu-log', producer: 'QEMU' },
-    host: { ...(iommu === undefined ? {} : { iommu }), emulated: models.length === 0 || iommu !== undefined },
+    host: { ...(iommu === undefined ? {} : { iommu }), ...(emulated === undefined ? {} : { emulated }) },
     clock: {
       epochNs: scout.stamped > 0 ? `${seconds * 1_000_000_000n + BigInt(scout.nanoseconds)}` : '0',
       name: scout.stamped > 0 ? 'realtime' : 'unknown',

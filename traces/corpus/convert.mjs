@@ -82,6 +82,7 @@ const TRACES = [
   { name: 'iommufd-random', parts: ['sample.jsonl'], keep: oddRuns, excerpt: 'its first and third run' },
   { name: 'vtd-vfio-7.2-ioctl', from: 'vtd-vfio-7.2', parts: ['ioctl_iommufd.hex'] },
   { name: 'vtd-vfio-7.2-ioctl-type1', from: 'vtd-vfio-7.2', parts: ['ioctl_legacy1.hex'] },
+  { name: 'migration-dirty', parts: ['qemu_trace.log', 'qmp.log'] },
 ];
 
 const never = () => false;
@@ -107,10 +108,10 @@ function oddRuns() {
   };
 }
 
-/** Where a part of a capture is: packed, one way or the other. */
+/** Where a part of a capture is: packed, one way or the other, or as it is. */
 function packed(folder, part) {
-  const path = join(folder, `${part}.gz`);
-  return existsSync(path) ? path : join(folder, `${part}.zst`);
+  const names = [`${part}.gz`, `${part}.zst`, part];
+  return join(folder, names.find((name) => existsSync(join(folder, name))) ?? part);
 }
 
 /** Lines of a packed file, without their ends; 39 MB may unpack to half a GB, so they are streamed. */
@@ -118,6 +119,10 @@ async function* linesOf(path) {
   async function* chunks() {
     if (path.endsWith('.gz')) {
       yield* createReadStream(path).pipe(createGunzip());
+      return;
+    }
+    if (!path.endsWith('.zst')) {
+      yield* createReadStream(path);
       return;
     }
     let ready = [];
@@ -235,14 +240,14 @@ async function convert({ name, from = name, parts, until, keep, requests }, capt
 function describe({ name, from = name, parts, until, excerpt }) {
   const path = join(here, `${name}.iorr`);
   const trace = openTrace(path);
-  const { map, unmap, inv, dma, ioctl, lost } = trace.streamCounts;
+  const { map, unmap, inv, dma, ioctl, dirty, lost } = trace.streamCounts;
   const { eventCount } = trace;
   trace.close();
   const { stdout } = run(here, 'verify', path, '--json');
   const { byKind = {} } = stdout === '' ? {} : JSON.parse(stdout).result;
   const checked = (kind) => byKind[kind]?.checked ?? 0;
   const what = `${parts.join(' + ')} of ${from}${until === undefined ? '' : `, to \`${until}\``}${excerpt === undefined ? '' : `, ${excerpt}`}`;
-  const counts = [eventCount, map, unmap, inv, dma, ioctl, lost];
+  const counts = [eventCount, map, unmap, inv, dma, ioctl, dirty, lost];
   const numbers = [statSync(path).size, ...counts, checked('dma'), checked('inv'), checked('ioctl')];
   return `| \`${name}.iorr\` | ${what} | ${numbers.join(' | ')} |`;
 }
