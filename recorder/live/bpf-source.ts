@@ -6,8 +6,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { IorrError } from '../../traces/errors.ts';
 import { BpftraceLines } from './bpf/bpftrace-lines.ts';
 import { bpftraceProgram } from './bpf/bpftrace-program.ts';
+import { checkProbes, chooseProbes, probeLines } from './bpf/kernel-probes.ts';
+import type { ProbeChoice } from './bpf/kernel-probes.ts';
+import { KernelFunctions } from './btf/kernel-functions.ts';
 import { limited, ok } from './check.ts';
-import type { LiveFacts, LiveHeader, LiveRun, LiveSink, LiveSource } from './live-source.ts';
+import type { LiveFacts, LiveHeader, LiveOptions, LiveRun, LiveSink, LiveSource } from './live-source.ts';
 import { makePipe } from './named-pipe.ts';
 import { tasksOfTree } from './process-tree.ts';
 import type { System } from './system.ts';
@@ -37,6 +40,7 @@ function linkOf(pid: number, fd: number): string | undefined {
 class BpfRun implements LiveRun {
   readonly #child: ChildProcessWithoutNullStreams;
   readonly #lines: BpftraceLines;
+  readonly #notes: LiveFacts['notes'];
   readonly #waiting: string[] = [];
   #rest = '';
   #stderr = '';
@@ -44,11 +48,12 @@ class BpfRun implements LiveRun {
   #ended = false;
   #hold: number | undefined;
 
-  constructor(child: ChildProcessWithoutNullStreams, sink: LiveSink) {
+  constructor(child: ChildProcessWithoutNullStreams, sink: LiveSink, notes: LiveFacts['notes']) {
     this.#child = child;
+    this.#notes = notes;
     const { health, source, header } = sink;
     const target = { sink: sink.sink, health, source, epoch: BigInt(header.clock.epochNs) };
-    this.#lines = new BpftraceLines(target, linkOf, () => process.hrtime.bigint());
+    this.#lines = new BpftraceLines(target, linkOf, () => process.hrtime.bigint(), probeLines(target));
     child.stdout.setEncoding('latin1');
     child.stdout.on('data', (text: string) => {
       const lines = (this.#rest + text).split('\n');
@@ -106,7 +111,7 @@ class BpfRun implements LiveRun {
     this.#lines.end();
     this.abandon();
     const { lines, lost, late } = this.#lines;
-    return { taken: lines, lost, notes: late === 0 ? {} : { lateLines: late } };
+    return { taken: lines, lost, notes: { ...this.#notes, ...(late === 0 ? {} : { lateLines: late }) } };
   }
 
   abandon(): void {
@@ -127,18 +132,19 @@ export const bpfSource: LiveSource = {
   description: 'ioctls of IOMMUFD, VFIO and vhost with what their structs hold, by a program for bpftrace',
   sees: 'each call with its struct before and after, memory that its pointers name, result, duration, file, process and thread; reads and writes of fault queues',
   misses:
-    'memory that is not resident or beyond the first 256 KiB of a pointer; structs beyond 4 KiB; anything inside the kernel',
+    'memory that is not resident or beyond the first 256 KiB of a pointer; structs beyond 4 KiB; inside the kernel only what the functions below tell',
 
   probe(system) {
     const tracefs = checkTracefs(system);
     const bpftrace = checkBpftrace(system);
     const folder = tracefsOf(system);
-    if (folder === undefined) return [bpftrace, tracefs];
+    const functions = checkProbes(new KernelFunctions(system));
+    if (folder === undefined) return [bpftrace, tracefs, functions];
     const has = system.access(`${folder}/events/syscalls/sys_enter_ioctl`) !== 'absent';
     const events = has
       ? ok('events', 'syscalls:sys_enter_ioctl')
       : limited('events', 'no events of system calls', 'a kernel with CONFIG_FTRACE_SYSCALLS', '');
-    return [bpftrace, tracefs, events];
+    return [bpftrace, tracefs, events, functions];
   },
 
   describe(system): LiveHeader {
@@ -150,7 +156,12 @@ export const bpfSource: LiveSource = {
     return {
       producer: 'bpftrace',
       clock: { epochNs: String(process.hrtime.bigint()), name: 'mono', resolutionNs: 1 },
-      fidelity: { ioctl: 'full', call: 'partial', lost: 'full' },
+      fidelity: {
+        ...fidelityOf(chooseProbes(new KernelFunctions(system))),
+        ioctl: 'full',
+        call: 'partial',
+        lost: 'full',
+      },
     };
   },
 
@@ -161,14 +172,49 @@ export const bpfSource: LiveSource = {
     if (gone !== undefined) {
       throw new IorrError('RECORDING_FAILED', `there is no process ${gone}`, { hint: 'name one that runs with --pid' });
     }
-    const program = join(sink.folder.path, 'ioctls.bt');
-    const btf = checkBtf(system).state === 'ok';
-    writeFileSync(program, bpftraceProgram({ pids, types: options.requestTypes ?? [], btf, probes: '' }));
-    const hold = join(sink.folder.path, 'hold');
-    makePipe(hold);
-    return spawnBpftrace(system, program, hold, sink, options.bufferBytes);
+    const choice = chooseProbes(new KernelFunctions(system));
+    try {
+      return await run(system, options, pids, sink, choice);
+    } catch (error) {
+      if (choice.program === '') throw error;
+      // A function that can't be probed after all: some are marked so in the kernel itself.
+      const reason = error instanceof IorrError ? error.message : 'an error';
+      const found = choice.found.map(({ name, lacking }) => ({ name, functions: [], lacking: lacking || reason }));
+      return run(system, options, pids, sink, { program: '', probes: [], found });
+    }
   },
 };
+
+function fidelityOf(choice: ProbeChoice): LiveHeader['fidelity'] {
+  return Object.assign({}, ...choice.probes.map(({ streams }) => streams)) as LiveHeader['fidelity'];
+}
+
+/** What was probed, and what is not there, for the trace's notes. */
+function notesOf(choice: ProbeChoice): LiveFacts['notes'] {
+  const used = choice.found.flatMap(({ functions }) => functions);
+  const lacking = choice.found.filter(({ functions }) => functions.length === 0);
+  return {
+    ...(used.length > 0 ? { kernelFunctions: used } : {}),
+    ...(lacking.length > 0
+      ? { notProbed: Object.fromEntries(lacking.map(({ name, lacking: reason }) => [name, reason])) }
+      : {}),
+  };
+}
+
+async function run(
+  system: System,
+  options: LiveOptions,
+  pids: readonly number[] | undefined,
+  sink: LiveSink,
+  choice: ProbeChoice,
+): Promise<LiveRun> {
+  const program = join(sink.folder.path, 'ioctls.bt');
+  const btf = checkBtf(system).state === 'ok';
+  writeFileSync(program, bpftraceProgram({ pids, types: options.requestTypes ?? [], btf, probes: choice.program }));
+  const hold = join(sink.folder.path, 'hold');
+  if (system.access(hold) === 'absent') makePipe(hold);
+  return spawnBpftrace(system, program, hold, sink, options.bufferBytes, notesOf(choice));
+}
 
 /** Memory for bpftrace's buffers, all CPUs together: a call with a large bitmap is a thousand lines at once. */
 const BUFFER_BYTES = 32 * 1024 * 1024;
@@ -185,6 +231,7 @@ async function spawnBpftrace(
   hold: string,
   sink: LiveSink,
   bufferBytes: number | undefined,
+  notes: LiveFacts['notes'],
 ): Promise<LiveRun> {
   const cat = system.program('cat') ?? '/bin/cat';
   const args = ['-B', 'line', '-f', 'json', '-c', `${cat} ${hold}`, program];
@@ -193,7 +240,7 @@ async function spawnBpftrace(
   // A session of its own: Ctrl-C is for the recorder, which then ends it in good order.
   const child = spawn(system.program('bpftrace') ?? 'bpftrace', args, { stdio: 'pipe', env, detached: true });
   child.stdin.end();
-  const run = new BpfRun(child, sink);
+  const run = new BpfRun(child, sink, notes);
   try {
     await run.begin(hold);
   } catch (error) {

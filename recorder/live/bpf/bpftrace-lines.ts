@@ -109,7 +109,6 @@ export class BpftraceLines {
   readonly #order = new TimeOrder();
   /** What to subtract from the program's clock where it counts the time asleep as well. */
   #offset = 0n;
-  #newest = 0;
   lines = 0;
   lost = 0;
   /** Lines that became an event, and lines that went into the event of another. */
@@ -231,12 +230,6 @@ export class BpftraceLines {
     return Math.max(0, Number(BigInt(`0x${word}`) - this.#offset - this.#target.epoch));
   }
 
-  /** Time for the row that is written now. */
-  #stamp(time: number): number {
-    if (time > this.#newest) this.#newest = time;
-    return this.#newest;
-  }
-
   #call(tid: string | undefined, entered: string | undefined): Pending | undefined {
     if (!/^\d{1,10}$/.test(tid ?? '') || !HEX_TIME.test(entered ?? '')) return undefined;
     const key = `${tid} ${entered}`;
@@ -265,8 +258,7 @@ export class BpftraceLines {
     const now = this.#now();
     const ahead = now === undefined ? 0n : BigInt(`0x${nsecs}`) - now;
     if (ahead > 1_000_000_000n) this.#offset = ahead;
-    const time = this.#stamp(this.#time(nsecs));
-    const who = { time, pid: ABSENT, tid: ABSENT };
+    const who = { time: this.#time(nsecs), pid: ABSENT, tid: ABSENT };
     writeCall(this.#target.sink, this.#target.source, eventRecord(CALL_EVENT.start, 'start', who));
     this.events++;
     return true;
@@ -353,12 +345,12 @@ export class BpftraceLines {
     if (size > STRUCT_BYTES) this.#cutStructs++;
     const memory = memoryOf(before, after, errno === 0);
     if (memory.some((item) => isCut(item.lengthHi, item.lengthLo >>> 0, item.before, item.after))) this.#cutMemory++;
-    this.#order.add(returned.time, () => {
+    this.#order.add(returned.time, (now) => {
       const { pid, tid, fd, request, argument, kind } = came;
       // Sizes of 0 are refused; where the kernel went on, it saw more than we could: a page that was not in memory.
       const unseen = size === 0 || given.length === 0;
       writeIoctl(this.#target.sink, this.#target.source, {
-        time: this.#stamp(returned.time),
+        time: now,
         pid,
         tid,
         fd,
@@ -389,9 +381,9 @@ export class BpftraceLines {
     this.folded--;
     this.events++;
     const [pid, errno] = [Number(pidText), errnoOf(ret)];
-    this.#order.add(time, () => {
+    this.#order.add(time, (now) => {
       const kind = this.#files.get(pid, Number(fd)) ?? fileKind(this.#readLink(pid, Number(fd)) ?? FAULT_FILE, pid);
-      const record = eventRecord(CALL_EVENT.syscall, name, { time: this.#stamp(time), pid, tid: Number(tid) });
+      const record = eventRecord(CALL_EVENT.syscall, name, { time: now, pid, tid: Number(tid) });
       const data = errno === 0 ? call.data.first(ret.lo, buffer) : undefined;
       writeCall(this.#target.sink, this.#target.source, {
         ...record,
@@ -412,11 +404,11 @@ export class BpftraceLines {
     const ret = Number(retText);
     if (Number.isNaN(time) || !Number.isSafeInteger(ret)) return false;
     this.events++;
-    this.#order.add(time, () => {
+    this.#order.add(time, (now) => {
       const kind = fileKind(path.join(' '), pid);
       if (ret >= 0) this.#files.set(pid, ret, kind);
       writeCall(this.#target.sink, this.#target.source, {
-        ...eventRecord(CALL_EVENT.syscall, 'openat', { time: this.#stamp(time), pid, tid: Number(tidText) }, ret),
+        ...eventRecord(CALL_EVENT.syscall, 'openat', { time: now, pid, tid: Number(tidText) }, ret),
         errno: ret < 0 ? -ret : 0,
         kind,
       });
@@ -430,11 +422,11 @@ export class BpftraceLines {
     const fd = Number(fdText);
     if (Number.isNaN(time) || !Number.isInteger(fd)) return false;
     this.events++;
-    this.#order.add(time, () => {
+    this.#order.add(time, (now) => {
       const kind = this.#files.get(pid, fd);
       this.#files.set(pid, fd, undefined);
       writeCall(this.#target.sink, this.#target.source, {
-        ...eventRecord(CALL_EVENT.syscall, 'close', { time: this.#stamp(time), pid, tid: Number(tidText) }),
+        ...eventRecord(CALL_EVENT.syscall, 'close', { time: now, pid, tid: Number(tidText) }),
         args: [wordsOf(fd)],
         fd,
         kind,
@@ -449,9 +441,9 @@ export class BpftraceLines {
     const child = Number(childText);
     if (Number.isNaN(time) || !Number.isInteger(child)) return false;
     this.events++;
-    this.#order.add(time, () => {
+    this.#order.add(time, (now) => {
       this.#files.fork(pid, child);
-      const who = { time: this.#stamp(time), pid, tid: Number(tidText) };
+      const who = { time: now, pid, tid: Number(tidText) };
       writeCall(this.#target.sink, this.#target.source, eventRecord(CALL_EVENT.fork, 'clone', who, child));
     });
     return true;
@@ -462,9 +454,9 @@ export class BpftraceLines {
     const pid = Number(pidText);
     if (Number.isNaN(time) || !Number.isInteger(pid)) return false;
     this.events++;
-    this.#order.add(time, () => {
+    this.#order.add(time, (now) => {
       this.#files.exit(pid);
-      const who = { time: this.#stamp(time), pid, tid: pid };
+      const who = { time: now, pid, tid: pid };
       writeCall(this.#target.sink, this.#target.source, eventRecord(CALL_EVENT.exit, 'exit', who));
     });
     return true;
@@ -473,7 +465,7 @@ export class BpftraceLines {
   #lose(count: number): void {
     this.lost += count;
     this.#target.health.add('lost', 'buffer of bpftrace full', undefined, count);
-    writeLost(this.#target.sink, this.#target.source, this.#newest, ABSENT, count);
+    writeLost(this.#target.sink, this.#target.source, this.#order.now, ABSENT, count);
   }
 
   #bad(what: string): void {

@@ -1,7 +1,8 @@
 /** Something that happened, and what to do with it when its turn comes. */
 interface Step {
   readonly time: number;
-  readonly take: () => void;
+  /** Is given a time that never goes back. */
+  readonly take: (now: number) => void;
 }
 
 /** Steps that are held at most; then the oldest goes although an older one may still come. */
@@ -24,7 +25,12 @@ export class TimeOrder {
   /** Steps that came when later ones had gone already. */
   late = 0;
 
-  add(time: number, take: () => void): void {
+  /** Of the last step that was taken; 0 if none was. */
+  get now(): number {
+    return Math.max(0, this.#last);
+  }
+
+  add(time: number, take: (now: number) => void): void {
     if (time < this.#last) this.late++;
     const steps = this.#steps;
     let at = steps.length;
@@ -70,6 +76,6 @@ export class TimeOrder {
     const step = this.#steps[this.#from++];
     if (step === undefined) return;
     if (step.time > this.#last) this.#last = step.time;
-    step.take();
+    step.take(this.#last);
   }
 }
