@@ -87,7 +87,9 @@ describe('corpus', () => {
     try {
       for (const _segment of trace.segments()) void _segment;
       const { header, notes, health, strings } = trace;
-      const texts = JSON.stringify({ header, notes, health, strings });
+      // RAM blocks of QEMU's own making have names that look like paths: `/rom@etc/acpi/tables`.
+      const named = strings.filter((text) => !text.startsWith('/rom@etc/'));
+      const texts = JSON.stringify({ header, notes, health, strings: named });
       expect(texts).not.toMatch(
         /(^|[\s"'=:])\/(?!dev\/|proc\/(?:self|\d+)\/|sys\/kernel\/)[a-z]+\/|\\\\|qemu-system|--?[a-z]+=|@/,
       );
