@@ -36,7 +36,7 @@ export interface ValidationSection {
   /** Where the published figures are from. */
   readonly source: string;
   /** Runs the model. `short` allows what differs in length alone, for a run of a few seconds. Same result on every call. */
-  readonly run: (short: boolean) => readonly ValidationLine[];
+  readonly run: (short: boolean) => readonly ValidationLine[] | Promise<readonly ValidationLine[]>;
   /** What the lines together say, after the table: what holds, what the data rule out. */
   readonly notes?: (lines: readonly ValidationLine[]) => readonly string[];
 }
