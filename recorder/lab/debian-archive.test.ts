@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { aptOptions, findDebianArchive, kernelPackageOf, sourceText } from './debian-archive.ts';
+import { aptOptions, findDebianArchive, packageBehind, sourceText } from './debian-archive.ts';
 
 const DEB822 = `# made by the installer
 Types: deb
@@ -55,9 +55,12 @@ test('apt works in its folder and for its architecture alone', () => {
   expect(options.filter((option) => option === '-o')).toHaveLength(options.length / 2);
 });
 
-test('a meta package names the kernel that it stands for', () => {
+test('a meta package names the package that it stands for', () => {
   const shown =
     'Package: linux-image-amd64\nVersion: 6.12.107-1\nDepends: linux-image-6.12.107+deb13-amd64 (= 6.12.107-1)\n';
-  expect(kernelPackageOf(shown)).toBe('linux-image-6.12.107+deb13-amd64');
-  expect(kernelPackageOf('Package: linux-image-amd64\n')).toBeUndefined();
+  expect(packageBehind(shown, 'linux-image-')).toBe('linux-image-6.12.107+deb13-amd64');
+  expect(packageBehind('Package: linux-source\nDepends: xz-utils, linux-source-7.3\n', 'linux-source-')).toBe(
+    'linux-source-7.3',
+  );
+  expect(packageBehind('Package: linux-image-amd64\n', 'linux-image-')).toBeUndefined();
 });

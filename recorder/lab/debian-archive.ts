@@ -57,7 +57,8 @@ export function aptOptions(folder: string, architecture: string): readonly strin
   return Object.entries(settings).flatMap(([name, value]) => ['-o', `${name}=${value}`]);
 }
 
-/** The versioned kernel package that a meta package stands for, from `apt-cache show`. */
-export function kernelPackageOf(shown: string): string | undefined {
-  return /^Depends:.*?\b(linux-image-[0-9][^\s,]*)/m.exec(shown)?.[1];
+/** The versioned package that a meta package stands for, from `apt-cache show`: the one whose name begins so. */
+export function packageBehind(shown: string, prefix: string): string | undefined {
+  const names = /^Depends:(.*)$/m.exec(shown)?.[1]?.split(/[,|]/) ?? [];
+  return names.map((name) => name.trim().split(/\s/)[0]).find((name) => name?.startsWith(prefix));
 }

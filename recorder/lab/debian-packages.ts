@@ -1,13 +1,11 @@
-import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { IorrError } from '../../traces/errors.ts';
-import { aptOptions, findDebianArchive, kernelPackageOf, sourceText } from './debian-archive.ts';
+import { AptFolder } from './apt-folder.ts';
 import type { LabMachine } from './lab-machine.ts';
-import { runOrThrow } from './programs.ts';
 
-/** What runs in the guest besides the kernel. Node of this suite is new enough for iorr. */
-const USERLAND = ['nodejs', 'busybox-static'];
-const HINT = 'check that apt-get update works on this machine';
+/** What every guest runs besides the kernel. Node of this suite is new enough for iorr. */
+const USERLAND: readonly string[] = ['nodejs', 'busybox-static'];
 
 /** Unpacked packages. */
 export interface GuestPackages {
@@ -19,72 +17,36 @@ export interface GuestPackages {
   readonly kernelName: string;
 }
 
-function machineSources(): readonly string[] {
-  const folder = '/etc/apt/sources.list.d';
-  const parts = existsSync(folder) ? readdirSync(folder).map((name) => join(folder, name)) : [];
-  return ['/etc/apt/sources.list', ...parts].filter(existsSync).map((path) => readFileSync(path, 'utf8'));
-}
-
-function debFiles(folder: string): readonly string[] {
-  if (!existsSync(folder)) return [];
-  return readdirSync(folder)
-    .filter((name) => name.endsWith('.deb'))
-    .map((name) => join(folder, name));
-}
-
-/** Unpacks beside its place and moves it there when it is whole: a cut-off run leaves nothing that looks ready. */
-async function unpack(debs: readonly string[], folder: string, signal: AbortSignal): Promise<void> {
-  const part = `${folder}.part`;
-  rmSync(part, { recursive: true, force: true });
-  mkdirSync(part, { recursive: true });
-  for (const deb of debs) await runOrThrow('dpkg-deb', ['-x', deb, part], signal, 'delete it and try again');
-  renameSync(part, folder);
+/** The folder of a userland: of the plain one `root`, of one with other programs a name made of theirs. */
+function rootName(programs: readonly string[]): string {
+  if (programs.length === 0) return 'root';
+  return `root-${createHash('sha256').update(programs.join(' ')).digest('hex').slice(0, 8)}`;
 }
 
 /**
- * Gets kernel and userland of a suite through apt, into `cache`, where later runs find them. Nothing is installed. Throws
- * `IorrError` RECORDING_FAILED.
+ * Gets kernel and userland of a suite through apt, into `cache`, where later runs find them. Nothing is installed. `programs`:
+ * packages that the guest needs beside the usual ones. Throws `IorrError` RECORDING_FAILED.
  */
 export async function fetchPackages(
   machine: LabMachine,
   suite: string,
+  programs: readonly string[],
   cache: string,
   signal: AbortSignal,
   tell: (text: string) => void,
 ): Promise<GuestPackages> {
   const folder = join(cache, `${suite}-${machine.architecture}`);
-  const root = join(folder, 'root');
-  const ready = (existsSync(folder) ? readdirSync(folder) : []).find((name) => /^linux-image-(?!.*\.part$)/.test(name));
+  const root = join(folder, rootName(programs));
+  const names = existsSync(folder) ? readdirSync(folder) : [];
+  const ready = names.find((name) => /^linux-image-(?!.*\.part$)/.test(name));
   if (ready !== undefined && existsSync(root)) return { kernel: join(folder, ready), root, kernelName: ready };
 
-  const archive = findDebianArchive(machineSources());
-  if (archive === undefined) {
-    throw new IorrError('RECORDING_FAILED', "no Debian archive among this machine's apt sources", {
-      hint: 'the laboratory takes kernel and Node of its guests from Debian: run it on Debian',
-    });
-  }
-  const archives = join(folder, 'cache', 'archives');
-  for (const path of [join(folder, 'state', 'lists', 'partial'), join(archives, 'partial')]) {
-    mkdirSync(path, { recursive: true });
-  }
-  writeFileSync(join(folder, 'lab.sources'), sourceText(archive, suite));
-  const options = aptOptions(folder, machine.architecture);
-  tell(`fetching ${machine.kernelPackage} and ${USERLAND.join(', ')} of Debian ${suite} for ${machine.architecture}`);
-  await runOrThrow('apt-get', [...options, '-q', 'update'], signal, HINT);
-  const shown = await runOrThrow('apt-cache', [...options, 'show', machine.kernelPackage], signal, HINT);
-  const kernelName = kernelPackageOf(shown.toString());
-  if (kernelName === undefined) {
-    throw new IorrError('RECORDING_FAILED', `${machine.kernelPackage} names no kernel package`, { hint: HINT });
-  }
-  await runOrThrow('apt-get', [...options, '-qy', '--download-only', 'install', ...USERLAND], signal, HINT);
-  await unpack(debFiles(archives), root, signal);
-  // Only this package, not what its installation would need: its files are all that is wanted.
-  const kernelFolder = join(folder, 'kernel-package');
-  mkdirSync(kernelFolder, { recursive: true });
-  const download = ['-c', 'cd "$0" && exec apt-get "$@"', kernelFolder, ...options, '-q', 'download', kernelName];
-  await runOrThrow('sh', download, signal, HINT);
+  const wanted = [...USERLAND, ...programs];
+  tell(`fetching ${machine.kernelPackage} and ${wanted.join(', ')} of Debian ${suite} for ${machine.architecture}`);
+  const apt = await AptFolder.open(folder, suite, machine.architecture, signal);
+  if (!existsSync(root)) await apt.unpackWhole(wanted, root);
+  const kernelName = ready ?? (await apt.behind(machine.kernelPackage, 'linux-image-'));
   const kernel = join(folder, kernelName);
-  await unpack(debFiles(kernelFolder), kernel, signal);
-  for (const spent of [kernelFolder, archives]) rmSync(spent, { recursive: true, force: true });
+  if (ready === undefined) await apt.unpackOne(kernelName, kernel);
   return { kernel, root, kernelName };
 }

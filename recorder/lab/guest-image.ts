@@ -12,14 +12,27 @@ import { join } from 'node:path';
 import { IorrError } from '../../traces/errors.ts';
 import { cpioArchive } from './cpio.ts';
 import type { CpioEntry } from './cpio.ts';
-import type { GuestPackages } from './debian-packages.ts';
-import { GUEST_IORR, GUEST_MODULES, guestInit } from './guest-init.ts';
-import type { GuestTask } from './guest-init.ts';
+import { GUEST_IORR, GUEST_MODULES, GUEST_PROGRAMS } from './guest-script.ts';
 import { loadOrder, moduleDependencies, moduleName } from './kernel-modules.ts';
 import { runOrThrow } from './programs.ts';
 
-/** Drivers of the devices in `qemu-command.ts`, and of the file system that the load makes. */
-const WANTED_MODULES = ['virtio_pci', 'virtio_blk', 'nvme', 'virtio_net', 'e1000e', 'crc32c_generic', 'ext4'];
+/** What a guest's file system is made of. */
+export interface GuestParts {
+  /** Root folder of the userland. */
+  readonly root: string;
+  /** Folder with `usr/lib/modules/*`; undefined where nothing is a module. */
+  readonly kernel: string | undefined;
+  readonly modules: readonly string[];
+  /** Folder of iorr's package.json and node_modules, and of what was built from it. */
+  readonly project: string;
+  readonly dist: string;
+  /** Programs by name, each a file; and the script that runs them. */
+  readonly programs: ReadonlyMap<string, string>;
+  readonly run: string;
+  /** The first process, with the modules in the order in which they are loaded. */
+  readonly init: (modules: readonly string[]) => string;
+}
+
 /** Parts of packages that nobody reads in the guest. */
 const LEFT_OUT = /^(usr\/(share\/(?!nodejs)|include|lib\/[^/]+\/gconv)|etc\/|var\/)/;
 /** Folders and links that packages expect of a merged /usr. */
@@ -60,7 +73,7 @@ function runtimePackages(project: string): readonly string[] {
   return [...found].sort();
 }
 
-function* iorrEntries(project: string): Generator<CpioEntry> {
+function* iorrEntries({ project, dist }: GuestParts): Generator<CpioEntry> {
   const base = GUEST_IORR.slice(1);
   const manifest = readFileSync(join(project, 'package.json'));
   const folders = new Set<string>();
@@ -75,7 +88,9 @@ function* iorrEntries(project: string): Generator<CpioEntry> {
   }
   yield* parents(base);
   yield { kind: 'file', path: `${base}/package.json`, executable: false, content: manifest };
-  for (const part of ['dist', ...runtimePackages(project)]) {
+  yield* parents(`${base}/dist`);
+  yield* tree(dist, `${base}/dist`);
+  for (const part of runtimePackages(project)) {
     yield* parents(`${base}/${part}`);
     yield* tree(join(project, part), `${base}/${part}`);
   }
@@ -97,11 +112,15 @@ function moduleFiles(kernel: string): ReadonlyMap<string, string> {
 }
 
 /** Decompressed modules in the order in which they must be loaded. */
-async function readModules(kernel: string, signal: AbortSignal): Promise<ReadonlyMap<string, Uint8Array>> {
+async function readModules(
+  kernel: string,
+  wanted: readonly string[],
+  signal: AbortSignal,
+): Promise<ReadonlyMap<string, Uint8Array>> {
   const files = moduleFiles(kernel);
   const contents = new Map<string, Uint8Array>();
   // Reading is asynchronous, ordering is not: each round reads what the last one found missing.
-  for (let missing: readonly string[] = WANTED_MODULES; missing.length > 0; ) {
+  for (let missing: readonly string[] = wanted; missing.length > 0; ) {
     for (const name of missing) {
       const path = files.get(name);
       if (path === undefined || contents.has(name)) continue;
@@ -114,7 +133,7 @@ async function readModules(kernel: string, signal: AbortSignal): Promise<Readonl
     const needed = [...contents.values()].flatMap(moduleDependencies);
     missing = [...new Set(needed)].filter((name) => files.has(name) && !contents.has(name));
   }
-  const order = loadOrder(WANTED_MODULES, (name) => {
+  const order = loadOrder(wanted, (name) => {
     const content = contents.get(name);
     return content === undefined ? undefined : moduleDependencies(content);
   });
@@ -122,45 +141,41 @@ async function readModules(kernel: string, signal: AbortSignal): Promise<Readonl
 }
 
 function* guestEntries(
-  packages: GuestPackages,
-  project: string,
+  parts: GuestParts,
   modules: ReadonlyMap<string, Uint8Array>,
   init: string,
 ): Generator<CpioEntry> {
   const file = (path: string, content: Uint8Array): CpioEntry => ({ kind: 'file', path, executable: true, content });
   for (const path of ['usr', ...FOLDERS]) yield { kind: 'folder', path };
   for (const name of LINKS) yield { kind: 'link', path: name, target: `usr/${name}` };
-  yield* tree(packages.root, '');
-  yield* iorrEntries(project);
+  yield* tree(parts.root, '');
+  yield* iorrEntries(parts);
   const folder = GUEST_MODULES.slice(1);
   yield { kind: 'folder', path: folder };
   for (const [name, content] of modules) yield file(`${folder}/${name}.ko`, content);
+  const programs = GUEST_PROGRAMS.slice(1);
+  yield { kind: 'folder', path: programs };
+  for (const [name, path] of parts.programs) yield file(`${programs}/${name}`, readFileSync(path));
+  if (parts.run !== '') yield file(`${programs}/run`, Buffer.from(parts.run));
   yield file('init', Buffer.from(init));
 }
 
 /** The kernel's file in an unpacked package. Throws `IorrError` RECORDING_FAILED. */
-export function kernelFile(packages: GuestPackages): string {
-  const boot = join(packages.kernel, 'boot');
+export function kernelFile(kernel: string): string {
+  const boot = join(kernel, 'boot');
   const name = existsSync(boot) ? readdirSync(boot).find((one) => one.startsWith('vmlinu')) : undefined;
   if (name !== undefined) return join(boot, name);
-  throw new IorrError('RECORDING_FAILED', `${packages.kernelName} holds no kernel`, {
-    hint: `delete ${packages.kernel}`,
-  });
+  throw new IorrError('RECORDING_FAILED', `no kernel in ${boot}`, { hint: `delete ${kernel}` });
 }
 
-/** Writes an initramfs that holds everything the guest needs: userland, modules, the built iorr and the script that runs. */
-export async function writeInitramfs(
-  path: string,
-  packages: GuestPackages,
-  project: string,
-  task: Omit<GuestTask, 'modules'>,
-  signal: AbortSignal,
-): Promise<void> {
-  const modules = await readModules(packages.kernel, signal);
-  const init = guestInit({ ...task, modules: [...modules.keys()] });
+/** Writes an initramfs that holds everything the guest needs: userland, modules, programs, the built iorr, its first process. */
+export async function writeInitramfs(path: string, parts: GuestParts, signal: AbortSignal): Promise<void> {
+  const modules =
+    parts.kernel === undefined ? new Map<string, Uint8Array>() : await readModules(parts.kernel, parts.modules, signal);
+  const init = parts.init([...modules.keys()]);
   const descriptor = openSync(path, 'w');
   try {
-    for (const piece of cpioArchive(guestEntries(packages, project, modules, init))) {
+    for (const piece of cpioArchive(guestEntries(parts, modules, init))) {
       for (let at = 0; at < piece.length; ) at += writeSync(descriptor, piece, at);
     }
   } finally {

@@ -1,46 +1,10 @@
-import { MARK_PREFIX } from './guest-marks.ts';
-import { BLOCK_SERIAL, NVME_SERIAL, RESULT_SERIAL } from './qemu-command.ts';
-
-export interface GuestTask {
-  /** Seconds of I/O, all phases together. */
-  readonly seconds: number;
-  /** The guest gives up and switches itself off after this many seconds, whatever hangs. */
-  readonly limitSeconds: number;
-  /** Modules in the order in which they are loaded. */
-  readonly modules: readonly string[];
-}
-
-/** Where the parts of the guest are. */
-export const GUEST_IORR = '/iorr';
-export const GUEST_MODULES = '/modules';
+import { GUEST_IORR, NEED_RESULT_DISK, guestScript, loading, needing, saving } from './guest-script.ts';
+import type { GuestTask } from './guest-script.ts';
+import { BLOCK_SERIAL, NVME_SERIAL } from './qemu-command.ts';
 
 const PHASES = ['block-4k', 'block-256k', 'nvme-4k', 'nvme-128k', 'files', 'net-to-e1000e', 'net-to-virtio'] as const;
 
-const FUNCTIONS = `
-mark() { echo "${MARK_PREFIX} $*"; }
-note() { for file in /sys/kernel/tracing/instances/*/trace_marker; do echo "lab: $1" > "$file"; done; }
-die() { mark failed "$*"; poweroff -f; }
-now() { cut -d. -f1 /proc/uptime; }
-going_on() { [ "$(now)" -lt "$END" ]; }
-phase() { mark phase "$1"; note "$1"; END=$(($(now) + $2)); }
-disk() {
-  for block in /sys/block/*; do
-    if grep -qs "^$1" "$block/serial" "$block/device/serial"; then echo "/dev/\${block##*/}"; return; fi
-  done
-}
-network() {
-  for link in /sys/class/net/*; do
-    case "$(readlink "$link/device/driver")" in */$1) echo "\${link##*/}"; return ;; esac
-  done
-}
-need() { # NAME COMMAND...: waits until the command prints something
-  name=$1; shift
-  for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
-    found=$("$@"); [ -z "$found" ] || return 0
-    sleep 1
-  done
-  die "no $name in the guest"
-}
+const LOADS = `
 # DISK BLOCKS BYTES COUNT: COUNT blocks of so many bytes, anywhere among the first BLOCKS, again and again
 reader() { while going_on; do dd if="$1" of=/dev/null bs="$3" count="$4" skip=$((RANDOM % $2)) iflag=direct; done; }
 writer() { while going_on; do dd if=/dev/zero of="$1" bs="$3" count="$4" seek=$((RANDOM % $2)) oflag=direct conv=notrunc; done; }
@@ -52,13 +16,13 @@ load() {
 }
 `;
 
-const DISKS = `
-need "disk ${BLOCK_SERIAL}" disk ${BLOCK_SERIAL}; BLOCK=$found
-need "disk ${NVME_SERIAL}" disk ${NVME_SERIAL}; NVME=$found
-need "disk ${RESULT_SERIAL}" disk ${RESULT_SERIAL}; RESULT=$found
-need "virtio network" network virtio_net; LEFT=$found
-need "e1000e network" network e1000e; RIGHT=$found
-`;
+const DISKS = [
+  needing(`disk ${BLOCK_SERIAL}`, `disk ${BLOCK_SERIAL}`, 'BLOCK'),
+  needing(`disk ${NVME_SERIAL}`, `disk ${NVME_SERIAL}`, 'NVME'),
+  NEED_RESULT_DISK,
+  needing('virtio network', 'network virtio_net', 'LEFT'),
+  needing('e1000e network', 'network e1000e', 'RIGHT'),
+].join('\n');
 
 /** The second network lives in a name space of its own, so that packets take the wire and not the loopback. */
 const NETWORK = `
@@ -117,41 +81,23 @@ kill -TERM $RECORDER; wait $RECORDER; status=$?
 cat /tmp/record.txt
 case $status in 0|143) ;; *) die "iorr record ended with $status" ;; esac
 ls -d /sys/kernel/tracing/instances/* 2> /dev/null && die "a trace instance stayed behind"
-dmesg > /tmp/dmesg.txt
-cp /proc/cmdline /tmp/cmdline.txt
-for group in /sys/kernel/iommu_groups/*; do
-  echo "\${group##*/} $(cat "$group/type") $(ls "$group/devices" | tr '\\n' ' ')"
-done > /tmp/iommu_groups.txt
-cd /tmp && tar -cf - guest.iorr record.txt dmesg.txt cmdline.txt iommu_groups.txt > /tmp/result.tar || die "tar failed"
-dd if=/tmp/result.tar of="$RESULT" bs=64k conv=fsync || die "the results did not fit on their disk"
-mark saved $(wc -c < /tmp/result.tar)
-poweroff -f
 `;
 
 /**
  * The guest's first process: loads drivers and does I/O while `iorr record` runs, writes what came of it to the result disk,
  * and switches off. The recorder starts before the drivers, so that the trace has their first maps.
  */
-export function guestInit(task: GuestTask): string {
-  const { seconds, limitSeconds, modules } = task;
-  const load = modules.map((name) => `insmod ${GUEST_MODULES}/${name}.ko || die "module ${name} did not load"`);
-  return [
-    '#!/usr/bin/busybox sh',
-    'export PATH=/usr/bin:/usr/sbin',
-    '/usr/bin/busybox --install -s',
-    'mount -t devtmpfs dev /dev; mount -t proc proc /proc; mount -t sysfs sys /sys; mount -t tmpfs tmp /tmp',
-    'mount -t tracefs tracefs /sys/kernel/tracing',
-    'exec < /dev/null > /dev/console 2>&1',
-    FUNCTIONS,
-    `(sleep ${limitSeconds}; die "not done in ${limitSeconds} s") &`,
-    'mark boot "$(uname -r)"',
+export function guestInit({ seconds, limitSeconds, modules }: GuestTask): string {
+  return guestScript(limitSeconds, [
+    LOADS,
     RECORD,
-    ...load,
+    loading(modules),
     DISKS,
     'exec 2> /tmp/noise.txt',
     NETWORK,
     phases(seconds),
     'exec 2>&1',
     FINISH,
-  ].join('\n');
+    saving(['guest.iorr', 'record.txt']),
+  ]);
 }

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { LAB_MACHINES } from './lab-machines.ts';
+import { LAB_WORKS } from './lab-works.ts';
 import { LAB_HELP, readLabOptions } from './lab-options.ts';
 
 describe('options of the laboratory', () => {
@@ -12,9 +13,20 @@ describe('options of the laboratory', () => {
       cpus: 2,
       limitSeconds: 660,
       suite: 'trixie',
-      out: undefined,
+      work: { name: 'io' },
+      out: 'tmp/lab/vtd-strict',
       keep: false,
     });
+  });
+
+  test('a kernel of its own records IOMMUFD calls', () => {
+    expect(readLabOptions(['--build-kernel'])).toMatchObject({
+      work: { name: 'iommufd', ownKernel: true },
+      kernelSuite: 'trixie-backports',
+      out: 'tmp/lab/iommufd',
+    });
+    expect(readLabOptions(['--build-kernel', '--kernel-suite', 'sid'])).toMatchObject({ kernelSuite: 'sid' });
+    for (const work of LAB_WORKS) expect(readLabOptions(['--work', work.name])).toMatchObject({ work });
   });
 
   test('each can be chosen', () => {
@@ -35,6 +47,10 @@ describe('options of the laboratory', () => {
     [['--iommu', 'riscv'], /--iommu expects one of vtd\|smmuv3\|amd, got "riscv"/],
     [['--strict', '--lazy'], /exclude each other/],
     [['--iommu', 'smmuv3', '--ats'], /devices of smmuv3 have none/],
+    [['--work', 'games'], /--work expects one of io\|vfio\|iommufd, got "games"/],
+    [['--work', 'vfio', '--iommu', 'amd'], /--work vfio runs on vtd alone/],
+    [['--work', 'vfio', '--build-kernel'], /vfio runs on Debian's own kernel/],
+    [['--build-kernel', '--kernel-suite', 'a b'], /--kernel-suite expects a name/],
     [['--seconds', '0'], /--seconds expects a number from 1 to 3600, got "0"/],
     [['--cpus', '9'], /from 1 to 8/],
     [['--suite', '../etc'], /--suite expects a name/],
@@ -44,8 +60,11 @@ describe('options of the laboratory', () => {
     expect(() => readLabOptions(args)).toThrow(message);
   });
 
-  test('the help names every machine', () => {
+  test('the help names every machine and every work', () => {
     expect(readLabOptions(['--help'])).toBe('help');
-    for (const { name, description } of LAB_MACHINES) expect(LAB_HELP).toMatch(new RegExp(`${name} +${description}`));
+    const members = [...LAB_MACHINES, ...LAB_WORKS];
+    for (const { name, description } of members) {
+      expect(LAB_HELP.split('\n')).toContain(`                       ${name.padEnd(8)} ${description}`);
+    }
   });
 });

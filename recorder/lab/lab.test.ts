@@ -1,7 +1,8 @@
-import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openTrace } from '../../traces/file.ts';
 import { labObstacle, runLab } from './lab.ts';
 import type { LabCheck } from './lab.ts';
@@ -18,11 +19,30 @@ function options(...args: readonly string[]) {
   return read;
 }
 
+/**
+ * A build of its own: another one may be under way in dist/, and guests run for minutes. It lies where it finds the project's
+ * packages.
+ */
+const build = join(project, 'node_modules', '.cache', 'iorr-lab', `build-${process.pid}`);
+const places = { project, dist: join(build, 'dist') };
+
 const obstacle = labObstacle(options());
 const ready = full && obstacle === undefined;
 if (full && obstacle !== undefined) console.log(`laboratory left out: ${obstacle.message}; ${obstacle.hint}`);
 
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
+afterAll(() => {
+  for (const path of [folder, build]) rmSync(path, { recursive: true, force: true });
+});
+
+beforeAll(() => {
+  if (!ready) return;
+  mkdirSync(build, { recursive: true });
+  copyFileSync(join(project, 'package.json'), join(build, 'package.json'));
+  const compiler = join(project, 'node_modules', '.bin', 'tsc');
+  const compile = ['-p', join(project, 'tsconfig.build.json'), '--outDir', places.dist];
+  const { status, stdout } = spawnSync(compiler, compile, { encoding: 'utf8' });
+  if (status !== 0) throw new Error(`no build: ${stdout}`);
+});
 
 test('what is missing is named with the line that installs it', () => {
   const path = process.env['PATH'];
@@ -44,7 +64,7 @@ interface Recorded {
 }
 
 async function record(...args: readonly string[]): Promise<Recorded> {
-  const { out, checks } = await runLab(options(...args), project, new AbortController().signal, () => undefined);
+  const { out, checks } = await runLab(options(...args), places, new AbortController().signal, () => undefined);
   expect(checks.map(({ name }) => name)).toEqual(['iorr import', 'iorr verify --only inv', 'iorr verify --only dma']);
   const trace = openTrace(join(out, 'run.iorr'));
   try {

@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { IorrError } from '../../traces/errors.ts';
@@ -23,9 +23,11 @@ async function main(signal: AbortSignal): Promise<number> {
     process.stdout.write(LAB_HELP);
     return 0;
   }
-  const result = await runLab(options, projectFolder(), signal, (text) => process.stderr.write(`lab: ${text}\n`));
+  const project = projectFolder();
+  const places = { project, dist: join(project, 'dist') };
+  const result = await runLab(options, places, signal, (text) => process.stderr.write(`lab: ${text}\n`));
   for (const { name, status, text } of result.checks) process.stdout.write(`== ${name}: exit ${status}\n${text}`);
-  process.stdout.write(`== ${result.out}: guest.iorr, qemu_trace.log, run.iorr\n`);
+  process.stdout.write(`== ${result.out}: ${readdirSync(result.out).join(', ')}\n`);
   return result.checks.every(({ status }) => status === 0) ? 0 : EXIT_DIVERGED;
 }
 

@@ -5,7 +5,7 @@ import type { GuestSetup } from './qemu-command.ts';
 
 function setup(name: string, more: Partial<GuestSetup> = {}): GuestSetup {
   const files = { kernel: 'k', initramfs: 'i', blockImage: 'b', nvmeImage: 'n', resultImage: 'r', emulatorLog: 'log' };
-  return { machine: findLabMachine(name)!, mode: 'strict', ats: false, cpus: 2, ...files, ...more };
+  return { machine: findLabMachine(name)!, mode: 'strict', ats: false, cpus: 2, memoryMb: 2048, ...files, ...more };
 }
 
 const devicesOf = (args: readonly string[]): readonly string[] => args.filter((_, i) => args[i - 1] === '-device');
@@ -38,6 +38,11 @@ describe("the emulator's command line", () => {
     expect(args).toContain('-nodefaults');
     expect(args.filter((arg) => /\b(user|tap|bridge|socket)\b,/.test(arg))).toEqual([]);
     expect(args.filter((arg) => arg.startsWith('hubport'))).toHaveLength(2);
+  });
+
+  test('without a log the emulator traces nothing', () => {
+    const args = qemuArguments(setup('vtd', { emulatorLog: undefined }));
+    expect(args.filter((arg) => ['-trace', '-D'].includes(arg))).toEqual([]);
   });
 
   test('a comma in a path is no option', () => {

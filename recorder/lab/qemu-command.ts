@@ -4,13 +4,15 @@ import type { LabMachine, MachineChoice } from './lab-machine.ts';
 export interface GuestSetup extends MachineChoice {
   readonly machine: LabMachine;
   readonly cpus: number;
+  readonly memoryMb: number;
   readonly kernel: string;
   readonly initramfs: string;
   /** Disk images, and the file for QEMU's own trace events. */
   readonly blockImage: string;
   readonly nvmeImage: string;
   readonly resultImage: string;
-  readonly emulatorLog: string;
+  /** Undefined: none are written. */
+  readonly emulatorLog: string | undefined;
 }
 
 /** Serial numbers by which the guest tells its disks apart. */
@@ -18,7 +20,6 @@ export const BLOCK_SERIAL = 'lab-block';
 export const NVME_SERIAL = 'lab-nvme';
 export const RESULT_SERIAL = 'lab-result';
 
-const MEMORY_MB = 2048;
 /** Commas separate QEMU's options; doubled they are part of a value. */
 const quoted = (path: string): string => path.replaceAll(',', ',,');
 
@@ -49,10 +50,10 @@ export function qemuArguments(setup: GuestSetup): readonly string[] {
   const parts: readonly (readonly string[])[] = [
     ['-nodefaults', '-no-user-config', '-display', 'none', '-no-reboot'],
     machine.machineArguments(setup),
-    ['-accel', 'tcg', '-m', String(MEMORY_MB), '-smp', String(setup.cpus)],
+    ['-accel', 'tcg', '-m', String(setup.memoryMb), '-smp', String(setup.cpus)],
     ['-chardev', 'stdio,id=console,signal=off', '-serial', 'chardev:console'],
-    ['-msg', 'timestamp=on', '-D', setup.emulatorLog],
-    machine.emulatorEvents.flatMap((pattern) => ['-trace', pattern]),
+    setup.emulatorLog === undefined ? [] : ['-msg', 'timestamp=on', '-D', setup.emulatorLog],
+    setup.emulatorLog === undefined ? [] : machine.emulatorEvents.flatMap((pattern) => ['-trace', pattern]),
     drive('block', setup.blockImage),
     drive('nvme', setup.nvmeImage),
     drive('result', setup.resultImage),

@@ -1,0 +1,32 @@
+import type { BuiltKernel } from './kernel/build-kernel.ts';
+
+/** A program of `programs/` for the guest, or one that is there already. */
+export interface GuestProgram {
+  readonly name: string;
+  /** Its C source's name, compiled against the built kernel's headers if there is one; or the path of a program. */
+  readonly from: { readonly source: string } | { readonly path: string };
+}
+
+/** What is done and recorded in a guest. One file per member in `works/`; `lab-works.ts` has them all. */
+export interface LabWork {
+  /** What `--work` takes. */
+  readonly name: string;
+  readonly description: string;
+  /** Debian packages that the guest needs beside Node and busybox. */
+  readonly packages: readonly string[];
+  /** Drivers that are loaded, with all that they need, where the kernel has them as modules. */
+  readonly modules: readonly string[];
+  /** A kernel built for it, in place of Debian's own. */
+  readonly ownKernel: boolean;
+  /** The emulator's log is of use: it is joined with the recording. */
+  readonly emulatorLog: boolean;
+  readonly memoryMb: number;
+  /** Programs in the guest's `/programs`. */
+  programs(kernel: BuiltKernel | undefined): readonly GuestProgram[];
+  /** The script `/programs/run`; '' for none. */
+  run(kernel: BuiltKernel | undefined): string;
+  /** The guest's first process, with its modules in order. */
+  init(seconds: number, limitSeconds: number, modules: readonly string[]): string;
+  /** Commands of iorr that check the result, in the folder of the results. The first that fails is the last. */
+  readonly checks: readonly (readonly string[])[];
+}

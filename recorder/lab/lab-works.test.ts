@@ -1,0 +1,28 @@
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import type { BuiltKernel } from './kernel/build-kernel.ts';
+import { LAB_WORKS } from './lab-works.ts';
+
+const KERNEL: BuiltKernel = { name: 'linux', image: 'bzImage', include: 'include', selftest: 'selftest' };
+
+test('names differ', () => {
+  expect(new Set(LAB_WORKS.map(({ name }) => name)).size).toBe(LAB_WORKS.length);
+});
+
+test.each(LAB_WORKS.map((work) => [work.name, work] as const))('%s: what its script runs is there', (_, work) => {
+  const programs = work.programs(KERNEL);
+  for (const { from } of programs) {
+    if ('source' in from) expect(existsSync(join(import.meta.dirname, 'programs', from.source))).toBe(true);
+  }
+  const script = work.run(KERNEL);
+  expect(spawnSync('sh', ['-n'], { input: script, encoding: 'utf8' }).stderr).toBe('');
+  const run = [...script.matchAll(/\/programs\/([\w-]+)/g)].map(([, name]) => name);
+  expect(new Set(run)).toEqual(new Set(programs.map(({ name }) => name)));
+});
+
+test.each(LAB_WORKS.map((work) => [work.name, work] as const))('%s: the result is verified', (_, work) => {
+  expect(work.checks.some(([command]) => command === 'verify')).toBe(true);
+  expect(work.init(10, 300, ['virtio_blk'])).toContain('insmod /modules/virtio_blk.ko');
+});
