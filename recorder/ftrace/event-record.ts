@@ -80,15 +80,6 @@ export class FieldReader {
     return field === undefined ? { lo: ZERO, hi: ZERO } : this.#long(field.offset, field.size, field.signed, name);
   }
 
-  /** The elements of a fixed array of numbers; at least `count` of them. */
-  longs(name: string, count: number): LongReader[] {
-    const field = this.#find(name, 'array');
-    if (field === undefined) return [];
-    const { elementSize, offset, size, signed } = field;
-    if (elementSize * count > size) this.#lacks(name);
-    return Array.from({ length: count }, (_, i) => this.#long(offset + i * elementSize, elementSize, signed, name));
-  }
-
   /** A string without its NUL; a located one, or one in the fixed part. */
   text(name: string): ExtentReader {
     const extent = this.#extent(name);
@@ -107,6 +98,14 @@ export class FieldReader {
     const field = this.#fields.get(name);
     if (field !== undefined && field.elementSize !== elementSize) this.#lacks(name);
     return this.#extent(name);
+  }
+
+  /** Offset of a fixed array of 64-bit numbers, of which there are at least `count`. */
+  longsOffset(name: string, count: number): number {
+    const field = this.#find(name, 'array');
+    if (field === undefined) return 0;
+    if (field.elementSize !== 8 || field.size < 8 * count) this.#lacks(name);
+    return field.offset;
   }
 
   #find(name: string, shape: 'value' | 'array'): EventField | undefined {

@@ -116,7 +116,8 @@ class BlockColumns implements ColumnAccess {
       columns[slot.property] =
         slot.type === 'lengths' ? this.#bytes(stream, slot, count) : this.column(stream, slot.number);
     }
-    return { count, columns } as unknown as StreamRows<StreamName>;
+    // A copy is no hash table, as an object of many computed names is (`SegmentBuilder`).
+    return { count, columns: { ...columns } } as unknown as StreamRows<StreamName>;
   }
 
   column(stream: number, property: number): Int32Array {
