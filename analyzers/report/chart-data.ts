@@ -1,6 +1,7 @@
 import type { TimeSeries } from '../../replay/results.ts';
 import type { CompareReport } from './envelope.ts';
 import { comparedRows, valueOf } from './comparison.ts';
+import type { ComparedRow } from './comparison.ts';
 import { printable } from './escape.ts';
 import { metricsOf } from './metrics.ts';
 import { lineStyle } from './line-styles.ts';
@@ -29,6 +30,8 @@ export interface TimeChartData {
   /** 0 to 100; `null` where there was no lookup. The whole is null where it is unknown for every row. */
   readonly hitRate: readonly Points[] | null;
   readonly exposed: readonly Points[] | null;
+  /** 0 to 100, of the busiest queue; null where no row has modelled time. */
+  readonly utilisation: readonly Points[] | null;
 }
 
 export interface ExposureChartData {
@@ -76,7 +79,7 @@ function commonGrid(all: readonly TimeSeries[]): Grid | null {
 /** Bin by bin the fold of what falls into it; `null` where nothing does. */
 function onGrid(
   grid: Grid,
-  series: TimeSeries,
+  series: Pick<TimeSeries, 'startNs' | 'binNs'>,
   values: readonly number[],
   fold: (a: number, b: number) => number,
 ): (number | null)[] {
@@ -139,7 +142,23 @@ function timeData(report: CompareReport): TimeChartData | null {
     }),
     hitRate: known.cache ? hitRate : null,
     exposed: known.exposure ? exposed : null,
+    utilisation: utilisationData(rows, grid),
   };
+}
+
+/** Of each bin the share in which the busiest queue of the row worked. */
+function utilisationData(rows: readonly ComparedRow[], grid: Grid): readonly Points[] | null {
+  const lines = rows.map((row) => {
+    const queues = row.recorded ? [] : row.design.time.queues;
+    const [busiest] = [...queues].sort((a, b) => b.utilisation - a.utilisation || a.unit - b.unit || a.index - b.index);
+    if (busiest === undefined) return new Array<null>(grid.bins).fill(null);
+    const { series } = busiest;
+    const worked = series.utilisation.map((share) => share * series.binNs);
+    return onGrid(grid, series, worked, add).map((ns) =>
+      short(ns === null ? null : Math.min(100, (ns / grid.binNs) * 100)),
+    );
+  });
+  return lines.some((line) => line.some((value) => value !== null)) ? lines : null;
 }
 
 function exposureData(report: CompareReport): ExposureChartData | null {

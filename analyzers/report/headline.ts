@@ -3,6 +3,7 @@ import { baseRow, comparedRows, isDesign } from './comparison.ts';
 import type { DesignRow } from './comparison.ts';
 import { printable } from './escape.ts';
 import { formatCount, formatDecimal, formatNs, formatNumberOf } from './format-units.ts';
+import { paretoFront } from './pareto.ts';
 
 /** What the comparison says, in words: one sentence for the eye, then those that say at what price. */
 export interface Headline {
@@ -11,6 +12,8 @@ export interface Headline {
   readonly details: readonly { readonly label: string; readonly text: string }[];
 }
 
+/** Names of the front that a sentence bears. */
+const MOST_BETWEEN = 6;
 const THIN = '\u202f';
 
 function pageSeconds(row: DesignRow): number | null {
@@ -86,6 +89,15 @@ function twoDesigns(base: DesignRow, other: DesignRow): Headline {
   return { title, details: [detailOf(cheap), detailOf(dear)] };
 }
 
+/** The rows between the two ends that no other beats in both cost and exposure. */
+function betweenOf(designs: readonly DesignRow[], cheapest: DesignRow, safest: DesignRow): Headline['details'] {
+  const between = paretoFront(designs).filter((row) => row !== cheapest && row !== safest);
+  if (between.length === 0) return [];
+  const names = between.slice(0, MOST_BETWEEN).map((row) => row.label);
+  const more = between.length > MOST_BETWEEN ? ` and ${between.length - MOST_BETWEEN} more` : '';
+  return [{ label: 'Between them', text: `no other is both cheaper and safer than ${names.join(', ')}${more}.` }];
+}
+
 function manyDesigns(designs: readonly DesignRow[], first: DesignRow): Headline {
   const cheapest = smallest(designs, (row) => row.design.cpuNs) ?? first;
   const safest = smallest(designs, pageSeconds);
@@ -103,7 +115,7 @@ function manyDesigns(designs: readonly DesignRow[], first: DesignRow): Headline 
   }
   return {
     title: `Of ${designs.length} designs ${cheapest.label} takes the least CPU time, ${safest.label} leaves the least exposure`,
-    details: [detailOf(cheapest), detailOf(safest)],
+    details: [detailOf(cheapest), detailOf(safest), ...betweenOf(designs, cheapest, safest)],
   };
 }
 

@@ -2,6 +2,7 @@ import type { ChartData } from './chart-data.ts';
 import type { ComparedRow } from './comparison.ts';
 import type { CompareReport } from './envelope.ts';
 import { formatNs } from './format-units.ts';
+import { coresSection, deviceTable } from './html-time.ts';
 import { phasesTable } from './html-basis.ts';
 import { metricTable } from './html-table.ts';
 import { html } from './markup.ts';
@@ -10,7 +11,7 @@ import { metricsOf } from './metrics.ts';
 
 interface Panel {
   /** Which chart the script draws here. */
-  readonly plot: 'commands' | 'syncs' | 'hitRate' | 'exposed' | 'distribution';
+  readonly plot: 'commands' | 'syncs' | 'hitRate' | 'exposed' | 'utilisation' | 'distribution';
   readonly title: string;
   readonly sub: string;
   readonly caption: string;
@@ -59,6 +60,16 @@ ${panel(rows, {
   metrics: ['syncs', 'doorbells', 'exits', 'stallNs'],
   missing: noSeries,
 })}${phaseNote(report)}</section>
+<section class="part" id="time"><h2>Modelled time</h2><p class="about">The queue as those see it who wait for it. Times rest on the cost profile and on the path; see the basis below.</p>
+${panel(rows, {
+  plot: 'utilisation',
+  title: 'Queue utilisation',
+  sub: `Share of the time in which the busiest queue worked${bin}`,
+  caption: 'Percentiles of waiting, and full queues',
+  metrics: ['time.submitToWait.p50', 'time.submitToWait.p99', 'time.lockWait.p99', 'time.fullStalls'],
+  missing: (time?.utilisation ?? null) === null ? NO_SERIES : null,
+})}${deviceTable(rows)}</section>
+${coresSection(rows)}
 <section class="part" id="iotlb"><h2>IOTLB</h2><p class="about">How often a device finds its translation cached. An invalidation costs twice: once to send, once more when the device misses.${whose}</p>
 ${panel(rows, {
   plot: 'hitRate',

@@ -4,6 +4,7 @@ import { formatDecimal, formatNs } from './format-units.ts';
 import { lineStyle } from './line-styles.ts';
 import { html } from './markup.ts';
 import type { Markup } from './markup.ts';
+import { paretoFront } from './pareto.ts';
 
 /** The trade as a picture: CPU time to the right, exposure upwards, both logarithmic; a point for each row. */
 
@@ -139,6 +140,14 @@ export function exposurePlane(rows: readonly ComparedRow[]): Markup | null {
     up(exposure.at(row.design.exposure?.pageSeconds ?? 0)),
   ]);
   const floor = HEIGHT - BOTTOM;
+  const front = paretoFront(known);
+  const onFront = new Set(front.map((row) => row.number));
+  // down first, then across: between two of its points the front is as dear as the one and as exposed as the other
+  const steps = front.map((row, i) => {
+    const x = across(cost.at(row.design.cpuNs));
+    const y = up(exposure.at(row.design.exposure?.pageSeconds ?? 0));
+    return i === 0 ? `M${x} ${y}` : `H${x}V${y}`;
+  });
   const told = known.map(
     (row) =>
       `${row.label}: ${formatNs(row.design.cpuNs)}, ${formatDecimal(row.design.exposure?.pageSeconds ?? null)} page-seconds`,
@@ -149,6 +158,7 @@ ${exposure.ticks.map((value) => html`<line class="tick" x1="${LEFT}" x2="${WIDTH
 <line class="axis" x1="${LEFT}" x2="${WIDTH - RIGHT}" y1="${floor}" y2="${floor}"/><line class="axis" x1="${LEFT}" x2="${LEFT}" y1="${TOP}" y2="${floor}"/>
 <text x="${WIDTH - RIGHT}" y="${HEIGHT - 6}" text-anchor="end">CPU time for invalidation</text><text x="4" y="12">page-seconds</text>
 <text class="toward" x="${LEFT}" y="${HEIGHT - 6}">← cheaper, ↓ safer</text>
+${steps.length > 1 ? html`<path class="front" d="${steps.join('')}"/>` : null}
 ${labelled(points).map((label) => {
   const { className } = lineStyle(label.row.number, label.row.recorded);
   const far = Math.abs(label.labelY - 4 - label.y) > LINE * 1.2;
@@ -156,6 +166,8 @@ ${labelled(points).map((label) => {
     far
       ? html`<line class="leader" x1="${label.x}" y1="${label.y}" x2="${label.labelX}" y2="${label.labelY - 4}"/>`
       : null
+  }${
+    onFront.has(label.row.number) ? html`<circle class="on-front" cx="${label.x}" cy="${label.y}" r="9"/>` : null
   }<circle class="design" cx="${label.x}" cy="${label.y}" r="5.5"/><text class="name" x="${label.labelX}" y="${label.labelY}" text-anchor="${label.anchor}">${label.text}</text></g>`;
 })}</svg>`;
 }

@@ -54,7 +54,7 @@ function lead(report: CompareReport, rows: readonly ComparedRow[]): Markup {
   const picture =
     plane === null
       ? null
-      : html`<figure class="panel plane-panel"><figcaption><div><h2>Cost against exposure</h2><p class="sub">CPU time against page-seconds of exposure, both on log scales</p></div></figcaption>${plane}</figure>`;
+      : html`<figure class="panel plane-panel"><figcaption><div><h2>Cost against exposure</h2><p class="sub">CPU time against page-seconds of exposure, both on log scales; ringed: no other is both cheaper and safer</p></div></figcaption>${plane}</figure>`;
   return html`<div class="lead${plane === null ? '' : ' with-plane'}"><div><h1>${unbroken(said.title, labels)}</h1><ul>${said.details.map(({ label, text }) => html`<li><b>${label}</b> ${text}</li>`)}</ul><p class="facts">${facts.map(([name, value]) => html`<span>${name} <b>${value}</b></span>`)}</p></div>${picture}</div>`;
 }
 
@@ -109,7 +109,7 @@ function page(report: CompareReport): Markup {
 </head>
 <body>
 <a class="skip" href="#summary">To the figures</a>
-<header class="top"><div class="bar"><span class="brand">iorr<small>compare</small></span><nav aria-label="Sections"><a href="#summary">Summary</a><a href="#work">Work</a><a href="#iotlb">IOTLB</a><a href="#exposure">Exposure</a><a href="#basis">Basis</a></nav><button type="button" id="theme" hidden>Theme</button></div></header>
+<header class="top"><div class="bar"><span class="brand">iorr<small>compare</small></span><nav aria-label="Sections"><a href="#summary">Summary</a><a href="#work">Work</a><a href="#time">Time</a><a href="#iotlb">IOTLB</a><a href="#exposure">Exposure</a><a href="#basis">Basis</a></nav><button type="button" id="theme" hidden>Theme</button></div></header>
 <main>
 ${lead(report, rows)}
 ${care(report)}

@@ -1,13 +1,15 @@
 import type { DesignResult, RecordedResult } from '../../replay/results.ts';
 import { formatCount, formatDecimal, formatNs, formatShare } from './format-units.ts';
 
-export type MetricGroup = 'work' | 'cache' | 'exposure';
-type MetricUnit = 'count' | 'ns' | 'pageSeconds' | 'share';
+export type MetricGroup = 'work' | 'time' | 'cache' | 'exposure';
+type MetricUnit = 'count' | 'ns' | 'pageSeconds' | 'ratio' | 'share';
 
 /** One figure of a design: the single list behind the tables of every output. */
 export interface Metric {
   /** Path in the `--json` document, and the column of the CSV. */
   readonly key: string;
+  /** No path: computed from others of the document, or 0 where what it counts in is null there. */
+  readonly computed?: true;
   readonly title: string;
   readonly group: MetricGroup;
   readonly unit: MetricUnit;
@@ -41,6 +43,16 @@ export const METRICS: readonly Metric[] = [
     better: 'lower',
     means: 'Invalidation commands put into the queue, without waits.',
     value: (d) => d.commands,
+  },
+  {
+    key: 'commandsPerUnmap',
+    computed: true,
+    title: 'Commands per unmap',
+    group: 'work',
+    unit: 'ratio',
+    better: 'lower',
+    means: 'Invalidation commands for each unmap call.',
+    value: (d) => (d.unmaps === 0 ? null : d.commands / d.unmaps),
   },
   {
     key: 'syncs',
@@ -104,6 +116,84 @@ export const METRICS: readonly Metric[] = [
     better: 'lower',
     means: 'Invalidations that dropped nothing.',
     value: (d) => d.wasted,
+  },
+  {
+    key: 'lists.unissued',
+    computed: true,
+    title: 'Never issued',
+    group: 'work',
+    unit: 'count',
+    better: 'lower',
+    means:
+      'Commands that a guest believes done and that never reached the hardware; 0 on paths without a host between.',
+    value: (d) => ('time' in d ? (d.lists?.unissued ?? 0) : null),
+  },
+  {
+    key: 'atc.commands',
+    computed: true,
+    title: 'Device-TLB commands',
+    group: 'work',
+    unit: 'count',
+    better: 'lower',
+    means: 'Commands to the caches of devices with ATS.',
+    value: (d) => ('time' in d ? (d.atc?.commands ?? 0) : null),
+  },
+  {
+    key: 'atc.timeouts',
+    computed: true,
+    title: 'Device timeouts',
+    group: 'work',
+    unit: 'count',
+    better: 'lower',
+    means: 'Device-TLB commands that a device left unanswered.',
+    value: (d) => ('time' in d ? (d.atc?.timeouts ?? 0) : null),
+  },
+  {
+    key: 'time.submitToWait.p50',
+    title: 'Submit to wait P50',
+    group: 'time',
+    unit: 'ns',
+    better: 'lower',
+    means: 'Half of the submissions kept their CPU at most this long, from wanting the queue until it went on.',
+    value: (d) => ('time' in d ? d.time.submitToWait.p50 : null),
+  },
+  {
+    key: 'time.submitToWait.p99',
+    title: 'Submit to wait P99',
+    group: 'time',
+    unit: 'ns',
+    better: 'lower',
+    means: '99 % of the submissions kept their CPU at most this long.',
+    value: (d) => ('time' in d ? d.time.submitToWait.p99 : null),
+  },
+  {
+    key: 'time.lockWait.p99',
+    title: 'Lock wait P99',
+    group: 'time',
+    unit: 'ns',
+    better: 'lower',
+    means: '99 % of the submissions waited at most this long for the lock of the queue, or for a place in it.',
+    value: (d) => ('time' in d ? d.time.lockWait.p99 : null),
+  },
+  {
+    key: 'time.utilisation',
+    computed: true,
+    title: 'Queue utilisation',
+    group: 'time',
+    unit: 'share',
+    better: 'lower',
+    means: 'Share of the time in which the busiest queue was at work.',
+    value: (d) => ('time' in d ? Math.max(0, ...d.time.queues.map((queue) => queue.utilisation)) : null),
+  },
+  {
+    key: 'time.fullStalls',
+    computed: true,
+    title: 'Full queue',
+    group: 'time',
+    unit: 'count',
+    better: 'lower',
+    means: 'Submissions that found no room in the queue.',
+    value: (d) => ('time' in d ? d.time.queues.reduce((sum, queue) => sum + queue.fullStalls, 0) : null),
   },
   {
     key: 'iotlb.lookups',
@@ -341,6 +431,8 @@ export const KEY_METRICS: readonly Metric[] = metricsOf(
 /** The value as people read it, with its unit; `unknown` for null. */
 export function formatMetric(metric: Metric, value: number | null): string {
   switch (metric.unit) {
+    case 'ratio':
+      return formatDecimal(value);
     case 'count':
       return formatCount(value);
     case 'ns':

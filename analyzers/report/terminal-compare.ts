@@ -15,6 +15,7 @@ import { MIN_COLUMNS, caveatLines, healthLines, standingLines, titleLine } from 
 
 const GROUPS: readonly { readonly group: MetricGroup; readonly title: string }[] = [
   { group: 'work', title: 'Work' },
+  { group: 'time', title: 'Modelled time' },
   { group: 'cache', title: 'IOTLB' },
   { group: 'exposure', title: 'Exposure' },
 ];

@@ -26,7 +26,12 @@ function timeUnit(seconds: number): readonly [unit: string, perSecond: number] {
   return ['ns', 1e9];
 }
 
-type TimeName = 'commands' | 'syncs' | 'hitRate' | 'exposed';
+const TIME_NAMES = ['commands', 'syncs', 'hitRate', 'exposed', 'utilisation'] as const;
+type TimeName = (typeof TIME_NAMES)[number];
+
+export function isTimeName(name: string | undefined): name is TimeName {
+  return TIME_NAMES.some((known) => known === name);
+}
 
 export function timeSpec(
   name: TimeName,
@@ -41,13 +46,14 @@ export function timeSpec(
   const half = time.binNs / 2e9;
   const range: readonly [number, number] = [first - half, last + half];
   const [unit, perSecond] = timeUnit(range[1] - range[0]);
-  const share = name === 'hitRate';
+  const share = name === 'hitRate' || name === 'utilisation';
   const rate = name === 'commands' || name === 'syncs';
   const titles: { readonly [N in TimeName]: string } = {
     commands: 'Commands per second over time',
     syncs: 'Syncs per second over time',
     hitRate: 'IOTLB hit rate over time',
     exposed: 'Exposed pages over time',
+    utilisation: 'Queue utilisation over time',
   };
   return {
     title: titles[name],
@@ -56,7 +62,8 @@ export function timeSpec(
     values,
     xLog: false,
     xRange: range,
-    ...(share ? { yRange: [0, 103] as const } : {}),
+    // a hit rate is read against all; a queue is often nearly idle
+    ...(name === 'hitRate' ? { yRange: [0, 103] as const } : {}),
     stepped: false,
     formatX: (value) => `${Number((value * perSecond).toPrecision(7))}${THIN}${unit}`,
     formatY: (value) => (share ? `${formatShort(value)}${THIN}%` : formatShort(value)),

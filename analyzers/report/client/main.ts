@@ -1,6 +1,6 @@
 import { ChartPanel } from './chart-panel.ts';
 import type { Shared } from './chart-panel.ts';
-import { exposureSpec, timeSpec } from './chart-specs.ts';
+import { exposureSpec, isTimeName, timeSpec } from './chart-specs.ts';
 import { elements, readData } from './data.ts';
 import { makeTablesSortable } from './sortable.ts';
 import { readColours, watchTheme } from './theme.ts';
@@ -39,7 +39,7 @@ for (const host of elements('.plot', HTMLElement)) {
   const spec =
     name === 'distribution'
       ? data.exposure && exposureSpec(data, data.exposure)
-      : name === 'commands' || name === 'syncs' || name === 'hitRate' || name === 'exposed'
+      : isTimeName(name)
         ? data.time && timeSpec(name, data, data.time, () => colours)
         : null;
   if (spec !== null) panels.push(new ChartPanel(host, tools, legend, spec, spec.yRange === undefined, shared));
