@@ -210,7 +210,10 @@ async function run(
 ): Promise<LiveRun> {
   const program = join(sink.folder.path, 'ioctls.bt');
   const btf = checkBtf(system).state === 'ok';
-  writeFileSync(program, bpftraceProgram({ pids, types: options.requestTypes ?? [], btf, probes: choice.program }));
+  writeFileSync(
+    program,
+    bpftraceProgram({ pids, cpus: system.cpus, types: options.requestTypes ?? [], btf, probes: choice.program }),
+  );
   const hold = join(sink.folder.path, 'hold');
   if (system.access(hold) === 'absent') makePipe(hold);
   return spawnBpftrace(system, program, hold, sink, options.bufferBytes, notesOf(choice));

@@ -117,10 +117,22 @@ describe("lines of iorr's bpftrace program", () => {
           .replace('7d0', at.toString(16))
           .replace('bb8', (at + 16).toString(16)),
       );
-    const lines = ['T 7d0 0', 'T 7d0 1', ...call(7, 9000), 'T 2400 0', ...call(8, 5000), ...call(9, 3016), 'T 2800 1'];
+    const lines = [
+      'S 7d0 2',
+      'T 7d0 0',
+      'T 7d0 1',
+      ...call(7, 9000),
+      'T 2400 0',
+      ...call(8, 5000),
+      ...call(9, 3016),
+      'T 2800 1',
+    ];
     const { events } = read(lines);
-    expect(events.map(({ task }) => task)).toEqual([9, 8, 7]);
-    expect(events.map(({ time }) => time)).toEqual([2032, 4016, 8016]);
+    // One CPU reports again and again before the other one's lines are read.
+    const starved = ['S 7d0 2', 'T 7d0 0', 'T 2400 0', 'T 2800 0', 'T 3000 0', ...lines.slice(2)];
+    expect(read(starved).events).toEqual(events);
+    expect(events.slice(1).map(({ task }) => task)).toEqual([9, 8, 7]);
+    expect(events.slice(1).map(({ time }) => time)).toEqual([2032, 4016, 8016]);
   });
 
   test('a struct that the kernel could not read either is unreadable; one that only we could not read was not looked at', () => {

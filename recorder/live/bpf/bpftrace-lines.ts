@@ -253,8 +253,9 @@ export class BpftraceLines {
     return true;
   }
 
-  #start([nsecs = '']: readonly string[]): boolean {
-    if (!HEX_TIME.test(nsecs)) return false;
+  #start([nsecs = '', cpus = '0']: readonly string[]): boolean {
+    if (!HEX_TIME.test(nsecs) || !/^\d{1,5}$/.test(cpus)) return false;
+    this.#order.cpus = Number(cpus);
     const now = this.#now();
     const ahead = now === undefined ? 0n : BigInt(`0x${nsecs}`) - now;
     if (ahead > 1_000_000_000n) this.#offset = ahead;

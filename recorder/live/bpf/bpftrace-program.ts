@@ -4,7 +4,7 @@ import type { PointerField } from './struct-memory.ts';
 /**
  * The program that bpftrace runs for us. It prints one line per step, in words that `bpftrace-lines.ts` reads:
  *
- *     S NSECS                                      it begins
+ *     S NSECS CPUS                                 it begins
  *     T NSECS CPU                                  five times a second: what CPU did before has been printed
  *     B|A TID ENTERED OFFSET WORDS                 struct before|after, a chunk of it
  *     M|N TID ENTERED FIELD ADDRESS LENGTH         a pointer of the struct, before|after
@@ -33,6 +33,8 @@ const CHUNK_WORDS = Array.from({ length: CHUNK_BYTES / 8 }, (_, i) => `*(uint64*
 export interface ProgramOptions {
   /** Undefined: everybody. */
   readonly pids: readonly number[] | undefined;
+  /** CPUs of the machine; 0: it is not known on which it will run. */
+  readonly cpus: number;
   /** Types of ioctls that are recorded as well; `undefined` in place of them: all. */
   readonly types: readonly number[] | 'all';
   /** The kernel tells the layout of its structs (BTF): files are known by name, however they came to be open. */
@@ -197,7 +199,7 @@ export function bpftraceProgram(options: ProgramOptions): string {
     : ['', '0', Array.from({ length: NAME_WORDS }, () => '0').join(', ')];
   const maps = ['cmd', 'arg', 'time', 'now', 'from', 'bytes', 'path', 'open', 'queue', 'qtime', 'qfd', 'qbuf'];
   const all = pids === undefined ? maps : [...maps, 'tree'];
-  return `BEGIN {${begin} printf("S %llx\\n", nsecs); }
+  return `BEGIN {${begin} printf("S %llx ${options.cpus}\\n", nsecs); }
 profile:hz:5 { printf("T %llx %d\\n", nsecs, cpu); }${followers(pids)}
 tracepoint:syscalls:sys_enter_openat /${ours}/ { @path[tid] = (uint64)args->filename; }
 tracepoint:syscalls:sys_exit_openat /@path[tid] && strncmp(str(uptr((uint8*)@path[tid])), "/dev/", 5) == 0/ {

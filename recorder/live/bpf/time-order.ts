@@ -17,8 +17,9 @@ const SILENT_NS = 3_000_000_000;
 export class TimeOrder {
   readonly #reported = new Map<number, number>();
   #newestReport = Number.NEGATIVE_INFINITY;
-  /** Some CPU has reported again: all others have had the time to report once. */
-  #begun = false;
+  #firstReport = Number.POSITIVE_INFINITY;
+  /** CPUs that report; 0: nobody knows how many. */
+  cpus = 0;
   #steps: Step[] = [];
   #from = 0;
   #last = Number.NEGATIVE_INFINITY;
@@ -42,14 +43,15 @@ export class TimeOrder {
   }
 
   report(cpu: number, time: number): void {
-    this.#begun ||= this.#reported.has(cpu);
+    if (time < this.#firstReport) this.#firstReport = time;
     if (time > (this.#reported.get(cpu) ?? Number.NEGATIVE_INFINITY)) this.#reported.set(cpu, time);
     if (time > this.#newestReport) this.#newestReport = time;
   }
 
   /** Takes what is complete, and returns up to which time all is. */
   release(): number {
-    if (!this.#begun) return Number.NEGATIVE_INFINITY;
+    const whole = this.cpus > 0 && this.#reported.size >= this.cpus;
+    if (!whole && this.#newestReport - this.#firstReport < SILENT_NS) return Number.NEGATIVE_INFINITY;
     let least = this.#newestReport;
     for (const time of this.#reported.values()) {
       // A CPU that was switched off reports no more.
