@@ -35,10 +35,13 @@ export class AddressReuse {
   /** Something may lie elsewhere than where it was recorded. */
   moves = false;
   readonly #spaces = new Map<DomainId, Space>();
-  readonly #holds = new Map<number, { readonly space: Space; readonly pages: readonly PageNumber[] }>();
+  /** Of each hold, by its number: whose pages, and which; numbers that were released are given out again. */
+  readonly #heldIn: Space[] = [];
+  readonly #heldFirst: PageNumber[] = [];
+  readonly #heldLast: PageNumber[] = [];
+  readonly #freeHolds: number[] = [];
   /** Pages of the address space; places wrap around in it. */
   readonly #size: number;
-  #next = 1;
 
   /** `levels` of the page tables: 9 bits of page number each. */
   constructor(levels: number) {
@@ -48,22 +51,23 @@ export class AddressReuse {
   /** Pages that were unmapped, given by their place, may not be mapped again until `release` of the number returned. */
   hold(domain: DomainId, first: PageNumber, last: PageNumber): number {
     const space = this.#space(domain);
-    const pages: PageNumber[] = [];
     const end = Math.min(last, first + MOST_PAGES - 1);
-    for (let page = first; page <= end; page++) {
-      if (space.held.has(page)) continue;
-      space.held.add(page);
-      pages.push(page);
-    }
-    this.#holds.set(this.#next, { space, pages });
-    return this.#next++;
+    for (let page = first; page <= end; page++) space.held.add(page);
+    const hold = this.#freeHolds.pop() ?? this.#heldIn.length;
+    this.#heldIn[hold] = space;
+    this.#heldFirst[hold] = first;
+    this.#heldLast[hold] = end;
+    return hold;
   }
 
   release(hold: number): void {
-    const found = this.#holds.get(hold);
-    if (found === undefined) return;
-    this.#holds.delete(hold);
-    for (const page of found.pages) found.space.held.delete(page);
+    const held = this.#heldIn[hold]?.held;
+    const first = this.#heldFirst[hold];
+    const last = this.#heldLast[hold];
+    if (held === undefined || first === undefined || last === undefined || last < first) return;
+    for (let page = first; page <= last; page++) held.delete(page);
+    this.#heldLast[hold] = -1;
+    this.#freeHolds.push(hold);
   }
 
   /** Where pages that are being mapped go if the design does not say. */

@@ -52,16 +52,36 @@ export class Staleness {
   mapped(domain: number, page: PageNumber, count: number, tables: PageTables, time: Nanoseconds): void {
     if (this.#suspects === 0) return;
     const entries = this.#entries;
-    for (let slot = entries.firstOfDomain(domain); slot >= 0; slot = entries.nextOfDomain(slot)) {
-      if (entries.suspect[slot] === 0 || entries.domainOf(slot) !== domain) continue;
-      const start = this.#page(slot);
-      const span = 2 ** entries.orderOf(slot);
-      const from = Math.max(page, start);
-      const to = Math.min(page + count, start + span);
-      if (from >= to) continue;
-      this.ledger.remap(slot, from - start, to - from, time);
-      if (span === 1 && this.holds(slot, tables, entries.pageLoOf(slot), entries.pageHiOf(slot))) this.#clear(slot);
+    if (count > entries.countOfDomain(domain)) {
+      for (let slot = entries.firstOfDomain(domain); slot >= 0; slot = entries.nextOfDomain(slot)) {
+        if (entries.domainOf(slot) === domain) this.#mappedSlot(slot, page, count, tables, time);
+      }
+      return;
     }
+    const { orders, countOfOrder } = entries;
+    for (let o = 0; o < entries.orderCount; o++) {
+      const order = orders[o]!;
+      if (countOfOrder[order] === 0) continue;
+      const span = 2 ** order;
+      for (let at = page; at < page + count; at += span - (at % span)) {
+        let slot = entries.firstOfPage(order, alignLow(at | 0, order), alignHigh((at / TWO_32) | 0, order));
+        for (; slot >= 0; slot = entries.nextOfPage(slot)) {
+          if (entries.domainOf(slot) === domain) this.#mappedSlot(slot, page, count, tables, time);
+        }
+      }
+    }
+  }
+
+  #mappedSlot(slot: number, page: PageNumber, count: number, tables: PageTables, time: Nanoseconds): void {
+    const entries = this.#entries;
+    if (entries.suspect[slot] === 0) return;
+    const start = this.#page(slot);
+    const span = 2 ** entries.orderOf(slot);
+    const from = Math.max(page, start);
+    const to = Math.min(page + count, start + span);
+    if (from >= to) return;
+    this.ledger.remap(slot, from - start, to - from, time);
+    if (span === 1 && this.holds(slot, tables, entries.pageLoOf(slot), entries.pageHiOf(slot))) this.#clear(slot);
   }
 
   /** True if the tables translate a page exactly as the entry does. */
