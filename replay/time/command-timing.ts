@@ -174,7 +174,8 @@ export class CommandTiming {
 
   #come(who: Submitter, at: Nanoseconds): void {
     who.at = at;
-    this.#heap.push(at, who.index);
+    // of those that come at once, who has waited longest is first
+    this.#heap.push(at, who.start, who.index);
   }
 
   #step(who: Submitter): void {
@@ -291,6 +292,11 @@ export class CommandTiming {
       group = { open: false, close: 0, valid: 0, members: [] };
       this.#groups.set(queue, group);
     }
+    if (group.open && got > group.close) {
+      // they are published before
+      this.#come(who, got);
+      return;
+    }
     if (who.stalled >= 0) {
       queue.fullStallNs += got - who.stalled;
       who.stalled = -1;
@@ -310,7 +316,7 @@ export class CommandTiming {
     group.valid = valid;
     // `close` still says when the group before was published
     group.close = Math.max(valid, group.close);
-    this.#heap.push(group.close, -1 - queue.id);
+    this.#heap.push(group.close, Number.NEGATIVE_INFINITY, -1 - queue.id);
   }
 
   /** The tail is written for all that have reserved a place. */
