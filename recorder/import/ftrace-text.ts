@@ -71,8 +71,9 @@ function describe(head: Uint8Array): ImportHeader {
   scout.read(head);
   const epoch = epochSeconds(scout.firstSeconds);
   return {
-    source: { format: 'ftrace-text', producer: 'Linux' },
+    source: { format: 'ftrace-text', producer: scout.kernel === '' ? 'Linux' : `Linux ${scout.kernel}` },
     host: {
+      ...(scout.kernel === '' ? {} : { kernel: scout.kernel }),
       ...(scout.cpus > 0 ? { cpus: scout.cpus } : {}),
       ...(scout.intel ? { iommu: 'vtd' } : {}),
     },
@@ -92,6 +93,7 @@ class Scout implements LineReader {
   comments = 0;
   tracer = false;
   cpus = 0;
+  kernel = '';
   intel = false;
   firstSeconds = 0;
   fraction = 6;
@@ -122,6 +124,7 @@ class Scout implements LineReader {
     this.comments++;
     this.tracer ||= startsWith(bytes, start, end, this.#tracer);
     if (kind === 'entries' || kind === 'cpus') this.cpus = this.#comment.cpus;
+    if (kind === 'kernel') this.kernel = this.#comment.kernel;
   }
 
   tooLong(): void {
@@ -277,6 +280,7 @@ class FtraceTextRun implements ImportRun, LineReader {
     switch (comment.parse(bytes, start, end)) {
       case 'comment':
       case 'cpus':
+      case 'kernel':
         return;
       case 'entries': {
         const { inBuffer, written } = comment;

@@ -19,6 +19,7 @@ import { CLI } from '../../bench/robustness/kill-run.ts';
 import type { CommandIo } from '../../traces/command.ts';
 import { IorrError } from '../../traces/errors.ts';
 import { openTrace } from '../../traces/file.ts';
+import { DIRTY_OP } from '../../traces/schema.ts';
 import { importCommand } from './import-command.ts';
 
 const FIXTURES = fileURLToPath(new URL('fixtures/', import.meta.url));
@@ -100,7 +101,7 @@ describe('iorr import', () => {
     expect([code, out]).toEqual([0, '']);
     expect(err).toMatch(/out\.iorr: 151 events in [\d,]+ bytes/);
     expect(err).toMatch(/owners: all unmaps attributed to a domain/);
-    expect(err).toMatch(/every line was understood/);
+    expect(err).toMatch(/everything in it was understood/);
     const size = readFileSync(GUEST).length;
     expect([total, updates.at(-1)]).toEqual([size, size]);
     const trace = openTrace(output);
@@ -120,6 +121,70 @@ describe('iorr import', () => {
     expect(JSON.stringify(trace.notes)).not.toMatch(/fixtures|\//);
     trace.close();
     expect(readdirSync(folder)).toEqual(['out.iorr']);
+  });
+
+  test('the kernel: what a text says of it, and what the user says', async () => {
+    const line =
+      '             fio-404     [000] .....     1.000000: unmap: IOMMU: iova=0x1000 - 0x2000 size=4096 unmapped_size=4096\n';
+    const headers = [
+      '# nop latency trace v1.1.5 on 6.12.107+deb13-amd64\n',
+      '# os release : 6.12.107+deb13-amd64\n# nrcpus online : 4\n',
+    ];
+    for (const [i, header] of headers.entries()) {
+      const input = put(`kernel-${i}.txt`, header + line);
+      expect((await run([input])).code).toBe(0);
+      const told = openTrace(output);
+      expect(told.header.host).toEqual({ kernel: '6.12.107+deb13-amd64', ...(i === 1 ? { cpus: 4 } : {}) });
+      told.close();
+    }
+    expect((await run([GUEST], { kernel: '6.13' })).code).toBe(0);
+    const trace = openTrace(output);
+    expect(trace.header.host.kernel).toBe('6.13');
+    trace.close();
+    const { error } = await run([GUEST], { kernel: 'new' });
+    expect([error?.code, error?.message]).toEqual(['USAGE', '--kernel: a release such as 6.12 expected, found new']);
+  });
+
+  test('records are counted as records', async () => {
+    const { code, err } = await run([`${FIXTURES}trace-cmd-6.dat`]);
+    expect(code).toBe(0);
+    expect(err).toMatch(/trace-cmd-6\.dat: trace-dat, [\d,]+ records/);
+    expect(err).toMatch(/ records\/s a core in all/);
+  });
+
+  test("QEMU's log and the log of its management become one trace, in order of time", async () => {
+    const log = `${FIXTURES}qemu-migration.log`;
+    const qmp = `${FIXTURES}qmp-migration.log`;
+    const { code, err } = await run([qmp, log]);
+    expect(code).toBe(0);
+    expect(err).toMatch(/qemu-migration\.log: qemu-log[^]*qmp-migration\.log: qmp-log/);
+    const trace = openTrace(output);
+    expect(trace.header.sources.map(({ format }) => format)).toEqual(['qemu-log', 'qmp-log']);
+    const times: number[] = [];
+    const states: [number, string | undefined][] = [];
+    for (const segment of trace.segments()) {
+      const { op, name } = segment.rows.dirty.columns;
+      for (let i = 0; i < segment.count; i++) {
+        times.push(segment.time[i]!);
+        if (op[i] === DIRTY_OP.state) states.push([segment.source[i]!, trace.strings[name[i]!]]);
+      }
+    }
+    trace.close();
+    expect(times).toEqual(times.toSorted((a, b) => a - b));
+    // Both tell of each state; the event says it some microseconds after the log.
+    expect(states.slice(0, 4)).toEqual([
+      [0, 'setup'],
+      [1, 'setup'],
+      [0, 'active'],
+      [1, 'active'],
+    ]);
+    const one = await run([qmp, GUEST]);
+    expect(one.error?.code).toBe('JOIN_IMPOSSIBLE');
+    const bare = await run([qmp, put('bare.log', 'migration_bitmap_sync_start \n')]);
+    expect([bare.error?.code, bare.error?.message]).toEqual([
+      'JOIN_IMPOSSIBLE',
+      'time stamps of one clock expected, found unknown and realtime',
+    ]);
   });
 
   test('the document of --json', async () => {

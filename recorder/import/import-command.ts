@@ -19,6 +19,8 @@ interface Task {
   readonly format: string | undefined;
   readonly strict: boolean;
   readonly allEvents: boolean;
+  /** Release of the captured kernel, where the captures can't say it. */
+  readonly kernel: string | undefined;
   readonly json: boolean;
 }
 
@@ -43,8 +45,29 @@ function readTask({ args, options }: CommandInvocation): Task {
     format: typeof format === 'string' ? format : undefined,
     strict: options['strict'] === true,
     allEvents: options['allEvents'] === true,
+    kernel: readKernel(options['kernel']),
     json,
   };
+}
+
+/** `6.12.107` or the shorter `6.12`: designs follow the rules of the kernel that was recorded. */
+function readKernel(value: unknown): string | undefined {
+  if (value === undefined) return undefined;
+  if (typeof value === 'string' && /^\d{1,3}\.\d{1,3}[\w.+~-]{0,64}$/.test(value)) return value;
+  throw new IorrError(
+    'USAGE',
+    `--kernel: a release such as 6.12 expected, found ${typeof value === 'string' ? value.slice(0, 40) : typeof value}`,
+    {
+      hint: 'what uname -r said on the captured machine',
+    },
+  );
+}
+
+/** What the user says of the kernel wins over what the capture says. */
+function withKernel(source: ImportSource, kernel: string | undefined): ImportSource {
+  if (kernel === undefined) return source;
+  const { header } = source;
+  return { ...source, header: { ...header, host: { ...header.host, kernel } } };
 }
 
 /** Opens all inputs before anything is written: what can't be read must not cost an existing output. */
@@ -55,7 +78,9 @@ async function run(task: Task, io: CommandIo): Promise<ImportOutcome> {
   try {
     for (const file of task.files) inputs.push(await openInput(file, io.signal));
     checkOutput(task.output, inputs);
-    for (const input of inputs) sources.push(await openSource(input, task.format, task.allEvents));
+    for (const input of inputs) {
+      sources.push(withKernel(await openSource(input, task.format, task.allEvents), task.kernel));
+    }
     const sizes = inputs.map((input) => input.size);
     progress = io.progress('importing', sizes.includes(0) ? 0 : sizes.reduce((sum, size) => sum + size, 0));
     const bar = progress;
@@ -95,6 +120,7 @@ export const importCommand: CommandSpec = {
       flags: '--all-events',
       description: 'keep kernel events that no stream is for (stream event), with all their fields: a larger trace',
     },
+    { flags: '--kernel <release>', description: 'the captured kernel, such as 6.12, where the captures do not say' },
     { flags: '--strict', description: 'exit 4 if anything was malformed, unknown, lost or truncated' },
     { flags: '--json', description: 'one JSON document on stdout' },
   ],
@@ -120,8 +146,13 @@ export const importCommand: CommandSpec = {
     }
     io.err(summaryText(result, health));
     if (task.json) {
-      const { strict, allEvents } = task;
-      const options = { ...(task.format === undefined ? {} : { format: task.format }), strict, allEvents };
+      const { strict, allEvents, kernel } = task;
+      const options = {
+        ...(task.format === undefined ? {} : { format: task.format }),
+        strict,
+        allEvents,
+        ...(kernel === undefined ? {} : { kernel }),
+      };
       io.out(toJson(makeEnvelope('import', { version: toolVersion(), input, options, health, result })));
     }
     if (!result.complete) return 130;

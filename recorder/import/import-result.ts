@@ -3,6 +3,7 @@ import { STREAM_NAMES } from '../../traces/schema.ts';
 import type { StreamName } from '../../traces/schema.ts';
 import type { AttributedRows, AttributionReport } from './join/attribution.ts';
 import type { JoinReport } from './join/join.ts';
+import type { ImportUnit } from './importer.ts';
 import type { SourceReport } from './read-source.ts';
 
 /** What `iorr import` answers. */
@@ -14,7 +15,7 @@ export interface ImportResult {
   /** Events by stream; streams without events are not named. */
   readonly streams: { readonly [S in StreamName]?: number };
   readonly inputs: readonly SourceReport[];
-  /** Lines of all inputs. */
+  /** Lines of all inputs; of binary ones, records or events (`inputs[].unit`). */
   readonly lines: number;
   /** Lines by CPU seconds of the whole import: decompression, parsing, owners, joining, writing. Without process start. */
   readonly linesPerSecond: number;
@@ -73,7 +74,7 @@ function healthLines(health: HealthReport): string[] {
     if (entries.length > SHOWN) shown.push(`${entries.length - SHOWN} more`);
     lines.push(`  ${kind.padEnd(9)} ${count(health[kind])} ${MEANING[kind]}: ${shown.join(', ')}`);
   }
-  return lines.length === 0 ? ['  every line was understood'] : lines;
+  return lines.length === 0 ? ['  everything in it was understood'] : lines;
 }
 
 function ownerLine(what: string, { rows, attributed }: AttributedRows): string[] {
@@ -107,20 +108,26 @@ function joinLines(join: ImportResult['join']): string[] {
   return lines;
 }
 
+/** What all inputs are counted in; lines where they differ. */
+function unitOf(inputs: ImportResult['inputs']): ImportUnit {
+  const units = new Set(inputs.map(({ unit }) => unit));
+  return units.size === 1 ? (inputs[0]?.unit ?? 'lines') : 'lines';
+}
+
 /** The summary for people, on stderr. */
 export function summaryText(result: ImportResult, health: HealthReport): string {
   const streams = Object.entries(result.streams).map(([name, events]) => `${name} ${count(events)}`);
   const lines = [
     `${result.output}: ${count(result.events)} events in ${count(result.bytes)} bytes (${per(result.bytes, result.events)} per event)`,
     ...result.inputs.map((input) => {
-      const folded = input.folded > 0 ? `, ${count(input.folded)} of them part of another line's event` : '';
-      return `  ${input.file}: ${input.format}, ${count(input.lines)} lines${folded}`;
+      const folded = input.folded > 0 ? `, ${count(input.folded)} of them part of another one's event` : '';
+      return `  ${input.file}: ${input.format}, ${count(input.lines)} ${input.unit}${folded}`;
     }),
     `  ${streams.join(', ')}`,
     ...joinLines(result.join),
     ...ownerLines(result.attribution),
     ...healthLines(health),
-    `  ${count(Math.round(result.linesPerSecond))} lines/s a core in all, without process start (${count(Math.round(result.readLinesPerSecond))} until all was read); ${(result.wallNs / 1e9).toFixed(1)} s`,
+    `  ${count(Math.round(result.linesPerSecond))} ${unitOf(result.inputs)}/s a core in all, without process start (${count(Math.round(result.readLinesPerSecond))} until all was read); ${(result.wallNs / 1e9).toFixed(1)} s`,
   ];
   if (!result.complete) lines.push('  interrupted: the trace holds what was read up to then');
   return `${lines.join('\n')}\n`;

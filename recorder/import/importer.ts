@@ -32,7 +32,7 @@ export interface ImportTarget {
 }
 
 /**
- * Known at the end of an input. Each line is counted exactly once:
+ * Known at the end of an input. Each line (or record, or event: `Importer.unit`) is counted exactly once:
  * `lines` = `events` + `folded` + `blank` + `skipped` + `malformed`, `unknown` and `ignored` of the health record.
  */
 export interface ImportFacts {
@@ -68,6 +68,9 @@ export interface WholeImporter {
   create(target: ImportTarget, bytes: ByteSource): WholeRun;
 }
 
+/** Of what an input consists: lines of a text, records of a ring buffer, events of a trace. */
+export type ImportUnit = 'lines' | 'records' | 'events';
+
 /** Reads one kind of capture. Pure: bytes in, events out. */
 export interface Importer {
   /** `ftrace-text`; also what `--format` takes and the trace's source says. */
@@ -76,6 +79,8 @@ export interface Importer {
   readonly description: string;
   /** Which side of a run it saw: the guest's kernel, or the host that emulated its IOMMU. Joins need one of each. */
   readonly side: 'guest' | 'host';
+  /** What its inputs are counted in. Default: lines. */
+  readonly unit?: ImportUnit;
   /** Its events go beside those of another capture of the same side, by the clock that both have. */
   readonly beside?: boolean;
   /** It can keep events that no stream is for. */

@@ -12,6 +12,7 @@ export const perfData: Importer = {
   name: 'perf-data',
   description: 'perf.data of perf record: tracepoints (iommu, intel_iommu, dma events, system calls)',
   side: 'guest',
+  unit: 'records',
   keepsOthers: true,
   detect: (head) =>
     [PERF_MAGIC, PERF_MAGIC_SWAPPED].some((magic) => magic.every((byte, i) => head[i] === byte)) ? 1 : 0,

@@ -1,13 +1,15 @@
 import { basename } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
 import type { EventSink } from '../../traces/trace.ts';
-import type { ImportFacts, WholeRun } from './importer.ts';
+import type { ImportFacts, ImportUnit, WholeRun } from './importer.ts';
 import type { ImportSource } from './import-source.ts';
 
 /** What happened while one input was read. */
 export interface SourceReport extends ImportFacts {
   readonly file: string;
   readonly format: string;
+  /** What `lines`, `folded`, `blank` and `skipped` count. */
+  readonly unit: ImportUnit;
   /** False where it was stopped before its end. */
   readonly complete: boolean;
 }
@@ -24,7 +26,7 @@ export async function readSource(source: ImportSource, sink: EventSink, options:
   // Places stay in the trace, and a trace tells nobody where its capture lay.
   const target = { sink, health, file: basename(input.name), header, allEvents: source.allEvents };
   if (importer.whole !== undefined && source.bytes !== undefined) {
-    return readWhole(input.name, importer.name, importer.whole.create(target, source.bytes), options);
+    return readWhole(source, importer.whole.create(target, source.bytes), options);
   }
   const run = importer.create(target);
   let complete = true;
@@ -37,10 +39,10 @@ export async function readSource(source: ImportSource, sink: EventSink, options:
     }
   }
   if (options.signal.aborted) complete = false;
-  return { file: input.name, format: importer.name, complete, ...run.end() };
+  return reportOf(source, complete, run.end());
 }
 
-async function readWhole(file: string, format: string, run: WholeRun, options: ReadOptions): Promise<SourceReport> {
+async function readWhole(source: ImportSource, run: WholeRun, options: ReadOptions): Promise<SourceReport> {
   let more = true;
   while (more && !options.signal.aborted) {
     more = run.step();
@@ -48,5 +50,9 @@ async function readWhole(file: string, format: string, run: WholeRun, options: R
     // Signals and the progress bar have their turn between steps.
     await turn();
   }
-  return { file, format, complete: !more, ...run.end() };
+  return reportOf(source, !more, run.end());
+}
+
+function reportOf({ input, importer }: ImportSource, complete: boolean, facts: ImportFacts): SourceReport {
+  return { file: input.name, format: importer.name, unit: importer.unit ?? 'lines', complete, ...facts };
 }

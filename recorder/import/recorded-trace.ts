@@ -15,6 +15,7 @@ export const recordedTrace: Importer = {
   name: 'iorr',
   description: 'a trace of iorr record, to be joined with the log of its emulator',
   side: 'guest',
+  unit: 'events',
   detect: (head) => (MAGIC.every((byte, i) => head[i] === byte) ? 1 : 0),
   describe: (head) => attempt(() => describe(memorySource(head))) ?? NO_TRACE,
   create: (target) => new HeldRun(target, (held, bytes) => attempt(() => openRun(held, bytes)) ?? noTrace(held)),

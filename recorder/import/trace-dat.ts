@@ -16,6 +16,7 @@ export const traceDat: Importer & { readonly whole: WholeImporter } = {
   name: 'trace-dat',
   description: 'trace.dat of trace-cmd, versions 6 and 7 (iommu, intel_iommu, dma events, system calls)',
   side: 'guest',
+  unit: 'records',
   keepsOthers: true,
   detect: (head) => (MAGIC.every((byte, i) => head[i] === byte) ? 1 : 0),
   describe: (head) => describe(memorySource(head)),

@@ -13,9 +13,17 @@ const DROPPED_ALL = ascii('EVENTS DROPPED]');
 const VERSION = ascii('version = ');
 const CPU = ascii('CPU ');
 const EMPTY = ascii(' is empty');
+const LATENCY = ascii(' latency trace v');
+const ON = ascii(' on ');
+const OS_RELEASE = ascii('# os release : ');
+const ONLINE = ascii('# nrcpus online : ');
+/** Longest release of a kernel (include/uapi/linux/utsname.h). */
+const MAX_RELEASE = 64;
 
 /** What a line that is no event says. */
-export type CommentKind = 'none' | 'comment' | 'entries' | 'cpus' | 'lost';
+export type CommentKind = 'none' | 'comment' | 'entries' | 'cpus' | 'kernel' | 'lost';
+
+const DECODER = new TextDecoder('latin1');
 
 /** Lines between the events: headers, legends and losses. One object is reused. */
 export class CommentLine {
@@ -25,6 +33,8 @@ export class CommentLine {
   written = 0;
   /** Of `entries` and `cpus`; 0 if the line has none. */
   cpus = 0;
+  /** Of `kernel`: its release, `6.12.107`. */
+  kernel = '';
   /** Of `lost`: which CPU lost how many; the count is 0 where the line doesn't say. */
   cpu = 0;
   count = 0;
@@ -32,7 +42,7 @@ export class CommentLine {
   parse(bytes: Uint8Array, start: number, end: number): CommentKind {
     const cursor = this.#cursor;
     cursor.set(bytes, start, end);
-    if (bytes[start] === HASH) return this.#entries() ? 'entries' : 'comment';
+    if (bytes[start] === HASH) return this.#header(start);
     if (cursor.literal(REPORT_CPUS) && cursor.int()) {
       this.cpus = cursor.lo;
       return 'cpus';
@@ -48,6 +58,28 @@ export class CommentLine {
     if (cursor.literal(CPU) && cursor.int() && cursor.literal(EMPTY)) return 'comment';
     cursor.pos = pos;
     return cursor.literal(VERSION) ? 'comment' : 'none';
+  }
+
+  #header(start: number): CommentKind {
+    if (this.#entries()) return 'entries';
+    const cursor = this.#cursor;
+    cursor.pos = start;
+    if (this.#release()) return 'kernel';
+    cursor.pos = start;
+    if (!cursor.literal(ONLINE) || !cursor.int()) return 'comment';
+    this.cpus = cursor.lo;
+    return 'cpus';
+  }
+
+  // # nop latency trace v1.1.5 on 6.12.107+deb13-amd64      (tracefs with the option latency-format)
+  // # os release : 6.12.107+deb13-amd64                     (perf script --header)
+  #release(): boolean {
+    const cursor = this.#cursor;
+    const told = cursor.literal(OS_RELEASE) || (cursor.find(LATENCY) && cursor.find(ON));
+    if (!told || !cursor.token()) return false;
+    const { bytes, tokenStart, tokenEnd } = cursor;
+    this.kernel = DECODER.decode(bytes.subarray(tokenStart, Math.min(tokenEnd, tokenStart + MAX_RELEASE)));
+    return /^\d+\.\d+[\w.+~-]*$/.test(this.kernel);
   }
 
   // # entries-in-buffer/entries-written: 1187287/1187287   #P:2
