@@ -32,6 +32,15 @@ export class CommandQueue {
     return this.#count === 0 ? Number.POSITIVE_INFINITY : this.#times[this.#head]!; // head is in range
   }
 
+  /** Commands that were put in, ever, and that were taken out. */
+  get pushed(): number {
+    return this.#popped + this.#count;
+  }
+
+  get popped(): number {
+    return this.#popped;
+  }
+
   get empty(): boolean {
     return this.#count === 0;
   }

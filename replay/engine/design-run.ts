@@ -31,6 +31,7 @@ import { AddressReuse } from './address-reuse.ts';
 import { PlacedTables } from './placed-tables.ts';
 import type { ApplyCommand } from './command-queue.ts';
 import type { DesignModule } from './design-modules.ts';
+import { atEvent } from './guarded-design.ts';
 import { DeviceDomains } from './device-domains.ts';
 import { DeviceStalls } from '../time/device-stalls.ts';
 import { Submission } from './submission.ts';
@@ -141,6 +142,8 @@ export class DesignRun {
   #bypassed = 0;
   #start = 0;
   #end = 0;
+  /** Of the newest event in its segment. */
+  #index = 0;
 
   constructor(name: string, path: string, options: RunOptions, designs: readonly DesignFactory[]) {
     const named = namedDesign(name, designs);
@@ -208,6 +211,14 @@ export class DesignRun {
   }
 
   segment(segment: Segment): void {
+    try {
+      this.#events(segment);
+    } catch (error) {
+      throw atEvent(error, segment.firstEvent + this.#index);
+    }
+  }
+
+  #events(segment: Segment): void {
     const { stream, time, cpu, task, count, rows, firstEvent } = segment;
     if (count > 0 && this.#end === 0) this.#start = time[0]!; // there is one
     const row = this.#row.fill(0);
@@ -216,6 +227,7 @@ export class DesignRun {
       const r = row[id]!;
       row[id] = r + 1;
       const at = time[i]!;
+      this.#index = i;
       this.#advance(at);
       switch (id) {
         case STREAM_ID.dma:
@@ -378,6 +390,7 @@ export class DesignRun {
     let place: PageNumber;
     let replaced: boolean;
     if (placed === undefined) {
+      this.#submission.freeReleased();
       place = this.#reuse.map(domain, first, pages);
       const low = addressLow(place);
       const high = addressHigh(place);

@@ -101,6 +101,13 @@ export class GuardedDesign implements Design {
   }
 }
 
+/** The same error with the event at which it happened, if it is a design's. */
+export function atEvent(error: unknown, event: number): unknown {
+  if (!(error instanceof IorrError) || error.code !== 'DESIGN_FAILED' || error.place.event !== undefined) return error;
+  const { code, message, place, hint, cause } = error;
+  return new IorrError(code, message, { place: { ...place, event }, hint, cause });
+}
+
 interface About {
   readonly time: Nanoseconds;
   readonly domain?: DomainId;

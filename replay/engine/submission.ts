@@ -29,6 +29,14 @@ interface Lane {
   readonly device: CommandQueue;
 }
 
+/** Addresses that are free once so many commands of a lane have taken effect. */
+interface Release {
+  readonly deferred: number;
+  readonly lane: Lane;
+  readonly own: number;
+  readonly device: number;
+}
+
 /** What a submission depends on beside the commands. */
 export interface SubmissionOptions {
   readonly costs: Costs;
@@ -74,6 +82,7 @@ export class Submission implements CommandEmitter {
   readonly #queues = new Map<number, UnitQueue>();
   readonly #lanes = new Map<number, Lane>();
   readonly #waiting: CommandQueue[] = [];
+  readonly #releases: Release[] = [];
   readonly #timers = new Map<number, Nanoseconds>();
   #batch = new Int32Array(COMMAND_WORDS * 64);
   #count = 0;
@@ -368,8 +377,24 @@ export class Submission implements CommandEmitter {
     return this.#reuse.hold(domain, first, last);
   }
 
+  /** Addresses are free once the commands of this submitter so far have taken effect, which it waits for. */
   release(deferred: number): void {
-    this.#reuse.release(deferred);
+    const lane = this.#lanes.get(this.#cpu);
+    if (lane === undefined || (lane.own.empty && lane.device.empty)) this.#reuse.release(deferred);
+    else this.#releases.push({ deferred, lane, own: lane.own.pushed, device: lane.device.pushed });
+  }
+
+  /** Frees the addresses whose flush has taken effect. Call before addresses are handed out. */
+  freeReleased(): void {
+    const releases = this.#releases;
+    if (releases.length === 0) return;
+    let kept = 0;
+    for (const release of releases) {
+      const { deferred, lane, own, device } = release;
+      if (lane.own.popped >= own && lane.device.popped >= device) this.#reuse.release(deferred);
+      else releases[kept++] = release;
+    }
+    releases.length = kept;
   }
 
   arm(timer: number, at: Nanoseconds): void {
