@@ -17,6 +17,7 @@ if [ "$(id -u)" -eq 0 ]; then
   for tracer in strace bpftrace; do
     command -v "$tracer" >/dev/null 2>&1 || missing="$missing $tracer"
   done
+  command -v perf >/dev/null 2>&1 || missing="$missing linux-perf"
 fi
 
 # A full run records in a guest, too.

@@ -40,6 +40,7 @@ beforeEach(() => {
   program('id', 'echo 0');
   program('strace', '');
   program('bpftrace', '');
+  program('perf', '');
   program('apt-get', `echo "$*" >> '${join(folder, 'apt.log')}'`);
 });
 
@@ -67,7 +68,8 @@ describe('.ci/setup.sh', () => {
     program('chromium', '');
     rmSync(join(folder, 'bin', 'strace'));
     rmSync(join(folder, 'bin', 'bpftrace'));
-    expect(setup().installed).toMatch(/install .* strace bpftrace$/m);
+    rmSync(join(folder, 'bin', 'perf'));
+    expect(setup().installed).toMatch(/install .* strace bpftrace linux-perf$/m);
     program('id', 'echo 1000');
     expect(setup()).toMatchObject({ status: 0, stderr: '' });
   });

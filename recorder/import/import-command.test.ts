@@ -350,10 +350,10 @@ describe('bad input', () => {
       /version 6 or 7 expected, found version 9/,
     ],
     [
-      'perf record -o -',
+      'perf record -o - that recorded nothing',
       () => put('perf.pipe', Buffer.concat([Buffer.from('PERFILE2'), Uint8Array.of(16, 0, 0, 0, 0, 0, 0, 0)])),
-      'FORMAT_UNKNOWN',
-      /what perf record writes into a pipe/,
+      'FORMAT_EMPTY',
+      /no event in it/,
     ],
     ['a piece of perf.data', () => put('perf.data', 'PERFILE2xxxx'), 'FORMAT_EMPTY', /no event in it/],
     [

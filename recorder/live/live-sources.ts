@@ -2,11 +2,12 @@ import { IorrError } from '../../traces/errors.ts';
 import { nearest } from '../../traces/nearest.ts';
 import type { LiveSource } from './live-source.ts';
 import { bpfSource } from './bpf-source.ts';
+import { perfSource } from './perf-source.ts';
 import { straceSource } from './strace-source.ts';
 import { tracefsSource } from './tracefs-source.ts';
 
 /** All of them; the first is the one that `iorr record` takes by itself. */
-export const LIVE_SOURCES: readonly LiveSource[] = [tracefsSource, bpfSource, straceSource];
+export const LIVE_SOURCES: readonly LiveSource[] = [tracefsSource, bpfSource, perfSource, straceSource];
 
 /** Throws `IorrError` USAGE for a name that is none. */
 export function findLiveSource(name: string): LiveSource {

@@ -63,7 +63,7 @@ export function checkPerf(system: System): Check {
   const paranoid = Number(system.read('/proc/sys/kernel/perf_event_paranoid') ?? '2');
   if (paranoid > -1 && !hasCapability(system, 'perfmon')) {
     const step = `root: sysctl kernel.perf_event_paranoid=-1 (it is ${paranoid}), and tracefs that you may read`;
-    return limited('perf', `${versionOf(path)}, no tracepoints`, step, instead);
+    return missing('perf', `${versionOf(path)}, no tracepoints`, step, instead);
   }
   return ok('perf', versionOf(path));
 }

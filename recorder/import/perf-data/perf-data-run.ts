@@ -24,7 +24,8 @@ export class PerfDataRun implements WholeRun {
   #other = 0;
   #unplaced = 0;
 
-  constructor(target: ImportTarget, source: ByteSource) {
+  /** `growing`: the source is what perf still writes. */
+  constructor(target: ImportTarget, source: ByteSource, growing = false) {
     this.#target = target;
     const file = readPerfFile(source);
     const { littleEndian, formats, machine } = file;
@@ -35,15 +36,30 @@ export class PerfDataRun implements WholeRun {
       keepOthers: target.allEvents === true,
     });
     for (const { what, offset } of file.damages) this.#damaged(what, offset);
-    this.#records = new PerfRecords(source, file, BigInt(target.header.clock.epochNs), (what, offset) =>
-      this.#damaged(what, offset),
-    );
+    const damaged = (what: string, offset: number): void => this.#damaged(what, offset);
+    this.#records = new PerfRecords(source, file, BigInt(target.header.clock.epochNs), damaged, growing);
   }
 
   step(): boolean {
     const more = this.#records.read();
     this.#records.take((item, bytes, view) => this.#item(item, bytes, view));
     return more;
+  }
+
+  /** Of a source that grows: bytes that are not needed any more. */
+  get position(): number {
+    return this.#records.position;
+  }
+
+  /** Events that the kernel dropped, as far as is known. */
+  get lost(): number {
+    return Math.max(this.#lost, this.#records.lostSamples);
+  }
+
+  /** Of a source that grows: no more comes. */
+  settle(): void {
+    this.#records.settle();
+    this.#records.take((item, bytes, view) => this.#item(item, bytes, view));
   }
 
   end(): ImportFacts {

@@ -1,4 +1,3 @@
-import { IorrError } from '../../../traces/errors.ts';
 import type { ByteSource } from '../../../traces/format/bytes-io.ts';
 import type { EventFormat } from '../../ftrace/event-format.ts';
 import { DatCursor, DatDamage } from '../trace-dat/dat-cursor.ts';
@@ -45,7 +44,14 @@ const MAX_ATTR = 4096;
 const MAX_ATTRS = 65536;
 const MAX_IDS = 1_000_000;
 const FILE_HEADER = 104;
+/** What `perf record -o -` writes: magic and this size, then records alone (`struct perf_pipe_file_header`). */
+const PIPE_HEADER = 16;
+/** Records that say what a file's parts say (tools/lib/perf/include/perf/event.h). */
+const PIPED = { attr: 64, eventType: 65, tracingData: 66, buildId: 67, idIndex: 69, feature: 80 } as const;
+const PIPED_TYPES: readonly number[] = Object.values(PIPED);
 const TRACING_MAGIC = 10;
+/** u32 type, u16 misc, u16 size. */
+const RECORD_HEADER = 8;
 
 interface Part {
   readonly offset: number;
@@ -54,7 +60,7 @@ interface Part {
 
 /**
  * Reads all of a perf.data but its samples (tools/perf/Documentation/perf.data-file-format.txt). What is damaged or cut is noted.
- * Throws `IorrError` FORMAT_UNKNOWN for what `perf record` writes into a pipe.
+ * What it wrote into a pipe has no such parts: records say the same.
  */
 export function readPerfFile(source: ByteSource): PerfFile {
   const magic = source.read(0, PERF_MAGIC.length);
@@ -72,10 +78,21 @@ export function readPerfFile(source: ByteSource): PerfFile {
   const formats: EventFormat[] = [];
   let data: Part = { offset: 0, size: 0 };
   let [kernel, machine, cpus, pageBytes] = ['', '', 0, 0];
+  const feature = (id: number, part: DatCursor): void => {
+    if (id === FEATURE.tracingData) pageBytes = readTracingData(source, part, formats);
+    else if (id === FEATURE.osRelease) kernel = readString(part);
+    else if (id === FEATURE.arch) machine = readString(part);
+    else if (id === FEATURE.nrCpus) cpus = part.u32();
+  };
   attempt('head', () => {
     const cursor = new DatCursor(source, littleEndian, PERF_MAGIC.length);
     const size = cursor.u64();
-    if (size < FILE_HEADER) throw piped(source.name);
+    if (size === PIPE_HEADER) {
+      data = { offset: PIPE_HEADER, size: Math.max(0, source.size - PIPE_HEADER) };
+      readPiped(source, littleEndian, attrs, (id, part) => feature(id, part));
+      return;
+    }
+    if (size < FILE_HEADER) throw new DatDamage(`a head of ${size} bytes`, PERF_MAGIC.length);
     const attrSize = cursor.u64();
     const attrPart = readPart(cursor);
     data = readPart(cursor);
@@ -90,11 +107,7 @@ export function readPerfFile(source: ByteSource): PerfFile {
         // Samples without their directory can be read; formats can't be found then.
         attempt(`feature ${id}`, () => {
           const { offset, size: bytes } = readPart(table);
-          const part = new DatCursor(source, littleEndian, offset, offset + bytes);
-          if (id === FEATURE.tracingData) pageBytes = readTracingData(source, part, formats);
-          else if (id === FEATURE.osRelease) kernel = readString(part);
-          else if (id === FEATURE.arch) machine = readString(part);
-          else if (id === FEATURE.nrCpus) cpus = part.u32();
+          feature(id, new DatCursor(source, littleEndian, offset, offset + bytes));
         });
       }
     });
@@ -102,10 +115,63 @@ export function readPerfFile(source: ByteSource): PerfFile {
   return { littleEndian, attrs, data, formats, kernel, machine, cpus, pageBytes, damages };
 }
 
-function piped(file: string): IorrError {
-  return new IorrError('FORMAT_UNKNOWN', 'a perf.data file expected, found what perf record writes into a pipe', {
-    place: { file },
-    hint: 'record into a file, or: perf script -i FILE | iorr import - -o OUT.iorr',
+/** Bytes that stand behind a record of the kind `tracingData`; 0 for any other. */
+export function bytesBehind(type: number, record: DataView, at: number, littleEndian: boolean): number {
+  return type === PIPED.tracingData ? record.getUint32(at + RECORD_HEADER, littleEndian) : 0;
+}
+
+/**
+ * Whether the records that say what all others mean have come, in a stream that grows: the first of any other kind is there.
+ * `none`: it is no stream of perf's.
+ */
+export function pipedHeadState(source: ByteSource): 'more' | 'whole' | 'none' {
+  if (source.size < PIPE_HEADER) return 'more';
+  const head = source.read(0, PIPE_HEADER);
+  const littleEndian = PERF_MAGIC.every((byte, i) => head[i] === byte);
+  if (!littleEndian && !PERF_MAGIC_SWAPPED.every((byte, i) => head[i] === byte)) return 'none';
+  return walkPiped(source, littleEndian, () => {}) ? 'whole' : 'more';
+}
+
+/** Calls `visit` for each record of the head. True if a record of another kind follows. */
+function walkPiped(
+  source: ByteSource,
+  littleEndian: boolean,
+  visit: (type: number, offset: number, size: number, behind: number) => void,
+): boolean {
+  let at = PIPE_HEADER;
+  while (at + RECORD_HEADER + 4 <= source.size) {
+    const bytes = source.read(at, RECORD_HEADER + 4);
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+    const type = view.getUint32(0, littleEndian);
+    const size = view.getUint16(6, littleEndian);
+    if (!PIPED_TYPES.includes(type) || size < RECORD_HEADER) return true;
+    const behind = bytesBehind(type, view, 0, littleEndian);
+    if (at + size + behind > source.size) return false;
+    visit(type, at, size, behind);
+    at += size + behind;
+  }
+  return false;
+}
+
+function readPiped(
+  source: ByteSource,
+  littleEndian: boolean,
+  attrs: PerfAttr[],
+  feature: (id: number, part: DatCursor) => void,
+): void {
+  walkPiped(source, littleEndian, (type, offset, size, behind) => {
+    const end = offset + size;
+    const part = new DatCursor(source, littleEndian, offset + RECORD_HEADER, end);
+    if (type === PIPED.tracingData)
+      feature(FEATURE.tracingData, new DatCursor(source, littleEndian, end, end + behind));
+    else if (type === PIPED.feature) feature(part.u64(), part);
+    else if (type === PIPED.attr) {
+      if (attrs.length >= MAX_ATTRS) throw new DatDamage(`${attrs.length} events`, offset);
+      const { attr, bytes } = readAttr(part);
+      if (bytes < MIN_ATTR || bytes > size - RECORD_HEADER) throw new DatDamage(`an event of ${bytes} bytes`, offset);
+      const ids = new DatCursor(source, littleEndian, offset + RECORD_HEADER + bytes, end);
+      attrs.push({ ...attr, ids: Array.from({ length: Math.floor(ids.left / 8) }, () => String(ids.bigint())) });
+    }
   });
 }
 
@@ -126,20 +192,27 @@ function readAttrs(source: ByteSource, littleEndian: boolean, part: Part, attrSi
   for (let i = 0; i < count; i++) {
     const from = part.offset + i * attrSize;
     const cursor = new DatCursor(source, littleEndian, from, from + attrSize);
-    const type = cursor.u32();
-    // Size, config, sample_period.
-    cursor.skip(4 + 8 + 8);
-    const sampleType = cursor.u64();
-    const readFormat = cursor.u64();
-    const flags = Number(BigInt.asUintN(32, cursor.bigint()));
+    const { attr } = readAttr(cursor);
     const places = new DatCursor(source, littleEndian, from + attrSize - 16, from + attrSize);
     const { offset, size } = readPart(places);
     if (size / 8 > MAX_IDS) throw new DatDamage(`${size / 8} ids`, from);
     const list = new DatCursor(source, littleEndian, offset, offset + size);
     const ids = Array.from({ length: Math.floor(size / 8) }, () => String(list.bigint()));
-    const sampleIdAll = (flags & SAMPLE_ID_ALL) !== 0;
-    attrs.push({ tracepoint: type === TYPE_TRACEPOINT, sampleType, sampleIdAll, readFormat, ids });
+    attrs.push({ ...attr, ids });
   }
+}
+
+/** struct perf_event_attr, and the bytes that it says to have. */
+function readAttr(cursor: DatCursor): { readonly attr: Omit<PerfAttr, 'ids'>; readonly bytes: number } {
+  const type = cursor.u32();
+  const bytes = cursor.u32();
+  // Config, sample_period.
+  cursor.skip(8 + 8);
+  const sampleType = cursor.u64();
+  const readFormat = cursor.u64();
+  const flags = Number(BigInt.asUintN(32, cursor.bigint()));
+  const sampleIdAll = (flags & SAMPLE_ID_ALL) !== 0;
+  return { attr: { tracepoint: type === TYPE_TRACEPOINT, sampleType, sampleIdAll, readFormat }, bytes };
 }
 
 /** The head of a trace.dat (version 0.5 or 0.6), then the formats as there. Returns the bytes of a page. */

@@ -1,5 +1,6 @@
 import type { ByteSource } from '../../../traces/format/bytes-io.ts';
 import { ABSENT } from '../../../traces/units.ts';
+import { bytesBehind } from './perf-file.ts';
 import type { PerfFile } from './perf-file.ts';
 import { rawOffset, sampleLayout } from './sample-layout.ts';
 import type { SampleLayout } from './sample-layout.ts';
@@ -49,7 +50,8 @@ export class PerfRecords {
   readonly #epochLo: number;
   readonly #epochHi: number;
   readonly #damaged: (what: string, offset: number) => void;
-  readonly #end: number;
+  readonly #fixedEnd: number;
+  readonly #growing: boolean;
   #pos: number;
   /** Held samples: columns, and the bytes of their records one behind the other. */
   #times = new Float64Array(1024);
@@ -65,8 +67,16 @@ export class PerfRecords {
   lostSamples = 0;
   compressed = 0;
 
-  constructor(source: ByteSource, file: PerfFile, epoch: bigint, damaged: (what: string, offset: number) => void) {
+  /** `growing`: records are added to the source while they are read. */
+  constructor(
+    source: ByteSource,
+    file: PerfFile,
+    epoch: bigint,
+    damaged: (what: string, offset: number) => void,
+    growing = false,
+  ) {
     this.#source = source;
+    this.#growing = growing;
     const { littleEndian, attrs, data } = file;
     this.#little = littleEndian;
     this.#layouts = attrs.map(sampleLayout);
@@ -84,16 +94,26 @@ export class PerfRecords {
     this.#damaged = damaged;
     this.#pos = data.offset;
     // A recorder that was killed has not written how much there is.
-    this.#end = data.size === 0 ? source.size : Math.min(source.size, data.offset + data.size);
+    this.#fixedEnd = data.size === 0 ? source.size : Math.min(source.size, data.offset + data.size);
+    if (growing) return;
     if (data.size === 0) damaged('the recorder did not finish the file', data.offset);
     else if (data.offset + data.size > source.size) damaged('samples are cut', source.size);
   }
 
-  /** Reads a window of records; false after the last. */
+  get #end(): number {
+    return this.#growing ? this.#source.size : this.#fixedEnd;
+  }
+
+  /** Bytes that are read: they are not asked for again. */
+  get position(): number {
+    return this.#pos;
+  }
+
+  /** Reads a window of records; false after the last that is there. */
   read(): boolean {
     if (this.#layouts.length === 0) return false;
     const from = this.#pos;
-    const bytes = this.#source.read(from, Math.min(WINDOW_BYTES, this.#end - from));
+    const bytes = this.#source.read(from, Math.max(0, Math.min(WINDOW_BYTES, this.#end - from)));
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
     const little = this.#little;
     let at = 0;
@@ -112,7 +132,9 @@ export class PerfRecords {
         // Data of another kind stands behind the record.
         at += view.getUint32(at - size + HEADER + (little ? 0 : 4), little);
       }
+      if (size >= HEADER + 4) at += bytesBehind(type, view, at - size, little);
     }
+    if (at === 0 && this.#growing) return false;
     if (at === 0) {
       if (this.#end - from > 0) this.#damaged('last record is cut', from);
       return this.#finish();
