@@ -202,19 +202,28 @@ export function magnitudeOf(difference: number): number {
 export function chooseModes(values: Int32Array, kindColumn: Int32Array): readonly KindMode[] | undefined {
   const kinds = distinctKinds(kindColumn);
   if (kinds === undefined || kinds.length < 2) return undefined;
-  const cost = kinds.map(() => [0, 0, 0]);
+  // Bits of the differences of each mode, by kind.
+  const zeros = new Float64Array(MAX_KINDS);
+  const befores = new Float64Array(MAX_KINDS);
+  const sames = new Float64Array(MAX_KINDS);
   const lastOfKind = new Int32Array(MAX_KINDS);
+  let kind = 0;
+  let kindValue = kinds[0]!;
+  let before = 0;
   for (let i = 0; i < values.length; i++) {
-    const kind = kinds.indexOf(kindColumn[i]!);
-    const sums = cost[kind]!;
     const value = values[i]!;
-    sums[0]! += magnitudeOf(value);
-    sums[1]! += magnitudeOf((value - (i === 0 ? 0 : values[i - 1]!)) | 0);
-    sums[2]! += magnitudeOf((value - lastOfKind[kind]!) | 0);
+    if (kindColumn[i] !== kindValue) {
+      kindValue = kindColumn[i]!;
+      kind = kinds.indexOf(kindValue);
+    }
+    zeros[kind]! += magnitudeOf(value);
+    befores[kind]! += magnitudeOf((value - before) | 0);
+    sames[kind]! += magnitudeOf((value - lastOfKind[kind]!) | 0);
     lastOfKind[kind] = value;
+    before = value;
   }
-  return kinds.map((value, kind) => {
-    const [zero = 0, before = 0, same = 0] = cost[kind] ?? [];
-    return { value, mode: before < same && before < zero ? 1 : same <= zero ? 2 : 0 };
+  return kinds.map((value, k) => {
+    const [zero, other, same] = [zeros[k]!, befores[k]!, sames[k]!];
+    return { value, mode: other < same && other < zero ? 1 : same <= zero ? 2 : 0 };
   });
 }
