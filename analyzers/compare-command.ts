@@ -3,22 +3,23 @@ import { availableParallelism } from 'node:os';
 import { ACCESS_MODELS } from '../replay/access/access-models.ts';
 import { ATC_PARAMETERS } from '../replay/atc/atc-parameters.ts';
 import { ATC_POLICIES } from '../replay/atc/atc-policy.ts';
-import { COST_PROFILES, costProfile } from '../replay/costs/cost-profiles.ts';
+import { COST_PROFILES } from '../replay/costs/cost-profiles.ts';
 import { DESIGNS } from '../replay/designs/designs.ts';
 import { compareTrace } from '../replay/engine/compare.ts';
 import { applySettings } from '../replay/engine/compare-settings.ts';
 import { callsHeader } from '../replay/engine/derived-trace.ts';
 import type { Path } from '../replay/paths/path.ts';
 import { PATHS, findPath } from '../replay/paths/paths.ts';
-import { HARDWARE, hardwareProfile } from '../replay/hardware/profiles.ts';
+import { HARDWARE } from '../replay/hardware/profiles.ts';
 import type { CommandInvocation, CommandSpec } from '../traces/command.ts';
 import { describeInput, makeEnvelope } from '../traces/envelope.ts';
 import { IorrError } from '../traces/errors.ts';
 import { openTrace } from '../traces/file.ts';
 import { toolVersion } from '../traces/tool.ts';
-import { DEFAULT_DESIGNS, askedDesigns } from './design-option.ts';
 import { coreCounts } from './core-counts.ts';
+import { DEFAULT_DESIGNS, askedDesigns } from './design-option.ts';
 import { DRIVER_OPTION, driverOf } from './driver-option.ts';
+import { costsOption, hardwareOption } from './profile-option.ts';
 import { rendererNamed } from './report/index.ts';
 
 const INTERRUPTED = 130;
@@ -77,15 +78,13 @@ export const compareCommand: CommandSpec = {
     },
     {
       flags: '--hardware <name>',
-      description: "whose caches: 'auto' is QEMU's where QEMU emulated the IOMMU, else a generic server",
+      description: `whose caches: auto (QEMU's where QEMU emulated the IOMMU, else a generic server), ${HARDWARE.map(({ name }) => name).join(', ')}, or a profile file`,
       default: 'auto',
-      choices: ['auto', ...HARDWARE.map(({ name }) => name)],
     },
     {
       flags: '--profile <name>',
-      description: "what things cost: 'auto' is the emulator's where the IOMMU was emulated, else a generic server's",
+      description: `what things cost: auto (the emulator's where the IOMMU was emulated, else a generic server's), ${COST_PROFILES.map(({ name }) => name).join(', ')}, or a profile file`,
       default: 'auto',
-      choices: ['auto', ...COST_PROFILES.map(({ name }) => name)],
     },
     {
       flags: '--access <model>',
@@ -148,8 +147,8 @@ export const compareCommand: CommandSpec = {
     const trace = openTrace(file);
     const progress = io.progress('comparing', trace.eventCount);
     try {
-      const named = hardwareProfile(String(options['hardware']), callsHeader(trace));
-      const costs = costProfile(String(options['profile']), trace.header);
+      const named = hardwareOption(String(options['hardware']), callsHeader(trace));
+      const costs = costsOption(String(options['profile']), trace.header);
       const { hardware, profile, parameters } = applySettings(settings, named, costs, [
         ...asked.designs,
         ...paths,

@@ -3,13 +3,14 @@ import { ACCESS_MODELS, accessModel } from '../replay/access/access-models.ts';
 import { callsHeader } from '../replay/engine/derived-trace.ts';
 import { replaySteps } from '../replay/engine/replay.ts';
 import type { ReplayOptions } from '../replay/engine/replay.ts';
-import { HARDWARE, hardwareProfile, withSettings } from '../replay/hardware/profiles.ts';
+import { HARDWARE, withSettings } from '../replay/hardware/profiles.ts';
 import type { CommandInvocation, CommandSpec } from '../traces/command.ts';
 import { describeInput, makeEnvelope } from '../traces/envelope.ts';
 import { IorrError } from '../traces/errors.ts';
 import { openTrace } from '../traces/file.ts';
 import { toolVersion } from '../traces/tool.ts';
 import { DRIVER_OPTION, driverOf } from './driver-option.ts';
+import { hardwareOption } from './profile-option.ts';
 import { jsonRenderer, terminalRenderer } from './report/index.ts';
 
 const INTERRUPTED = 130;
@@ -30,9 +31,8 @@ export const replayCommand: CommandSpec = {
   options: [
     {
       flags: '--hardware <name>',
-      description: "whose caches: 'auto' is QEMU's where QEMU emulated the IOMMU, else a generic server",
+      description: `whose caches: auto (QEMU's where QEMU emulated the IOMMU, else a generic server), ${HARDWARE.map(({ name }) => name).join(', ')}, or a profile file`,
       default: 'auto',
-      choices: ['auto', ...HARDWARE.map(({ name }) => name)],
     },
     {
       flags: '--set <name=value>',
@@ -71,7 +71,7 @@ export const replayCommand: CommandSpec = {
     const trace = openTrace(file);
     const progress = io.progress('replaying', trace.eventCount * repeat);
     try {
-      const hardware = withSettings(hardwareProfile(String(options['hardware']), callsHeader(trace)), settings);
+      const hardware = withSettings(hardwareOption(String(options['hardware']), callsHeader(trace)), settings);
       const replay: ReplayOptions = {
         hardware,
         repeat,

@@ -1,0 +1,184 @@
+import { closeSync, existsSync, ftruncateSync, openSync, unlinkSync, writeSync } from 'node:fs';
+import { MOST_CURVE_BYTES, parseReachCurve } from '../replay/calibrate/reach-curve.ts';
+import { REACH_FAMILY_COUNT, fitReach } from '../replay/calibrate/reach-fit.ts';
+import { fitTrace } from '../replay/calibrate/trace-fit.ts';
+import { COST_PROFILES } from '../replay/costs/cost-profiles.ts';
+import { HARDWARE } from '../replay/hardware/profiles.ts';
+import { profileText } from '../replay/profile-file.ts';
+import type { CommandInvocation, CommandSpec } from '../traces/command.ts';
+import { describeInput, makeEnvelope } from '../traces/envelope.ts';
+import { IorrError } from '../traces/errors.ts';
+import { openTrace } from '../traces/file.ts';
+import { EMPTY_HEALTH } from '../traces/header.ts';
+import { toJson } from '../traces/plain-json.ts';
+import { toolVersion } from '../traces/tool.ts';
+import { reachProfile, traceProfile } from './calibrate-profile.ts';
+import { reachText, traceText } from './calibrate-text.ts';
+import { costsOption, readSmallFile } from './profile-option.ts';
+
+const INTERRUPTED = 130;
+/** Hardware that a fitted geometry is put into, for what a curve does not tell. */
+const DEFAULT_BASE = 'vtd-64x4';
+
+interface Output {
+  readonly path: string;
+  readonly descriptor: number;
+  readonly made: boolean;
+}
+
+/** Opened before the run, so that a bad path fails before the work. */
+function openOutput(path: string): Output {
+  try {
+    const made = !existsSync(path);
+    return { path, descriptor: openSync(path, 'a'), made };
+  } catch (error) {
+    throw new IorrError('FILE_UNWRITABLE', error instanceof Error ? error.message : String(error), {
+      place: { file: path },
+      hint: 'check the folder and its permissions',
+      cause: error,
+    });
+  }
+}
+
+/** Writes the profile, or takes an empty file away again. */
+async function withOutput(path: unknown, make: () => Promise<string | undefined>): Promise<boolean> {
+  const output = typeof path === 'string' ? openOutput(path) : undefined;
+  let text: string | undefined;
+  try {
+    text = await make();
+    if (output !== undefined && text !== undefined) {
+      ftruncateSync(output.descriptor, 0);
+      writeSync(output.descriptor, text);
+    }
+  } finally {
+    if (output !== undefined) {
+      closeSync(output.descriptor);
+      if (text === undefined && output.made) unlinkSync(output.path);
+    }
+  }
+  return text !== undefined;
+}
+
+function seedOf(options: CommandInvocation['options']): number {
+  const text = String(options['seed']);
+  if (/^\d{1,15}$/.test(text)) return Number(text);
+  throw new IorrError('USAGE', `--seed ${text}: a whole number expected`);
+}
+
+function textOption(options: CommandInvocation['options'], name: string): string | undefined {
+  const value = options[name];
+  return typeof value === 'string' ? value : undefined;
+}
+
+/** `--reach CURVE`: a geometry. */
+async function calibrateReach(file: string, { options, io }: CommandInvocation): Promise<number> {
+  const seed = seedOf(options);
+  const base = textOption(options, 'hardware') ?? DEFAULT_BASE;
+  if (!HARDWARE.some(({ name, iotlb }) => name === base && iotlb === 'set-associative')) {
+    const names = HARDWARE.filter(({ iotlb }) => iotlb === 'set-associative').map(({ name }) => name);
+    throw new IorrError('USAGE', `--hardware ${base}: one with an IOTLB of sets expected`, { hint: names.join(', ') });
+  }
+  const machine = textOption(options, 'machine');
+  const state = textOption(options, 'state');
+  const curve = parseReachCurve(readSmallFile(file, MOST_CURVE_BYTES), { machine, state });
+  const progress = io.progress('fitting', REACH_FAMILY_COUNT);
+  const done = await withOutput(options['output'], async () => {
+    const result = await fitReach(curve, { seed, signal: io.signal, progress: (fitted) => progress.update(fitted) });
+    progress.stop();
+    if (result === undefined) return undefined;
+    if (options['json'] === true) {
+      const effective = { reach: file, hardware: base, machine: machine ?? null, state: state ?? null, seed };
+      const parts = { version: toolVersion(), input: [], options: effective, health: EMPTY_HEALTH, result };
+      io.out(toJson(makeEnvelope('calibrate', parts)));
+    } else io.out(reachText(file, result));
+    return profileText(reachProfile(file, base, result));
+  });
+  return done ? 0 : INTERRUPTED;
+}
+
+/** A trace: what its durations tell. */
+async function calibrateTrace(file: string, { options, io }: CommandInvocation): Promise<number> {
+  const seed = seedOf(options);
+  const trace = openTrace(file);
+  const progress = io.progress('reading', trace.eventCount);
+  try {
+    const base = costsOption(String(options['profile']), trace.header);
+    const done = await withOutput(options['output'], async () => {
+      const result = await fitTrace(trace, {
+        source: file,
+        base,
+        seed,
+        signal: io.signal,
+        progress: (events) => progress.update(events),
+      });
+      progress.stop();
+      if (result === undefined) return undefined;
+      if (options['json'] === true) {
+        const effective = { profile: base.name, seed };
+        const input = [describeInput(file, trace)];
+        const parts = { version: toolVersion(), input, options: effective, health: trace.health, result };
+        io.out(toJson(makeEnvelope('calibrate', parts)));
+      } else io.out(traceText(file, result));
+      return profileText(traceProfile(file, base, result));
+    });
+    return done ? 0 : INTERRUPTED;
+  } finally {
+    progress.stop();
+    trace.close();
+  }
+}
+
+export const calibrateCommand: CommandSpec = {
+  name: 'calibrate',
+  summary: 'fits a profile to measurements: costs to the durations in a trace, or a cache geometry to a reach curve',
+  args: ['[TRACE]'],
+  options: [
+    {
+      flags: '--reach <curve>',
+      description: 'fit a geometry to this curve (docs/calibrate.md) instead of costs to a trace',
+    },
+    { flags: '-o, --output <file>', description: 'also write a profile that --profile and --hardware take' },
+    {
+      flags: '--machine <name>',
+      description: 'of a curve file with several machines; default: the first with an IOMMU',
+    },
+    { flags: '--state <name>', description: 'of a curve file with several cache states; default DWarm' },
+    {
+      flags: '--hardware <name>',
+      description: `with --reach: where the profile's other parameters come from; default ${DEFAULT_BASE}`,
+    },
+    {
+      flags: '--profile <name>',
+      description: `with a trace: where costs come from that it can't tell: auto, ${COST_PROFILES.map(({ name }) => name).join(', ')}, or a profile file`,
+      default: 'auto',
+    },
+    { flags: '--seed <number>', description: 'of simulated reads, and of resampling', default: '1' },
+    { flags: '--json', description: 'one JSON document on stdout' },
+  ],
+  examples: [
+    { command: 'iorr calibrate run.iorr -o profile.json', does: 'what the durations of a trace tell' },
+    { command: 'iorr compare run.iorr --profile ./profile.json', does: 'and use it' },
+    {
+      command: 'iorr calibrate --reach curve.json -o unit.json',
+      does: 'entries, walks and device behind a reach curve',
+    },
+    { command: 'iorr compare run.iorr --hardware ./unit.json --access ring', does: 'and use those caches' },
+  ],
+  async run(invocation) {
+    const { args, options } = invocation;
+    const curve = textOption(options, 'reach');
+    const file = args[0];
+    if (curve !== undefined) {
+      if (file !== undefined) {
+        throw new IorrError('USAGE', '--reach fits a curve; it takes no trace', { hint: 'run it once for each' });
+      }
+      return calibrateReach(curve, invocation);
+    }
+    if (file === undefined) {
+      throw new IorrError('USAGE', 'a trace or --reach CURVE expected', {
+        hint: 'iorr calibrate run.iorr -o profile.json',
+      });
+    }
+    return calibrateTrace(file, invocation);
+  },
+};

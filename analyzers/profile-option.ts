@@ -1,0 +1,60 @@
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { costProfile } from '../replay/costs/cost-profiles.ts';
+import type { CostProfile } from '../replay/costs/cost-profile.ts';
+import type { HardwareProfile } from '../replay/hardware/profile.ts';
+import { hardwareProfile } from '../replay/hardware/profiles.ts';
+import { MOST_PROFILE_BYTES, parseProfile } from '../replay/profile-file.ts';
+import type { ProfileFile } from '../replay/profile-file.ts';
+import { IorrError } from '../traces/errors.ts';
+import type { TraceHeader } from '../traces/header.ts';
+
+/** `--hardware`: a built-in name, or a profile file. */
+export function hardwareOption(value: string, header: TraceHeader): HardwareProfile {
+  if (!isFile(value)) return hardwareProfile(value, header);
+  const { hardware } = readProfile(value);
+  if (hardware !== undefined) return hardware;
+  throw new IorrError('USAGE', 'the profile has no hardware', { place: { file: value }, hint: 'is it for --profile?' });
+}
+
+/** `--profile`: a built-in name, or a profile file. */
+export function costsOption(value: string, header: TraceHeader): CostProfile {
+  if (!isFile(value)) return costProfile(value, header);
+  const { costs } = readProfile(value);
+  if (costs !== undefined) return costs;
+  throw new IorrError('USAGE', 'the profile has no costs', { place: { file: value }, hint: 'is it for --hardware?' });
+}
+
+/** No built-in profile has a name like that. */
+function isFile(value: string): boolean {
+  return value.includes('/') || value.endsWith('.json');
+}
+
+function readProfile(file: string): ProfileFile {
+  return parseProfile(readSmallFile(file, MOST_PROFILE_BYTES), file);
+}
+
+/** The text of a file of at most so many bytes. Throws `FILE_UNREADABLE`, or `LIMIT` if there is more. */
+export function readSmallFile(file: string, most: number): string {
+  let descriptor: number | undefined;
+  try {
+    descriptor = file === '-' ? 0 : openSync(file, 'r');
+    if (descriptor !== 0 && fstatSync(descriptor).isDirectory()) throw new Error('it is a folder');
+    const bytes = Buffer.alloc(most + 1);
+    let length = 0;
+    while (length <= most) {
+      const read = readSync(descriptor, bytes, length, most + 1 - length, null);
+      if (read === 0) break;
+      length += read;
+    }
+    if (length <= most) return bytes.toString('utf8', 0, length);
+  } catch (error) {
+    throw new IorrError('FILE_UNREADABLE', error instanceof Error ? error.message : String(error), {
+      place: { file },
+      hint: 'check the name and its permissions',
+      cause: error,
+    });
+  } finally {
+    if (descriptor !== undefined && descriptor !== 0) closeSync(descriptor);
+  }
+  throw new IorrError('LIMIT', `more than ${most} bytes`, { place: { file }, hint: 'is it the right file?' });
+}
