@@ -210,6 +210,20 @@ describe('verify --only dma', () => {
     expect(result.byPart['dma.reset']?.diverged).toBeGreaterThan(0);
   });
 
+  test('accesses of which neither domain nor outcome is recorded are no evidence against each other', () => {
+    const { trace } = record(9, 300, true);
+    for (const rid of [0x28, 0x30]) {
+      const row = trace.begin(STREAM_ID.dma, 1e9, -1, -1);
+      const { columns } = trace.rows.dma;
+      columns.rid[row] = rid;
+      columns.iovaLo[row] = 0x200_000;
+      columns.outLo[row] = rid << 12;
+    }
+    const result = dma(trace);
+    expect(result.diverged).toBe(0);
+    expect(result.skipped.reasons).toEqual({ 'domain of the access not known': 2 });
+  });
+
   test('accesses that were passed through are skipped; refused ones must have no mapping', () => {
     const { trace } = record(8, 300, true);
     for (const [iova, outcome] of [

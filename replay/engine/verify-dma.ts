@@ -23,6 +23,7 @@ const NO_TABLE = 'no page table';
 const NO_MAPPING = 'no mapping at its time';
 const NOT_RECORDED = 'hit or miss not recorded';
 const NO_PROTECTIONS = 'fault: on a mapped page, and no map says what it allows';
+const NO_DOMAIN = 'domain of the access not known';
 const BYPASSED = 'passed through untranslated';
 
 /**
@@ -133,6 +134,11 @@ class DmaCheck {
     }
     const attached = pasid < 0 && rid >>> 16 === 0 && this.#controls.attached[rid] !== 0;
     const domain = attached ? ABSENT : dma.domain[r]!;
+    // The lines that say whether it hit name the domain, too: without them other devices' pages may be meant.
+    if (domain === ABSENT && (outcome & OUTCOME.known) === 0 && this.#machine.domainOf(rid, pasid) === ABSENT) {
+      this.#skip(NO_DOMAIN);
+      return;
+    }
     const iovaLo = dma.iovaLo[r]!;
     const iovaHi = dma.iovaHi[r]!;
     if ((outcome & OUTCOME.fault) !== 0) {

@@ -162,6 +162,30 @@ describe('unmaps and the invalidations that follow them', () => {
     expect(commandsOf(trace, SMMUV3_OPCODE.sync).every(({ cpu }) => cpu >= 0)).toBe(true);
   });
 
+  test('accesses that name no domain are of the one that their device has', () => {
+    const run = new Run();
+    const all = lives(400, 17);
+    for (const life of all) {
+      const { device, page, pages, phys, mapped, accessed, unmapped, flushed } = life;
+      const { cpu, task, rid, domain } = device;
+      run.at(mapped, () => run.guest.map({ at: mapped, cpu, task }, page, pages, phys));
+      run.at(mapped + 1, () => run.guest.dmaMap({ at: mapped + 1, cpu, task }, rid, page, pages));
+      run.at(accessed, () => run.host.access(accessed, rid, page, phys, 0, -1));
+      run.at(unmapped, () => run.guest.unmap({ at: unmapped, cpu, task }, page, pages));
+      run.at(flushed, () => {
+        run.smmu(flushed, SMMUV3_OPCODE.tlbiNhVa, domain, page, pages);
+        run.smmu(flushed, SMMUV3_OPCODE.sync, 0);
+      });
+    }
+    const { trace } = run.join();
+    const domainOf = new Map<number, number>(DEVICES.map(({ rid, domain }) => [rid, domain]));
+    for (const { rows } of trace.segments()) {
+      const { rid, domain } = rows.dma.columns;
+      for (let row = 0; row < rows.dma.count; row++) expect(domain[row]).toBe(domainOf.get(rid[row]!));
+    }
+    expect(trace.streamCounts.dma).toBe(400);
+  });
+
   test('one lost here and there does not put the others out of step', () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 1e9 }), (seed) => {

@@ -1,3 +1,4 @@
+import { domainsOfAccesses } from './access-domains.ts';
 import { IorrError } from '../../../traces/errors.ts';
 import type { TraceHeader } from '../../../traces/header.ts';
 import { ATTACH, OUTCOME, STREAM_ID } from '../../../traces/schema.ts';
@@ -404,6 +405,7 @@ function write(
   const copyGuest = createRowCopier(guest, sink);
   const copyHost = createRowCopier(host, sink);
   const { attribution, waiting, awaited } = gathered;
+  const domainOf = domainsOfAccesses(attribution);
   const hostSource = guest.header.sources.length;
   const units: number[] = [];
   let next = 0;
@@ -429,6 +431,11 @@ function write(
       const source = hostSource + cursor.segment!.source[cursor.index]!;
       const row = sink.begin(stream, time, submission?.cpu ?? cursor.cpu, submission?.task ?? cursor.task, source);
       copyHost(cursor.segment!, stream, cursor.row, row);
+      if (stream === STREAM_ID.dma) {
+        const { domain, rid } = sink.rows.dma.columns;
+        if (domain[row]! < 0) domain[row] = domainOf.get(rid[row]!) ?? -1;
+        return;
+      }
       if (submission === undefined) return;
       const { columns } = sink.rows.inv;
       if (submission.unit >= 0) {
