@@ -11,6 +11,7 @@ import type { Paint } from './paint.ts';
 import { layOut, wrapText } from './plain-table.ts';
 import type { RenderOptions } from './renderer.ts';
 import { overview } from './terminal-overview.ts';
+import { coresLines } from './terminal-cores.ts';
 import { MIN_COLUMNS, caveatLines, healthLines, standingLines, titleLine } from './terminal-lines.ts';
 
 const GROUPS: readonly { readonly group: MetricGroup; readonly title: string }[] = [
@@ -117,6 +118,7 @@ export function renderCompare(report: CompareReport, options: RenderOptions): st
   if (base !== null && result.designs.length > 1 && !asLines) {
     lines.push('', paint.faint(`Changes are against ${base.label}.`));
   }
+  lines.push(...coresLines(rows, paint, columns));
   const caveats = caveatLines(report, paint, columns);
   if (caveats.length > 0) lines.push('', paint.strong('Read with care'), ...caveats);
   lines.push('', ...standingLines(result.parameters, paint, columns), ...healthLines(report, paint));

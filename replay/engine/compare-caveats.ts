@@ -11,6 +11,8 @@ export interface CompareGrounds {
   /** Of the designs' commands. */
   readonly dialect: number;
   readonly recorded: RecordedResult | null;
+  /** How far a submission of any design began after its recorded time, at most. */
+  readonly lateNs: number;
   /** Of each design; all but the moved maps are the same. */
   readonly facts: readonly RunFacts[];
 }
@@ -63,8 +65,13 @@ export function compareCaveats(trace: Trace, grounds: CompareGrounds): string[] 
     );
   }
   list.push(
-    'intents keep their recorded times: less waiting does not make the workload faster, and a wait ends at the latest at the next map or unmap of its CPU',
+    'intents keep their recorded times: less waiting does not make the workload faster, and what a CPU submitted takes effect at the latest at its next map or unmap',
   );
+  if (grounds.lateNs > 0) {
+    list.push(
+      `some modelled waits are longer than the recording left: submissions began up to ${(grounds.lateNs / 1000).toFixed(1)} us late`,
+    );
+  }
   list.push('times (CPU, stall, when a command takes effect) rest on the cost profile; counts do not');
   if (recorded !== null) {
     list.push('commands of the recorded row include those that no unmap asks for (interrupts, contexts)');

@@ -115,6 +115,33 @@ describe('compare', () => {
     expect(lines).toEqual(['linux-strict 1 1 0.000001982', 'linux-lazy 1 1 0.031977680']);
   });
 
+  test('CPUs that submit at once wait for each other, and for longer than the recording left', async () => {
+    const sketch = new SketchedTrace().tag(4);
+    for (let i = 0; i < 20; i++)
+      sketch
+        .by(0, 1)
+        .unmap(4, i)
+        .by(1, 2)
+        .unmap(4, 0x100 + i)
+        .after(500);
+    sketch.after(1e6);
+    const result = await compare(sketch.trace, { cores: [1, 2] });
+    const { scaling, time } = row(result, 'linux-strict');
+    expect(time.submitToWait.count).toBe(40);
+    // each takes 1040 ns alone; two at once share the lock and the unit, and come every 650 ns
+    expect(time.submitToWait.p50).toBeGreaterThan(1040);
+    expect(time.lockWait.max).toBeGreaterThan(100);
+    expect(time.lateNs).toBeGreaterThan(5000);
+    expect(result.caveats.some((text) => text.includes('late'))).toBe(true);
+    expect(time.queues).toMatchObject([{ index: 0, commands: 40, tailWrites: 40, fullStalls: 0 }]);
+    const [queue] = time.queues;
+    const busy = queue?.series.utilisation.reduce((sum, share) => sum + share * (queue?.series.binNs ?? 0), 0);
+    expect(busy).toBeCloseTo(40 * 500, 3);
+    expect((queue?.utilisation ?? 0) * time.spanNs).toBeCloseTo(40 * 500, 3);
+    expect(scaling?.points.map(({ cores }) => cores)).toEqual([1, 2]);
+    expect(scaling?.demandNs).toEqual({ hardware: 500, lock: 140 });
+  });
+
   test('without accesses what rests on them is unknown, not 0', async () => {
     const sketch = new SketchedTrace().tag(4).map(4, 1).unmap(4, 1);
     const result = await compare(sketch.trace);

@@ -138,6 +138,7 @@ export async function compareTrace(recording: Trace, options: CompareOptions): P
         traits,
         dialect: run.context.dialect,
         recorded,
+        lateNs: designs.reduce((most, { result }) => Math.max(most, result.time.lateNs), 0),
         facts: designs.map((row) => row.facts),
       }),
     ],
