@@ -1,5 +1,7 @@
 import type { DomainId, PageNumber, RequesterId } from '../../traces/units.ts';
 import type { IovaAllocator } from './iova-allocator.ts';
+import { scatteredPage } from './scattered-page.ts';
+import { domainOf } from './vtd-guest.ts';
 import type { GuestDevice, VtdGuest } from './vtd-guest.ts';
 
 /** What driver and kernel spend, in ns of the trace's clock: orders of magnitude, so that events lie apart in time. */
@@ -10,12 +12,6 @@ const ACCESS_NS = 20;
 
 /** I/O virtual addresses below 4 GiB, as a PCI device gets them (drivers/iommu/dma-iommu.c). */
 export const TOP_PAGE: PageNumber = 0x100000;
-/** First physical page: 4 GiB, so that addresses need both words. */
-const PHYS_PAGE = 0x100000;
-/** Buffers lie elsewhere in memory than in the I/O address space; what is one range stays one, and aligned up to 2 MiB. */
-const PHYS_FLIP = 0x2a800;
-/** VT-d domain id 0 is reserved and Linux keeps 1; the first free one is 2. */
-const FIRST_DOMAIN: DomainId = 2;
 const TASK = 100;
 
 /**
@@ -41,7 +37,7 @@ export class DmaApi {
   ) {
     this.guest = guest;
     this.rid = rid;
-    this.domain = FIRST_DOMAIN + index;
+    this.domain = domainOf(index);
     this.#index = index;
     this.#allocator = allocator;
     this.#flushes = flushes;
@@ -52,11 +48,13 @@ export class DmaApi {
     this.guest.attach(this.#caller(0), this.#index);
   }
 
-  /** Maps one physically contiguous range, with one event; returns the first I/O virtual page. */
+  /** Maps pages that lie scattered in memory, as a scatter list is: one address range, one event a page. Returns the first page. */
   map(cpu: number, pages: number, prot: number): PageNumber {
     const page = this.#allocator.allocate(cpu, pages);
-    this.guest.map(this.#caller(cpu), page, this.#physOf(page), pages, prot);
-    this.guest.pass(MAP_NS);
+    for (let i = 0; i < pages; i++) {
+      this.guest.map(this.#caller(cpu), page + i, scatteredPage(this.#index, page + i), 1, prot);
+      this.guest.pass(MAP_NS);
+    }
     return page;
   }
 
@@ -74,12 +72,8 @@ export class DmaApi {
 
   /** The device accesses bytes of one page. */
   access(page: PageNumber, offset: number, bytes: number, access: number): void {
-    this.guest.dma(this.#caller(0), page, this.#physOf(page), offset, bytes, access);
+    this.guest.dma(this.#caller(0), page, scatteredPage(this.#index, page), offset, bytes, access);
     this.guest.pass(ACCESS_NS);
-  }
-
-  #physOf(page: PageNumber): PageNumber {
-    return PHYS_PAGE + this.#index * TOP_PAGE + (page ^ PHYS_FLIP);
   }
 
   #caller(cpu: number): GuestDevice {

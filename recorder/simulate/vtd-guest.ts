@@ -29,6 +29,11 @@ export function requesterOf(index: number): RequesterId {
   return ((1 + (index >> 5)) << 8) | ((index & 31) << 3);
 }
 
+/** Domain of the n-th device that has one of its own. VT-d reserves 0 and Linux keeps 1. */
+export function domainOf(index: number): DomainId {
+  return 2 + index;
+}
+
 /**
  * Address mask m of the smallest naturally aligned block of 2^m pages that holds a range: the number of bits of
  * (first XOR last), as drivers/iommu/intel/cache.c computes it. Pages are int32.
@@ -89,18 +94,35 @@ export class VtdGuest {
     this.pass(1000);
   }
 
+  /** A PASID of the device gets a domain, with one IOTLB tag and, as it has ATS, one of the device. */
+  attachPasid(device: GuestDevice, pasid: number): void {
+    for (const type of [0, 1]) {
+      this.#attachment(ATTACH.tagAssign, device, type === 0 ? ABSENT : device.rid, device.domain, 1, pasid, type);
+      this.pass(1000);
+    }
+    this.#attachment(ATTACH.attach, device, device.rid, device.domain, 0, pasid);
+    this.pass(1000);
+  }
+
   /** A tag names the unit itself, so its device is absent; the other kinds name no domain, as in the kernel's trace. */
-  #attachment(kind: number, by: GuestDevice, rid: number, domain: number, refs: number): void {
+  #attachment(
+    kind: number,
+    by: GuestDevice,
+    rid: number,
+    domain: number,
+    refs: number,
+    pasid = kind === ATTACH.tagAssign ? 0 : ABSENT,
+    type: number = ABSENT,
+  ): void {
     const row = this.#begin(STREAM_ID.attach, by.cpu, by.task);
     const { columns } = this.#sink.rows.attach;
     columns.kind[row] = kind;
     columns.device[row] = rid;
     columns.domain[row] = domain;
     columns.refs[row] = refs;
-    if (kind === ATTACH.tagAssign) {
-      columns.unit[row] = this.#unit;
-      columns.pasid[row] = 0;
-    }
+    if (kind === ATTACH.tagAssign) columns.unit[row] = this.#unit;
+    if (pasid !== ABSENT) columns.pasid[row] = pasid;
+    if (type !== ABSENT) columns.type[row] = type;
   }
 
   /** One `iommu:map`; contiguous in physical memory. */
@@ -166,10 +188,19 @@ export class VtdGuest {
   }
 
   /** One access within a page; `outcome` stays unknown: a workload has no cache. */
-  dma(device: GuestDevice, page: number, physPage: number, offset: number, bytes: number, access: number): void {
+  dma(
+    device: GuestDevice,
+    page: number,
+    physPage: number,
+    offset: number,
+    bytes: number,
+    access: number,
+    pasid: number = ABSENT,
+  ): void {
     const row = this.#begin(STREAM_ID.dma, ABSENT, ABSENT);
     const { columns } = this.#sink.rows.dma;
     columns.rid[row] = device.rid;
+    if (pasid !== ABSENT) columns.pasid[row] = pasid;
     columns.domain[row] = device.domain;
     columns.iovaLo[row] = (page << 12) | offset;
     columns.iovaHi[row] = page >>> 20;
@@ -178,6 +209,33 @@ export class VtdGuest {
     columns.outLo[row] = (physPage << 12) | offset;
     columns.outHi[row] = physPage >>> 20;
     columns.pageShift[row] = 12;
+  }
+
+  /** A device's request for a page that it found missing; the last one of a group is answered. */
+  pageRequest(device: GuestDevice, pasid: number, group: number, page: number, access: number, seq: number): void {
+    const row = this.#begin(STREAM_ID.prq, device.cpu, device.task);
+    const { columns } = this.#sink.rows.prq;
+    columns.unit[row] = this.#unit;
+    columns.rid[row] = device.rid;
+    columns.pasid[row] = pasid;
+    columns.group[row] = group;
+    columns.iovaLo[row] = page << 12;
+    columns.iovaHi[row] = page >>> 20;
+    columns.access[row] = access;
+    columns.seq[row] = seq;
+  }
+
+  /** The answer to a group: `code` as VT-d has it, 0 success, 1 invalid. */
+  pageResponse(device: GuestDevice, pasid: number, group: number, code: number, latency: Nanoseconds): void {
+    const row = this.#begin(STREAM_ID.prs, device.cpu, device.task);
+    const { columns } = this.#sink.rows.prs;
+    columns.unit[row] = this.#unit;
+    columns.rid[row] = device.rid;
+    columns.pasid[row] = pasid;
+    columns.group[row] = group;
+    columns.code[row] = code;
+    columns.latencyLo[row] = latency | 0;
+    columns.latencyHi[row] = Math.floor(latency / 0x100000000);
   }
 
   /** The decision to flush a range, above the commands (`cache_tag_flush_range`). */

@@ -83,7 +83,11 @@ describe.each(WORKLOADS.map((workload) => [workload.name, workload] as const))('
   });
 
   test('every access is of a page that is mapped in its domain, with the output and the rights of the map', () => {
-    const few = takes(workload, 'pages') ? [`pages=${workload.name === 'zipf' ? 3000 : 4096}`] : [];
+    const few = [
+      ...(takes(workload, 'pages') ? [`pages=${workload.name === 'zipf' ? 3000 : 4096}`] : []),
+      ...(takes(workload, 'memory') ? ['memory=100'] : []),
+      ...(takes(workload, 'hot') ? ['hot=16'] : []),
+    ];
     const trace = make(workload, ['events=120k', ...(takes(workload, 'devices') ? ['devices=3'] : []), ...few]);
     const live = new Map<string, { phys: number; prot: number }>();
     const wrong: string[] = [];

@@ -1,6 +1,7 @@
 import type { Random } from '../../../traces/random.ts';
 import type { PageNumber } from '../../../traces/units.ts';
 import type { IovaAllocator } from '../iova-allocator.ts';
+import { permutation } from '../zipf-sampler.ts';
 
 /**
  * Brings an allocator into the state of a system that has run for long: pages were handed out in order, and came back in another,
@@ -15,14 +16,8 @@ export function ageAddresses(
   for (let done = 0, cpu = 0; done < pages; done += run, cpu = (cpu + 1) % cpus) {
     runs.push(Array.from({ length: Math.min(run, pages - done) }, () => allocator.allocate(cpu, 1)));
   }
-  for (let i = runs.length - 1; i > 0; i--) {
-    const j = random.below(i + 1);
-    const held = runs[i] as PageNumber[];
-    runs[i] = runs[j] as PageNumber[];
-    runs[j] = held;
-  }
-  for (const together of runs) {
+  for (const i of permutation(runs.length, random)) {
     const cpu = random.below(cpus);
-    for (const page of together) allocator.release(cpu, page, 1);
+    for (const page of runs[i] ?? []) allocator.release(cpu, page, 1);
   }
 }

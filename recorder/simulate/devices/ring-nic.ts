@@ -3,6 +3,7 @@ import { ACCESS } from '../../../traces/schema.ts';
 import type { PageNumber } from '../../../traces/units.ts';
 import type { DmaApi } from '../dma-api.ts';
 import type { Tenant } from '../tenant.ts';
+import { QueueMemory } from './queue-memory.ts';
 import { ReceiveRing } from './receive-ring.ts';
 
 /** Bytes that one entry of a work or completion queue takes. */
@@ -35,19 +36,13 @@ export interface NicShape {
   readonly gap: number;
 }
 
-/** A queue in memory that stays mapped: the driver or the device goes round in it. */
-interface Queue {
-  readonly pages: readonly PageNumber[];
-  next: number;
-}
-
 interface Core {
   readonly cpu: number;
   readonly receive: ReceiveRing;
-  readonly receiveQueue: Queue;
-  readonly receiveDone: Queue;
-  readonly transmitQueue: Queue;
-  readonly transmitDone: Queue;
+  readonly receiveQueue: QueueMemory;
+  readonly receiveDone: QueueMemory;
+  readonly transmitQueue: QueueMemory;
+  readonly transmitDone: QueueMemory;
   /** Oldest first. */
   readonly transmitted: PageNumber[];
   /** Packets since the driver last looked. */
@@ -80,7 +75,7 @@ export class RingNic implements Tenant {
     this.#api.attach();
     for (let cpu = 0; cpu < cores; cpu++) {
       const receive = new ReceiveRing(ring, descriptorPages, mtu);
-      const queue = (entries: number): Queue => ({ pages: this.#mapQueue(cpu, entries), next: 0 });
+      const queue = (entries: number): QueueMemory => new QueueMemory(this.#api, cpu, entries, ENTRY);
       this.#cores.push({
         cpu,
         receive,
@@ -121,15 +116,9 @@ export class RingNic implements Tenant {
     while (core.due >= this.#shape.transmitBatch) this.#transmit(core);
   }
 
-  #mapQueue(cpu: number, entries: number): PageNumber[] {
-    const pages = Math.ceil((entries * ENTRY) / 4096);
-    const first = this.#api.map(cpu, pages, ACCESS.read | ACCESS.write);
-    return Array.from({ length: pages }, (_, i) => first + i);
-  }
-
   #receive(core: Core): void {
     const { mtu, accessBytes } = this.#shape;
-    if (core.receive.atStart) this.#entry(core.receiveQueue, ACCESS.read);
+    if (core.receive.atStart) core.receiveQueue.next(ACCESS.read);
     const { descriptor, offset } = core.receive.next();
     for (let at = offset; at < offset + mtu; ) {
       const inPage = at & 0xfff;
@@ -137,7 +126,7 @@ export class RingNic implements Tenant {
       this.#api.access(descriptor[at >> 12] ?? 0, inPage, bytes, ACCESS.write);
       at += bytes;
     }
-    this.#entry(core.receiveDone, ACCESS.write);
+    core.receiveDone.next(ACCESS.write);
   }
 
   /** The driver takes what is full, and gives the device as much again. */
@@ -164,16 +153,10 @@ export class RingNic implements Tenant {
     }
     const pages = Array.from({ length: transmitBatch }, () => api.map(core.cpu, 1, ACCESS.read));
     for (const page of pages) {
-      this.#entry(core.transmitQueue, ACCESS.read);
+      core.transmitQueue.next(ACCESS.read);
       api.access(page, 0, ACK_BYTES, ACCESS.read);
       core.transmitted.push(page);
     }
-    this.#entry(core.transmitDone, ACCESS.write);
-  }
-
-  #entry(queue: Queue, access: number): void {
-    const byte = queue.next * ENTRY;
-    queue.next = byte + ENTRY >= queue.pages.length * 4096 ? 0 : queue.next + 1;
-    this.#api.access(queue.pages[byte >> 12] ?? 0, byte & 0xfff, ENTRY, access);
+    core.transmitDone.next(ACCESS.write);
   }
 }
