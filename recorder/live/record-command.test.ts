@@ -5,16 +5,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, describe, expect, test } from 'vitest';
 import { infoOf } from '../../bench/robustness/kill-run.ts';
 import { openTrace } from '../../traces/file.ts';
-import { Random } from '../../traces/random.ts';
 import { joinWords } from '../../traces/units.ts';
 import type { RecordResult } from './record-result.ts';
 import { NO_LIVE_RECORDING, instancesOf, iorrLive, startLive } from './testing/live-machine.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'iorr-record-'));
 afterAll(() => rmSync(folder, { recursive: true }));
-
-/** The full figures kill at more instants. */
-const KILLS = Array.from({ length: process.env['IORR_FULL'] === '1' ? 25 : 1 }, (_, i) => i);
 
 let files = 0;
 function newFile(): string {
@@ -167,34 +163,6 @@ describe.skipIf(NO_LIVE_RECORDING !== undefined)('record on this machine', () =>
     child.kill(signal);
     expect(await exit).toBe(status);
     expect(infoOf(file).result.closed).toBe(true);
-    expect(instancesOf(child.pid)).toEqual([]);
-  });
-
-  test.each(KILLS)('kill -9 (%i) leaves a file that reads; the next start removes the instance', async (kill) => {
-    const file = newFile();
-    const child = startLive('record', '-o', file, '--event', 'raw_syscalls');
-    const exit = new Promise((resolve) => {
-      child.on('exit', resolve);
-    });
-    while (instancesOf(child.pid).length === 0) await sleep(20);
-    // The header is there at once, events after a flush.
-    const head = statSync(file).size;
-    while (statSync(file).size < head + 20_000) await sleep(20);
-    await sleep(new Random(500 + kill).below(kill * 100 + 1));
-    const killedAt = process.hrtime.bigint();
-    child.kill('SIGKILL');
-    await exit;
-    expect(instancesOf(child.pid)).toHaveLength(1);
-    const { result } = infoOf(file);
-    expect(result.closed).toBe(false);
-    expect(result.events).toBeGreaterThan(0);
-    const trace = openTrace(file);
-    let last = 0;
-    for (const { time, count } of trace.segments()) last = Math.max(last, time[count - 1] ?? 0);
-    trace.close();
-    // The period of a flush, and as much again for a machine that has other things to do.
-    expect(killedAt - (BigInt(trace.header.clock.epochNs) + BigInt(last))).toBeLessThan(2_000_000_000n);
-    recorded('-o', newFile(), '--duration', '100ms');
     expect(instancesOf(child.pid)).toEqual([]);
   });
 });

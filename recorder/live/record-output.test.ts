@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, describe, expect, test } from 'vitest';
 import { CLI, infoOf } from '../../bench/robustness/kill-run.ts';
 import { openTrace } from '../../traces/file.ts';
+import { joinWords } from '../../traces/units.ts';
 import { NO_LIVE_RECORDING, instancesOf, iorrLive, runLive, startLive } from './testing/live-machine.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'iorr-output-'));
@@ -67,6 +68,39 @@ describe.skipIf(NO_LIVE_RECORDING !== undefined)('where a recording goes', () =>
     writeFileSync(file, Buffer.concat(parts));
     expect(infoOf(file).result).toMatchObject({ closed: true });
     expect(stderr).toContain('stopped');
+  });
+
+  test('a recorder that is stopped for a while loses what does not fit, and counts it', async () => {
+    const file = join(folder, 'stopped.iorr');
+    const sizes = ['--buffer-size', '128K', '--sub-buffer-size', '4K'];
+    const loop = ['timeout', '1.5', ...LOOP];
+    const child = startLive('record', '--json', '-o', file, '--event', 'raw_syscalls', ...sizes, '--', ...loop);
+    let stdout = '';
+    child.stdout?.on('data', (chunk: Buffer) => {
+      stdout += chunk.toString();
+    });
+    const exit = new Promise<number | null>((resolve) => {
+      child.on('close', (code) => resolve(code));
+    });
+    while (!existsSync(file) || readFileSync(file).length < 10_000) await sleep(20);
+    child.kill('SIGSTOP');
+    await sleep(400);
+    child.kill('SIGCONT');
+    // What timeout(1) says of a command that it had to end.
+    expect(await exit).toBe(124);
+    const { lost } = (JSON.parse(stdout) as { result: { lost: number } }).result;
+    expect(lost).toBeGreaterThan(1000);
+    const { result, health } = infoOf(file);
+    expect(result.closed).toBe(true);
+    expect(health.entries).toContainEqual(expect.objectContaining({ kind: 'lost', name: 'ring buffer full' }));
+    const trace = openTrace(file);
+    let rows = 0n;
+    for (const { rows: of } of trace.segments()) {
+      const { columns, count } = of.lost;
+      for (let row = 0; row < count; row++) rows += joinWords(columns.countLo[row] ?? 0, columns.countHi[row] ?? 0);
+    }
+    trace.close();
+    expect(rows).toBe(BigInt(lost));
   });
 
   test('a reader that is gone ends the recording with a message', async () => {

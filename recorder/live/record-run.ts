@@ -4,8 +4,8 @@ import type { RecordOutput } from './record-output.ts';
 import type { StopReason } from './record-result.ts';
 import type { TracedCommand } from './traced-command.ts';
 
-/** What was recorded is in the file after this time: a killed recorder loses less than a second. */
-const FLUSH_MS = 400;
+/** What was recorded is in the file after this time, or a few of it on a busy machine: a kill costs a second at most. */
+const FLUSH_MS = 250;
 /** The kernel's buffers are looked after this often; at 2 million events a second they fill in a tenth of a second. */
 const POLL_MS = 10;
 /** Processes that are recorded by their id are looked after this often. */

@@ -1,0 +1,146 @@
+import { spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, describe, expect, test } from 'vitest';
+import { openTrace } from '../../traces/file.ts';
+import { STREAM_ID } from '../../traces/schema.ts';
+import { Random } from '../../traces/random.ts';
+import { thisSystem } from './system.ts';
+import { NO_LIVE_RECORDING, instancesOf, iorrLive, startLive } from './testing/live-machine.ts';
+
+/** The full figures kill at 200 random instants; some at a time, since most of it is waiting. */
+const full = process.env['IORR_FULL'] === '1';
+const KILLS = full ? 200 : 4;
+const AT_ONCE = full ? 4 : 2;
+/** The instants are in this time after the first events were written. */
+const SPREAD_MS = full ? 1500 : 700;
+
+const folder = mkdtempSync(join(tmpdir(), 'iorr-kill-'));
+const loops: ChildProcess[] = [];
+afterAll(() => {
+  for (const loop of loops) loop.kill('SIGKILL');
+  rmSync(folder, { recursive: true });
+});
+
+const noPerl = thisSystem().program('perl') === undefined;
+if (noPerl) process.stderr.write('not tested here: there is no perl\n');
+
+/**
+ * Calls lseek(2) of no file with offsets 1, 2, 3, ... some thousand times a second, and has the number of the last call that
+ * returned in a file.
+ */
+function startMarks(file: string): ChildProcess {
+  const lseek = process.arch === 'x64' ? 8 : 62;
+  const code = `
+    open my $file, '+>', $ARGV[0] or die;
+    for (my $n = 1; ; $n++) {
+      syscall(${lseek}, -1, $n, 0);
+      sysseek($file, 0, 0);
+      syswrite($file, sprintf('%12d', $n));
+      select(undef, undef, undef, 0.001) if $n % 8 == 0;
+    }`;
+  return spawn('perl', ['-e', code, file], { stdio: 'ignore' });
+}
+
+interface Killed {
+  readonly pid: number | undefined;
+  /** Of the recorder's clock, ns. */
+  readonly at: bigint;
+  /** The last call that had returned by then. */
+  readonly mark: number;
+}
+
+/** The header is there at once, events come with a flush. */
+function hasEvents(file: string): boolean {
+  try {
+    const trace = openTrace(file);
+    trace.close();
+    return trace.eventCount > 0;
+  } catch {
+    // Not even the header yet.
+    return false;
+  }
+}
+
+async function killOne(loop: ChildProcess, marks: string, file: string, waitMs: number): Promise<Killed> {
+  const child = startLive('record', '-o', file, '--event', 'raw_syscalls', '--pid', String(loop.pid));
+  const exit = new Promise((resolve) => {
+    child.on('exit', resolve);
+  });
+  while (!hasEvents(file)) await sleep(20);
+  await sleep(waitMs);
+  const mark = Number(readFileSync(marks, 'latin1'));
+  const at = process.hrtime.bigint();
+  child.kill('SIGKILL');
+  await exit;
+  return { pid: child.pid, at, mark };
+}
+
+/** Marks of a recording that was cut, by what its file says; all of it is read. */
+function marksOf(file: string): {
+  readonly first: number;
+  readonly last: number;
+  readonly count: number;
+  readonly lastNs: bigint;
+} {
+  const trace = openTrace(file);
+  let [first, last, count, lastTime] = [0, 0, 0, 0];
+  for (const { rows, time, stream, count: events } of trace.segments()) {
+    const { columns, count: calls } = rows.call;
+    let at = 0;
+    for (let row = 0; row < calls; row++) {
+      while (at < events && stream[at] !== STREAM_ID.call) at++;
+      if (trace.strings[columns.name[row] ?? -1] === 'lseek' && columns.a0Lo[row] === -1) {
+        last = columns.a1Lo[row] ?? 0;
+        if (count++ === 0) first = last;
+        lastTime = time[at] ?? 0;
+      }
+      at++;
+    }
+  }
+  expect(trace.closed).toBe(false);
+  const lastNs = BigInt(trace.header.clock.epochNs) + BigInt(lastTime);
+  trace.close();
+  return { first, last, count, lastNs };
+}
+
+describe.skipIf(NO_LIVE_RECORDING !== undefined || noPerl)('kill -9', () => {
+  test(`at ${KILLS} random instants: each file reads, a second is lost at most, the next start removes the instances`, async () => {
+    const random = new Random(500);
+    const waits = Array.from({ length: KILLS }, () => random.below(SPREAD_MS));
+    const lostMs: number[] = [];
+    const killed: (number | undefined)[] = [];
+    const worker = async (name: number): Promise<void> => {
+      const marks = join(folder, `marks-${name}`);
+      const file = join(folder, `${name}.iorr`);
+      const loop = startMarks(marks);
+      loops.push(loop);
+      while (!existsSync(marks) || statSync(marks).size === 0) await sleep(5);
+      for (let wait = waits.pop(); wait !== undefined; wait = waits.pop()) {
+        const { pid, at, mark } = await killOne(loop, marks, file, wait);
+        killed.push(pid);
+        const found = marksOf(file);
+        expect(found.count).toBeGreaterThan(0);
+        // None is missing in between, and none is there that was not made.
+        expect(found.last - found.first + 1).toBe(found.count);
+        expect(found.last).toBeLessThanOrEqual(mark + 100);
+        lostMs.push(found.last >= mark ? 0 : Number(at - found.lastNs) / 1e6);
+        rmSync(file);
+      }
+    };
+    await Promise.all(Array.from({ length: AT_ONCE }, (_, name) => worker(name)));
+    lostMs.sort((a, b) => a - b);
+    const middle = lostMs[KILLS >> 1] ?? 0;
+    process.stdout.write(
+      `killed at ${KILLS} instants: ${middle.toFixed(0)} ms lost (median), ${lostMs.at(-1)?.toFixed(0)} ms at most\n`,
+    );
+    expect(lostMs).toHaveLength(KILLS);
+    expect(lostMs.at(-1)).toBeLessThan(1000);
+    expect(instancesOf(killed.at(-1))).toHaveLength(1);
+    iorrLive('record', '-o', join(folder, 'next.iorr'), '--duration', '50ms');
+    expect(killed.filter((pid) => instancesOf(pid).length > 0)).toEqual([]);
+  });
+});
