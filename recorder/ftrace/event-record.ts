@@ -83,6 +83,15 @@ export class FieldReader {
   /** A string without its NUL; a located one, or one in the fixed part. */
   text(name: string): ExtentReader {
     const extent = this.#extent(name);
+    // A located string ends with its NUL; what is in the fixed part may have anything behind it.
+    if (this.#fields.get(name)?.shape !== 'array') {
+      return (record, found) => {
+        if (!extent(record, found)) return false;
+        const { bytes } = record;
+        while (found.end > found.start && bytes[found.end - 1] === 0) found.end--;
+        return true;
+      };
+    }
     return (record, found) => {
       if (!extent(record, found)) return false;
       const { bytes } = record;

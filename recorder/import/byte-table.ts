@@ -1,3 +1,6 @@
+/** A power of two. */
+const RECENT = 64;
+
 /**
  * Byte strings to small numbers, looked up by the bytes themselves: event names, units, devices and attributes repeat on
  * every line and become a string once.
@@ -7,7 +10,8 @@ export class ByteTable {
   #slots = new Int32Array(64).fill(-1);
   #hashes = new Int32Array(64);
   readonly #keys: Uint8Array[] = [];
-  #newest = -1;
+  /** The newest key of each of some classes by its end, which is where devices and units differ. */
+  readonly #recent = new Int32Array(RECENT).fill(-1);
 
   /** At most `limit` different keys are kept, so that hostile input can't fill memory. */
   constructor(limit = 65536) {
@@ -33,11 +37,13 @@ export class ByteTable {
 
   /** Number of a key, added if it is new; -1 if the table is full. */
   add(bytes: Uint8Array, start: number, end: number): number {
-    // Units and devices mostly repeat from line to line.
-    const newest = this.#newest;
-    if (newest >= 0 && sameBytes(this.#keys[newest]!, bytes, start, end)) return newest;
+    // Units and devices mostly repeat from line to line: few keys are hashed.
+    const slot =
+      end - start < 4 ? 0 : (bytes[end - 1]! ^ (bytes[end - 3]! << 1) ^ (bytes[end - 4]! << 3)) & (RECENT - 1);
+    const recent = this.#recent[slot]!;
+    if (recent >= 0 && sameBytes(this.#keys[recent]!, bytes, start, end)) return recent;
     const id = this.#addAny(bytes, start, end);
-    if (id >= 0) this.#newest = id;
+    if (id >= 0) this.#recent[slot] = id;
     return id;
   }
 
