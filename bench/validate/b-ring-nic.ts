@@ -28,7 +28,7 @@ const STRICT = 'linux-strict';
 const PROPOSAL = 'contiguous-iova';
 /** Each half of the proposal alone. */
 const HALVES = ['keep-walk-caches', 'contiguous-iova-only'];
-const EVENTS = { short: 50_000, long: 600_000 };
+const EVENTS = { short: 80_000, long: 600_000 };
 /** How the allocator was mixed up is luck: the mean of two. */
 const SEEDS = [1, 2];
 
