@@ -13,6 +13,8 @@ export interface TraceSource {
   readonly format: string;
   /** Program and version as far as known: `QEMU`, `Linux 6.12`. Never a path or an argument list. */
   readonly producer: string;
+  /** What it could see, where several sources recorded together. */
+  readonly fidelity?: TraceHeader['fidelity'];
 }
 
 export interface TraceHost {

@@ -33,7 +33,7 @@ const SHAPES: readonly StreamShape[] = STREAM_NAMES.map(shapeOf);
  */
 export type CopyRow = (segment: Segment, stream: number, from: number, to: number) => void;
 
-export function createRowCopier(trace: Trace, sink: EventSink): CopyRow {
+export function createRowCopier(trace: Pick<Trace, 'strings'>, sink: EventSink): CopyRow {
   const refs: number[] = [];
   function ref(value: number): number {
     if (value < 0) return -1;

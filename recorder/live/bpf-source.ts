@@ -95,6 +95,10 @@ class BpfRun implements LiveRun {
     }
   }
 
+  get horizon(): number {
+    return this.#lines.horizon;
+  }
+
   poll(): boolean {
     const waiting = this.#waiting.splice(0);
     for (const line of waiting) if (line !== '') this.#lines.message(line);

@@ -33,6 +33,8 @@ export interface LiveHeader {
   readonly producer: string;
   readonly clock: TraceClock;
   readonly fidelity: TraceHeader['fidelity'];
+  /** Of several sources in one recording, each. */
+  readonly parts?: TraceHeader['sources'];
 }
 
 /** Where a source's events and troubles go. */
@@ -73,6 +75,8 @@ export interface LiveRun {
   poll(): boolean;
   /** Asked for twice a second at most; a source that can't tell has none. */
   state?(): LiveState;
+  /** All events of before this time (ns of the trace) were given; a source that can't tell has none. */
+  readonly horizon?: number;
   /** Takes the rest, and undoes everything that `start` did. */
   stop(): Promise<LiveFacts>;
   /** Undoes everything at once, for a process that ends. Synchronous; harmless after `stop`. */

@@ -69,7 +69,7 @@ export const recordCommand: CommandSpec = {
     { flags: '-o, --output <file>', description: 'the trace to write; - is stdout' },
     {
       flags: '--source <name>',
-      description: `how events come in: ${LIVE_SOURCES.map(({ name }) => name).join(', ')}`,
+      description: `how events come in: ${LIVE_SOURCES.map(({ name }) => name).join(', ')}, or several with commas`,
       repeatable: true,
     },
     {

@@ -1,4 +1,5 @@
 import { IorrError } from '../../traces/errors.ts';
+import { combineSources } from './combined-source.ts';
 import { parseDuration, parseSize } from './quantity.ts';
 import type { LiveOptions } from './live-source.ts';
 import { findLiveSource } from './live-sources.ts';
@@ -52,13 +53,10 @@ function parseRequestTypes(names: readonly string[]): readonly number[] | 'all' 
 }
 
 function findSource(names: readonly string[]): LiveSource {
-  const [first = LIVE_SOURCES[0]?.name ?? '', ...others] = names;
-  const source = findLiveSource(first);
-  for (const other of others) findLiveSource(other);
-  if (others.length === 0) return source;
-  throw new IorrError('USAGE', `one source at a time, got ${names.join(', ')}`, {
-    hint: 'record twice at the same time: the clocks are the same',
-  });
+  const sources = names.flatMap((text) => text.split(',')).map(findLiveSource);
+  const [first = LIVE_SOURCES[0], ...others] = sources;
+  if (first === undefined) throw new IorrError('USAGE', 'no source is known');
+  return others.length === 0 ? first : combineSources(sources);
 }
 
 /** Exit codes of shells for a command that could not be started. */

@@ -44,7 +44,7 @@ function headerOf(system: System, task: RecordTask, live: LiveHeader): TraceHead
     formatVersion: FORMAT_VERSION,
     tool: TOOL,
     toolVersion: toolVersion(),
-    sources: [{ format: task.source.name, producer: live.producer }],
+    sources: live.parts ?? [{ format: task.source.name, producer: live.producer }],
     host,
     machine,
     clock: live.clock,

@@ -33,24 +33,29 @@ export function checkHeader(raw: Fields, file: string): TraceHeader {
     );
   }
   const sources = Array.isArray(raw['sources']) ? raw['sources'].slice(0, 256) : [];
-  const fidelity: { -readonly [K in keyof TraceHeader['fidelity']]: Fidelity } = {};
-  for (const name of STREAM_NAMES) {
-    const seen = fields(raw['fidelity'])[name];
-    if (seen === 'full' || seen === 'partial') fidelity[name] = seen;
-  }
   return {
     formatVersion: natural(raw['formatVersion']) ?? 0,
     tool: text(raw['tool'], 'unknown'),
     toolVersion: text(raw['toolVersion'], ''),
     sources: sources.map((source): TraceSource => {
       const entry = fields(source);
-      return { format: text(entry['format'], 'unknown'), producer: text(entry['producer'], 'unknown') };
+      const named = { format: text(entry['format'], 'unknown'), producer: text(entry['producer'], 'unknown') };
+      return entry['fidelity'] === undefined ? named : { ...named, fidelity: checkFidelity(entry['fidelity']) };
     }),
     host: checkHost(fields(raw['host'])),
     ...(raw['machine'] === undefined ? {} : { machine: fields(raw['machine']) }),
     clock: { epochNs: epoch, name: text(clock['name'], 'unknown'), resolutionNs: natural(clock['resolutionNs']) ?? 1 },
-    fidelity,
+    fidelity: checkFidelity(raw['fidelity']),
   };
+}
+
+function checkFidelity(raw: unknown): TraceHeader['fidelity'] {
+  const fidelity: { -readonly [K in keyof TraceHeader['fidelity']]: Fidelity } = {};
+  for (const name of STREAM_NAMES) {
+    const seen = fields(raw)[name];
+    if (seen === 'full' || seen === 'partial') fidelity[name] = seen;
+  }
+  return fidelity;
 }
 
 function checkHost(raw: Fields): TraceHost {

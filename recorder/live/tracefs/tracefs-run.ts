@@ -62,6 +62,8 @@ export class TracefsRun implements LiveRun {
   readonly #output: EventOutput;
   readonly #decoder: EventDecoder;
   readonly #monotonic: boolean;
+  /** All events of before this time were decoded. */
+  horizon = Number.NEGATIVE_INFINITY;
   #subBuffers = 0;
   #lastTime = 0;
 
@@ -116,7 +118,9 @@ export class TracefsRun implements LiveRun {
     // Asked for first: what is later than this may not be here yet.
     const horizon = Number(this.#pages.readHorizon() - this.#epoch) - SETTLE_NS;
     this.#take();
-    return this.#merge.run(this.#monotonic ? horizon : Number.POSITIVE_INFINITY, SLICE) === SLICE;
+    const more = this.#merge.run(this.#monotonic ? horizon : Number.POSITIVE_INFINITY, SLICE) === SLICE;
+    this.horizon = more ? this.#lastTime : horizon;
+    return more;
   }
 
   state(): LiveState {
