@@ -8,7 +8,7 @@ import type {
   TableWriter,
   UnmapIntent,
 } from './design.ts';
-import { upperHalf } from './iova-zone.ts';
+import { zoneStart } from './iova-zone.ts';
 import { LinuxStrict } from './linux-strict.ts';
 
 /** 4 KiB pages of a 2 MiB leaf. */
@@ -32,7 +32,7 @@ class HugeIopte extends LinuxStrict {
   readonly #base: PageNumber;
   readonly #window: number;
   readonly #unmanaged = new Set<DomainId>();
-  /** By domain: pages that mappings ask for in each frame of the upper half. */
+  /** By domain: pages that mappings ask for in each frame of the zone. */
   readonly #frames = new Map<DomainId, Map<number, number>>();
   #isNew = true;
   /** Pages that went with the newest unmap; none if `goneLast` is below `goneFirst`. */
@@ -42,7 +42,7 @@ class HugeIopte extends LinuxStrict {
   constructor(emit: CommandEmitter, context: DesignContext, least: number) {
     super(emit, context);
     this.#least = least;
-    this.#base = upperHalf(context);
+    this.#base = zoneStart(context);
     this.#window = this.#base / WINDOWS;
   }
 

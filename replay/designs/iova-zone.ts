@@ -1,9 +1,12 @@
 import type { PageNumber } from '../../traces/units.ts';
 import type { DesignContext } from './design.ts';
 
-/** First page of the upper half of an address space: recorded addresses lie below, so what a design places there meets nothing. */
-export function upperHalf({ addressBits }: Pick<DesignContext, 'addressBits'>): PageNumber {
-  return 2 ** (addressBits - 13);
+/**
+ * First page of the part of an address space where designs place mappings: the second quarter, as many pages long. Recorded
+ * addresses lie below it, and the upper half may want its sign bits extended.
+ */
+export function zoneStart({ addressBits }: Pick<DesignContext, 'addressBits'>): PageNumber {
+  return 2 ** (addressBits - 14);
 }
 
 /**
@@ -17,7 +20,7 @@ export class IovaZone {
   readonly #free: PageNumber[][] = [];
 
   constructor(context: Pick<DesignContext, 'addressBits'>) {
-    this.#next = upperHalf(context);
+    this.#next = zoneStart(context);
     this.#end = 2 * this.#next;
   }
 

@@ -10,7 +10,7 @@ import type {
 } from './design.ts';
 import type { FlushRange } from './domain-flush.ts';
 import { flushMix } from './flush-mix.ts';
-import { upperHalf } from './iova-zone.ts';
+import { zoneStart } from './iova-zone.ts';
 import { LinuxStrict } from './linux-strict.ts';
 
 /** Pages of one mapping that are kept at most; a larger one is made and taken away like anywhere else. */
@@ -52,7 +52,7 @@ class Persistent extends LinuxStrict {
     super(emit, context);
     this.#context = context;
     this.#limit = limit;
-    this.#base = upperHalf(context);
+    this.#base = zoneStart(context);
     this.#window = this.#base / WINDOWS;
   }
 
