@@ -1,6 +1,7 @@
 /**
  * Events that are known and change nothing that a trace holds, as `system:name`: cache maintenance and calls that failed, flushes
- * of the CPU's own TLB, faults of its own page tables, what KVM does for its guests.
+ * of the CPU's own TLB, faults of its own page tables, what KVM does for its guests. Dirty rings name a slot and an offset of a guest's
+ * memory, no domain and no address of a device: they are no `dirty` rows, and kept as `event` where they are asked for.
  */
 export const IGNORED_EVENTS: readonly string[] = [
   ...[
