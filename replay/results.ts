@@ -153,8 +153,9 @@ export interface WaitQuantiles {
 
 /** One command queue in modelled time. */
 export interface QueueTime {
-  /** The unit: index of its name in the trace's string table, -1 where the trace does not say. */
+  /** The unit: index of its name in the trace's string table, -1 where the trace does not say; and that name. */
   readonly unit: number;
+  readonly name?: string;
   /** Of the unit's queues. */
   readonly index: number;
   readonly commands: number;

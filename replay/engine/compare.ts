@@ -12,7 +12,7 @@ import { designParameterTable, designTrouble, namedDesign } from '../designs/des
 import type { HardwareProfile } from '../hardware/profile.ts';
 import { native } from '../paths/native.ts';
 import { findPath, pathParameterTable } from '../paths/paths.ts';
-import type { CompareResult } from '../results.ts';
+import type { CompareResult, DesignResult } from '../results.ts';
 import { compareCaveats } from './compare-caveats.ts';
 import { RECORDED } from './compare-group.ts';
 import type { GroupRow, GroupSpec, RowSpec } from './compare-group.ts';
@@ -121,7 +121,7 @@ export async function compareTrace(recording: Trace, options: CompareOptions): P
     events: walked.events,
     durationNs: walked.durationNs,
     recorded,
-    designs: designs.map((row) => row.result),
+    designs: designs.map((row) => withUnitNames(row.result, trace.strings)),
     marks: walked.marks,
     parameters: [
       ...options.hardware.parameters,
@@ -143,6 +143,15 @@ export async function compareTrace(recording: Trace, options: CompareOptions): P
       }),
     ],
   };
+}
+
+/** Workers know units by number only. */
+function withUnitNames(result: DesignResult, strings: readonly string[]): DesignResult {
+  const queues = result.time.queues.map((queue) => {
+    const name = strings[queue.unit];
+    return name === undefined ? queue : { ...queue, name };
+  });
+  return { ...result, time: { ...result.time, queues } };
 }
 
 /** User space owns every domain that its calls made. */
