@@ -94,8 +94,8 @@ export class VmDevice implements Tenant {
     return at;
   }
 
-  /** Memory of 2 MiB pages lies as the guest sees it; that of 4 KiB pages is off by one, so that no larger leaf fits. */
+  /** Memory is contiguous by pages of its backing alone: it lies off by one of them, so that no larger leaf fits. */
   #physOf(page: PageNumber): PageNumber {
-    return this.#index * APART + page + (this.#shape.leaf === '2m' ? 0 : 1);
+    return this.#index * APART + page + (this.#shape.leaf === '2m' ? 2 * MEGABYTE : 1);
   }
 }

@@ -15,7 +15,7 @@ import { EVENTS } from '../workload.ts';
 import type { Workload } from '../workload.ts';
 
 /** Those of one card. */
-export const NIC_PARAMETERS: readonly NumberParameter[] = [
+const NIC_PARAMETERS: readonly NumberParameter[] = [
   {
     kind: 'number',
     name: 'cores',
@@ -121,7 +121,7 @@ export const NIC_PARAMETERS: readonly NumberParameter[] = [
 ];
 
 /** The shape of a card whose values are set. Throws `IorrError` USAGE for a packet that is larger than a descriptor. */
-export function nicShape(values: ParameterValues): NicShape {
+function nicShape(values: ParameterValues): NicShape {
   const number = (name: string): number => values.number(name);
   if (Math.ceil(number('mtu') / 4096) > number('descriptor')) {
     throw new IorrError(
