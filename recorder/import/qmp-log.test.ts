@@ -76,7 +76,7 @@ describe('a log of QMP', () => {
     expect(qmpLog.detect(Buffer.from('1000.5 {"a": 1}\n'))).toBe(0);
     expect(qmpLog.detect(Buffer.from('{"execute": "query-migrate"}\n'))).toBe(0);
     const deep = `${'['.repeat(200_000)}${']'.repeat(200_000)}`;
-    const { health } = read([ASK, `1000.75 {"return": ${deep}}`, 'x']);
-    expect([health.truncated, health.malformed]).toEqual([1, 1]);
+    const { health } = read([ASK, `1000.75 {"return": ${deep}}`, 'x', '99999999999.5 {"return": {}}']);
+    expect([health.truncated, health.malformed]).toEqual([1, 2]);
   });
 });

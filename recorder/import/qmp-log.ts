@@ -90,13 +90,19 @@ class QmpLogRun implements ImportRun, LineReader {
       return;
     }
     const line = parseQmpLine(this.#decoder.decode(bytes.subarray(start, end)));
-    if (line === undefined) this.#target.health.add('malformed', 'line', `${this.#target.file}:${number}`);
-    else this.#read(line, number);
+    // Times are exact below 2^53 ns: 104 days from the first message.
+    const readable = line !== undefined && this.#since(line.seconds, line.nanoseconds) <= Number.MAX_SAFE_INTEGER;
+    if (readable) this.#read(line, number);
+    else this.#target.health.add('malformed', 'line', `${this.#target.file}:${number}`);
+  }
+
+  #since(seconds: number, nanoseconds: number): number {
+    return (seconds - this.#epochSeconds) * 1e9 + nanoseconds;
   }
 
   #read(line: QmpLine, number: number): void {
     const { message } = line;
-    const time = (line.seconds - this.#epochSeconds) * 1e9 + line.nanoseconds;
+    const time = this.#since(line.seconds, line.nanoseconds);
     if (typeof message['execute'] === 'string') this.#ask(message['execute'], time, number);
     else if (typeof message['event'] === 'string') this.#readEvent(message['event'], line, number);
     else if ('return' in message || 'error' in message) this.#readAnswer(message['return'], time, number);
@@ -129,10 +135,8 @@ class QmpLogRun implements ImportRun, LineReader {
   #readEvent(name: string, { message, seconds, nanoseconds }: QmpLine, number: number): void {
     const stamp = message['timestamp'];
     const own = numberOf(stamp, 'seconds');
-    const time =
-      own > 0
-        ? (own - this.#epochSeconds) * 1e9 + numberOf(stamp, 'microseconds') * 1000
-        : (seconds - this.#epochSeconds) * 1e9 + nanoseconds;
+    const told = this.#since(own, numberOf(stamp, 'microseconds') * 1000);
+    const time = own > 0 && told <= Number.MAX_SAFE_INTEGER ? told : this.#since(seconds, nanoseconds);
     const data = message['data'];
     if (name === 'MIGRATION_PASS') {
       this.#setCount(this.#begin(DIRTY_OP.pass, time), numberOf(data, 'pass'));
