@@ -70,6 +70,14 @@ function textOption(options: CommandInvocation['options'], name: string): string
   return typeof value === 'string' ? value : undefined;
 }
 
+function windowsOf(text: string | undefined): readonly number[] | undefined {
+  if (text === undefined) return undefined;
+  const parts = text.split(',').map((part) => part.trim());
+  const bad = parts.find((part) => !/^\d{1,15}$/.test(part));
+  if (bad === undefined && parts.length <= 256) return parts.map(Number);
+  throw new IorrError('USAGE', `--windows: bytes with commas expected, got "${(bad ?? text).slice(0, 40)}"`);
+}
+
 /** `--reach CURVE`: a geometry. */
 async function calibrateReach(file: string, { options, io }: CommandInvocation): Promise<number> {
   const seed = seedOf(options);
@@ -81,13 +89,26 @@ async function calibrateReach(file: string, { options, io }: CommandInvocation):
   const machine = textOption(options, 'machine');
   const state = textOption(options, 'state');
   const curve = parseReachCurve(readSmallFile(file, MOST_CURVE_BYTES), { machine, state });
+  const windows = windowsOf(textOption(options, 'windows'));
   const progress = io.progress('fitting', REACH_FAMILY_COUNT);
   const done = await withOutput(options['output'], async () => {
-    const result = await fitReach(curve, { seed, signal: io.signal, progress: (fitted) => progress.update(fitted) });
+    const result = await fitReach(curve, {
+      seed,
+      ...(windows === undefined ? {} : { windows }),
+      signal: io.signal,
+      progress: (fitted) => progress.update(fitted),
+    });
     progress.stop();
     if (result === undefined) return undefined;
     if (options['json'] === true) {
-      const effective = { reach: file, hardware: base, machine: machine ?? null, state: state ?? null, seed };
+      const effective = {
+        reach: file,
+        hardware: base,
+        machine: machine ?? null,
+        state: state ?? null,
+        windows: windows?.map(String) ?? null,
+        seed,
+      };
       const parts = { version: toolVersion(), input: [], options: effective, health: EMPTY_HEALTH, result };
       io.out(toJson(makeEnvelope('calibrate', parts)));
     } else io.out(reachText(file, result));
@@ -141,6 +162,10 @@ export const calibrateCommand: CommandSpec = {
     {
       flags: '--machine <name>',
       description: 'of a curve file with several machines; default: the first with an IOMMU',
+    },
+    {
+      flags: '--windows <bytes>',
+      description: 'with --reach: fit these windows alone (with commas) and predict the others; default all',
     },
     { flags: '--state <name>', description: 'of a curve file with several cache states; default DWarm' },
     {

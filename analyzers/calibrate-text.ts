@@ -47,9 +47,11 @@ function pointTable({ points }: ReachResult): string {
   const cells = (window: number, what: string, scale: number): string[] => {
     const point = points.find((one) => one.window === window && one.what === what);
     if (point === undefined) return ['', '', ''];
-    return [formatDecimal(point.measured / scale, 4), formatDecimal(point.model / scale, 4), signed(point.error)];
+    const model = `${formatDecimal(point.model / scale, 4)}${point.fitted ? '' : ' *'}`;
+    return [formatDecimal(point.measured / scale, 4), model, signed(point.error)];
   };
-  return layOut({
+  const predicted = points.some(({ fitted }) => !fitted) ? '\n* predicted: the fit did not see this window' : '';
+  const table = layOut({
     head: ['Window', 'M/s', 'model', 'error', 'ns', 'model', 'error'],
     rows: windows.map((window) => [
       formatBytes(window),
@@ -57,6 +59,7 @@ function pointTable({ points }: ReachResult): string {
       ...cells(window, 'latency', 1),
     ]),
   });
+  return `${table}${predicted}`;
 }
 
 function familyTable({ families }: ReachResult): string {

@@ -30,6 +30,8 @@ export interface ReachPointResult {
   readonly model: number;
   /** (model - measured) / measured. */
   readonly error: number;
+  /** The fit saw this point; the others are predicted. */
+  readonly fitted: boolean;
 }
 
 /** The best of one family, and what it leaves over. */
@@ -72,6 +74,8 @@ export interface ReachFitOptions {
   readonly seed: number;
   /** Families by name; all if not given. */
   readonly families?: readonly string[];
+  /** Windows that are fitted; all if not given. The others are predicted by what these say. */
+  readonly windows?: readonly number[];
   readonly signal?: AbortSignal;
   readonly progress?: (done: number) => void;
 }
@@ -79,6 +83,7 @@ export interface ReachFitOptions {
 /** How many families a fit goes through. */
 export const REACH_FAMILY_COUNT: number = REACH_FAMILIES.length;
 
+const LEAST_WINDOWS = 3;
 const SEARCH_READS = 3000;
 const COMPARE_READS = 20_000;
 const POLISH_READS = 10_000;
@@ -112,6 +117,7 @@ const NAMES: { readonly [N in keyof ReachValues]: string } = {
  */
 export async function fitReach(curve: ReachCurve, options: ReachFitOptions): Promise<ReachResult | undefined> {
   const { points, offUsed } = withBase(curve.points);
+  const fittedPoints = chosenPoints(points, options.windows);
   const chosen = REACH_FAMILIES.filter(({ name }) => options.families?.includes(name) ?? true);
   if (chosen.length === 0) {
     throw new IorrError('USAGE', 'no such family', { hint: REACH_FAMILIES.map(({ name }) => name).join('; ') });
@@ -121,7 +127,7 @@ export async function fitReach(curve: ReachCurve, options: ReachFitOptions): Pro
     // lets a signal through
     await new Promise((resolve) => setImmediate(resolve));
     if (options.signal?.aborted === true) return undefined;
-    const search = new ReachSearch(family, points, options.seed);
+    const search = new ReachSearch(family, fittedPoints, options.seed);
     found.push(measuredFit(search, search.best(SEARCH_READS, Math.min(...found.map(({ errors }) => errors.score)))));
     options.progress?.(done + 1);
   }
@@ -137,7 +143,26 @@ export async function fitReach(curve: ReachCurve, options: ReachFitOptions): Pro
   const best = leaderOf(found);
   const polished = measuredFit(best.search, best.search.improve(best.values, POLISH_READS));
   const { search, values } = polished.errors.score < best.errors.score ? polished : best;
-  return assemble(curve, points, offUsed, search, values, found, options.seed);
+  const all = { points, fitted: new Set(fittedPoints.map((point) => point.window)), offUsed };
+  return assemble(curve, all, search, values, found, options.seed);
+}
+
+/** All points of a curve, and the windows of those that were fitted. */
+interface FitPoints {
+  readonly points: readonly ReachPoint[];
+  readonly fitted: ReadonlySet<number>;
+  readonly offUsed: boolean;
+}
+
+/** The points of some windows. Throws `USAGE` for a window that was not measured, or too few. */
+function chosenPoints(points: readonly ReachPoint[], windows: readonly number[] | undefined): readonly ReachPoint[] {
+  if (windows === undefined) return points;
+  const missing = windows.find((window) => !points.some((point) => point.window === window));
+  const chosen = points.filter((point) => windows.includes(point.window));
+  if (missing === undefined && chosen.length >= LEAST_WINDOWS) return chosen;
+  const what =
+    missing === undefined ? `${chosen.length} windows; ${LEAST_WINDOWS} are needed` : `no window of ${missing}`;
+  throw new IorrError('USAGE', what, { hint: `the curve has ${points.map((point) => point.window).join(', ')}` });
 }
 
 interface Found {
@@ -170,15 +195,14 @@ function has(point: ReachPoint): boolean {
 
 function assemble(
   curve: ReachCurve,
-  points: readonly ReachPoint[],
-  offUsed: boolean,
+  { points, fitted: fittedWindows, offUsed }: FitPoints,
   search: ReachSearch,
   values: ReachValues,
   found: readonly Found[],
   seed: number,
 ): ReachResult {
   const machine = search.machine(values);
-  const results = pointResults(machine, points, seed);
+  const results = pointResults(machine, points, fittedWindows, seed);
   const most = (what: string): number =>
     Math.max(0, ...results.filter((point) => point.what === what).map(({ error }) => Math.abs(error)));
   const maxErrors = { throughput: most('throughput'), latency: most('latency') };
@@ -229,11 +253,17 @@ function round(value: number): number {
   return Math.round(value * 10) / 10;
 }
 
-function pointResults(machine: ReachMachine, points: readonly ReachPoint[], seed: number): ReachPointResult[] {
+function pointResults(
+  machine: ReachMachine,
+  points: readonly ReachPoint[],
+  windows: ReadonlySet<number>,
+  seed: number,
+): ReachPointResult[] {
   const results: ReachPointResult[] = [];
   const add = (point: ReachPoint, what: ReachPointResult['what'], measured: number, model: number): void => {
     const unit = what === 'latency' ? 'ns' : '1/s';
-    results.push({ window: point.window, what, unit, measured, model, error: model / measured - 1 });
+    const fitted = windows.has(point.window);
+    results.push({ window: point.window, what, unit, measured, model, error: model / measured - 1, fitted });
   };
   for (const point of points) {
     const { transactionsPerSecond: rate, averageNs } = point;
