@@ -24,6 +24,13 @@ fi
 if [ "${IORR_FULL:-}" = 1 ]; then
   command -v qemu-system-x86_64 >/dev/null 2>&1 || missing="$missing qemu-system-x86"
   command -v xz >/dev/null 2>&1 || missing="$missing xz-utils"
+  # The programs and the kernel of the guest whose calls are recorded are built here.
+  for program in gcc make flex bison bc perl; do
+    command -v "$program" >/dev/null 2>&1 || missing="$missing $program"
+  done
+  [ -e /usr/include/stdio.h ] || missing="$missing libc6-dev"
+  [ -e /usr/include/libelf.h ] || missing="$missing libelf-dev"
+  [ -e /usr/include/sys/capability.h ] || missing="$missing libcap-dev"
 fi
 
 [ -n "$missing" ] || exit 0

@@ -1,4 +1,13 @@
-import { GUEST_IORR, GUEST_PROGRAMS, NEED_RESULT_DISK, guestScript, loading, needing, saving } from './guest-script.ts';
+import {
+  GUEST_HEADERS,
+  GUEST_IORR,
+  GUEST_PROGRAMS,
+  NEED_RESULT_DISK,
+  guestScript,
+  loading,
+  needing,
+  saving,
+} from './guest-script.ts';
 import type { GuestTask } from './guest-script.ts';
 
 /** Memory for maps by huge pages, and the switches of fault injection. */
@@ -25,6 +34,7 @@ export ADDRESS GROUP CDEV
 
 const RECORD = `
 mark recording
+[ ! -d ${GUEST_HEADERS} ] || export BPFTRACE_KERNEL_SOURCE=${GUEST_HEADERS}
 node ${GUEST_IORR}/dist/cli.js record -o /tmp/guest.iorr --source bpf -- sh ${GUEST_PROGRAMS}/run \\
   > /tmp/programs.txt 2> /tmp/record.txt
 status=$?

@@ -12,7 +12,7 @@ import { join } from 'node:path';
 import { IorrError } from '../../traces/errors.ts';
 import { cpioArchive } from './cpio.ts';
 import type { CpioEntry } from './cpio.ts';
-import { GUEST_IORR, GUEST_MODULES, GUEST_PROGRAMS } from './guest-script.ts';
+import { GUEST_HEADERS, GUEST_IORR, GUEST_MODULES, GUEST_PROGRAMS } from './guest-script.ts';
 import { loadOrder, moduleDependencies, moduleName } from './kernel-modules.ts';
 import { runOrThrow } from './programs.ts';
 
@@ -29,6 +29,8 @@ export interface GuestParts {
   /** Programs by name, each a file; and the script that runs them. */
   readonly programs: ReadonlyMap<string, string>;
   readonly run: string;
+  /** Headers of the kernel's user-space interface; undefined where none are needed. */
+  readonly headers: string | undefined;
   /** The first process, with the modules in the order in which they are loaded. */
   readonly init: (modules: readonly string[]) => string;
 }
@@ -140,6 +142,40 @@ async function readModules(
   return new Map(order.map((name) => [name, contents.get(name) ?? new Uint8Array(0)]));
 }
 
+/**
+ * bpftrace looks for the headers of a kernel that does not tell its types (BTF). Those for user space lack the kernel's own names of
+ * numbers, which the formats of tracepoints use; the file that it includes first has room for them.
+ */
+const KERNEL_TYPES = `#include <linux/types.h>
+${[8, 16, 32, 64].map((bits) => `typedef __u${bits} u${bits};\ntypedef __s${bits} s${bits};`).join('\n')}
+typedef _Bool bool;
+typedef __kernel_size_t size_t;
+typedef __kernel_ssize_t ssize_t;
+typedef __kernel_pid_t pid_t;
+typedef __kernel_loff_t loff_t;
+typedef __kernel_uid32_t uid_t;
+typedef __kernel_gid32_t gid_t;
+typedef unsigned short umode_t;
+typedef unsigned int gfp_t;
+typedef unsigned int dev_t;
+typedef __u64 dma_addr_t;
+typedef __u64 phys_addr_t;
+typedef __u64 sector_t;
+`;
+
+function* headerEntries(headers: string): Generator<CpioEntry> {
+  const folder = GUEST_HEADERS.slice(1);
+  yield { kind: 'folder', path: folder };
+  yield { kind: 'folder', path: `${folder}/include` };
+  yield* tree(headers, `${folder}/include`);
+  yield {
+    kind: 'file',
+    path: `${folder}/include/linux/kconfig.h`,
+    executable: false,
+    content: Buffer.from(KERNEL_TYPES),
+  };
+}
+
 function* guestEntries(
   parts: GuestParts,
   modules: ReadonlyMap<string, Uint8Array>,
@@ -157,6 +193,7 @@ function* guestEntries(
   yield { kind: 'folder', path: programs };
   for (const [name, path] of parts.programs) yield file(`${programs}/${name}`, readFileSync(path));
   if (parts.run !== '') yield file(`${programs}/run`, Buffer.from(parts.run));
+  if (parts.headers !== undefined) yield* headerEntries(parts.headers);
   yield file('init', Buffer.from(init));
 }
 

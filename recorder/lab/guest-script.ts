@@ -14,6 +14,7 @@ export interface GuestTask {
 export const GUEST_IORR = '/iorr';
 export const GUEST_MODULES = '/modules';
 export const GUEST_PROGRAMS = '/programs';
+export const GUEST_HEADERS = '/kernel';
 
 const FUNCTIONS = `
 mark() { echo "${MARK_PREFIX} $*"; }

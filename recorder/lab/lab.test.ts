@@ -97,3 +97,34 @@ test.skipIf(!ready)('lazy VT-d with ATS: every flush, wait and access verifies',
   expect(commands?.text).toMatch(/\binv\.flush\b.*\s0\s+100\s%$/m);
   expect(commands?.text).toMatch(/\binv\.wait\b.*\s0\s+100\s%$/m);
 });
+
+/** What `iorr verify --only ioctl` says of the calls that were recorded in a guest. */
+async function recordCalls(...args: readonly string[]): Promise<LabCheck | undefined> {
+  const { out, checks } = await runLab(options(...args), places, new AbortController().signal, () => undefined);
+  const trace = openTrace(join(out, 'guest.iorr'));
+  try {
+    expect(trace.health).toMatchObject({ lost: 0, malformed: 0 });
+    expect(trace.streamCounts.ioctl).toBeGreaterThan(50);
+  } finally {
+    trace.close();
+  }
+  expect(checks.map(({ name }) => name)).toEqual(['iorr verify --only ioctl']);
+  return checks[0];
+}
+
+test.skipIf(!ready)('VFIO type 1 in a guest: every call verifies', async () => {
+  expect(await recordCalls('--work', 'vfio', '--limit', '900')).toMatchObject({ status: 0 });
+});
+
+const kernelObstacle = full ? labObstacle(options('--build-kernel')) : undefined;
+if (kernelObstacle !== undefined) console.log(`IOMMUFD left out: ${kernelObstacle.message}; ${kernelObstacle.hint}`);
+
+test.skipIf(!ready || kernelObstacle !== undefined)(
+  'IOMMUFD and its mock driver in a guest: every call verifies, fault queues among them',
+  { timeout: 7_200_000 },
+  async () => {
+    const check = await recordCalls('--build-kernel', '--limit', '3600');
+    expect(check).toMatchObject({ status: 0 });
+    expect(check?.text).toMatch(/fault/);
+  },
+);

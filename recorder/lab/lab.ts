@@ -104,6 +104,7 @@ export async function runLab(
         ...places,
         programs: await compilePrograms(work, built, places.project, scratch, signal),
         run: work.run(built),
+        headers: built?.include,
         init: (modules) => work.init(options.seconds, options.limitSeconds, modules),
       },
       signal,
