@@ -12,4 +12,20 @@ export { HARDWARE, hardwareProfile, withSettings } from './hardware/profiles.ts'
 export type { HardwareProfile } from './hardware/profile.ts';
 export { ACCESS_MODELS, accessModel } from './access/access-models.ts';
 export { DESIGNS, findDesign } from './designs/designs.ts';
+export type {
+  CacheTag,
+  CommandEmitter,
+  Design,
+  DesignContext,
+  DesignFactory,
+  DesignParameter,
+  DesignPromise,
+  MapIntent,
+  Placement,
+  TableWriter,
+  UnmapIntent,
+} from './designs/design.ts';
+export type { DomainFlush, FlushRange } from './designs/domain-flush.ts';
+export type { DesignBlocks, UserDesign } from './engine/design-blocks.ts';
+export type { DesignModule } from './engine/design-modules.ts';
 export { COST_PROFILES, costProfile } from './costs/cost-profiles.ts';

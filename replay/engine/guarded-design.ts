@@ -94,7 +94,7 @@ export class GuardedDesign implements Design {
       const why = error instanceof Error ? error.message : String(error);
       throw new IorrError('DESIGN_FAILED', `design '${name}' failed in ${method}${placeOf(about)}: ${why}`, {
         place: { file },
-        hint: hintOf(error),
+        hint: hintOf(error, file),
         cause: error,
       });
     }
@@ -141,11 +141,13 @@ function placeOf(about: About | undefined): string {
   return `${pages}${domain === undefined ? '' : ` of domain ${domain}`} at ${time} ns`;
 }
 
-/** The line of the file that threw, where the stack names one: `    at Mine.unmap (file:///home/me/mine.js:12:11)`. */
-function hintOf(error: unknown): string {
+/** The newest line of the user's file on the stack: `    at Mine.unmap (file:///home/me/mine.js:12:11)`. */
+function hintOf(error: unknown, file: string): string {
+  const name = file.slice(Math.max(file.lastIndexOf('/'), file.lastIndexOf('\\')) + 1);
   const stack = error instanceof Error ? (error.stack ?? '') : '';
-  const line = /([^/\\\s(]+\.[cm]?js:\d+:\d+)\)?$/m.exec(stack)?.[1];
-  return `${line === undefined ? '' : `look at ${line}; `}docs/designs.md says what a design is given and must do`;
+  const at = stack.split('\n').find((line) => line.includes(`/${name}:`));
+  const place = at?.slice(at.indexOf(`/${name}:`) + 1).replace(')', '');
+  return `${place === undefined ? '' : `look at ${place}; `}docs/designs.md says what a design is given and must do`;
 }
 
 /** Looks at what a design emits: numbers, units and times. */
