@@ -7,8 +7,9 @@ import { Random } from '../traces/random.ts';
 /** A simulated trace in memory: the inputs of benchmarks and of checks, the same on every machine. */
 export function simulatedTrace(workload: string, settings: readonly string[], seed = 1): MemoryTrace {
   const found = findWorkload(workload);
-  const trace = new MemoryTrace(simulatedHeader(found, '0'));
-  const run = found.generate(trace, readSettings(workload, found.parameters, settings), new Random(seed));
+  const values = readSettings(workload, found.parameters, settings);
+  const trace = new MemoryTrace(simulatedHeader(found, '0', values));
+  const run = found.generate(trace, values, new Random(seed));
   while (run.next().done !== true);
   return trace;
 }

@@ -1,12 +1,9 @@
-import { readSettings } from '../../recorder/simulate/parameter.ts';
-import { simulatedHeader } from '../../recorder/simulate/workload.ts';
-import { findWorkload } from '../../recorder/simulate/workloads.ts';
 import { genericServer } from '../../replay/costs/generic-server.ts';
 import { compareTrace } from '../../replay/engine/compare.ts';
 import { intelCascadeLake } from '../../replay/hardware/intel-cascade-lake.ts';
 import type { DesignResult } from '../../replay/results.ts';
-import { MemoryTrace } from '../../traces/memory-trace.ts';
-import { Random } from '../../traces/random.ts';
+import type { MemoryTrace } from '../../traces/memory-trace.ts';
+import { simulatedTrace } from '../simulated-trace.ts';
 import { validationLine } from './line.ts';
 import type { LineDraft, ValidationLine, ValidationSection } from './line.ts';
 import {
@@ -40,19 +37,14 @@ interface Measured extends PerPage {
 
 /** The workload at a number of flows under each design. The parameters that are set are published; the rest are its defaults. */
 async function measure(flows: number, events: number, seed: number): Promise<ReadonlyMap<string, Measured>> {
-  const workload = findWorkload('ring-nic');
   const settings = { kernel: '6.0', commands: 'none', cores: 5, ring: 256, mtu: 4096, descriptor: DESCRIPTOR_PAGES };
-  const values = readSettings(
-    workload.name,
-    workload.parameters,
+  const trace = simulatedTrace(
+    'ring-nic',
     Object.entries({ ...settings, events, flows, acks: ACKS.get(flows) ?? 0 }).map(
       ([name, value]) => `${name}=${value}`,
     ),
+    seed,
   );
-  const trace = new MemoryTrace(simulatedHeader(workload, '0', values));
-  for (const _events of workload.generate(trace, values, new Random(seed))) {
-    // nothing to show in between
-  }
   const compared = await compareTrace(trace, {
     designs: [STRICT, ...HALVES, PROPOSAL],
     hardware: intelCascadeLake,
