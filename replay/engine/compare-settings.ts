@@ -19,6 +19,8 @@ const RANGES: { readonly [ending: string]: readonly [number, number] } = {
   size: [2, 1 << 20],
   timeout: [1, 600_000],
   hz: [1, 10_000],
+  entries: [0, 1 << 20],
+  reads: [1, 1 << 16],
   queues: [1, 1024],
 };
 
@@ -41,7 +43,8 @@ export function applySettings(
     const [key = '', text = ''] = setting.split('=', 2);
     const name = key.trim();
     const namedOne = named.find((parameter) => parameter.name === name);
-    if (costs.some((parameter) => parameter.name === name)) {
+    if (name === 'kernel') parameters.set(name, kernelIn(setting, text));
+    else if (costs.some((parameter) => parameter.name === name)) {
       const value = numberIn(setting, name, text, [0, 1e12]);
       costs = costs.map(
         (parameter): ProfileParameter =>
@@ -51,7 +54,7 @@ export function applySettings(
       const ending = name.slice(name.lastIndexOf('.') + 1);
       parameters.set(name, numberIn(setting, name, text, namedOne.range ?? RANGES[ending] ?? [0, 0x7fff_ffff]));
     } else {
-      const known = [...costs, ...named].map((parameter) => parameter.name);
+      const known = ['kernel', ...[...costs, ...named].map((parameter) => parameter.name)];
       const near = nearest(name, known);
       const hardwareHas = hardware.parameters.some((parameter) => parameter.name.endsWith(name));
       if (near !== undefined && !hardwareHas) {
@@ -63,6 +66,14 @@ export function applySettings(
     }
   }
   return { hardware: withSettings(hardware, others), profile: { ...profile, parameters: costs }, parameters };
+}
+
+/** `6.12` as 612, as in `DesignContext.kernel`. */
+function kernelIn(setting: string, text: string): number {
+  // 6.12 or 6.12.107
+  const [, major = '', minor = ''] = /^(\d{1,2})\.(\d{1,2})(?:\.\d+)?$/.exec(text.trim()) ?? [];
+  if (major !== '') return Number(major) * 100 + Number(minor);
+  throw new IorrError('USAGE', `--set ${setting}: kernel takes a Linux version`, { hint: '--set kernel=6.12' });
 }
 
 function numberIn(setting: string, name: string, text: string, [low, high]: readonly [number, number]): number {

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { DIALECT } from '../../traces/schema.ts';
 import { queueRules } from './queue-rules.ts';
 import type { QueueRules } from './queue-rules.ts';
+import { STEP } from './step-ring.ts';
 import { TimingBench } from './testing/timing-bench.ts';
 
 const VTD = queueRules(DIALECT.vtd, 702);
@@ -79,6 +80,27 @@ describe('by hand', () => {
     expect(bench.queue.lockNs).toBe(1290);
   });
 
+  test('a device that takes minutes is waited for in turn, in no time', () => {
+    const minutes = 120e9;
+    const times = [0, 5].map((extra) => {
+      const bench = new TimingBench(VTD);
+      const other = bench.timing.queue(1, 0);
+      const steps = Uint8Array.of(STEP.device);
+      const ns = Float64Array.of(minutes + extra);
+      for (const [cpu, queue] of [bench.queue, bench.queue, bench.queue, other].entries()) {
+        bench.timing.submit(cpu, queue, 0, steps, ns, 1, 1, 1, true);
+      }
+      bench.run();
+      return bench.finishes.map(({ end }) => end);
+    });
+    for (const ends of times) {
+      expect(ends).toHaveLength(4);
+      for (const end of ends) expect(end - minutes).toBeLessThan(5000);
+      // looks of three in turn, 150 apart
+      expect(Math.max(...ends) - minutes).toBeGreaterThan(1000);
+    }
+  });
+
   test('a CPU whose submission takes longer than the recording left it is late with the next', () => {
     const bench = new TimingBench(VTD).submit(0, 0).submit(0, 500).run();
     expect(bench.finishes).toEqual([
@@ -98,6 +120,29 @@ const submissions = fc.array(
   }),
   { minLength: 1, maxLength: 40 },
 );
+test('whole rounds of looks at once are the looks one by one', () => {
+  const few = fc.array(fc.integer({ min: 0, max: 400 }), { minLength: 2, maxLength: 6 });
+  fc.assert(
+    fc.property(few, fc.integer({ min: 1, max: 120 }), fc.integer({ min: 0, max: 60 }), (gaps, lookNs, transferNs) => {
+      const benches = [false, true].map((stops) => {
+        const bench = new TimingBench(VTD, { fetchNs: 60_000, lookNs, transferNs });
+        let now = 0;
+        gaps.forEach((gap, cpu) => {
+          now += gap;
+          bench.submit(cpu, now);
+        });
+        // too short a way to skip anything
+        const end = stops ? 80_000 : 0;
+        for (let at = 0; at < end; at += 100) bench.timing.run(at);
+        return bench.run();
+      });
+      expect(benches[1]?.finishes).toEqual(benches[0]?.finishes);
+      expect(benches[1]?.queue.lockNs).toBe(benches[0]?.queue.lockNs);
+    }),
+    { numRuns: 50 },
+  );
+});
+
 const costs = fc.record({
   entries: fc.integer({ min: 20, max: 64 }),
   transferNs: fc.integer({ min: 0, max: 200 }),

@@ -7,6 +7,9 @@ import { UnitQueue } from './unit-queue.ts';
 import type { RingPart } from './unit-queue.ts';
 import { WaitTimes } from './wait-times.ts';
 
+/** Rounds of looks that are worth being taken at once. */
+const SKIPPED_ROUNDS = 4;
+
 /** Told about times as they become known. */
 export interface TimingListener {
   /** The oldest command of a submitter that has no time yet and is for a device (or not) takes effect then. Dropped ones are not told. */
@@ -93,6 +96,8 @@ export class CommandTiming {
   readonly #parked = new Map<UnitQueue, Submitter[]>();
   readonly #groups = new Map<UnitQueue, Group>();
   #until: Nanoseconds = 0;
+  /** Submitters that look for their completions. */
+  #lookers = 0;
 
   constructor(costs: QueueCosts, rules: QueueRules, listener: TimingListener) {
     this.#costs = costs;
@@ -129,7 +134,8 @@ export class CommandTiming {
   run(until: Nanoseconds): void {
     this.#until = until;
     const heap = this.#heap;
-    while (!heap.empty && heap.time <= until) {
+    while (heap.count > 0 && heap.time <= until) {
+      if (this.#lookers > 1 && this.#lookers === heap.count) this.#skipLooks();
       const id = heap.pop();
       if (id < 0)
         this.#publish(this.queues[-1 - id]!); // ids are given out below
@@ -254,6 +260,7 @@ export class CommandTiming {
   #look(who: Submitter, batch: Batch, got: Nanoseconds): void {
     const { queue } = batch;
     if (who.done <= got) {
+      if (who.looking) this.#lookers--;
       who.looking = false;
       if (who.part !== undefined) this.#see(queue, who.part, got);
       who.part = undefined;
@@ -264,10 +271,35 @@ export class CommandTiming {
     const { lookNs } = this.#costs;
     const horizon = Math.min(who.done, this.#heap.time, this.#until);
     const looks = Math.max(1, Math.ceil((horizon - got) / lookNs));
+    if (!who.looking) this.#lookers++;
     who.looking = true;
     queue.lookNs += looks * lookNs;
     queue.hold(got, got + looks * lookNs);
     this.#come(who, got + looks * lookNs);
+  }
+
+  /**
+   * All that is under way is looks, in turn on each queue, and nobody's completion is near: whole rounds of them are taken at once.
+   * The times are those that one look after the other would have given.
+   */
+  #skipLooks(): void {
+    const { lookNs, transferNs } = this.#costs;
+    const lookers = this.#submitters.filter(({ looking }) => looking);
+    const target = lookers.reduce((least, { done }) => Math.min(least, done), this.#until);
+    if (target - this.#heap.time < SKIPPED_ROUNDS * lookers.length * (lookNs + transferNs)) return;
+    for (const queue of new Set(lookers.flatMap(({ batch }) => (batch === undefined ? [] : [batch.queue])))) {
+      const here = lookers.filter(({ batch }) => batch?.queue === queue);
+      const round = here.length === 1 ? lookNs : here.length * (lookNs + transferNs);
+      // one round less, so that nobody looks at or after the target
+      const rounds = Math.floor((target - queue.lockFree) / round) - 1;
+      if (rounds < 1) continue;
+      queue.lookNs += rounds * here.length * lookNs;
+      queue.lockNs += rounds * here.length * lookNs;
+      queue.lockFree += rounds * round;
+      for (const who of here) who.at += rounds * round;
+    }
+    this.#heap.clear();
+    for (const who of lookers) this.#heap.push(who.at, who.start, who.index);
   }
 
   /** Reserves a place in the ring; the first to come publishes for all that come until it does. */

@@ -1,7 +1,6 @@
 import type { Nanoseconds, PageNumber, RequesterId } from '../../traces/units.ts';
 import type { DeviceStall } from '../results.ts';
 
-/** Walks of one device that somebody waits for are few: no more than its requests under way. */
 interface Device {
   requests: number;
   walks: number;
@@ -9,15 +8,18 @@ interface Device {
   merged: number;
   waitNs: Nanoseconds;
   stallNs: Nanoseconds;
+  /** When the newest request that had to wait was made. */
+  begun: Nanoseconds;
   /** All that is under way is done. */
   busyUntil: Nanoseconds;
   /** When each of the newest requests is done, by number of the request modulo their most. */
   readonly done: Float64Array;
   next: number;
-  /** Walks under way: page, domain, and when they end. */
-  readonly pages: PageNumber[];
-  readonly domains: number[];
-  readonly ends: Nanoseconds[];
+  /** Walks under way: page, domain, and when they end. No more than requests under way. */
+  under: number;
+  readonly pages: Float64Array;
+  readonly domains: Int32Array;
+  readonly ends: Float64Array;
 }
 
 /**
@@ -44,7 +46,9 @@ export class DeviceStalls {
     device.requests++;
     if (walkReads === 0 && device.busyUntil <= time) return;
     const slot = device.next++ % this.#most;
-    const begin = Math.max(time, device.done[slot]!); // in range
+    // requests are made in order
+    const begin = Math.max(time, device.begun, device.done[slot]!); // in range
+    device.begun = begin;
     let done = begin;
     const under = this.#underWay(device, domain, page, begin);
     if (under > begin) {
@@ -54,9 +58,10 @@ export class DeviceStalls {
       done = begin + walkReads * this.#readNs;
       device.walks++;
       device.reads += walkReads;
-      device.pages.push(page);
-      device.domains.push(domain);
-      device.ends.push(done);
+      const place = device.under++;
+      device.pages[place] = page;
+      device.domains[place] = domain;
+      device.ends[place] = done;
     }
     device.done[slot] = done;
     if (done <= time) return;
@@ -92,7 +97,7 @@ export class DeviceStalls {
     const { domains, ends, pages } = device;
     let end = -1;
     let kept = 0;
-    for (let i = 0; i < ends.length; i++) {
+    for (let i = 0; i < device.under; i++) {
       const until = ends[i]!; // in range, like the others
       if (until <= now) continue;
       if (pages[i] === page && domains[i] === domain) end = until;
@@ -100,9 +105,7 @@ export class DeviceStalls {
       domains[kept] = domains[i]!;
       ends[kept++] = until;
     }
-    pages.length = kept;
-    domains.length = kept;
-    ends.length = kept;
+    device.under = kept;
     return end;
   }
 
@@ -117,12 +120,14 @@ export class DeviceStalls {
         merged: 0,
         waitNs: 0,
         stallNs: 0,
+        begun: Number.NEGATIVE_INFINITY,
         busyUntil: Number.NEGATIVE_INFINITY,
         done: new Float64Array(this.#most).fill(Number.NEGATIVE_INFINITY),
         next: 0,
-        pages: [],
-        domains: [],
-        ends: [],
+        under: 0,
+        pages: new Float64Array(this.#most),
+        domains: new Int32Array(this.#most),
+        ends: new Float64Array(this.#most),
       };
       this.#devices.set(rid, device);
     }

@@ -10,8 +10,12 @@ export class EventHeap {
     return this.#count === 0 ? Number.POSITIVE_INFINITY : this.#times[0]!; // not empty
   }
 
-  get empty(): boolean {
-    return this.#count === 0;
+  get count(): number {
+    return this.#count;
+  }
+
+  clear(): void {
+    this.#count = 0;
   }
 
   push(time: number, rank: number, id: number): void {

@@ -34,7 +34,7 @@ export interface QueueCosts {
 export function queueCosts(costs: Costs, route: PathRoute, rules: QueueRules): QueueCosts {
   const exit = rules.lookReadsRegister && route.doorbell.exits === 1 ? route.doorbell.ns : 0;
   return {
-    entries: costs['queue.entries'] > 0 ? costs['queue.entries'] : rules.entries,
+    entries: costs['queue.entries'] >= 1 ? Math.floor(costs['queue.entries']) : rules.entries,
     commandNs: Math.round(costs['cpu.command']),
     doorbellNs: Math.round(costs['cpu.doorbell'] + route.doorbell.ns),
     handOverNs: Math.round(route.handOver.ns),
