@@ -6,7 +6,6 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, describe, expect, test } from 'vitest';
 import { openTrace } from '../../traces/file.ts';
-import { STREAM_ID } from '../../traces/schema.ts';
 import { Random } from '../../traces/random.ts';
 import { thisSystem } from './system.ts';
 import { NO_LIVE_RECORDING, instancesOf, iorrLive, startLive } from './testing/live-machine.ts';
@@ -28,29 +27,40 @@ afterAll(() => {
 const noPerl = thisSystem().program('perl') === undefined;
 if (noPerl) process.stderr.write('not tested here: there is no perl\n');
 
+/** Bytes of a struct timespec, of which the file of a loop has one a mark. */
+const TIMESPEC = 16;
+
 /**
- * Calls lseek(2) of no file with offsets 1, 2, 3, ... some thousand times a second, and has the number of the last call that
- * returned in a file.
+ * Calls lseek(2) of no file with offsets 1, 2, 3, ... some thousand times a second. Before each it appends the time (of
+ * CLOCK_MONOTONIC, the recorder's clock) to a file.
  */
 function startMarks(file: string): ChildProcess {
-  const lseek = process.arch === 'x64' ? 8 : 62;
+  const [lseek, clock] = process.arch === 'x64' ? [8, 228] : [62, 113];
   const code = `
     open my $file, '+>', $ARGV[0] or die;
+    my $now = "\\0" x ${TIMESPEC};
     for (my $n = 1; ; $n++) {
+      syscall(${clock}, 1, $now);
+      syswrite($file, $now);
       syscall(${lseek}, -1, $n, 0);
-      sysseek($file, 0, 0);
-      syswrite($file, sprintf('%12d', $n));
       select(undef, undef, undef, 0.001) if $n % 8 == 0;
     }`;
   return spawn('perl', ['-e', code, file], { stdio: 'ignore' });
+}
+
+/** When a mark was made, ns; the first is 1. Undefined for one that was not made. */
+function timeOf(marks: Buffer, mark: number): bigint | undefined {
+  const at = (mark - 1) * TIMESPEC;
+  if (at + TIMESPEC > marks.length) return undefined;
+  return marks.readBigInt64LE(at) * 1_000_000_000n + marks.readBigInt64LE(at + 8);
 }
 
 interface Killed {
   readonly pid: number | undefined;
   /** Of the recorder's clock, ns. */
   readonly at: bigint;
-  /** The last call that had returned by then. */
-  readonly mark: number;
+  /** Times of all marks by then. */
+  readonly marks: Buffer;
   /** How long the recorder waited for a processor that others had, after its first events were written, in ms. */
   readonly waitedMs: number;
 }
@@ -86,11 +96,10 @@ async function killOne(loop: ChildProcess, marks: string, file: string, waitMs: 
   const before = waitedMs(child.pid);
   await sleep(waitMs);
   const waited = waitedMs(child.pid) - before;
-  const mark = Number(readFileSync(marks, 'latin1'));
   const at = process.hrtime.bigint();
   child.kill('SIGKILL');
   await exit;
-  return { pid: child.pid, at, mark, waitedMs: waited };
+  return { pid: child.pid, at, marks: readFileSync(marks), waitedMs: waited };
 }
 
 /** Marks of a recording that was cut, by what its file says; all of it is read. */
@@ -98,27 +107,20 @@ function marksOf(file: string): {
   readonly first: number;
   readonly last: number;
   readonly count: number;
-  readonly lastNs: bigint;
 } {
   const trace = openTrace(file);
-  let [first, last, count, lastTime] = [0, 0, 0, 0];
-  for (const { rows, time, stream, count: events } of trace.segments()) {
+  let [first, last, count] = [0, 0, 0];
+  for (const { rows } of trace.segments()) {
     const { columns, count: calls } = rows.call;
-    let at = 0;
     for (let row = 0; row < calls; row++) {
-      while (at < events && stream[at] !== STREAM_ID.call) at++;
-      if (trace.strings[columns.name[row] ?? -1] === 'lseek' && columns.a0Lo[row] === -1) {
-        last = columns.a1Lo[row] ?? 0;
-        if (count++ === 0) first = last;
-        lastTime = time[at] ?? 0;
-      }
-      at++;
+      if (trace.strings[columns.name[row] ?? -1] !== 'lseek' || columns.a0Lo[row] !== -1) continue;
+      last = columns.a1Lo[row] ?? 0;
+      if (count++ === 0) first = last;
     }
   }
   expect(trace.closed).toBe(false);
-  const lastNs = BigInt(trace.header.clock.epochNs) + BigInt(lastTime);
   trace.close();
-  return { first, last, count, lastNs };
+  return { first, last, count };
 }
 
 describe.skipIf(NO_LIVE_RECORDING !== undefined || noPerl)('kill -9', () => {
@@ -135,14 +137,16 @@ describe.skipIf(NO_LIVE_RECORDING !== undefined || noPerl)('kill -9', () => {
       loops.push(loop);
       while (!existsSync(marks) || statSync(marks).size === 0) await sleep(5);
       for (let wait = waits.pop(); wait !== undefined; wait = waits.pop()) {
-        const { pid, at, mark, waitedMs: waited } = await killOne(loop, marks, file, wait);
+        const { pid, at, marks: made, waitedMs: waited } = await killOne(loop, marks, file, wait);
         killed.push(pid);
         const found = marksOf(file);
         expect(found.count).toBeGreaterThan(0);
         // None is missing in between, and none is there that was not made.
         expect(found.last - found.first + 1).toBe(found.count);
-        expect(found.last).toBeLessThanOrEqual(mark + 100);
-        const lost = found.last >= mark ? 0 : Number(at - found.lastNs) / 1e6;
+        expect(found.last).toBeLessThanOrEqual(made.length / TIMESPEC);
+        // All that was made before this one is in the file.
+        const next = timeOf(made, found.last + 1) ?? at;
+        const lost = Math.max(0, Number(at - next) / 1e6);
         lostMs.push(lost);
         // A busy machine is not the recorder's fault; on a quiet one it waits for some ms.
         ownMs.push(lost - waited);

@@ -1,5 +1,6 @@
 import { spawn, spawnSync } from 'node:child_process';
 import type { ChildProcess, SpawnSyncReturns } from 'node:child_process';
+import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** The built command. */
@@ -10,6 +11,7 @@ const CLI = join(import.meta.dirname, '../../../dist/cli.js');
  * and seen from everywhere.
  */
 const UNSHARE = 'unshare';
+const INSTANCES = '/sys/kernel/tracing/instances';
 /** A command that hangs is ended. */
 const TIMEOUT_MS = 60_000;
 const WITH_TRACEFS =
@@ -56,6 +58,6 @@ export function startLive(...args: readonly string[]): ChildProcess {
 
 /** Names of the trace instances that a process made and that the kernel still has. */
 export function instancesOf(pid: number | undefined): readonly string[] {
-  const names = runLive('ls', ['/sys/kernel/tracing/instances']).stdout.split('\n');
+  const names = existsSync(INSTANCES) ? readdirSync(INSTANCES) : runLive('ls', [INSTANCES]).stdout.split('\n');
   return names.filter((name) => name.startsWith('iorr-') && name.includes(`-${pid}-`));
 }
