@@ -133,12 +133,17 @@ const SIZE = `
     if (${NO_STRUCT_TEST}) { $size = (uint64)0; }
   }`;
 
-/** The file of `args->fd`: what `stat` calls its mode, and its last name. */
+/**
+ * The file of `args->fd`: what `stat` calls its mode, and its last name. Each struct is named: bpftrace 0.23 looks up the fields of
+ * those alone that it meets by name.
+ */
 const FILE = `
-  $file = *(((struct task_struct *)curtask)->files->fdt->fd + args->fd);
+  $file = (struct file *)*(((struct task_struct *)curtask)->files->fdt->fd + args->fd);
   $mode = (uint64)$file->f_inode->i_mode;
-  $name = (uint64)$file->f_path.dentry->d_name.name;
-  $folder = (uint64)$file->f_path.dentry->d_parent->d_name.name;`;
+  $dentry = (struct dentry *)$file->f_path.dentry;
+  $name = (uint64)$dentry->d_name.name;
+  $parent = (struct dentry *)$dentry->d_parent;
+  $folder = (uint64)$parent->d_name.name;`;
 /** The folder's name, then its own, as words: a text of bpftrace takes half of the stack. */
 const NAME_WORDS = 5;
 const NAME = ['$folder', '$name', '$name + 8', '$name + 16', '$name + 24']
