@@ -45,7 +45,7 @@ export function applySettings(
     const namedOne = named.find((parameter) => parameter.name === name);
     if (name === 'kernel') parameters.set(name, kernelIn(setting, text));
     else if (costs.some((parameter) => parameter.name === name)) {
-      const value = numberIn(setting, name, text, [0, 1e12]);
+      const value = numberIn(setting, name, text, RANGES[name.slice(name.lastIndexOf('.') + 1)] ?? [0, 1e12]);
       costs = costs.map(
         (parameter): ProfileParameter =>
           parameter.name === name ? { ...parameter, value, source: 'set by the user', standing: 'assumed' } : parameter,

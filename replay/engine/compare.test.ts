@@ -277,6 +277,8 @@ describe('settings', () => {
     );
     expect(() => apply('linux-lazy.hz=0')).toThrow(/from 1 to 10000/);
     expect(() => apply('queue.wait=')).toThrow(/takes a number/);
+    expect(() => apply('queue.entries=1e9')).toThrow(/from 0 to 1048576/);
+    expect(() => apply('device.reads=0')).toThrow(/from 1 to 65536/);
     expect(() => apply('nonsense=1')).toThrow(expect.objectContaining({ code: 'USAGE' }));
   });
 
