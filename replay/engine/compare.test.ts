@@ -271,6 +271,19 @@ describe('settings', () => {
     expect(hardware.parameters.find(({ name }) => name === 'iotlb.sets')?.value).toBe(128);
   });
 
+  test('kernel takes a version, and the designs follow its rules', async () => {
+    const [setting] = apply('kernel=6.6.12').parameters;
+    expect(setting).toEqual(['kernel', 606]);
+    expect(() => apply('kernel=new')).toThrow(/takes a Linux version/);
+    const { trace } = new SketchedTrace().tag(4).tag(4, 0x18).attach(0x18, 4).map(4, 1).dma(0x18, 1, 4).unmap(4, 1);
+    const old = await compare(trace, { parameters: new Map([['kernel', 606]]) });
+    const now = await compare(trace);
+    // each command with its own wait; from 6.12 on one for both
+    expect(row(old, 'linux-strict')).toMatchObject({ commands: 2, syncs: 2 });
+    expect(row(now, 'linux-strict')).toMatchObject({ commands: 2, syncs: 1 });
+    expect(old.parameters[0]).toMatchObject({ name: 'kernel', value: 606 });
+  });
+
   test('what nobody has, or is out of range, is refused with the next step', () => {
     expect(() => apply('queue.wiat=1')).toThrow(
       expect.objectContaining({ code: 'USAGE', hint: "did you mean 'queue.wait'?" }),

@@ -12,7 +12,7 @@ import { designParameterTable, designTrouble, namedDesign } from '../designs/des
 import type { HardwareProfile } from '../hardware/profile.ts';
 import { native } from '../paths/native.ts';
 import { findPath, pathParameterTable } from '../paths/paths.ts';
-import type { CompareResult, DesignResult } from '../results.ts';
+import type { CompareResult, DesignResult, ProfileParameter } from '../results.ts';
 import { compareCaveats } from './compare-caveats.ts';
 import { RECORDED } from './compare-group.ts';
 import type { GroupRow, GroupSpec, RowSpec } from './compare-group.ts';
@@ -47,7 +47,7 @@ export interface CompareOptions {
   readonly cores?: readonly number[];
   /** Workers; 1 runs in this thread. The result does not depend on it. */
   readonly jobs?: number;
-  /** Values of design parameters that replace the defaults. */
+  /** Values of design parameters that replace the defaults, and `kernel`: major x 100 + minor of the Linux whose rules hold. */
   readonly parameters?: ReadonlyMap<string, number>;
   /** Told after each segment how many events are done. */
   readonly progress?: (events: number) => void;
@@ -86,7 +86,11 @@ export async function compareTrace(recording: Trace, options: CompareOptions): P
     });
   }
   const traits = readInvTraits(trace);
-  const context = contextOn(options.hardware, traits.context);
+  const kernel = options.parameters?.get('kernel');
+  const context = contextOn(options.hardware, {
+    ...traits.context,
+    ...(kernel === undefined ? {} : { kernel }),
+  });
   const run: RunOptions = {
     hardware: options.hardware,
     costs: costsOf(options.profile),
@@ -124,6 +128,7 @@ export async function compareTrace(recording: Trace, options: CompareOptions): P
     designs: designs.map((row) => withUnitNames(row.result, trace.strings)),
     marks: walked.marks,
     parameters: [
+      ...(kernel === undefined ? [] : [kernelParameter(kernel)]),
       ...options.hardware.parameters,
       ...options.profile.parameters,
       ...designParameterTable(options.designs, run.parameters, known),
@@ -170,6 +175,10 @@ function refuseImpossible(name: string, { context, hardware }: RunOptions): void
 function whatIfOf(name: string): readonly string[] {
   const { whatIf } = findPath(name);
   return whatIf === undefined ? [] : [`path ${name} is a what-if: ${whatIf}`];
+}
+
+function kernelParameter(value: number): ProfileParameter {
+  return { name: 'kernel', value, unit: 'major x 100 + minor', source: 'set by the user', standing: 'assumed' };
 }
 
 /** Before any work: a name that no design has. */
