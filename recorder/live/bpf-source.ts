@@ -18,8 +18,8 @@ import { checkBpftrace, checkBtf } from './tool-checks.ts';
 import { mountTracefs, tracefsOf } from './tracefs/mount.ts';
 import { checkTracefs } from './tracefs/tracefs-check.ts';
 
-/** Compiling the program takes bpftrace a second or two; on a machine that is busy much more. */
-const START_MS = 60_000;
+/** Compiling the program takes bpftrace a second or two; on a machine that is busy, or emulated in software, minutes. */
+const START_MS = 300_000;
 /** It has this long to hand over what it holds. */
 const STOP_MS = 10_000;
 /** Lines that wait to be taken. */
