@@ -20,6 +20,8 @@ export interface ReachFamily {
   readonly walkers: number | undefined;
   /** `all`: the walk caches hold every table; `none`: there are none; `fitted`: so many pointers to leaf tables are. */
   readonly walkCaches: 'all' | 'none' | 'fitted';
+  /** The highest rate is the link's: requests come no closer, and the device may have more under way than that rate needs. */
+  readonly link: boolean;
 }
 
 const PLAIN: ReachFamily = {
@@ -31,6 +33,7 @@ const PLAIN: ReachFamily = {
   inOrder: true,
   walkers: undefined,
   walkCaches: 'all',
+  link: false,
 };
 
 /** The simplest first: of two that fit alike the first is taken. */
@@ -41,6 +44,19 @@ export const REACH_FAMILIES: readonly ReachFamily[] = [
     name: 'one-set, any order',
     summary: 'fully associative, a place is free with its own data',
     inOrder: false,
+  },
+  {
+    ...PLAIN,
+    name: 'one-set, link',
+    summary: 'fully associative, data in order, the link bounds the rate',
+    link: true,
+  },
+  {
+    ...PLAIN,
+    name: 'one-set, any order, link',
+    summary: 'fully associative, any order, the link bounds the rate',
+    inOrder: false,
+    link: true,
   },
   { ...PLAIN, name: '8-way', summary: '8 ways, sets by the low bits, data in order', ways: 8 },
   { ...PLAIN, name: '4-way', summary: '4 ways, sets by the low bits, data in order', ways: 4 },

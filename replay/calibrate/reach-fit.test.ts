@@ -25,6 +25,7 @@ const MACHINE: ReachMachine = {
   walkReadNs: 180,
   outstanding: 20,
   inOrder: true,
+  requestNs: 0,
   hitNs: 600,
 };
 

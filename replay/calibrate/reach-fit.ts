@@ -123,7 +123,9 @@ export async function fitReach(curve: ReachCurve, options: ReachFitOptions): Pro
     throw new IorrError('USAGE', 'no such family', { hint: REACH_FAMILIES.map(({ name }) => name).join('; ') });
   }
   const found: Found[] = [];
-  for (const [done, family] of chosen.entries()) {
+  const rates = points.some((point) => point.transactionsPerSecond !== undefined);
+  const applicable = chosen.filter((family) => rates || !(family.link || family.walkers !== undefined));
+  for (const [done, family] of applicable.entries()) {
     // lets a signal through
     await new Promise((resolve) => setImmediate(resolve));
     if (options.signal?.aborted === true) return undefined;
@@ -311,7 +313,11 @@ function givenValues(
   const given: { name: string; value: number | undefined; from: string }[] = [];
   if (offUsed) given.push({ name: NAMES.hitNs, value: undefined, from: 'measured in each window with the IOMMU off' });
   else if (!fitted.includes('hitNs')) {
-    given.push({ name: NAMES.hitNs, value: values.hitNs, from: 'assumed: the curve has no latencies' });
+    const from = latencies ? 'the lowest latency' : 'assumed: the curve has no latencies';
+    given.push({ name: NAMES.hitNs, value: values.hitNs, from });
+  }
+  if (rates && family.link) {
+    given.push({ name: 'device.request', value: round(search.machine(values).requestNs), from: 'the highest rate' });
   }
   if (rates && !fitted.includes('walkers') && family.walkers === undefined) {
     given.push({ name: NAMES.walkers, value: values.walkers, from: 'the lowest rate by the time of a walk' });
@@ -349,7 +355,7 @@ function notes(
 }
 
 function parameters(
-  { geometry, walkers, walkReadNs, outstanding, inOrder }: ReachMachine,
+  { geometry, walkers, walkReadNs, outstanding, inOrder, requestNs }: ReachMachine,
   search: ReachSearch,
   values: ReachValues,
   series: string,
@@ -374,6 +380,7 @@ function parameters(
     of('walk.read', round(walkReadNs), 'ns', true),
     of('device.outstanding', outstanding, 'reads', fitted.includes('outstanding')),
     of('device.in-order', inOrder ? 1 : 0, 'flag', false),
+    of('device.request', round(requestNs), 'ns', false),
     of('device.hit', round(values.hitNs), 'ns', fitted.includes('hitNs')),
   ];
 }

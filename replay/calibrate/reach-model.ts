@@ -17,6 +17,8 @@ export interface ReachMachine {
   readonly outstanding: number;
   /** The device takes data in the order of its requests. */
   readonly inOrder: boolean;
+  /** From one request to the next at least. */
+  readonly requestNs: Nanoseconds;
   /** A read without a walk in windows of which no time without the IOMMU is known. */
   readonly hitNs: Nanoseconds;
 }
@@ -51,8 +53,9 @@ export function simulatedThroughput(
   pool: ReachCachePool = new ReachCachePool(),
 ): number {
   // without misses nothing is random: a place is free after each hit (Little's law)
-  if (reachOdds(machine.geometry, pagesOf(point)).miss === 0)
-    return (1e9 * machine.outstanding) / hitNsOf(machine, point);
+  if (reachOdds(machine.geometry, pagesOf(point)).miss === 0) {
+    return 1e9 / Math.max(hitNsOf(machine, point) / machine.outstanding, machine.requestNs);
+  }
   const { elapsedNs } = simulate(machine, point, machine.outstanding, reads, seed, pool);
   // n requests are n - 1 intervals
   return (1e9 * (reads - 1)) / elapsedNs;
@@ -101,7 +104,7 @@ function simulate(
     walkers: machine.walkers,
     hitNs: hitNsOf(machine, point),
     walkReadNs: machine.walkReadNs,
-    requestNs: 0,
+    requestNs: outstanding === 1 ? 0 : machine.requestNs,
   };
   return runDmaPipeline(options, caches, () => FIRST_PAGE + random.below(pages), reads, WARM_READS);
 }

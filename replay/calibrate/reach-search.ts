@@ -62,7 +62,7 @@ export class ReachSearch {
     if (family.entries === undefined) names.push('entries');
     if (family.walkCaches === 'fitted') names.push('pointers');
     names.push('walkReadNs');
-    if (this.#fitHit) names.push('hitNs');
+    if (this.#fitHit && !family.link) names.push('hitNs');
     if (this.#hasRates && family.walkers === undefined) names.push('walkers');
     if (this.#hasRates && names.length < 4) names.push('outstanding');
     return names.slice(0, 4);
@@ -76,6 +76,7 @@ export class ReachSearch {
       walkReadNs: values.walkReadNs,
       outstanding: values.outstanding,
       inOrder: family.inOrder,
+      requestNs: family.link ? 1e9 / this.#fastest : 0,
       hitNs: values.hitNs,
     };
   }
