@@ -101,7 +101,7 @@ describe('iorr simulate', () => {
   test('--list names every parameter', async () => {
     const { code, out } = await run([], { list: true });
     expect(code).toBe(0);
-    expect(out).toMatch(/^packet-nic: .+\n {4}events +events to make/);
+    expect(out).toMatch(/^ring-nic: .+\n {4}events +events to make/);
     expect(out).toMatch(/alpha .+default 1\.2/);
   });
 

@@ -116,11 +116,21 @@ export const simulateCommand: CommandSpec = {
     { flags: '-o, --output <file>', description: 'the trace to write; - is stdout' },
     { flags: '--set <name=value>', description: 'a parameter of the workload; see --list', repeatable: true },
     { flags: '--seed <number>', description: 'the same seed makes the same trace', default: '1' },
-    { flags: '--list', description: 'show all workloads with their parameters' },
+    {
+      flags: '--list',
+      description: `show the parameters of all workloads: ${WORKLOADS.map((one) => one.name).join(', ')}`,
+    },
     { flags: '--json', description: 'print the result as one JSON document' },
   ],
   examples: [
-    { command: 'iorr simulate packet-nic -o nic.iorr', does: 'a million events of two network cards' },
+    {
+      command: 'iorr simulate ring-nic -o nic.iorr --set flows=40 --set acks=1.1',
+      does: 'a network card with 40 flows on five cores',
+    },
+    {
+      command: 'iorr simulate vm -o vm.iorr --set memory=65536 --set leaf=4k --set hot=512',
+      does: 'a passed-through device over 64 GiB of memory, 512 MiB of it hot',
+    },
     {
       command: 'iorr simulate zipf -o z.iorr --set events=20M --set pages=1M --set alpha=1 --seed 7',
       does: 'a working set far larger than any IOTLB',
