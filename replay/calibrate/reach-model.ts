@@ -23,12 +23,6 @@ export interface ReachMachine {
   readonly hitNs: Nanoseconds;
 }
 
-/** What the model gives for a point; undefined where nothing was measured. */
-export interface ReachModelled {
-  readonly transactionsPerSecond: number | undefined;
-  readonly averageNs: Nanoseconds | undefined;
-}
-
 export function pagesOf(point: ReachPoint): number {
   return Math.max(1, Math.ceil(point.window / 4096));
 }
