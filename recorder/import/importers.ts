@@ -1,3 +1,4 @@
+import { bpftrace } from './bpftrace.ts';
 import { ftraceText } from './ftrace-text.ts';
 import type { Importer } from './importer.ts';
 import { ioctlHex } from './ioctl-hex.ts';
@@ -18,6 +19,7 @@ export const IMPORTERS: readonly Importer[] = [
   qmpLog,
   ioctlNdjson,
   ioctlHex,
+  bpftrace,
   strace,
   recordedTrace,
 ];

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -8,7 +8,7 @@ import type { PlainEvent } from '../../traces/event.ts';
 import { SEEN } from '../../traces/schema.ts';
 import { decodeUserMemory } from '../../traces/user-memory.ts';
 import { thisSystem } from './system.ts';
-import { NO_LIVE_RECORDING, iorrLive } from './testing/live-machine.ts';
+import { NO_LIVE_RECORDING, iorrLive, runLive } from './testing/live-machine.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'iorr-bpf-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -126,4 +126,35 @@ describe.skipIf(NO_LIVE_RECORDING !== undefined || LACKING.length > 0)('record -
     expect(hex(handshake.fields['after']).slice(0, 16)).toBe('aa00000000000000');
     expect(handshake.fields['after']).not.toEqual(handshake.fields['before']);
   });
+
+  test('the program that is printed is one that bpftrace runs by itself, and its output is imported', () => {
+    const program = join(folder, 'calls.bt');
+    const printed = iorrLive('record', '--print-program', '--pid', '1');
+    expect(printed.stdout).toMatch(/^\/\/ root: .*bpftrace -o .*\nBEGIN \{ @tree\[1\] = 1;/);
+    expect(iorrLive('record', '--source', 'strace', '--print-program').status).toBe(2);
+    if (process.env['IORR_FULL'] !== '1') return;
+    writeFileSync(program, iorrLive('record', '--print-program').stdout);
+    const [output, trace] = [join(folder, 'calls.txt'), join(folder, 'calls.iorr')];
+    // bpftrace starts programs alone, no scripts.
+    const script = join(folder, 'calls.sh');
+    writeFileSync(script, `exec python3 ${PROGRAM} 10\n`);
+    const byHand = runLive('env', [
+      'BPFTRACE_PERF_RB_PAGES=4096',
+      'bpftrace',
+      '-o',
+      output,
+      '-c',
+      `/bin/sh ${script}`,
+      program,
+    ]);
+    expect(byHand.status).toBe(0);
+    expect(iorrLive('import', output, '-o', trace).status).toBe(0);
+    const calls = eventsOf(trace).filter(({ stream, fields }) => stream === 'ioctl' && fields['errno'] === 25);
+    const theirs = byHand.stdout
+      .split('\n')
+      .filter((line) => line.startsWith('{'))
+      .map((line) => (JSON.parse(line) as Said).before);
+    const seen = new Set(calls.map(({ fields }) => hex(fields['before'])));
+    expect(theirs.filter((before) => !seen.has(before)).length).toBeLessThanOrEqual(2);
+  }, 60_000);
 });

@@ -169,6 +169,15 @@ export const bpfSource: LiveSource = {
     };
   },
 
+  program(system, options, pids): string {
+    const btf = checkBtf(system).state === 'ok';
+    const types = options.requestTypes ?? [];
+    const own = pids.length > 0 ? pids : undefined;
+    // Places of fields and the number of CPUs are those of another machine there.
+    const text = bpftraceProgram({ pids: own, cpus: 0, types, btf, probes: '', probeNames: [] });
+    return `// root: BPFTRACE_PERF_RB_PAGES=4096 bpftrace -o calls.txt THIS_FILE; Ctrl-C; then: iorr import calls.txt -o calls.iorr\n${text}`;
+  },
+
   async start(system, options, target, sink): Promise<LiveRun> {
     if (tracefsOf(system) === undefined) mountTracefs(system);
     const pids = target.kind === 'everybody' ? undefined : target.pids;
@@ -216,7 +225,14 @@ async function run(
   const btf = checkBtf(system).state === 'ok';
   writeFileSync(
     program,
-    bpftraceProgram({ pids, cpus: system.cpus, types: options.requestTypes ?? [], btf, probes: choice.program }),
+    bpftraceProgram({
+      pids,
+      cpus: system.cpus,
+      types: options.requestTypes ?? [],
+      btf,
+      probes: choice.program,
+      probeNames: choice.probes.map(({ name }) => name),
+    }),
   );
   const hold = join(sink.folder.path, 'hold');
   if (system.access(hold) === 'absent') makePipe(hold);

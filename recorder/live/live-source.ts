@@ -100,6 +100,8 @@ export interface LiveSource {
    * source follows processes by their ids.
    */
   wrap?(system: System, options: LiveOptions, command: readonly string[], pipe: string): readonly string[];
+  /** The program that this source runs, to be run elsewhere by hand; undefined where there is none. */
+  program?(system: System, options: LiveOptions, pids: readonly number[]): string;
   /** Begins. Everything that it sets up in the system is undone before it throws. */
   start(system: System, options: LiveOptions, target: LiveTarget, sink: LiveSink): Promise<LiveRun>;
 }

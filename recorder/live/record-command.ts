@@ -4,7 +4,7 @@ import { IorrError } from '../../traces/errors.ts';
 import { toJson } from '../../traces/plain-json.ts';
 import { toolVersion } from '../../traces/tool.ts';
 import { LIVE_SOURCES } from './live-sources.ts';
-import { cannotRun, readTask } from './record-options.ts';
+import { cannotRun, readProgram, readTask } from './record-options.ts';
 import type { RecordTask } from './record-options.ts';
 import { recordText } from './record-result.ts';
 import { record } from './recording.ts';
@@ -45,6 +45,10 @@ async function run(invocation: CommandInvocation): Promise<number> {
   const command = args.length > 0 ? args : undefined;
   const system = thisSystem();
   try {
+    if (options['printProgram'] === true) {
+      io.out(readProgram(system, options));
+      return 0;
+    }
     const task = readTask(args, options);
     const obstacle = command === undefined ? undefined : cannotRun(system, command);
     if (obstacle !== undefined) {
@@ -98,6 +102,10 @@ export const recordCommand: CommandSpec = {
     {
       flags: '--sub-buffer-size <size>',
       description: 'what the kernel hands over at once (default: 64K where it can)',
+    },
+    {
+      flags: '--print-program',
+      description: 'print the program that bpf runs, to run it where iorr is not, and iorr import what it wrote',
     },
     { flags: '--json', description: "print the result as one JSON document; the command's stdout goes to stderr" },
   ],

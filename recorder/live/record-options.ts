@@ -59,6 +59,19 @@ function findSource(names: readonly string[]): LiveSource {
   return others.length === 0 ? first : combineSources(sources);
 }
 
+/** The text for `--print-program`. Throws `IorrError` USAGE. */
+export function readProgram(system: System, options: { readonly [key: string]: unknown }): string {
+  const source = texts(options['source']).length === 0 ? findLiveSource('bpf') : findSource(texts(options['source']));
+  const pids = texts(options['pid'])
+    .flatMap((text) => text.split(','))
+    .map(parsePid);
+  const live = { events: [], filtered: pids.length > 0, processesOnly: false, bufferBytes: undefined };
+  const requestTypes = parseRequestTypes(texts(options['ioctlType']));
+  const program = source.program?.(system, { ...live, subBufferBytes: undefined, requestTypes }, pids);
+  if (program !== undefined) return program;
+  throw new IorrError('USAGE', `${source.name} runs no program`, { hint: '--source bpf --print-program' });
+}
+
 /** Exit codes of shells for a command that could not be started. */
 const NOT_EXECUTABLE = 126;
 const NOT_FOUND = 127;

@@ -4,7 +4,7 @@ import type { PointerField } from './struct-memory.ts';
 /**
  * The program that bpftrace runs for us. It prints one line per step, in words that `bpftrace-lines.ts` reads:
  *
- *     S NSECS CPUS                                 it begins
+ *     S NSECS CPUS PROBES                          it begins; names of probes with commas between them, or -
  *     T NSECS CPU                                  five times a second: what CPU did before has been printed
  *     B|A TID ENTERED OFFSET WORDS                 struct before|after, a chunk of it
  *     M|N TID ENTERED FIELD ADDRESS LENGTH         a pointer of the struct, before|after
@@ -41,6 +41,7 @@ export interface ProgramOptions {
   readonly btf: boolean;
   /** Probes of kernel functions. */
   readonly probes: string;
+  readonly probeNames: readonly string[];
 }
 
 class ProgramText {
@@ -204,7 +205,7 @@ export function bpftraceProgram(options: ProgramOptions): string {
     : ['', '0', Array.from({ length: NAME_WORDS }, () => '0').join(', ')];
   const maps = ['cmd', 'arg', 'time', 'now', 'from', 'bytes', 'path', 'open', 'queue', 'qtime', 'qfd', 'qbuf'];
   const all = pids === undefined ? maps : [...maps, 'tree'];
-  return `BEGIN {${begin} printf("S %llx ${options.cpus}\\n", nsecs); }
+  return `BEGIN {${begin} printf("S %llx ${options.cpus} ${options.probeNames.join(',') || '-'}\\n", nsecs); }
 profile:hz:5 { printf("T %llx %d\\n", nsecs, cpu); }${followers(pids)}
 tracepoint:syscalls:sys_enter_openat /${ours}/ { @path[tid] = (uint64)args->filename; }
 tracepoint:syscalls:sys_exit_openat /@path[tid] && strncmp(str(uptr((uint8*)@path[tid])), "/dev/", 5) == 0/ {

@@ -7,8 +7,11 @@ interface Step {
 
 /** Steps that are held at most; then the oldest goes although an older one may still come. */
 const MAX_HELD = 262_144;
-/** A CPU that reported nothing for so long is not waited for. */
-const SILENT_NS = 3_000_000_000;
+/**
+ * A CPU that reported nothing for so long was switched off, and is not waited for. On a machine that is busy bpftrace reads the
+ * lines of many seconds from one CPU's buffer before it turns to the next.
+ */
+const SILENT_NS = 30_000_000_000;
 
 /**
  * Brings what several CPUs report into the order of time. Each CPU's own reports come in order, and each reports from time to
