@@ -55,7 +55,7 @@ function walk(trace: MemoryTrace, visit: (stream: number, row: number, segment: 
 
 describe.each(WORKLOADS.map((workload) => [workload.name, workload] as const))('%s', (_name, workload) => {
   test('makes the number of events that was asked for, in time order, in its streams only', () => {
-    for (const events of [1, 500, 100_000]) {
+    for (const events of [1, 500, 40_000]) {
       const trace = make(workload, [`events=${events}`]);
       expect(trace.eventCount).toBeGreaterThanOrEqual(events);
       // the operation in which the number is reached is completed: at most a descriptor's unmaps, flushes and maps
@@ -74,7 +74,7 @@ describe.each(WORKLOADS.map((workload) => [workload.name, workload] as const))('
   });
 
   test('the same seed gives the same events, another seed others', () => {
-    const small = ['events=150k', ...(takes(workload, 'pages') ? ['pages=1024'] : [])];
+    const small = ['events=50k', ...(takes(workload, 'pages') ? ['pages=1024'] : [])];
     const one = digest(make(workload, small, 7));
     expect(digest(make(workload, small, 7))).toBe(one);
     expect(digest(make(workload, small, 8))).not.toBe(one);
@@ -88,7 +88,7 @@ describe.each(WORKLOADS.map((workload) => [workload.name, workload] as const))('
       ...(takes(workload, 'memory') ? ['memory=100'] : []),
       ...(takes(workload, 'hot') ? ['hot=16'] : []),
     ];
-    const trace = make(workload, ['events=120k', ...(takes(workload, 'devices') ? ['devices=3'] : []), ...few]);
+    const trace = make(workload, ['events=60k', ...(takes(workload, 'devices') ? ['devices=3'] : []), ...few]);
     const live = new Map<string, { phys: number; prot: number }>();
     const wrong: string[] = [];
     let accesses = 0;
@@ -122,7 +122,7 @@ describe.each(WORKLOADS.map((workload) => [workload.name, workload] as const))('
       }
     });
     expect(wrong.slice(0, 5)).toEqual([]);
-    expect(accesses).toBeGreaterThan(20_000);
+    expect(accesses).toBeGreaterThan(10_000);
     const pages = new Set([...live.values()].map((page) => page.phys));
     expect(pages.size).toBe(live.size);
   });
