@@ -3,7 +3,7 @@ import { LinuxStrict } from './linux-strict.ts';
 
 /**
  * Strict, and every invalidation of leaves says that paging-structure caches stay right: IH of VT-d, no PDE of AMD, Leaf of SMMUv3.
- * Where a table was freed they must go (VT-d spec 6.5.2.3). Kernels do this by themselves since 6.12 (VT-d second stage) and 7.0
+ * Where a table was freed they must go (VT-d spec 6.5.2.3). Kernels do this by themselves since 6.19 (VT-d second stage) and 7.0
  * (AMD): there the design is `linux-strict`.
  */
 export const keepWalkCaches: DesignFactory = {

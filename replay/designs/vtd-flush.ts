@@ -9,10 +9,7 @@ import { PageSizes } from './page-sizes.ts';
 
 /** Commands in one submission at most, without its wait (drivers/iommu/intel/iommu.h, QI_MAX_BATCHED_DESC_COUNT). */
 const MAX_BATCH = 16;
-/**
- * From here on commands go out in batches and second-stage ones tell leaf changes (qi_batch_add_iotlb); before, each was
- * submitted alone, and with IH 0 whatever had changed (drivers/iommu/intel/dmar.c, qi_flush_iotlb, where `ih` is never set).
- */
+/** From here on commands go out in batches (qi_batch_add_iotlb); before, each was submitted alone. */
 const SINCE_BATCHES = 612;
 /** From here on page tables are generic_pt's, whose gather only widens; before, pages of another size or place ended it. */
 const SINCE_GENERIC_PT = 619;
@@ -132,7 +129,7 @@ export class VtdFlush implements DomainFlush {
   #hint(freedTable: number, firstStage: boolean): number {
     const { walkCaches, kernel } = this.#context;
     if (walkCaches === 'dropped' || freedTable === 1) return 0;
-    return walkCaches === 'kept' || firstStage || kernel >= SINCE_BATCHES ? 1 : 0;
+    return walkCaches === 'kept' || firstStage || sendsHints(kernel) ? 1 : 0;
   }
 
   /** Drops what new mappings made wrong in a cache that holds not-present entries (CAP.CM): IOTLB only, IH 0. */
@@ -194,4 +191,13 @@ export class VtdFlush implements DomainFlush {
     this.#pending = 0;
     this.#emit.submit(this.#unit);
   }
+}
+
+/**
+ * Whether second-stage commands tell leaf changes. The hint was lost on its way into the descriptor (qi_flush_iotlb in
+ * drivers/iommu/intel/dmar.c, qi_desc_iotlb since 6.12) until commit 6b38a108eeb3 in 6.19, which stable releases of 6.12, 6.17 and
+ * 6.18 have since December 2025: those are taken to be newer than that.
+ */
+function sendsHints(kernel: number): boolean {
+  return kernel >= 617 || kernel === 612;
 }
