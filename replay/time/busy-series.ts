@@ -20,6 +20,8 @@ export class BusySeries {
     while (at < to) {
       const bin = Math.floor((at - this.start) / this.binNs);
       const end = Math.min(to, this.start + (bin + 1) * this.binNs);
+      // beyond 2^53 ns
+      if (end <= at) return;
       while (this.busyNs.length <= bin) this.busyNs.push(0);
       this.busyNs[bin]! += end - at; // the bin was just made
       at = end;

@@ -101,6 +101,12 @@ describe('by hand', () => {
     }
   });
 
+  test('times beyond what a double holds exactly end, too', () => {
+    const bench = new TimingBench(VTD, { waitNs: 1e18, transferNs: 0, lookNs: 1 });
+    for (let i = 0; i < 12; i++) bench.submit(i % 3, 0);
+    expect(bench.run().finishes).toHaveLength(12);
+  });
+
   test('a CPU whose submission takes longer than the recording left it is late with the next', () => {
     const bench = new TimingBench(VTD).submit(0, 0).submit(0, 500).run();
     expect(bench.finishes).toEqual([

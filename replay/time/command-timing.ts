@@ -274,8 +274,10 @@ export class CommandTiming {
     if (!who.looking) this.#lookers++;
     who.looking = true;
     queue.lookNs += looks * lookNs;
-    queue.hold(got, got + looks * lookNs);
-    this.#come(who, got + looks * lookNs);
+    // beyond 2^53 ns a look may be too short to count
+    const next = got + looks * lookNs;
+    queue.hold(got, next > got ? next : who.done);
+    this.#come(who, next > got ? next : who.done);
   }
 
   /**
