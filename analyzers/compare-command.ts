@@ -6,6 +6,8 @@ import { ATC_POLICIES } from '../replay/atc/atc-policy.ts';
 import { COST_PROFILES } from '../replay/costs/cost-profiles.ts';
 import { DESIGNS } from '../replay/designs/designs.ts';
 import { compareTrace } from '../replay/engine/compare.ts';
+import type { CompareOptions } from '../replay/engine/compare.ts';
+import { compareSensitivity } from '../replay/engine/sensitivity.ts';
 import { applySettings } from '../replay/engine/compare-settings.ts';
 import { callsHeader } from '../replay/engine/derived-trace.ts';
 import type { Path } from '../replay/paths/path.ts';
@@ -21,6 +23,7 @@ import { DEFAULT_DESIGNS, askedDesigns } from './design-option.ts';
 import { DRIVER_OPTION, driverOf } from './driver-option.ts';
 import { costsOption, hardwareOption } from './profile-option.ts';
 import { rendererNamed } from './report/index.ts';
+import { sensitivityText } from './sensitivity-text.ts';
 
 const INTERRUPTED = 130;
 const MOST_JOBS = 1024;
@@ -107,6 +110,11 @@ export const compareCommand: CommandSpec = {
         'a parameter of the costs, a design or the hardware: queue.wait=500, linux-lazy.timeout=5, sets=128; repeatable',
       repeatable: true,
     },
+    {
+      flags: '--sensitivity',
+      description:
+        'compare again with each assumed time at a quarter and at four times: what rests on it (24 runs or so)',
+    },
     { flags: '--jobs <number>', description: 'workers; the result does not depend on it (default: one a core)' },
     DRIVER_OPTION,
     { flags: '--json', description: 'one JSON document on stdout' },
@@ -137,7 +145,7 @@ export const compareCommand: CommandSpec = {
     const paths = pathsOf(String(options['paths']));
     const seed = wholeNumber(options, 'seed', 0, Number.MAX_SAFE_INTEGER);
     const jobs = options['jobs'] === undefined ? availableParallelism() : wholeNumber(options, 'jobs', 1, MOST_JOBS);
-    const cores = options['cores'] === undefined ? [] : coreCounts(String(options['cores']));
+    const cores = typeof options['cores'] === 'string' ? coreCounts(options['cores']) : [];
     const settings = Array.isArray(options['set']) ? options['set'].map(String) : [];
     const atcPolicy = typeof options['atcPolicy'] === 'string' ? options['atcPolicy'] : undefined;
     const access = typeof options['access'] === 'string' ? options['access'] : undefined;
@@ -157,7 +165,7 @@ export const compareCommand: CommandSpec = {
       const page = typeof options['html'] === 'string' ? options['html'] : undefined;
       const output = page === undefined ? undefined : openOutput(page);
       try {
-        const result = await compareTrace(trace, {
+        const compare: CompareOptions = {
           designs: asked.names,
           modules: asked.modules,
           paths: paths.map((path) => path.name),
@@ -172,9 +180,17 @@ export const compareCommand: CommandSpec = {
           progress: (events) => progress.update(events),
           ...(access === undefined ? {} : { access }),
           ...(atcPolicy === undefined ? {} : { atcPolicy }),
-        });
+        };
+        const result = await compareTrace(trace, compare);
         progress.stop();
         if (result === undefined || io.signal.aborted) return INTERRUPTED;
+        const wanted = options['sensitivity'] === true;
+        const again = io.progress('comparing with other costs', wanted ? 1 : 0);
+        const sensitivity = wanted
+          ? await compareSensitivity(trace, compare, result, (done, all) => again.update(done / all))
+          : undefined;
+        again.stop();
+        if (wanted && sensitivity === undefined) return INTERRUPTED;
         const report = makeEnvelope('compare', {
           version: toolVersion(),
           input: [describeInput(file, trace, trace.bytes)],
@@ -190,7 +206,7 @@ export const compareCommand: CommandSpec = {
             ...driverOf(options),
           },
           health: trace.health,
-          result,
+          result: sensitivity === undefined ? result : { ...result, sensitivity },
         });
         const style = { columns: io.columns, colour: io.colour };
         if (output !== undefined) {
@@ -199,6 +215,7 @@ export const compareCommand: CommandSpec = {
         }
         const form = options['json'] === true ? 'json' : options['markdown'] === true ? 'markdown' : 'terminal';
         io.out(rendererNamed(form).render(report, style));
+        if (form === 'terminal' && sensitivity !== undefined) io.out(sensitivityText(sensitivity));
         return 0;
       } finally {
         if (output !== undefined) closeOutput(output);

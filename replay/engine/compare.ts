@@ -6,6 +6,7 @@ import type { DomainId, Nanoseconds } from '../../traces/units.ts';
 import { atcParameterTable } from '../atc/atc-parameters.ts';
 import { findAtcPolicy } from '../atc/atc-policy.ts';
 import { costsOf } from '../costs/cost-profile.ts';
+import { assumedTimes } from '../costs/assumed-times.ts';
 import type { CostProfile } from '../costs/cost-profile.ts';
 import type { DesignFactory } from '../designs/design.ts';
 import { designParameterTable, designTrouble, namedDesign } from '../designs/designs.ts';
@@ -146,6 +147,7 @@ export async function compareTrace(recording: Trace, options: CompareOptions): P
         lateNs: designs.reduce((most, { result }) => Math.max(most, result.time.lateNs), 0),
         facts: designs.map((row) => row.facts),
       }),
+      ...assumedCosts(options.profile),
     ],
   };
 }
@@ -175,6 +177,16 @@ function refuseImpossible(name: string, { context, hardware }: RunOptions): void
 function whatIfOf(name: string): readonly string[] {
   const { whatIf } = findPath(name);
   return whatIf === undefined ? [] : [`path ${name} is a what-if: ${whatIf}`];
+}
+
+/** Which costs nobody measured. */
+function assumedCosts(profile: CostProfile): readonly string[] {
+  const assumed = assumedTimes(profile.parameters);
+  if (assumed.length === 0) return [];
+  const names = assumed.map(({ name }) => name).join(', ');
+  return [
+    `${assumed.length} costs of ${profile.name} are assumed, orders of magnitude (${names}); --sensitivity tells what rests on them`,
+  ];
 }
 
 function kernelParameter(value: number): ProfileParameter {
