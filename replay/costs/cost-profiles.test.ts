@@ -43,6 +43,11 @@ describe('cost profiles', () => {
     expect(total('qemu-tcg')).toBeCloseTo(17_000, -3);
   });
 
+  test('a sync on an empty SMMUv3 queue takes what was published', () => {
+    const costs = costsOf(costProfile('arm-server', header(false)));
+    expect(costs['queue.fetch'] + costs['queue.wait']).toBe(240);
+  });
+
   test('auto follows the trace; an unknown name suggests the nearest', () => {
     expect(costProfile('auto', header(true)).name).toBe('qemu-tcg');
     expect(costProfile('auto', header(false)).name).toBe('generic-server');

@@ -2,11 +2,12 @@ import { IorrError } from '../../traces/errors.ts';
 import type { TraceHeader } from '../../traces/header.ts';
 import { nearest } from '../../traces/nearest.ts';
 import type { CostProfile } from './cost-profile.ts';
+import { armServer } from './arm-server.ts';
 import { genericServer } from './generic-server.ts';
 import { qemuTcg } from './qemu-tcg.ts';
 
 /** Every cost profile, by the name that `--profile` takes. */
-export const COST_PROFILES: readonly CostProfile[] = [genericServer, qemuTcg];
+export const COST_PROFILES: readonly CostProfile[] = [genericServer, armServer, qemuTcg];
 
 /**
  * The cost profile of a name; `auto` takes the emulator's where the trace's times are an emulator's, so that modelled and
