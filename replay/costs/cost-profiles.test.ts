@@ -45,7 +45,7 @@ describe('cost profiles', () => {
 
   test('a sync on an empty SMMUv3 queue takes what was published', () => {
     const costs = costsOf(costProfile('arm-server', header(false)));
-    expect(costs['queue.fetch'] + costs['queue.wait']).toBe(240);
+    expect(costs['cpu.command'] + costs['cpu.doorbell'] + costs['queue.fetch'] + costs['queue.wait']).toBe(240);
   });
 
   test('auto follows the trace; an unknown name suggests the nearest', () => {
