@@ -22,7 +22,15 @@ interface Space {
   readonly extents: Extent[];
   /** Placed pages that must not be mapped yet. */
   readonly held: Set<PageNumber>;
+  /** Releases so far. */
+  released: number;
+  /** By first page and size: releases and steps at the newest search. Until the next release all places before are held. */
+  readonly searched: Map<number, number>;
 }
+
+/** Steps from which on a search is remembered, and the most of them. */
+const FAR = 4;
+const MOST_STEPS = 2 ** 21;
 
 /**
  * Where the mappings of a recording lie for a design. Their addresses are those that the recorded allocator handed out. A design that
@@ -61,11 +69,12 @@ export class AddressReuse {
   }
 
   release(hold: number): void {
-    const held = this.#heldIn[hold]?.held;
+    const space = this.#heldIn[hold];
     const first = this.#heldFirst[hold];
     const last = this.#heldLast[hold];
-    if (held === undefined || first === undefined || last === undefined || last < first) return;
-    for (let page = first; page <= last; page++) held.delete(page);
+    if (space === undefined || first === undefined || last === undefined || last < first) return;
+    for (let page = first; page <= last; page++) space.held.delete(page);
+    space.released++;
     this.#heldLast[hold] = -1;
     this.#freeHolds.push(hold);
   }
@@ -74,16 +83,27 @@ export class AddressReuse {
   map(domain: DomainId, first: PageNumber, pages: number): PageNumber {
     const space = this.#spaces.get(domain);
     if (space === undefined) return first;
-    const { held } = space;
-    const followed = Math.min(pages, MOST_PAGES);
-    const most = Math.max(1, Math.floor(this.#size / STEP));
-    let steps = 0;
-    if (held.size > 0) while (steps < most && this.#isHeld(held, this.#at(first, steps), followed)) steps++;
-    if (steps === most) steps = 0;
+    const steps = space.held.size === 0 ? 0 : this.#search(space, first, Math.min(pages, MOST_PAGES));
     if (steps > 0) this.movedMaps++;
     const place = this.#at(first, steps);
     this.put(domain, first, pages, place);
     return place;
+  }
+
+  /** Steps to the next free place; 0 if there is none. */
+  #search(space: Space, first: PageNumber, pages: number): number {
+    const { held, released, searched } = space;
+    const most = Math.min(MOST_STEPS - 1, Math.max(1, Math.floor(this.#size / STEP)));
+    let steps = 0;
+    while (steps < FAR && steps < most && this.#isHeld(held, this.#at(first, steps), pages)) steps++;
+    if (steps === FAR) {
+      const key = first * 2 * MOST_PAGES + pages;
+      const before = searched.get(key) ?? 0;
+      if (Math.floor(before / MOST_STEPS) === released) steps = Math.max(steps, before % MOST_STEPS);
+      while (steps < most && this.#isHeld(held, this.#at(first, steps), pages)) steps++;
+      searched.set(key, released * MOST_STEPS + steps);
+    }
+    return steps === most ? 0 : steps;
   }
 
   /** Pages that are being mapped lie at `place` from now on. */
@@ -143,7 +163,7 @@ export class AddressReuse {
   #space(domain: DomainId): Space {
     let space = this.#spaces.get(domain);
     if (space === undefined) {
-      space = { moved: new Map(), extents: [], held: new Set() };
+      space = { moved: new Map(), extents: [], held: new Set(), released: 0, searched: new Map() };
       this.#spaces.set(domain, space);
     }
     return space;

@@ -9,13 +9,15 @@ import type { OverMapped, StaleCounts } from '../results.ts';
 import type { AddressReuse } from './address-reuse.ts';
 
 const TWO_20 = 0x100000;
+/** Pages of a 2 MiB leaf, so that one that goes is looked up once. */
+const BLOCK = 512;
 
 /** Pages of a domain that a placement has a say in. */
 interface Space {
   /** Placed pages that mappings ask for, and how many do. */
   readonly asked: Map<PageNumber, number>;
-  /** Placed pages that the tables hold although they were unmapped, and since when. */
-  readonly kept: Map<PageNumber, Nanoseconds>;
+  /** Placed pages that the tables hold although they were unmapped, and since when: by block of `BLOCK` pages. */
+  readonly kept: Map<number, Map<PageNumber, Nanoseconds>>;
 }
 
 /**
@@ -80,8 +82,7 @@ export class PlacedTables implements TableWriter {
     this.#addOver(this.#written + free.length);
     for (const page of free) {
       if (this.#machine.translate(domain, ((page % TWO_20) << 12) | 0, Math.floor(page / TWO_20) | 0) < 0) continue;
-      space.kept.set(page, intent.time);
-      this.#totals.begin(1);
+      this.#keep(space, page);
     }
     return freed;
   }
@@ -108,9 +109,7 @@ export class PlacedTables implements TableWriter {
     this.changed = true;
     this.#written -= pages;
     const kept = this.#spaces.get(domain)?.kept;
-    if (kept !== undefined && kept.size > 0) {
-      for (let page = first; page <= last; page++) this.#release(kept, page, ENDED.command);
-    }
+    if (kept !== undefined && kept.size > 0) this.#release(kept, first, last, ENDED.command);
     const done = this.#machine.unmap(this.#time, domain, low(first), high(first), low(pages), high(pages), this.#event);
     return (done & UNMAP_RESULT.freedTable) !== 0 ? 1 : 0;
   }
@@ -118,7 +117,10 @@ export class PlacedTables implements TableWriter {
   /** A device used a page, given by its place. */
   accessed(time: Nanoseconds, domain: DomainId, page: PageNumber): void {
     if (domain === ABSENT) return;
-    const since = this.#spaces.get(domain)?.kept.get(page);
+    const since = this.#spaces
+      .get(domain)
+      ?.kept.get(Math.floor(page / BLOCK))
+      ?.get(page);
     if (since === undefined) return;
     this.#stale++;
     this.#maxAgeNs = Math.max(this.#maxAgeNs, time - since);
@@ -128,7 +130,9 @@ export class PlacedTables implements TableWriter {
   finish(time: Nanoseconds): { readonly overMapped: OverMapped; readonly stale: (own: StaleCounts) => StaleCounts } {
     this.#begin(time, -1);
     for (const { kept } of this.#spaces.values()) {
-      for (const since of kept.values()) this.#totals.end(time - since, 1, ENDED.open);
+      for (const block of kept.values()) {
+        for (const since of block.values()) this.#totals.end(time - since, 1, ENDED.open);
+      }
       kept.clear();
     }
     return {
@@ -164,15 +168,42 @@ export class PlacedTables implements TableWriter {
       const before = asked.get(page) ?? 0;
       asked.set(page, before + 1);
       if (before === 0) fresh++;
-      this.#release(kept, page, ENDED.remap);
     }
+    if (kept.size > 0) this.#release(kept, first, first + pages - 1, ENDED.remap);
     return fresh;
   }
 
-  #release(kept: Map<PageNumber, Nanoseconds>, page: PageNumber, how: number): void {
-    const since = kept.get(page);
-    if (since === undefined) return;
-    kept.delete(page);
+  #keep({ kept }: Space, page: PageNumber): void {
+    const block = Math.floor(page / BLOCK);
+    let pages = kept.get(block);
+    if (pages === undefined) {
+      pages = new Map();
+      kept.set(block, pages);
+    }
+    pages.set(page, this.#time);
+    this.#totals.begin(1);
+  }
+
+  /** Exposures of kept pages in a range end. */
+  #release(kept: Space['kept'], first: PageNumber, last: PageNumber, how: number): void {
+    const end = Math.floor(last / BLOCK);
+    for (let block = Math.floor(first / BLOCK); block <= end; block++) {
+      const pages = kept.get(block);
+      if (pages === undefined) continue;
+      if (pages.size <= last - first) {
+        for (const [page, since] of pages) if (page >= first && page <= last) this.#end(pages, page, since, how);
+      } else {
+        for (let page = first; page <= last; page++) {
+          const since = pages.get(page);
+          if (since !== undefined) this.#end(pages, page, since, how);
+        }
+      }
+      if (pages.size === 0) kept.delete(block);
+    }
+  }
+
+  #end(pages: Map<PageNumber, Nanoseconds>, page: PageNumber, since: Nanoseconds, how: number): void {
+    pages.delete(page);
     this.#totals.end(this.#time - since, 1, how);
   }
 
