@@ -97,6 +97,13 @@ describe('compare', () => {
       cpuNs: 151 + 40 + 100 + 900,
       // two walks at once: the first reads all four levels, the other the last
       stallNs: 4 * 197,
+      time: {
+        submitToWait: { count: 1, mean: 1040, p50: 1040, max: 1040 },
+        lockWait: { count: 1, max: 0 },
+        lateNs: 0,
+        queues: [{ index: 0, commands: 1, tailWrites: 1, deepest: 2, fullStalls: 0, fullStallNs: 0 }],
+        devices: [{ rid: 0x18, requests: 4, walks: 2, walkReads: 5, merged: 0, waitNs: 5 * 197, stallNs: 4 * 197 }],
+      },
       iotlb: { lookups: 4, hits: 2, misses: 2 },
       exposure: { pages: 2, unmappedPages: 2, ns: { p50: 991, max: 991 }, endedBy: { command: 2 } },
       // the device used a page 100 ns after its unmap, 891 ns before the command took effect
