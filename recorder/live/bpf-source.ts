@@ -10,7 +10,7 @@ import { checkProbes, chooseProbes, probeLines } from './bpf/kernel-probes.ts';
 import type { ProbeChoice } from './bpf/kernel-probes.ts';
 import { KernelFunctions } from './btf/kernel-functions.ts';
 import { limited, ok } from './check.ts';
-import type { LiveFacts, LiveHeader, LiveOptions, LiveRun, LiveSink, LiveSource } from './live-source.ts';
+import type { LiveFacts, LiveHeader, LiveOptions, LiveRun, LiveSink, LiveSource, LiveTarget } from './live-source.ts';
 import { makePipe } from './named-pipe.ts';
 import { tasksOfTree } from './process-tree.ts';
 import type { System } from './system.ts';
@@ -33,6 +33,13 @@ function linkOf(pid: number, fd: number): string | undefined {
   }
 }
 
+/** What is known of a run before it begins. */
+interface Known {
+  /** The process that the recording begins with. */
+  readonly root: number | undefined;
+  readonly notes: LiveFacts['notes'];
+}
+
 /**
  * bpftrace runs a child that waits on a named pipe which we hold open: that it has opened the pipe says that all probes are
  * attached, and closing it ends bpftrace, also if this process is killed.
@@ -48,11 +55,11 @@ class BpfRun implements LiveRun {
   #ended = false;
   #hold: number | undefined;
 
-  constructor(child: ChildProcessWithoutNullStreams, sink: LiveSink, notes: LiveFacts['notes']) {
+  constructor(child: ChildProcessWithoutNullStreams, sink: LiveSink, { root, notes }: Known) {
     this.#child = child;
     this.#notes = notes;
     const { health, source, header } = sink;
-    const target = { sink: sink.sink, health, source, epoch: BigInt(header.clock.epochNs) };
+    const target = { sink: sink.sink, health, source, epoch: BigInt(header.clock.epochNs), root };
     this.#lines = new BpftraceLines(target, linkOf, () => process.hrtime.bigint(), probeLines(target));
     child.stdout.setEncoding('latin1');
     child.stdout.on('data', (text: string) => {
@@ -187,13 +194,13 @@ export const bpfSource: LiveSource = {
     }
     const choice = chooseProbes(new KernelFunctions(system));
     try {
-      return await run(system, options, pids, sink, choice);
+      return await run(system, options, target, sink, choice);
     } catch (error) {
       if (choice.program === '') throw error;
       // A function that can't be probed after all: some are marked so in the kernel itself.
       const reason = error instanceof IorrError ? error.message : 'an error';
       const found = choice.found.map(({ name, lacking }) => ({ name, functions: [], lacking: lacking || reason }));
-      return run(system, options, pids, sink, { program: '', probes: [], found });
+      return run(system, options, target, sink, { program: '', probes: [], found });
     }
   },
 };
@@ -217,10 +224,11 @@ function notesOf(choice: ProbeChoice): LiveFacts['notes'] {
 async function run(
   system: System,
   options: LiveOptions,
-  pids: readonly number[] | undefined,
+  target: LiveTarget,
   sink: LiveSink,
   choice: ProbeChoice,
 ): Promise<LiveRun> {
+  const [pids, root] = target.kind === 'everybody' ? [undefined, undefined] : [target.pids, target.root];
   const program = join(sink.folder.path, 'ioctls.bt');
   const btf = checkBtf(system).state === 'ok';
   writeFileSync(
@@ -236,7 +244,7 @@ async function run(
   );
   const hold = join(sink.folder.path, 'hold');
   if (system.access(hold) === 'absent') makePipe(hold);
-  return spawnBpftrace(system, program, hold, sink, options.bufferBytes, notesOf(choice));
+  return spawnBpftrace(system, program, hold, sink, options.bufferBytes, { root, notes: notesOf(choice) });
 }
 
 /** Memory for bpftrace's buffers, all CPUs together: a call with a large bitmap is a thousand lines at once. */
@@ -254,7 +262,7 @@ async function spawnBpftrace(
   hold: string,
   sink: LiveSink,
   bufferBytes: number | undefined,
-  notes: LiveFacts['notes'],
+  known: Known,
 ): Promise<LiveRun> {
   const cat = system.program('cat') ?? '/bin/cat';
   const args = ['-B', 'line', '-f', 'json', '-c', `${cat} ${hold}`, program];
@@ -263,7 +271,7 @@ async function spawnBpftrace(
   // A session of its own: Ctrl-C is for the recorder, which then ends it in good order.
   const child = spawn(system.program('bpftrace') ?? 'bpftrace', args, { stdio: 'pipe', env, detached: true });
   child.stdin.end();
-  const run = new BpfRun(child, sink, notes);
+  const run = new BpfRun(child, sink, known);
   try {
     await run.begin(hold);
   } catch (error) {

@@ -25,7 +25,8 @@ export interface LiveOptions {
 
 /** Whom to record: these processes with all their threads and children, or everybody. */
 export type LiveTarget =
-  | { readonly kind: 'processes'; readonly pids: readonly number[] }
+  /** `root`: the process that the recording begins with, which did nothing before. */
+  | { readonly kind: 'processes'; readonly pids: readonly number[]; readonly root?: number }
   | { readonly kind: 'everybody' };
 
 /** What a source says of a recording before it begins; goes into the trace's header. */

@@ -53,7 +53,7 @@ function headerOf(system: System, task: RecordTask, live: LiveHeader): TraceHead
 }
 
 function targetOf(task: RecordTask, command: TracedCommand | undefined): LiveTarget {
-  if (command !== undefined) return { kind: 'processes', pids: [command.pid] };
+  if (command !== undefined) return { kind: 'processes', pids: [command.pid], root: command.pid };
   return task.pids.length > 0 ? { kind: 'processes', pids: task.pids } : { kind: 'everybody' };
 }
 

@@ -19,7 +19,7 @@ function words(...values: readonly number[]): string {
   return Array.from({ length: CHUNK_BYTES / 8 }, (_, i) => (values[i] ?? 0).toString(16)).join(' ');
 }
 
-function read(lines: readonly string[], options: { link?: string; now?: bigint } = {}) {
+function read(lines: readonly string[], options: { link?: string; now?: bigint; root?: number } = {}) {
   const trace = new MemoryTrace({
     formatVersion: 2,
     tool: 'iorr',
@@ -30,7 +30,7 @@ function read(lines: readonly string[], options: { link?: string; now?: bigint }
     fidelity: {},
   });
   const health = new Health();
-  const target = { sink: trace, health, source: 0, epoch: 1000n };
+  const target = { sink: trace, health, source: 0, epoch: 1000n, root: options.root };
   const reader = new BpftraceLines(
     target,
     () => options.link,
@@ -210,6 +210,11 @@ describe("lines of iorr's bpftrace program", () => {
     expect(hexOf(fields[0]?.['data'])).toBe('02000000010000003300000000000000');
     expect(hexOf(fields[1]?.['data'])).toBe('7700000000000000');
     expect(fields[2]).toMatchObject({ errno: 11 });
+  });
+
+  test('a recording begins with a process of its own, or with nobody', () => {
+    expect(read(['S 7d0'], { root: 42 }).events).toMatchObject([{ stream: 'call', task: 42 }]);
+    expect(read(['S 7d0']).events).toMatchObject([{ stream: 'call', task: -1 }]);
   });
 
   test('a clock that counts the time asleep is brought back to that of the trace', () => {

@@ -85,6 +85,8 @@ export interface LineTarget {
   readonly source: number;
   /** Of the trace's clock, ns. */
   readonly epoch: bigint;
+  /** The process that the recording begins with; undefined where others were there before. */
+  readonly root?: number | undefined;
 }
 
 /** Lines that no call owns: those of probes of kernel functions. True if the line was one of theirs. */
@@ -259,7 +261,8 @@ export class BpftraceLines {
     const now = this.#now();
     const ahead = now === undefined ? 0n : BigInt(`0x${nsecs}`) - now;
     if (ahead > 1_000_000_000n) this.#offset = ahead;
-    const who = { time: this.#time(nsecs), pid: ABSENT, tid: ABSENT };
+    const root = this.#target.root ?? ABSENT;
+    const who = { time: this.#time(nsecs), pid: root, tid: root };
     writeCall(this.#target.sink, this.#target.source, eventRecord(CALL_EVENT.start, 'start', who));
     this.events++;
     return true;
