@@ -1,12 +1,26 @@
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import type { Parameter } from '../recorder/simulate/parameter.ts';
 import { WORKLOADS } from '../recorder/simulate/workloads.ts';
 import { genericServer } from '../replay/costs/generic-server.ts';
 import { compareTrace } from '../replay/engine/compare.ts';
 import { verifyTrace } from '../replay/engine/verify.ts';
 import { intelCascadeLake } from '../replay/hardware/intel-cascade-lake.ts';
+import { IorrError } from '../traces/errors.ts';
 import { simulatedTrace } from './simulated-trace.ts';
 
 const DESIGNS = ['linux-strict', 'linux-lazy', 'contiguous-iova'];
+
+/** Any value that makes no more than a few thousand events before the first operation. */
+function valueOf(parameter: Parameter): fc.Arbitrary<string> {
+  const { name } = parameter;
+  if (parameter.kind === 'choice') return fc.constantFrom(...parameter.choices).map((choice) => `${name}=${choice}`);
+  if (name === 'memory') return fc.integer({ min: 64, max: 4096 }).map((value) => `${name}=${value}`);
+  if (name === 'hot') return fc.integer({ min: 1, max: 64 }).map((value) => `${name}=${value}`);
+  const most = Math.min(parameter.max, Math.max(parameter.min, 4 * parameter.default));
+  const value = parameter.fraction === true ? fc.double({ min: parameter.min, max: most, noNaN: true }) : undefined;
+  return (value?.map((x) => x.toFixed(3)) ?? fc.integer({ min: parameter.min, max: most })).map((x) => `${name}=${x}`);
+}
 
 /** Those two invalidate at random, not as a design would. */
 const driven = WORKLOADS.map(({ name }) => name).filter((name) => name !== 'dma' && name !== 'zipf');
@@ -18,6 +32,22 @@ describe.each(driven)('%s', (name) => {
     const { checked, diverged } = verifyTrace(trace);
     expect(checked).toBeGreaterThan(5000);
     expect(diverged).toBe(0);
+  });
+
+  test('nothing diverges whatever its values are', () => {
+    const parameters = WORKLOADS.find((workload) => workload.name === name)?.parameters ?? [];
+    const settings = fc.tuple(...parameters.filter((one) => one.name !== 'events').map(valueOf));
+    fc.assert(
+      fc.property(settings, fc.nat(1000), (values, seed) => {
+        try {
+          expect(verifyTrace(simulatedTrace(name, ['events=6k', ...values], seed)).divergences).toEqual([]);
+        } catch (error) {
+          // values that don't go together, or large rings that are still being filled
+          if (!(error instanceof IorrError) || !['USAGE', 'NOTHING_TO_VERIFY'].includes(error.code)) throw error;
+        }
+      }),
+      { numRuns: 10 },
+    );
   });
 
   test('designs are compared on it', async () => {

@@ -1,3 +1,4 @@
+import { IorrError } from '../../traces/errors.ts';
 import type { DomainId, PageNumber, RequesterId } from '../../traces/units.ts';
 import type { IovaAllocator } from './iova-allocator.ts';
 import { scatteredPage } from './scattered-page.ts';
@@ -12,7 +13,21 @@ const ACCESS_NS = 20;
 
 /** I/O virtual addresses below 4 GiB, as a PCI device gets them (drivers/iommu/dma-iommu.c). */
 export const TOP_PAGE: PageNumber = 0x100000;
+/** Of these pages as many can be in use at a time: the allocator keeps some more, and alignment costs some. */
+const USABLE_PAGES = 0xc0000;
 const TASK = 100;
+
+/** Throws `IorrError` USAGE where a device of these values would need more I/O addresses than there are below 4 GiB. */
+export function checkAddresses(workload: string, pages: number, hint: string): void {
+  if (pages <= USABLE_PAGES) return;
+  throw new IorrError(
+    'USAGE',
+    `${workload}: ${pages} pages of I/O addresses in use; ${USABLE_PAGES} of those below 4 GiB are usable`,
+    {
+      hint,
+    },
+  );
+}
 
 /**
  * The DMA API of one device: addresses from Linux's allocator, a change of the page table for each call, and, where the system is

@@ -7,7 +7,7 @@ import type { PageNumber } from '../../traces/units.ts';
  * that is higher.
  */
 export class IovaRanges {
-  /** First pages of the ranges, ascending, and by the same index their last pages. */
+  /** First pages of the ranges, descending since new ones mostly lie lowest, and by the same index their last pages. */
   readonly #firsts: PageNumber[] = [];
   readonly #lasts: PageNumber[] = [];
   readonly #top: PageNumber;
@@ -20,10 +20,6 @@ export class IovaRanges {
     this.#cached = top;
   }
 
-  get count(): number {
-    return this.#firsts.length;
-  }
-
   /** First page of a new range. Throws `IorrError` USAGE where the space is full. */
   insert(pages: number): PageNumber {
     const found = this.#search(pages, this.#cached) ?? this.#search(pages, this.#top);
@@ -32,7 +28,7 @@ export class IovaRanges {
         hint: 'fewer or smaller buffers fit',
       });
     }
-    const at = this.#at(found);
+    const at = this.#below(found);
     this.#firsts.splice(at, 0, found);
     this.#lasts.splice(at, 0, found + pages - 1);
     this.#cached = found;
@@ -41,32 +37,32 @@ export class IovaRanges {
 
   /** Takes back a range of `insert`. */
   remove(first: PageNumber): void {
-    const at = this.#at(first);
+    const at = this.#below(first + 1);
     if (this.#firsts[at] !== first) throw new RangeError(`no range begins at page ${first}`);
     this.#firsts.splice(at, 1);
     this.#lasts.splice(at, 1);
-    if (first >= this.#cached) this.#cached = this.#firsts[at] ?? this.#top;
+    if (first >= this.#cached) this.#cached = this.#firsts[at - 1] ?? this.#top;
   }
 
   #search(pages: number, below: PageNumber): PageNumber | undefined {
     const align = 2 ** Math.ceil(Math.log2(pages));
     let high = below;
-    for (let at = this.#at(below) - 1; ; at--) {
+    for (let at = this.#below(below); ; at++) {
       const first = Math.floor((high - pages) / align) * align;
       // page 0 is never handed out
       if (first <= 0) return undefined;
-      if (at < 0 || first > (this.#lasts[at] ?? 0)) return first;
+      if (first > (this.#lasts[at] ?? 0)) return first;
       high = this.#firsts[at] ?? 0;
     }
   }
 
-  /** Index of the first range that begins at or above a page. */
-  #at(page: PageNumber): number {
+  /** Index of the highest range that begins below a page. */
+  #below(page: PageNumber): number {
     let low = 0;
     let high = this.#firsts.length;
     while (low < high) {
       const middle = (low + high) >> 1;
-      if ((this.#firsts[middle] ?? 0) < page) low = middle + 1;
+      if ((this.#firsts[middle] ?? 0) >= page) low = middle + 1;
       else high = middle;
     }
     return low;

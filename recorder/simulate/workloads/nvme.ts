@@ -2,7 +2,7 @@ import type { Random } from '../../../traces/random.ts';
 import type { EventSink } from '../../../traces/trace.ts';
 import { Nvme } from '../devices/nvme.ts';
 import type { NvmeShape } from '../devices/nvme.ts';
-import { DmaApi, TOP_PAGE } from '../dma-api.ts';
+import { DmaApi, TOP_PAGE, checkAddresses } from '../dma-api.ts';
 import { IovaAllocator } from '../iova-allocator.ts';
 import { KERNEL, kernelRules } from '../kernel-parameter.ts';
 import { COMMANDS } from '../parameter.ts';
@@ -55,6 +55,9 @@ const DRIVE_PARAMETERS: readonly NumberParameter[] = [
 ];
 
 function nvmeShape(values: ParameterValues): NvmeShape {
+  const pages = 2 ** Math.ceil(Math.log2(Math.ceil(values.number('block') / 4096)));
+  const inFlight = values.number('queues') * values.number('depth') * pages;
+  checkAddresses('nvme', inFlight, 'fewer queues, a smaller depth or smaller blocks');
   return {
     queues: values.number('queues'),
     depth: values.number('depth'),

@@ -1,10 +1,11 @@
 import { IorrError } from '../../../traces/errors.ts';
 import type { Random } from '../../../traces/random.ts';
 import type { EventSink } from '../../../traces/trace.ts';
-import { DmaApi, TOP_PAGE } from '../dma-api.ts';
+import { DmaApi, TOP_PAGE, checkAddresses } from '../dma-api.ts';
 import { IovaAllocator } from '../iova-allocator.ts';
 import { KERNEL, kernelRules } from '../kernel-parameter.ts';
 import { ageAddresses } from '../devices/aged-addresses.ts';
+import { ReceiveRing } from '../devices/receive-ring.ts';
 import { RingNic } from '../devices/ring-nic.ts';
 import type { NicShape } from '../devices/ring-nic.ts';
 import { COMMANDS } from '../parameter.ts';
@@ -132,6 +133,9 @@ function nicShape(values: ParameterValues): NicShape {
       },
     );
   }
+  const ring = new ReceiveRing(number('ring'), number('descriptor'), number('mtu'));
+  const pages = number('cores') * (ring.size * number('descriptor') + number('transmit-depth')) + number('aged');
+  checkAddresses('ring-nic', pages, 'fewer cores, a smaller ring or larger packets');
   return {
     cores: number('cores'),
     flows: number('flows'),
