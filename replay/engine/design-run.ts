@@ -2,22 +2,18 @@ import type { CommandDialect } from '../../traces/dialects/dialect.ts';
 import { dialectById } from '../../traces/dialects/dialects.ts';
 import { vtdDialect } from '../../traces/dialects/vtd.ts';
 import { Random } from '../../traces/random.ts';
-import { ATTACH, DIALECT, FLUSH, ORIGIN, OUTCOME, STREAM_ID } from '../../traces/schema.ts';
+import { DIALECT, FLUSH, OUTCOME, STREAM_ID } from '../../traces/schema.ts';
 import type { Segment } from '../../traces/segment.ts';
 import { ABSENT, pageNumber } from '../../traces/units.ts';
-import type { DomainId, Nanoseconds, PageNumber, RequesterId } from '../../traces/units.ts';
+import type { DomainId, Nanoseconds, PageNumber } from '../../traces/units.ts';
 import type { AccessModel } from '../access/access-model.ts';
 import { accessModel } from '../access/access-models.ts';
 import { AnsweringDevices } from '../atc/answering-devices.ts';
 import { atcParameter } from '../atc/atc-parameters.ts';
 import type { AtcPolicy } from '../atc/atc-policy.ts';
 import type { Costs } from '../costs/cost-profile.ts';
-import { CacheTags } from '../designs/cache-tags.ts';
-import type { CacheTag, Design, DesignContext, DesignFactory } from '../designs/design.ts';
+import type { Design, DesignContext, DesignFactory } from '../designs/design.ts';
 import { designParameters, namedDesign } from '../designs/designs.ts';
-import type { DomainFlush } from '../designs/domain-flush.ts';
-import { createFlush } from '../designs/flushes.ts';
-import { submitter } from '../designs/gather.ts';
 import { parameterOf } from '../hardware/profile.ts';
 import type { HardwareProfile } from '../hardware/profile.ts';
 import { ExposureTotals } from '../model/exposure.ts';
@@ -32,10 +28,9 @@ import { PlacedTables } from './placed-tables.ts';
 import type { ApplyCommand } from './command-queue.ts';
 import type { DesignModule } from './design-modules.ts';
 import { atEvent } from './guarded-design.ts';
-import { DeviceDomains } from './device-domains.ts';
+import { RunDomains } from './run-domains.ts';
 import { DeviceStalls } from '../time/device-stalls.ts';
 import { Submission } from './submission.ts';
-
 import { changesTables } from './table-changes.ts';
 import { SeriesBuilder } from './time-series.ts';
 
@@ -97,9 +92,6 @@ function addressHigh(page: PageNumber): number {
   return Math.floor(page / 0x100000) | 0;
 }
 
-/** Rid of modelled accesses in a domain whose devices are not known: outside the 16 bits of a real one. */
-const NAMELESS_RID = 0x40000000;
-
 /** One design on one machine, driven by the intents of a trace, one call per segment. */
 export class DesignRun {
   readonly name: string;
@@ -120,19 +112,9 @@ export class DesignRun {
   readonly #exposure: ExposureTotals;
   readonly #model: AccessModel | undefined;
   readonly #series = new SeriesBuilder();
-  readonly #devices = new DeviceDomains();
-  readonly #unmanaged: Set<DomainId>;
-  /** A device of each domain, for modelled accesses. */
-  readonly #deviceOf = new Map<DomainId, RequesterId>();
+  readonly #domains: RunDomains;
   readonly #row = new Int32Array(32);
   readonly #apply: ApplyCommand;
-  readonly #tags = new CacheTags();
-  /** Flushes of domains that go away, whatever the design, and the tag that goes. */
-  readonly #teardown: DomainFlush;
-  readonly #going = new CacheTags();
-  /** Domains that ever had a cache tag. */
-  readonly #tagged = new Set<DomainId>();
-  readonly #untagged = new Set<DomainId>();
   #maps = 0;
   #unmaps = 0;
   #unattributedMaps = 0;
@@ -189,9 +171,13 @@ export class DesignRun {
     const { placement } = this.#design;
     if (placement !== undefined) this.#placed = new PlacedTables(machine, this.#reuse, placement, exposure);
     this.#exposure = exposure;
-    this.#teardown = createFlush(this.#submission, context, this.#going);
-    this.#unmanaged = new Set(options.unmanaged);
-    for (const domain of options.unmanaged) this.#design.setManaged(domain, false);
+    this.#domains = new RunDomains({
+      design: this.#design,
+      machine,
+      submission: this.#submission,
+      context,
+      unmanaged: options.unmanaged,
+    });
     this.#apply = (time, w0Lo, w0Hi, w1Lo, w1Hi, w2Lo, w2Hi) =>
       void machine.command(time, w0Lo, w0Hi, w1Lo, w1Hi, w2Lo, w2Hi);
     if (options.access !== 'recorded') {
@@ -240,11 +226,11 @@ export class DesignRun {
           this.#unmap(rows.unmap.columns, r, at, cpu[i]!, task[i]!, firstEvent + i);
           break;
         case STREAM_ID.attach:
-          this.#attach(rows.attach.columns, r, at, cpu[i]!, task[i]!);
+          this.#domains.attach(rows.attach.columns, r, at, cpu[i]!, task[i]!);
           break;
         case STREAM_ID.flush: {
           const domain = rows.flush.columns.domain[r]!;
-          if (rows.flush.columns.op[r] !== FLUSH.range || !this.#unmanaged.has(domain)) break;
+          if (rows.flush.columns.op[r] !== FLUSH.range || !this.#domains.isUnmanaged(domain)) break;
           this.#submission.from(cpu[i]!, at);
           this.#design.sync(domain, cpu[i]!, task[i]!, at);
           break;
@@ -309,7 +295,7 @@ export class DesignRun {
       unmanagedUnmaps: this.#unmanagedUnmaps,
       unbacked: counts.unbacked,
       movedMaps: this.#reuse.movedMaps,
-      untagged: [...this.#untagged].sort((a, b) => a - b),
+      untagged: this.#domains.untagged(),
     };
     return { result, facts };
   }
@@ -368,9 +354,9 @@ export class DesignRun {
   }
 
   #map(columns: Segment['rows']['map']['columns'], r: number, time: Nanoseconds, cpu: number, task: number): void {
-    const domain = this.#domain(columns.domain[r]!, columns.device[r]!);
+    const domain = this.#domains.of(columns.domain[r]!, columns.device[r]!);
     if (!changesTables(columns.origin[r]!, columns.domain[r]!)) {
-      this.#byDmaApi(columns.origin[r]!, domain);
+      this.#domains.byDmaApi(columns.origin[r]!, domain);
       return;
     }
     if (domain === ABSENT) {
@@ -403,7 +389,7 @@ export class DesignRun {
       replaced = placed.replaced;
     }
     // VT-d's tags are traced, and may come behind the first mappings
-    if (this.#dialect.id !== DIALECT.vtd) this.#tagIfNew(domain);
+    if (this.#dialect.id !== DIALECT.vtd) this.#domains.tagIfNew(domain);
     const writes = placed === undefined || placed.changed;
     this.#submission.from(cpu, writes ? time + this.#submission.take(this.#route.map) : time);
     const moved = place - first;
@@ -420,7 +406,7 @@ export class DesignRun {
       time,
     });
     if (this.#mapSyncs) this.#design.syncMap(domain, cpu, task, time);
-    this.#model?.mapped(time, this.#rid(domain, columns.device[r]!), domain, first, pages, prot);
+    this.#model?.mapped(time, this.#domains.rid(domain, columns.device[r]!), domain, first, pages, prot);
   }
 
   #unmap(
@@ -431,9 +417,9 @@ export class DesignRun {
     task: number,
     event: number,
   ): void {
-    const domain = this.#domain(columns.domain[r]!, columns.device[r]!);
+    const domain = this.#domains.of(columns.domain[r]!, columns.device[r]!);
     if (!changesTables(columns.origin[r]!, columns.domain[r]!)) {
-      this.#byDmaApi(columns.origin[r]!, domain);
+      this.#domains.byDmaApi(columns.origin[r]!, domain);
       return;
     }
     if (domain === ABSENT) {
@@ -446,10 +432,10 @@ export class DesignRun {
     const first: PageNumber = pageNumber(iovaLo[r]!, iovaHi[r]!);
     const pages = pageNumber(sizeLo[r]!, sizeHi[r]!);
     if (pages === 0) return;
-    this.#model?.unmapping(time, this.#rid(domain, columns.device[r]!), domain, first, pages);
-    this.#tagIfNew(domain);
+    this.#model?.unmapping(time, this.#domains.rid(domain, columns.device[r]!), domain, first, pages);
+    this.#domains.tagIfNew(domain);
     this.#reuse.runs(domain, first, pages, (page, count) => this.#remove(domain, page, count, time, cpu, task, event));
-    const unmanaged = this.#unmanaged.has(domain);
+    const unmanaged = this.#domains.isUnmanaged(domain);
     if (unmanaged) this.#unmanagedUnmaps++;
     if (!unmanaged || !this.#options.rangeFlushes) this.#design.sync(domain, cpu, task, time);
   }
@@ -483,80 +469,5 @@ export class DesignRun {
     submission.spend(spent);
     submission.from(cpu, time + spent + (writes ? submission.take(this.#route.unmap) : 0));
     this.#design.unmap({ domain, first: page, last, freedTable, cpu, task, time });
-  }
-
-  /** A domain that nothing attached: one IOTLB holds its translations, as far as anybody can tell. */
-  #tagIfNew(domain: DomainId): void {
-    if (this.#tagged.has(domain)) return;
-    this.#tagged.add(domain);
-    this.#untagged.add(domain);
-    this.#design.assignTag({ domain, unit: ABSENT, type: 0, device: ABSENT, pasid: 0 });
-  }
-
-  #attach(
-    columns: Segment['rows']['attach']['columns'],
-    r: number,
-    time: Nanoseconds,
-    cpu: number,
-    task: number,
-  ): void {
-    const key = submitter(cpu, task);
-    const kind = columns.kind[r];
-    const device = columns.device[r]!;
-    const domain = columns.domain[r]!;
-    const pasid = Math.max(0, columns.pasid[r]!);
-    if (kind === ATTACH.attach && pasid > 0) {
-      // the DMA API uses requests without PASID only
-      if (domain !== ABSENT) this.#machine.attach(device, pasid, domain);
-      return;
-    }
-    if (kind === ATTACH.attach) {
-      const now = this.#devices.attached(key, device, domain);
-      if (now === ABSENT) return;
-      this.#machine.attach(device, ABSENT, now);
-      this.#deviceOf.set(now, device);
-      // the first domain of a device is the DMA API's; what comes later is user space's until the DMA API is seen to use it
-      this.#setManaged(now, this.#devices.changes(device) <= 1);
-      return;
-    }
-    if (kind !== ATTACH.tagAssign && kind !== ATTACH.tagUnassign) return;
-    const tag: CacheTag = { domain, unit: columns.unit[r]!, type: columns.type[r]!, device, pasid };
-    if (kind === ATTACH.tagUnassign) {
-      this.#tags.unassign(tag);
-      this.#design.unassignTag(tag);
-      if (this.#tags.has(tag)) return;
-      // taking a context or PASID entry away empties what it filled, whatever the design (drivers/iommu/intel/pasid.c)
-      this.#submission.from(cpu, time);
-      this.#going.assign(tag);
-      this.#teardown.all(domain);
-      this.#going.unassign(tag);
-      return;
-    }
-    // the DMA API uses requests without PASID only
-    if (pasid > 0 && this.#tags.of(domain).length === 0) this.#setManaged(domain, false);
-    this.#tags.assign(tag);
-    this.#tagged.add(domain);
-    this.#design.assignTag(tag);
-    this.#devices.tagAssigned(key, domain);
-    if (device !== ABSENT) this.#machine.attach(device, pasid === 0 ? ABSENT : pasid, domain);
-  }
-
-  #domain(domain: DomainId, device: RequesterId): DomainId {
-    return domain !== ABSENT || device === ABSENT ? domain : this.#devices.of(device);
-  }
-
-  #rid(domain: DomainId, device: RequesterId): RequesterId {
-    return device !== ABSENT ? device : (this.#deviceOf.get(domain) ?? NAMELESS_RID | domain);
-  }
-
-  #byDmaApi(origin: number, domain: DomainId): void {
-    if (origin === ORIGIN.dmaApi && domain !== ABSENT && this.#unmanaged.has(domain)) this.#setManaged(domain, true);
-  }
-
-  #setManaged(domain: DomainId, managed: boolean): void {
-    if (this.#options.unmanaged.has(domain) || managed !== this.#unmanaged.has(domain)) return;
-    if (managed) this.#unmanaged.delete(domain);
-    else this.#unmanaged.add(domain);
-    this.#design.setManaged(domain, managed);
   }
 }
