@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { expect, test } from 'vitest';
 import { callsInit } from './calls-init.ts';
 
-const INIT = callsInit({ limitSeconds: 300, modules: ['vfio_pci'] });
+const INIT = callsInit({ limitSeconds: 300, modules: ['vfio_pci'] }, ['guest']);
 
 test('the script of a guest whose calls are recorded is one that a shell reads', () => {
   const { status, stderr } = spawnSync('sh', ['-n'], { input: INIT, encoding: 'utf8' });

@@ -32,28 +32,33 @@ CDEV=/dev/vfio/devices/$(ls "$NVME/vfio-dev" 2> /dev/null)
 export ADDRESS GROUP CDEV
 `;
 
-const RECORD = `
+const BEFORE = `
 mark recording
 [ ! -d ${GUEST_HEADERS} ] || export BPFTRACE_KERNEL_SOURCE=${GUEST_HEADERS}
-node ${GUEST_IORR}/dist/cli.js record -o /tmp/guest.iorr --source bpf -- sh ${GUEST_PROGRAMS}/run \\
-  > /tmp/programs.txt 2> /tmp/record.txt
-status=$?
-cat /tmp/record.txt
-grep -A1 -B1 "expected:" /tmp/programs.txt
-[ $status = 0 ] || { tail -n 5 /tmp/programs.txt; die "iorr record ended with $status"; }
 `;
+
+function recording(name: string): string {
+  return `
+node ${GUEST_IORR}/dist/cli.js record -o /tmp/${name}.iorr --source bpf -- sh ${GUEST_PROGRAMS}/record-${name} \\
+  >> /tmp/programs.txt 2>> /tmp/record.txt
+status=$?
+mark recorded ${name} $status
+[ $status = 0 ] || { cat /tmp/record.txt; tail -n 5 /tmp/programs.txt; die "iorr record ended with $status"; }
+`;
+}
 
 /**
  * The guest's first process where calls are recorded: gives a device to VFIO, runs programs under `iorr record`, and brings
  * out what came of it. In the script that is recorded the device is `$GROUP`, `$ADDRESS` and `$CDEV`.
  */
-export function callsInit({ limitSeconds, modules }: Omit<GuestTask, 'seconds'>): string {
+export function callsInit({ limitSeconds, modules }: Omit<GuestTask, 'seconds'>, traces: readonly string[]): string {
   return guestScript(limitSeconds, [
     KERNEL,
     loading(modules),
     NEED_RESULT_DISK,
     DEVICE,
-    RECORD,
-    saving(['guest.iorr', 'record.txt', 'programs.txt']),
+    BEFORE,
+    ...traces.map(recording),
+    saving([...traces.map((name) => `${name}.iorr`), 'record.txt', 'programs.txt']),
   ]);
 }

@@ -26,9 +26,9 @@ export interface GuestParts {
   /** Folder of iorr's package.json and node_modules, and of what was built from it. */
   readonly project: string;
   readonly dist: string;
-  /** Programs by name, each a file; and the script that runs them. */
+  /** Programs by name, each a file; and the scripts that run them, by the names of the traces. */
   readonly programs: ReadonlyMap<string, string>;
-  readonly run: string;
+  readonly recordings: ReadonlyMap<string, string>;
   /** Headers of the kernel's user-space interface; undefined where none are needed. */
   readonly headers: string | undefined;
   /** The first process, with the modules in the order in which they are loaded. */
@@ -192,7 +192,7 @@ function* guestEntries(
   const programs = GUEST_PROGRAMS.slice(1);
   yield { kind: 'folder', path: programs };
   for (const [name, path] of parts.programs) yield file(`${programs}/${name}`, readFileSync(path));
-  if (parts.run !== '') yield file(`${programs}/run`, Buffer.from(parts.run));
+  for (const [name, script] of parts.recordings) yield file(`${programs}/record-${name}`, Buffer.from(script));
   if (parts.headers !== undefined) yield* headerEntries(parts.headers);
   yield file('init', Buffer.from(init));
 }

@@ -39,7 +39,7 @@ boots a Debian kernel in QEMU with an emulated IOMMU, records what goes on in it
   --work <name>      ${works} (default: io)
 ${listed(LAB_WORKS)}
   --build-kernel     the same as --work iommufd: builds its kernel from Debian's source first, once, which takes 4 GB of
-                     disk meanwhile and some 12 minutes on two quiet CPUs
+                     disk meanwhile and some 7 minutes on two quiet CPUs
   --iommu <name>     ${names} (default: vtd)
 ${listed(LAB_MACHINES)}
   --strict, --lazy   invalidate at each unmap (default), or by flush queues

@@ -23,8 +23,8 @@ export interface LabWork {
   readonly memoryMb: number;
   /** Programs in the guest's `/programs`. */
   programs(kernel: BuiltKernel | undefined): readonly GuestProgram[];
-  /** The script `/programs/run`; '' for none. */
-  run(kernel: BuiltKernel | undefined): string;
+  /** What is recorded one after the other, each by a script in `/programs`: by the name of its trace, without `.iorr`. */
+  recordings(kernel: BuiltKernel | undefined): ReadonlyMap<string, string>;
   /** The guest's first process, with its modules in order. */
   init(seconds: number, limitSeconds: number, modules: readonly string[]): string;
   /** Commands of iorr that check the result, in the folder of the results. The first that fails is the last. */

@@ -16,7 +16,7 @@ test.each(LAB_WORKS.map((work) => [work.name, work] as const))('%s: what its scr
   for (const { from } of programs) {
     if ('source' in from) expect(existsSync(join(import.meta.dirname, 'programs', from.source))).toBe(true);
   }
-  const script = work.run(KERNEL);
+  const script = [...work.recordings(KERNEL).values()].join('');
   expect(spawnSync('sh', ['-n'], { input: script, encoding: 'utf8' }).stderr).toBe('');
   const run = [...script.matchAll(/\/programs\/([\w-]+)/g)].map(([, name]) => name);
   expect(new Set(run)).toEqual(new Set(programs.map(({ name }) => name)));
@@ -24,5 +24,10 @@ test.each(LAB_WORKS.map((work) => [work.name, work] as const))('%s: what its scr
 
 test.each(LAB_WORKS.map((work) => [work.name, work] as const))('%s: the result is verified', (_, work) => {
   expect(work.checks.some(([command]) => command === 'verify')).toBe(true);
-  expect(work.init(10, 300, ['virtio_blk'])).toContain('insmod /modules/virtio_blk.ko');
+  const init = work.init(10, 300, ['virtio_blk']);
+  expect(init).toContain('insmod /modules/virtio_blk.ko');
+  for (const name of work.recordings(KERNEL).keys()) {
+    expect(init).toContain(`-o /tmp/${name}.iorr`);
+    expect(work.checks.some((command) => command.includes(`${name}.iorr`))).toBe(true);
+  }
 });

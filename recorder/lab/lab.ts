@@ -103,7 +103,7 @@ export async function runLab(
         modules: work.modules,
         ...places,
         programs: await compilePrograms(work, built, places.project, scratch, signal),
-        run: work.run(built),
+        recordings: work.recordings(built),
         headers: built?.include,
         init: (modules) => work.init(options.seconds, options.limitSeconds, modules),
       },

@@ -129,7 +129,7 @@ async function build(source: string, part: string, signal: AbortSignal, tell: (t
   }
   const begun = performance.now();
   const jobs = availableParallelism();
-  tell(`building it on ${jobs} CPUs: some 12 minutes on two that are quiet, once`);
+  tell(`building it on ${jobs} CPUs: some 7 minutes on two that are quiet, once`);
   await make(`-j${jobs}`, 'bzImage', 'headers');
   copyFileSync(join(objects, 'arch', 'x86', 'boot', 'bzImage'), join(kept, 'bzImage'));
   writeFileSync(join(kept, 'config'), config);

@@ -1,5 +1,6 @@
 // Drives IOMMUFD and its mock driver (CONFIG_IOMMUFD_TEST) through every object that they have, refusals included.
 #include <fcntl.h>
+#include <sys/wait.h>
 
 #include "iommufd.h"
 
@@ -43,23 +44,6 @@ static void address_spaces(char *buffer) {
   TEST(iommufd, add_reserved);
   map_at(one, buffer, 0x10000000, PAGE, rw, EINVAL);
   ranges(one);
-#ifdef IOMMU_IOAS_MAP_FILE
-  int file = memfd_create("buffer", 0);
-  if (ftruncate(file, 16 * PAGE) == 0) {
-    struct iommu_ioas_map_file request = {
-        .size = sizeof(request),
-        .flags = IOMMU_IOAS_MAP_FIXED_IOVA | rw,
-        .ioas_id = one,
-        .fd = file,
-        .start = 4 * PAGE,
-        .length = 8 * PAGE,
-        .iova = START,
-    };
-    CALL(iommufd, IOMMU_IOAS_MAP_FILE, &request);
-    unmap(one, START, 8 * PAGE, 0);
-  }
-  close(file);
-#endif
   destroy(one, 0);
   destroy(two, 0);
   destroy(one, ENOENT);
@@ -391,6 +375,36 @@ static void refusals(void) {
   destroy(0, ENOENT);
 }
 
+#ifdef IOMMU_IOAS_MAP_FILE
+// In a process and a context of its own: a recording of ioctls alone does not tell what the file is.
+static void files(void) {
+  pid_t child = fork();
+  if (child != 0) {
+    waitpid(child, NULL, 0);
+    return;
+  }
+  iommufd = open("/dev/iommu", O_RDWR);
+  uint32_t ioas = new_ioas();
+  uint32_t rw = IOMMU_IOAS_MAP_READABLE | IOMMU_IOAS_MAP_WRITEABLE;
+  int file = memfd_create("buffer", 0);
+  if (ftruncate(file, 16 * PAGE) == 0) {
+    struct iommu_ioas_map_file request = {
+        .size = sizeof(request),
+        .flags = IOMMU_IOAS_MAP_FIXED_IOVA | rw,
+        .ioas_id = ioas,
+        .fd = file,
+        .start = 4 * PAGE,
+        .length = 8 * PAGE,
+        .iova = START,
+    };
+    CALL(iommufd, IOMMU_IOAS_MAP_FILE, &request);
+    unmap(ioas, START, 8 * PAGE, 0);
+  }
+  close(file);
+  exit(0);
+}
+#endif
+
 int main(void) {
   setvbuf(stdout, NULL, _IOLBF, 0);
   iommufd = open("/dev/iommu", O_RDWR);
@@ -410,6 +424,9 @@ int main(void) {
 #endif
   pasids();
   close(iommufd);
+#ifdef IOMMU_IOAS_MAP_FILE
+  files();
+#endif
   printf("%d surprises\n", surprises);
   return 0;
 }

@@ -11,7 +11,7 @@ export const io: LabWork = {
   emulatorLog: true,
   memoryMb: 2048,
   programs: () => [],
-  run: () => '',
+  recordings: () => new Map(),
   init: (seconds, limitSeconds, modules) => guestInit({ seconds, limitSeconds, modules }),
   checks: [
     ['import', 'guest.iorr', 'qemu_trace.log', '-o', 'run.iorr'],

@@ -24,14 +24,15 @@ export const iommufd: LabWork = {
     { name: 'vfio-calls', from: { source: 'vfio-calls.c' } },
     ...(kernel?.selftest === undefined ? [] : [{ name: 'iommufd-selftest', from: { path: kernel.selftest } }]),
   ],
-  run: (kernel) =>
-    [
-      `${GUEST_PROGRAMS}/iommufd-calls`,
-      `${GUEST_PROGRAMS}/vfio-calls legacy "$GROUP" "$ADDRESS"`,
-      `${GUEST_PROGRAMS}/vfio-calls cdev "$CDEV"`,
-      ...(kernel?.selftest === undefined ? [] : [SELFTEST]),
-      'true\n',
-    ].join('\n'),
-  init: (_seconds, limitSeconds, modules) => callsInit({ limitSeconds, modules }),
-  checks: [['verify', 'guest.iorr', '--only', 'ioctl']],
+  // The mock driver and real devices each have a trace: a trace is verified against one driver.
+  recordings: (kernel) =>
+    new Map([
+      ['guest', `${GUEST_PROGRAMS}/iommufd-calls\n${kernel?.selftest === undefined ? '' : `${SELFTEST}\n`}true\n`],
+      ['vfio', `${GUEST_PROGRAMS}/vfio-calls legacy "$GROUP" "$ADDRESS"\n${GUEST_PROGRAMS}/vfio-calls cdev "$CDEV"\n`],
+    ]),
+  init: (_seconds, limitSeconds, modules) => callsInit({ limitSeconds, modules }, ['guest', 'vfio']),
+  checks: [
+    ['verify', 'guest.iorr', '--only', 'ioctl'],
+    ['verify', 'vfio.iorr', '--only', 'ioctl'],
+  ],
 };

@@ -12,7 +12,7 @@ export const vfio: LabWork = {
   emulatorLog: false,
   memoryMb: 3072,
   programs: () => [{ name: 'vfio-calls', from: { source: 'vfio-calls.c' } }],
-  run: () => `${GUEST_PROGRAMS}/vfio-calls legacy "$GROUP" "$ADDRESS"\n`,
-  init: (_seconds, limitSeconds, modules) => callsInit({ limitSeconds, modules }),
+  recordings: () => new Map([['guest', `${GUEST_PROGRAMS}/vfio-calls legacy "$GROUP" "$ADDRESS"\n`]]),
+  init: (_seconds, limitSeconds, modules) => callsInit({ limitSeconds, modules }, ['guest']),
   checks: [['verify', 'guest.iorr', '--only', 'ioctl']],
 };
