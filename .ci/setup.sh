@@ -30,7 +30,6 @@ if [ "${IORR_FULL:-}" = 1 ]; then
   done
   [ -e /usr/include/stdio.h ] || missing="$missing libc6-dev"
   [ -e /usr/include/libelf.h ] || missing="$missing libelf-dev"
-  [ -e /usr/include/sys/capability.h ] || missing="$missing libcap-dev"
 fi
 
 [ -n "$missing" ] || exit 0

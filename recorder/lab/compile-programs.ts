@@ -7,7 +7,7 @@ import { runOrThrow } from './programs.ts';
 export const COMPILER: readonly (readonly [program: string, debian: string])[] = [['gcc', 'gcc']];
 
 /**
- * The programs that a work wants in its guest: each a file by its name, compiled where it is a source. Linked statically: the
+ * The programs that a work wants in its guest: each a file by its name. Linked statically: the
  * guest's own libraries may be of another release. Throws `IorrError` RECORDING_FAILED.
  */
 export async function compilePrograms(
@@ -18,17 +18,13 @@ export async function compilePrograms(
   signal: AbortSignal,
 ): Promise<ReadonlyMap<string, string>> {
   const found = new Map<string, string>();
-  for (const { name, from } of work.programs(kernel)) {
-    if ('path' in from) {
-      found.set(name, from.path);
-      continue;
-    }
+  for (const { name, source } of work.programs()) {
     const to = join(scratch, name);
-    const source = join(project, 'recorder', 'lab', 'programs', from.source);
+    const path = join(project, 'recorder', 'lab', 'programs', source);
     const headers = kernel === undefined ? [] : ['-isystem', kernel.include];
     const flags = ['-static', '-O2', '-Wall', '-D_GNU_SOURCE', ...headers];
     const hint = 'apt-get install --no-install-recommends gcc libc6-dev linux-libc-dev';
-    await runOrThrow('gcc', [...flags, '-o', to, source], signal, hint);
+    await runOrThrow('gcc', [...flags, '-o', to, path], signal, hint);
     found.set(name, to);
   }
   return found;

@@ -1,10 +1,7 @@
-import type { BuiltKernel } from './kernel/build-kernel.ts';
-
-/** A program of `programs/` for the guest, or one that is there already. */
+/** A program of `programs/` for the guest, by its name there and its source's. */
 export interface GuestProgram {
   readonly name: string;
-  /** Its C source's name, compiled against the built kernel's headers if there is one; or the path of a program. */
-  readonly from: { readonly source: string } | { readonly path: string };
+  readonly source: string;
 }
 
 /** What is done and recorded in a guest. One file per member in `works/`; `lab-works.ts` has them all. */
@@ -22,9 +19,9 @@ export interface LabWork {
   readonly emulatorLog: boolean;
   readonly memoryMb: number;
   /** Programs in the guest's `/programs`. */
-  programs(kernel: BuiltKernel | undefined): readonly GuestProgram[];
+  programs(): readonly GuestProgram[];
   /** What is recorded one after the other, each by a script in `/programs`: by the name of its trace, without `.iorr`. */
-  recordings(kernel: BuiltKernel | undefined): ReadonlyMap<string, string>;
+  recordings(): ReadonlyMap<string, string>;
   /** The guest's first process, with its modules in order. */
   init(seconds: number, limitSeconds: number, modules: readonly string[]): string;
   /** Commands of iorr that check the result, in the folder of the results. The first that fails is the last. */

@@ -44,7 +44,7 @@ function neededPrograms({ machine, work }: LabOptions): readonly (readonly [prog
     ['xz', 'xz-utils'],
     ['tar', 'tar'],
     ['timeout', 'coreutils'],
-    ...(work.programs(undefined).length > 0 ? COMPILER : []),
+    ...(work.programs().length > 0 ? COMPILER : []),
     ...(work.ownKernel ? BUILD_PROGRAMS : []),
   ];
 }
@@ -103,7 +103,7 @@ export async function runLab(
         modules: work.modules,
         ...places,
         programs: await compilePrograms(work, built, places.project, scratch, signal),
-        recordings: work.recordings(built),
+        recordings: work.recordings(),
         headers: built?.include,
         init: (modules) => work.init(options.seconds, options.limitSeconds, modules),
       },

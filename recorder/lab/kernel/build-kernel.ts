@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { copyFileSync, cpSync, existsSync, mkdirSync, readFileSync, readdirSync } from 'node:fs';
+import { copyFileSync, cpSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { renameSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
@@ -15,8 +15,6 @@ export interface BuiltKernel {
   readonly image: string;
   /** Headers of its user-space interface, and the mock driver's `iommufd_test.h`. */
   readonly include: string;
-  /** The kernel's own IOMMUFD test, linked statically; undefined where it could not be built. */
-  readonly selftest: string | undefined;
 }
 
 /** Programs that build it, by the Debian packages that have them. */
@@ -31,7 +29,6 @@ export const BUILD_PROGRAMS: readonly (readonly [program: string, debian: string
 /** Headers that its build tools include. */
 const BUILD_HEADERS: readonly (readonly [header: string, debian: string])[] = [
   ['/usr/include/libelf.h', 'libelf-dev'],
-  ['/usr/include/sys/capability.h', 'libcap-dev'],
   ['/usr/include/stdio.h', 'libc6-dev'],
 ];
 
@@ -98,12 +95,10 @@ function newest(kernels: string, suite: string): BuiltKernel | undefined {
 }
 
 function describe(place: string): BuiltKernel {
-  const selftest = join(place, 'iommufd-selftest');
   return {
     name: readFileSync(join(place, 'name'), 'utf8').trim(),
     image: join(place, 'bzImage'),
     include: join(place, 'include'),
-    selftest: existsSync(selftest) ? selftest : undefined,
   };
 }
 
@@ -137,27 +132,5 @@ async function build(source: string, part: string, signal: AbortSignal, tell: (t
   cpSync(join(objects, 'usr', 'include'), include, { recursive: true });
   copyFileSync(join(source, 'drivers', 'iommu', 'iommufd', 'iommufd_test.h'), join(include, 'iommufd_test.h'));
   tell(`built in ${Math.round((performance.now() - begun) / 1000)} s`);
-  await buildSelftest(source, include, join(kept, 'iommufd-selftest'), signal, tell);
   return kept;
-}
-
-/** `tools/testing/selftests/iommu`; a source without it, or one that this compiler refuses, is no reason to give up. */
-async function buildSelftest(
-  source: string,
-  include: string,
-  to: string,
-  signal: AbortSignal,
-  tell: (text: string) => void,
-): Promise<void> {
-  const folder = join(source, 'tools', 'testing', 'selftests');
-  const program = join(folder, 'iommu', 'iommufd.c');
-  if (!existsSync(program) || !readdirSync(folder).includes('kselftest_harness.h')) return;
-  const options = ['-static', '-O2', '-w', '-D_GNU_SOURCE=', '-isystem', include, '-I', folder];
-  const paths = ['-I', join(source, 'tools', 'include'), '-I', join(source, 'tools', 'testing', 'selftests', 'iommu')];
-  try {
-    await runOrThrow('gcc', [...options, ...paths, program, '-o', to, '-lcap'], signal, '');
-  } catch (error) {
-    if (!(error instanceof IorrError) || signal.aborted) throw error;
-    tell(`without the kernel's own IOMMUFD test: ${error.message}`);
-  }
 }

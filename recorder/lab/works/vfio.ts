@@ -11,7 +11,7 @@ export const vfio: LabWork = {
   ownKernel: false,
   emulatorLog: false,
   memoryMb: 3072,
-  programs: () => [{ name: 'vfio-calls', from: { source: 'vfio-calls.c' } }],
+  programs: () => [{ name: 'vfio-calls', source: 'vfio-calls.c' }],
   recordings: () => new Map([['guest', `${GUEST_PROGRAMS}/vfio-calls legacy "$GROUP" "$ADDRESS"\n`]]),
   init: (_seconds, limitSeconds, modules) => callsInit({ limitSeconds, modules }, ['guest']),
   checks: [['verify', 'guest.iorr', '--only', 'ioctl']],
