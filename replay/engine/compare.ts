@@ -25,6 +25,7 @@ import type { DesignModule } from './design-modules.ts';
 import { contextOn } from './design-context.ts';
 import { COMPARE_COLUMNS } from './design-run.ts';
 import type { RunOptions } from './design-run.ts';
+import { overMappedCaveats } from './over-mapped.ts';
 import { readInvTraits } from './inv-traits.ts';
 import { REPLAY_COLUMNS } from './replay.ts';
 
@@ -138,6 +139,7 @@ export async function compareTrace(recording: Trace, options: CompareOptions): P
     ],
     caveats: [
       ...paths.flatMap((path) => whatIfOf(path)),
+      ...overMappedCaveats(designs.map((row) => row.result)),
       ...(derived === undefined ? [] : derivationCaveats(derived)),
       ...compareCaveats(trace, {
         access,

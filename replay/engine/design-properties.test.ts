@@ -280,6 +280,9 @@ describe('all designs in one comparison', () => {
       if (promise !== 'none') expect({ name, remap: exposure?.endedBy.remap }).toEqual({ name, remap: 0 });
       else expect({ name, over: (overMapped?.pageSeconds ?? 0) > 0 }).toEqual({ name, over: true });
     }
+    expect(result?.caveats.filter((text) => text.includes('without a bound'))).toEqual([
+      expect.stringMatching(/under persistent \(at most \d+\), huge-iopte \(at most \d+\):/),
+    ]);
     const exposed = (name: string): number =>
       result?.designs.find((design) => design.name === name)?.exposure?.pageSeconds ?? 0;
     expect(exposed('linux-strict')).toBeLessThan(exposed('batch-n@2'));
