@@ -8,13 +8,14 @@ import type {
   TableWriter,
   UnmapIntent,
 } from './design.ts';
+import { heldIn } from './held-numbers.ts';
 import { zoneStart } from './iova-zone.ts';
 import { LinuxStrict } from './linux-strict.ts';
 
 /** 4 KiB pages of a 2 MiB leaf. */
 const LEAF = 512;
 /** Pages of one mapping that are followed at most; a larger one has large leaves anyway, if it can. */
-const LARGEST = 1 << 20;
+const LARGEST = 1 << 16;
 /** Ways to map a page: read, write, both, neither; each has a window of its own. */
 const WINDOWS = 4;
 
@@ -102,11 +103,9 @@ class HugeIopte extends LinuxStrict {
     if (frames === undefined || first < this.#base) return tables.unmap(domain, first, last);
     let freed = 0;
     this.#goneLast = -1;
-    for (let page = first; page <= last; ) {
-      const frame = Math.floor(page / LEAF);
-      const end = Math.min(last + 1, (frame + 1) * LEAF);
-      const left = (frames.get(frame) ?? 0) - (end - page);
-      page = end;
+    for (const frame of heldIn(frames, Math.floor(first / LEAF), Math.floor(last / LEAF))) {
+      const asked = Math.min(last + 1, (frame + 1) * LEAF) - Math.max(first, frame * LEAF);
+      const left = (frames.get(frame) ?? 0) - asked;
       if (left > 0) {
         frames.set(frame, left);
         continue;

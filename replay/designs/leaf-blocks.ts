@@ -1,5 +1,6 @@
 import type { DomainId, PageNumber } from '../../traces/units.ts';
 import type { FlushRange } from './domain-flush.ts';
+import { heldIn } from './held-numbers.ts';
 
 /** Blocks of one mapping that are followed one by one; leaves behind them are taken for small ones. */
 const MOST_BLOCKS = 1 << 16;
@@ -45,23 +46,20 @@ export class LeafBlocks {
       ranges.push({ first, last, freedTable, order: this.#smallest });
       return;
     }
-    const step = 2 ** (this.#orders.at(-1) ?? 52);
+    const leaves = this.#orders.flatMap((order, level) => {
+      const set = sets[level] ?? new Set<number>();
+      return heldIn(set, Math.ceil(first / 2 ** order), Math.floor(last / 2 ** order)).map((block) => {
+        set.delete(block);
+        return { first: block * 2 ** order, last: (block + 1) * 2 ** order - 1, freedTable, order };
+      });
+    });
+    leaves.sort((a, b) => a.first - b.first);
     let from = first;
-    let page = first;
-    while (page <= last) {
-      const level = this.#orders.findIndex(
-        (order, i) => page % 2 ** order === 0 && sets[i]?.has(page / 2 ** order) === true,
-      );
-      if (level < 0) {
-        page = (Math.floor(page / step) + 1) * step;
-        continue;
-      }
-      const order = this.#orders[level] ?? 0;
-      if (from < page) ranges.push({ first: from, last: page - 1, freedTable, order: this.#smallest });
-      sets[level]?.delete(page / 2 ** order);
-      ranges.push({ first: page, last: page + 2 ** order - 1, freedTable, order });
-      page += 2 ** order;
-      from = page;
+    for (const leaf of leaves) {
+      if (leaf.first < from) continue;
+      if (from < leaf.first) ranges.push({ first: from, last: leaf.first - 1, freedTable, order: this.#smallest });
+      ranges.push(leaf);
+      from = leaf.last + 1;
     }
     if (from <= last) ranges.push({ first: from, last, freedTable, order: this.#smallest });
   }

@@ -10,6 +10,7 @@ import type {
 } from './design.ts';
 import type { FlushRange } from './domain-flush.ts';
 import { flushMix } from './flush-mix.ts';
+import { heldIn } from './held-numbers.ts';
 import { zoneStart } from './iova-zone.ts';
 import { LinuxStrict } from './linux-strict.ts';
 
@@ -104,7 +105,7 @@ class Persistent extends LinuxStrict {
     const space = this.#spaces.get(domain);
     this.#isKept = space?.users.has(first) === true;
     if (space === undefined || !this.#isKept) return tables.unmap(domain, first, last);
-    for (let page = first; page <= last; page++) {
+    for (const page of heldIn(space.users, first, last)) {
       const used = space.users.get(page) ?? 0;
       if (used > 1) space.users.set(page, used - 1);
       else if (used === 1) {

@@ -1,6 +1,7 @@
 import { ABSENT } from '../../traces/units.ts';
 import type { DomainId, Nanoseconds, PageNumber } from '../../traces/units.ts';
 import type { MapIntent, Placement, TableWriter, UnmapIntent } from '../designs/design.ts';
+import { heldIn } from '../designs/held-numbers.ts';
 import { ENDED } from '../model/exposure.ts';
 import type { ExposureTotals } from '../model/exposure.ts';
 import { MAP_RESULT, UNMAP_RESULT } from '../model/machine.ts';
@@ -11,6 +12,8 @@ import type { AddressReuse } from './address-reuse.ts';
 const TWO_20 = 0x100000;
 /** Pages of a 2 MiB leaf, so that one that goes is looked up once. */
 const BLOCK = 512;
+/** Pages of one mapping that are followed: 4 GiB. */
+const MOST_PAGES = 1 << 20;
 
 /** Pages of a domain that a placement has a say in. */
 interface Space {
@@ -61,7 +64,7 @@ export class PlacedTables implements TableWriter {
     const place = this.#placement.map(intent, this);
     const pages = last - first + 1;
     this.#reuse.put(domain, first, pages, place);
-    if (place !== first) this.#addOver(this.#written - this.#ask(domain, place, pages));
+    if (place !== first && pages <= MOST_PAGES) this.#addOver(this.#written - this.#ask(domain, place, pages));
     return place;
   }
 
@@ -73,7 +76,7 @@ export class PlacedTables implements TableWriter {
     const space = this.#spaces.get(domain);
     if (space?.asked.has(first) !== true) return this.#placement.unmap(intent, this);
     const free: PageNumber[] = [];
-    for (let page = first; page <= last; page++) {
+    for (const page of heldIn(space.asked, first, last)) {
       const asked = (space.asked.get(page) ?? 0) - 1;
       if (asked > 0) space.asked.set(page, asked);
       else if (space.asked.delete(page)) free.push(page);
@@ -186,8 +189,7 @@ export class PlacedTables implements TableWriter {
 
   /** Exposures of kept pages in a range end. */
   #release(kept: Space['kept'], first: PageNumber, last: PageNumber, how: number): void {
-    const end = Math.floor(last / BLOCK);
-    for (let block = Math.floor(first / BLOCK); block <= end; block++) {
+    for (const block of heldIn(kept, Math.floor(first / BLOCK), Math.floor(last / BLOCK))) {
       const pages = kept.get(block);
       if (pages === undefined) continue;
       if (pages.size <= last - first) {
