@@ -154,8 +154,8 @@ const NAME = ['$folder', '$name', '$name + 8', '$name + 16', '$name + 24']
 /** Reads and writes of fds that a call made. */
 const QUEUES = `
   if ((int64)args->ret == 0) {${QUEUE_FDS.map(
-    ({ nr, offset }) => `
-    if ($cmd == ${requestOf(nr)}) { @queue[pid, (uint64)*(uint32*)uptr($arg + ${offset})] = 1; }`,
+    ({ nr, offset, only }) => `
+    if ($cmd == ${requestOf(nr)}${only === undefined ? '' : ` && ${readFields(only)}`}) { @queue[pid, (uint64)*(uint32*)uptr($arg + ${offset})] = 1; }`,
   ).join('')}
   }`;
 

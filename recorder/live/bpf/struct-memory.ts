@@ -69,8 +69,12 @@ export const NO_STRUCT: readonly number[] = [0x64, 0x65, 0x66, 0x68, 0x69, 0x6a,
 /** VHOST_SET_MEM_TABLE: its number tells the size of the head (u32 regions, u32 padding), regions of 32 bytes follow. */
 export const SET_MEM_TABLE = 0x4008_af03;
 
-/** Calls that make a queue of faults or events, and where the struct has the new fd. */
-export const QUEUE_FDS: readonly { readonly nr: number; readonly offset: number }[] = [
+/**
+ * Calls that make a queue of faults or events, and where the struct has the new fd; and the mock driver's CREATE_ACCESS, as closing
+ * its fd ends the access.
+ */
+export const QUEUE_FDS: readonly { readonly nr: number; readonly offset: number; readonly only?: string }[] = [
   { nr: 0x8e, offset: 12 },
   { nr: 0x93, offset: 24 },
+  { nr: 0xa0, offset: 16, only: 'u32(4) == 5' },
 ];
