@@ -56,7 +56,8 @@ export class TableReader {
   protected readonly half: number;
   protected readonly outputs: number;
 
-  constructor(pool: TablePool, format: PageTableFormat) {
+  /** `existing`: tables that are in the pool's memory already, made elsewhere; nothing is allocated then. */
+  constructor(pool: TablePool, format: PageTableFormat, existing?: { readonly root: number; readonly levels: number }) {
     const { geometry } = format;
     this.pool = pool;
     this.format = format;
@@ -81,8 +82,8 @@ export class TableReader {
     this.#plain = format.group === undefined && !format.addressNibble && geometry.sizes.every((s) => s.pageBits < 32);
     this.half = 2 ** (format.inputBits - format.pageShift - (format.signExtended ? 1 : 0));
     this.outputs = 2 ** (format.outputBits - format.pageShift);
-    this.levels = format.levels;
-    this.root = pool.allocate(geometry.rootFrames(this.levels));
+    this.levels = existing?.levels ?? format.levels;
+    this.root = existing?.root ?? pool.allocate(geometry.rootFrames(this.levels));
     this.setRoot();
   }
 

@@ -1,7 +1,7 @@
 import { indexOf } from './page-bits.ts';
-import type { PageTables } from './page-tables.ts';
 import { isDirty, isLeaf, withDirty } from './table-entry.ts';
 import { FRAME_SHIFT } from './table-pool.ts';
+import type { TableReader } from './table-reader.ts';
 
 /** How a walk ended. `outside`: the address has bits that the format doesn't translate. */
 export const WALK = { mapped: 0, missing: 1, permission: 2, outside: 3 } as const;
@@ -13,7 +13,7 @@ const MOST_LEVELS = 6;
  * set if it is told to. `translate` of the tables gives the same answer without any of that.
  */
 export class TableWalk {
-  readonly tables: PageTables;
+  readonly tables: TableReader;
   /** Level of the entry that ended it: a leaf's, or an empty one's. */
   level = -1;
   /** `ACCESS` bits that all entries allow. */
@@ -25,7 +25,7 @@ export class TableWalk {
   /** By level: index of the low word of the entry read. */
   readonly slots: Int32Array = new Int32Array(MOST_LEVELS);
 
-  constructor(tables: PageTables) {
+  constructor(tables: TableReader) {
     this.tables = tables;
   }
 
