@@ -25,6 +25,45 @@ describe('address reuse', () => {
     expect(reuse.movedMaps).toBe(1);
   });
 
+  test('a design places mappings of any size; pages follow the newest, and go back', () => {
+    const reuse = new AddressReuse(4);
+    const runs = (first: number, pages: number): [number, number][] => {
+      const found: [number, number][] = [];
+      reuse.runs(1, first, pages, (page, count) => found.push([page, count]));
+      return found;
+    };
+    reuse.put(1, 0x1000, 0x8000, 0x1_0000);
+    expect([reuse.page(1, 0x1000), reuse.page(1, 0x8fff), reuse.page(1, 0x9000)]).toEqual([0x1_0000, 0x1_7fff, 0x9000]);
+    expect(runs(0x1000, 0x8000)).toEqual([[0x1_0000, 0x8000]]);
+    // small ones inside a large one, one of them where it was recorded
+    reuse.put(1, 0x1002, 2, 0x5_0000);
+    reuse.put(1, 0x1004, 1, 0x1004);
+    expect(runs(0x1000, 6)).toEqual([
+      [0x1_0000, 2],
+      [0x5_0000, 2],
+      [0x1004, 1],
+      [0x1_0005, 1],
+    ]);
+    reuse.put(1, 0x1000, 0x8000, 0x1000);
+    expect(runs(0x1000, 0x8000)).toEqual([[0x1000, 0x8000]]);
+    expect(reuse.movedMaps).toBe(0);
+    expect(reuse.page(2, 0x1002)).toBe(0x1002);
+  });
+
+  test('many held copies of one address are searched once, and a release is seen', () => {
+    const reuse = new AddressReuse(4);
+    const places: number[] = [];
+    const holds: number[] = [];
+    for (let i = 0; i < 50; i++) {
+      const place = reuse.map(1, 0x10, 1);
+      places.push(place);
+      holds.push(reuse.hold(1, place, place));
+    }
+    expect(places).toEqual(Array.from({ length: 50 }, (_, i) => 0x10 + i * 2 ** 24));
+    reuse.release(holds[7] ?? -1);
+    expect(reuse.map(1, 0x10, 1)).toBe(0x10 + 7 * 2 ** 24);
+  });
+
   test('no two live or held mappings share a page', () => {
     const step = fc.record({ page: fc.integer({ min: 0, max: 7 }), flush: fc.boolean() });
     fc.assert(
