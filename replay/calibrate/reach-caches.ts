@@ -100,8 +100,13 @@ export function reachOdds(geometry: ReachGeometry, pages: number): ReachOdds {
   return { miss: 1 - held / pages, walkReads };
 }
 
+/** With so many pages for each entry no set is left with room, however pages are hashed. */
+const CROWDED = 8;
+
 /** Pages of the window that are cached at once: each set holds what belongs to it, or as many as it has ways. */
 function heldOf(geometry: ReachGeometry, pages: number): number {
+  const entries = geometry.sets * geometry.ways;
+  if (pages >= CROWDED * entries) return entries;
   const iotlb = new SetAssociativeIotlb(iotlbOf(geometry, 0), ignore);
   for (let i = 0; i < pages; i++) iotlb.insert(TAG, 0, -1, 0, (FIRST_PAGE + i) | 0, 0, 0, 0);
   return iotlb.entries.count;

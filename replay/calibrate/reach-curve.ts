@@ -30,9 +30,9 @@ export const MOST_CURVE_BYTES: number = 4 << 20;
 
 const PAGE = 4096;
 const MOST_POINTS = 256;
-const LARGEST_WINDOW = 2 ** 40;
-const LARGEST_RATE = 1e12;
-const LONGEST_NS = 1e9;
+const LARGEST_WINDOW = 2 ** 34;
+const LARGEST_RATE = 1e10;
+const LONGEST_NS = 1e8;
 
 /**
  * Reads a curve from JSON: either a list `[{window, transactionsPerSecond?, averageNs?, offNs?}]` (also as `points` of an object),
@@ -122,7 +122,13 @@ function checked(points: readonly ReachPoint[], series: string): ReachCurve {
 /** `{machine: {test: {state: {window: figure}}}}`, tests named as pcie-bench does: `bw_..._rd_...`, `lat_..._rd_...`. */
 function nested(document: JsonObject, series: ReachSeries): ReachCurve {
   const machines = Object.keys(document).filter((name) => isObject(document[name]));
-  const machine = choose('machine', series.machine, machines, (name) => name.includes('iommu'));
+  const extending = machines.find((name) => machines.some((other) => name.startsWith(`${other}-`)));
+  const machine = choose(
+    'machine',
+    series.machine,
+    machines,
+    (name) => name.includes('iommu') || (name === extending && !machines.some((other) => other.includes('iommu'))),
+  );
   const on = document[machine];
   if (!isObject(on)) throw refusal(`no machine ${machine}`);
   const rates = testOf(on, /^bw_.*_rd_/);

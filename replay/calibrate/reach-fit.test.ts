@@ -94,4 +94,23 @@ describe('fitting a reach curve', () => {
       expect(Math.abs(share - 1)).toBeLessThan(0.006);
     }
   });
+
+  test('a curve that ends before the reach gives a lower bound, and no times of walks', async () => {
+    const points = PAGES.map((pages) => ({
+      window: pages * 4096,
+      transactionsPerSecond: 5e7,
+      averageNs: 415,
+      offNs: undefined,
+    }));
+    const result = await fitReach({ points, series: '' }, { seed: 1 });
+    expect(result?.within).toBe(true);
+    expect(result?.fitted.map(({ name }) => name)).toEqual(['device.hit', 'device.outstanding']);
+    expect(result?.given[0]).toEqual({
+      name: 'iotlb.entries',
+      value: 4096,
+      from: 'no window is slower: at least so many',
+    });
+    expect(result?.notes.join()).toContain('lower bound');
+    expect(result?.parameters.find(({ name }) => name === 'walk.read')?.standing).toBe('assumed');
+  });
 });

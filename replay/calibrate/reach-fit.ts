@@ -83,6 +83,8 @@ export interface ReachFitOptions {
 /** How many families a fit goes through. */
 export const REACH_FAMILY_COUNT: number = REACH_FAMILIES.length;
 
+const FLAT_NOTE =
+  'no window is slower than the smaller ones: the IOTLB reaches further than the curve; entries are a lower bound, walks and walkers are not told';
 const LEAST_WINDOWS = 3;
 const SEARCH_READS = 3000;
 const COMPARE_READS = 20_000;
@@ -125,6 +127,7 @@ export async function fitReach(curve: ReachCurve, options: ReachFitOptions): Pro
   const found: Found[] = [];
   const rates = points.some((point) => point.transactionsPerSecond !== undefined);
   const applicable = chosen.filter((family) => rates || !(family.link || family.walkers !== undefined));
+  if (new ReachSearch(chosen[0]!, fittedPoints, options.seed).flat) applicable.length = 1; // chosen is not empty
   for (const [done, family] of applicable.entries()) {
     // lets a signal through
     await new Promise((resolve) => setImmediate(resolve));
@@ -242,7 +245,7 @@ function assemble(
     tolerance: REACH_TOLERANCE,
     within,
     families,
-    notes: notes(families, family, measured, within),
+    notes: search.flat ? [FLAT_NOTE] : notes(families, family, measured, within),
     parameters: parameters(machine, search, values, curve.series),
   };
 }
@@ -319,7 +322,10 @@ function givenValues(
   if (rates && family.link) {
     given.push({ name: 'device.request', value: round(search.machine(values).requestNs), from: 'the highest rate' });
   }
-  if (rates && !fitted.includes('walkers') && family.walkers === undefined) {
+  if (search.flat) {
+    const from = 'no window is slower: at least so many';
+    given.push({ name: NAMES.entries, value: values.entries, from });
+  } else if (rates && !fitted.includes('walkers') && family.walkers === undefined) {
     given.push({ name: NAMES.walkers, value: values.walkers, from: 'the lowest rate by the time of a walk' });
   }
   if (rates && !fitted.includes('outstanding')) {
@@ -377,7 +383,7 @@ function parameters(
     of('walk-cache.l2', l2, 'entries', false),
     of('walk-cache.l3', l3, 'entries', false),
     of('walkers', walkers, 'walks', fitted.includes('walkers')),
-    of('walk.read', round(walkReadNs), 'ns', true),
+    of('walk.read', round(walkReadNs), 'ns', fitted.includes('walkReadNs')),
     of('device.outstanding', outstanding, 'reads', fitted.includes('outstanding')),
     of('device.in-order', inOrder ? 1 : 0, 'flag', false),
     of('device.request', round(requestNs), 'ns', false),

@@ -72,14 +72,25 @@ function warmed(geometry: ReachGeometry, pages: number, random: Random, pool: Re
     for (let page = FIRST_PAGE + pages - 1; page >= FIRST_PAGE; page--) caches.fill(page);
     return caches;
   }
-  for (let i = 0; i < 4 * entries; i++) {
-    const page = FIRST_PAGE + random.below(pages);
-    if (!caches.lookup(page)) caches.fill(page);
+  // each page once at most, as good as at random: with several sets more of them, until all sets are full
+  let step = Math.floor(pages * GOLDEN);
+  while (divisor(step, pages) !== 1) step++;
+  const count = geometry.sets === 1 ? entries : Math.min(pages, 4 * entries);
+  let page = random.below(pages);
+  for (let i = 0; i < count; i++) {
+    caches.fill(FIRST_PAGE + page);
+    page = (page + step) % pages;
   }
   return caches;
 }
 
 const PAGES_OF_TABLE = 512;
+const GOLDEN = 0.6180339887;
+
+/** Greatest common divisor. */
+function divisor(a: number, b: number): number {
+  return b === 0 ? a : divisor(b, a % b);
+}
 
 function simulate(
   machine: ReachMachine,

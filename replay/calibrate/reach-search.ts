@@ -37,6 +37,8 @@ export class ReachSearch {
   readonly #fitHit: boolean;
   readonly #fastest: number;
   readonly #slowest: number;
+  /** Lowest latency. */
+  readonly #lowest: number;
   readonly #pool = new ReachCachePool();
   readonly #odds = new Map<string, ReachOdds>();
   /** Points with the largest errors so far first: most changes for the worse are seen at the first window. */
@@ -47,6 +49,7 @@ export class ReachSearch {
     this.#points = points;
     this.#seed = seed;
     this.#largest = points.at(-1)?.window ?? 4096;
+    this.#lowest = Math.min(...points.map((point) => point.averageNs ?? Number.POSITIVE_INFINITY));
     this.#slowest = Math.min(...points.map((point) => point.transactionsPerSecond ?? Number.POSITIVE_INFINITY));
     this.#fastest = Math.max(0, ...points.map((point) => point.transactionsPerSecond ?? 0));
     this.#hasRates = this.#fastest > 0;
@@ -55,10 +58,24 @@ export class ReachSearch {
     this.#order = points.filter((point) => point.transactionsPerSecond !== undefined);
   }
 
+  /** No window is slower than the smaller ones: the curve ends before the reach does, and says nothing of misses. */
+  get flat(): boolean {
+    const slower = this.#points.some((point) => {
+      const added = (point.averageNs ?? 0) - (point.offNs ?? this.#lowest);
+      return (point.transactionsPerSecond ?? this.#fastest) < (1 - FLAT) * this.#fastest || added > FLAT * this.#lowest;
+    });
+    return !slower;
+  }
+
   /** Names of the values that are fitted: never more than four. */
   get fitted(): readonly (keyof ReachValues)[] {
     const { family } = this;
     const names: (keyof ReachValues)[] = [];
+    if (this.flat) {
+      if (this.#fitHit && !family.link) names.push('hitNs');
+      if (this.#hasRates) names.push('outstanding');
+      return names;
+    }
     if (family.entries === undefined) names.push('entries');
     if (family.walkCaches === 'fitted') names.push('pointers');
     names.push('walkReadNs');
@@ -100,7 +117,7 @@ export class ReachSearch {
     const hopeless = Math.max(1, score) ** POWER;
     for (const start of this.#starts()) {
       const found = this.#descend(start, reads, Math.min(least, hopeless));
-      if (found.cost < least) {
+      if (best === undefined || found.cost < least) {
         best = found.values;
         least = found.cost;
       }
@@ -200,9 +217,9 @@ export class ReachSearch {
       }
       if (fitted.includes('outstanding')) {
         const step = Math.max(1, Math.round(outstanding * steps.entries));
-        yield { ...values, outstanding: Math.max(1, outstanding + sign * step) };
+        yield { ...values, outstanding: Math.min(MOST_OUTSTANDING, Math.max(1, outstanding + sign * step)) };
       }
-      if (fitted.includes('walkers') && walkers + sign >= 1) {
+      if (fitted.includes('walkers') && walkers + sign >= 1 && walkers + sign <= MOST_WALKERS) {
         yield { ...values, walkers: walkers + sign };
         // as many walks in a second as before
         yield this.#tied({ ...values, walkers: walkers + sign, walkReadNs: (walkReadNs * (walkers + sign)) / walkers });
@@ -237,12 +254,12 @@ export class ReachSearch {
   /** Walkers that the lowest rate keeps busy, if every read of it needs a walk. */
   #busyWalkers(values: ReachValues): number {
     const busy = (this.#slowest * values.walkReadNs * this.#longestWalk(values)) / 1e9;
-    return Math.max(1, Math.round(busy));
+    return Math.min(MOST_WALKERS, Math.max(1, Math.round(busy)));
   }
 
   #outstandingOf(hitNs: number): number {
     const first = this.#points.find((point) => point.transactionsPerSecond === this.#fastest);
-    return Math.max(1, Math.round(((first?.offNs ?? hitNs) * this.#fastest) / 1e9));
+    return Math.min(MOST_OUTSTANDING, Math.max(1, Math.round(((first?.offNs ?? hitNs) * this.#fastest) / 1e9)));
   }
 
   #wholeSets(entries: number): number {
@@ -252,8 +269,7 @@ export class ReachSearch {
 
   *#starts(): Generator<ReachValues> {
     const { family } = this;
-    const least = Math.min(...this.#points.map((point) => point.averageNs ?? Number.POSITIVE_INFINITY));
-    const hitNs = Number.isFinite(least) ? least : ASSUMED_HIT_NS;
+    const hitNs = Number.isFinite(this.#lowest) ? this.#lowest : ASSUMED_HIT_NS;
     for (const entries of family.entries === undefined ? this.#likelyEntries(hitNs) : [family.entries]) {
       const pointers = Math.max(1, Math.ceil(this.#largest / 2 ** 21));
       const geometry = familyGeometry(family, entries, pointers, this.#largest);
@@ -266,7 +282,7 @@ export class ReachSearch {
 
   /** Time of a table read that meets the latencies best, for a geometry; any where there are none. */
   #likelyWalk(geometry: ReachGeometry, hitNs: number): number {
-    if (!this.#hasLatencies) return ASSUMED_WALK_NS;
+    if (!this.#hasLatencies || this.flat) return ASSUMED_WALK_NS;
     let products = 0;
     let squares = 0;
     for (const point of this.#points) {
@@ -281,6 +297,7 @@ export class ReachSearch {
 
   /** Entries to begin with: those whose latencies fit best, and fewer. Without latencies around the first slower windows. */
   #likelyEntries(hitNs: number): readonly number[] {
+    if (this.flat) return [this.#wholeSets(Math.ceil(this.#largest / 4096))];
     if (!this.#hasLatencies) {
       const flat = this.#points.filter((point) => (point.transactionsPerSecond ?? 0) > 0.9 * this.#fastest).at(-1);
       const pages = flat === undefined ? 64 : pagesOf(flat);
@@ -309,11 +326,17 @@ interface Steps {
 
 const LARGE_STEPS: Steps = { ns: 0.03, entries: 0.04 };
 const SMALL_STEPS: Steps = { ns: 0.01, entries: 0 };
+/** A part by which windows of a flat curve differ at most. */
+const FLAT = 0.06;
+/** PCIe 6.0 has tags of 14 bits. */
+const MOST_OUTSTANDING = 1 << 14;
+/** No unit has more walkers than that side by side. */
+const MOST_WALKERS = 1 << 10;
 const POWER = 8;
 /** A start with so many times the errors of the best is left after its large steps. */
 const HOPELESS = 1.6;
 const MOST_TRIES = 140;
-const LARGEST_START = 1 << 14;
+const LARGEST_START = 1 << 13;
 const ASSUMED_HIT_NS = 500;
 const ASSUMED_WALK_NS = 250;
 const START: ReachValues = { entries: 4, pointers: 8, walkers: 1, walkReadNs: 1, outstanding: 1, hitNs: 1 };
