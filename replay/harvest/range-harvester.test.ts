@@ -34,7 +34,16 @@ function twins(
     const tables = new PageTables(new TablePool({ buffer: memory.buffer }), format, { strict: true });
     for (const { page, out, count } of maps) tables.map(page, out, count, 3);
     const { root, levels } = tables;
-    const shared = { format: format.name, memory, root, levels, leafShift: 12, pages: PAGES, leafBytes: 0 };
+    const shared = {
+      format: format.name,
+      memory,
+      root,
+      levels,
+      leafShift: 12,
+      pages: PAGES,
+      pageBytes: 4096,
+      leafBytes: 0,
+    };
     return { tables, shared };
   };
   return [make(), make()];

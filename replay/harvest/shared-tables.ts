@@ -19,6 +19,7 @@ export interface SharedTables {
   readonly leafShift: number;
   /** What is mapped, from address 0 on. */
   readonly pages: number;
+  readonly pageBytes: number;
   /** Bytes of the tables that hold leaves: what a harvest scans. */
   readonly leafBytes: number;
 }
@@ -81,7 +82,16 @@ export function buildSharedTables(options: SharedTablesOptions): SharedTables {
   const events = tables.map(0, leaf, pages, WRITABLE);
   if (tables.pages !== pages) throw new RangeError(`mapped ${tables.pages} of ${pages} pages (events ${events})`);
   const { root, levels } = tables;
-  return { format: name, memory, root, levels, leafShift, pages, leafBytes: perLevel[0] ?? 0 };
+  return {
+    format: name,
+    memory,
+    root,
+    levels,
+    leafShift,
+    pages,
+    pageBytes: 2 ** format.pageShift,
+    leafBytes: perLevel[0] ?? 0,
+  };
 }
 
 /** The same tables for reading, in any thread. */
