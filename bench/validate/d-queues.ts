@@ -1,9 +1,11 @@
+import { armServer } from '../../replay/costs/arm-server.ts';
 import { genericServer } from '../../replay/costs/generic-server.ts';
 import { costsOf } from '../../replay/costs/cost-profile.ts';
-import type { CostName, CostProfile } from '../../replay/costs/cost-profile.ts';
+import type { CostProfile } from '../../replay/costs/cost-profile.ts';
 import { compareTrace } from '../../replay/engine/compare.ts';
 import { armSmmuv3Generic } from '../../replay/hardware/arm-smmuv3-generic.ts';
 import { vtdServer } from '../../replay/hardware/vtd-server.ts';
+import { TO_USER } from '../../replay/paths/path-costs.ts';
 import type { DesignResult } from '../../replay/results.ts';
 import { intentTrace } from './intent-trace.ts';
 import type { Intents } from './intent-trace.ts';
@@ -24,36 +26,16 @@ const TOLERANCE = 0.2;
 /** Processor clock by which cycles become ns, GHz: of a current server, assumed. */
 const CLOCK_GHZ = 3;
 
-/**
- * Queue of a server with SMMUv3: a CMD_SYNC on an empty queue whose memory is local takes 240 ns from call to return (Barry Song, cover
- * letter of the per-NUMA CMA series). That is one command, its doorbell, its fetch and its completion; a TLBI takes 50 ns (assumed).
- */
-const SMMUV3_COSTS: { readonly [N in CostName]?: number } = {
-  'cpu.command': 20,
-  'cpu.doorbell': 100,
-  'queue.fetch': 60,
-  'queue.wait': 60,
-  'queue.iotlb': 50,
-};
-
-const smmuv3Server: CostProfile = {
-  ...genericServer,
-  name: 'smmuv3-server',
-  parameters: genericServer.parameters.map((parameter) => {
-    const value = SMMUV3_COSTS[parameter.name as CostName];
-    return value === undefined ? parameter : { ...parameter, value };
-  }),
-};
-
 /** Rows of designs on paths. */
 async function rows(
   intents: Intents,
   profile: CostProfile,
   designs: readonly string[],
   paths: readonly string[] = ['native'],
+  parameters: ReadonlyMap<string, number> = new Map(),
 ): Promise<readonly DesignResult[]> {
   const hardware = intents.iommu === 'smmuv3' ? armSmmuv3Generic : vtdServer;
-  const compared = await compareTrace(intentTrace(intents), { designs, paths, hardware, profile });
+  const compared = await compareTrace(intentTrace(intents), { designs, paths, hardware, profile, parameters });
   return compared?.designs ?? [];
 }
 
@@ -63,25 +45,36 @@ function rowOf(results: readonly DesignResult[], name: string, path = 'native'):
   return found;
 }
 
+function share(part: number): string {
+  return `${Math.round(part * 100)}%`;
+}
+
 /** One page at a time, far apart: nobody waits for anybody else. */
 const SINGLE: Intents = { iommu: 'smmuv3', kernel: '6.12', times: 300, pages: 1, gapNs: 100_000 };
 
+/** Waits of a guest on a path, with the hypervisor's process so many times as far away as assumed. */
+async function guestWait(path: string, farther: number): Promise<number> {
+  const parameters = new Map([[TO_USER.name, TO_USER.value * farther]]);
+  const results = await rows(SINGLE, armServer, ['linux-strict'], [path], parameters);
+  return rowOf(results, 'linux-strict', path).time.submitToWait.mean;
+}
+
 /** A guest's invalidations: its queue the hardware's, or trapped and passed on. */
 async function directQueue(): Promise<ValidationLine> {
-  const results = await rows(SINGLE, smmuv3Server, ['linux-strict'], ['direct-queue', 'ioctl-n']);
-  const mean = (path: string): number => rowOf(results, 'linux-strict', path).time.submitToWait.mean;
-  const saved = 1 - mean('direct-queue') / mean('ioctl-n');
+  const direct = await guestWait('direct-queue', 1);
+  const saved = async (farther: number): Promise<number> => 1 - direct / (await guestWait('ioctl-n', farther));
+  const trapped = await guestWait('ioctl-n', 1);
   return validationLine({
     id: 'D.direct-queue',
     what: 'guest-owned vCMDQ against trapped: less invalidation time',
     unit: 'share',
     published: DIRECT_QUEUE_SAVES,
-    predicted: saved,
+    predicted: await saved(1),
     tolerance: TOLERANCE,
     status: 'predicted',
     why:
-      `linux-strict on direct-queue (${Math.round(mean('direct-queue'))} ns) and on ioctl-n (${Math.round(mean('ioctl-n'))} ns): exit, hypervisor, ioctl. ` +
-      'Rests on path.exit (published), path.ioctl (measured), path.to-user (assumed: a quarter of it gives 82%, four times 95%), and a published CMD_SYNC',
+      `linux-strict with arm-server on direct-queue (${Math.round(direct)} ns) and on ioctl-n (${Math.round(trapped)} ns): exit (published), ioctl (measured), ` +
+      `hypervisor (path.to-user, assumed: a quarter of it gives ${share(await saved(1 / 4))}, four times ${share(await saved(4))})`,
   });
 }
 
@@ -89,7 +82,7 @@ async function directQueue(): Promise<ValidationLine> {
 async function pagewise(): Promise<readonly ValidationLine[]> {
   const times = 20;
   const intents = { ...SINGLE, times, pages: 512, gapNs: 1_000_000, pagewise: true };
-  const row = rowOf(await rows(intents, smmuv3Server, ['linux-strict']), 'linux-strict');
+  const row = rowOf(await rows(intents, armServer, ['linux-strict']), 'linux-strict');
   const commands = row.commands / times;
   const entries = commands + row.syncs / times;
   const { fills, queueEntries } = PAGEWISE;
@@ -120,9 +113,9 @@ async function pagewise(): Promise<readonly ValidationLine[]> {
 /** Random reads on many cores: what a lazy unmap costs a core. */
 async function grace(): Promise<readonly ValidationLine[]> {
   const intents = { ...SINGLE, times: 3000, gapNs: 4000 };
-  const row = rowOf(await rows(intents, smmuv3Server, ['linux-lazy']), 'linux-lazy');
+  const row = rowOf(await rows(intents, armServer, ['linux-lazy']), 'linux-lazy');
   const unmapNs = row.cpuNs / row.unmaps;
-  const mapNs = costsOf(smmuv3Server)['cpu.unmap'];
+  const mapNs = costsOf(armServer)['cpu.unmap'];
   const readNs = (GRACE_CORES * 1000) / GRACE_READS.passthrough;
   const strictNs = 1000 / GRACE_READS.strict;
   return [
@@ -170,6 +163,7 @@ async function viommu(): Promise<readonly ValidationLine[]> {
   // 1500 bytes and 38 of Ethernet framing at 10 Gb/s
   const packetNs = (1538 * 8) / 10;
   const more = unmapsAPacket * (each('linux-strict') - each('linux-lazy'));
+  const strict = (scale: number): number => 1 / (1 / VIOMMU_SHARE.deferred + (scale * more) / packetNs);
   return [
     validationLine({
       id: 'D.viommu.deferred',
@@ -185,12 +179,12 @@ async function viommu(): Promise<readonly ValidationLine[]> {
       what: 'share of 10 Gb/s reached, strict',
       unit: 'share',
       published: VIOMMU_SHARE.strict,
-      predicted: 1 / (1 / VIOMMU_SHARE.deferred + more / packetNs),
+      predicted: strict(1),
       tolerance: TOLERANCE,
       status: 'predicted',
       fittedOn: ['D.viommu.deferred (what a packet costs)'],
       why:
-        `${Math.round(each('linux-strict'))} ns of CPU for a strict unmap, ${Math.round(each('linux-lazy'))} ns for a lazy one (generic-server, about 1 us a wait, assumed; half of it gives 58%, twice 28%), ` +
+        `${Math.round(each('linux-strict'))} ns of CPU for a strict unmap, ${Math.round(each('linux-lazy'))} ns for a lazy one (generic-server, about 1 us a wait, assumed: half of it gives ${share(strict(0.5))}, twice ${share(strict(2))}), ` +
         `${unmapsAPacket} unmaps a packet of 1500 bytes, delayed acknowledgements included`,
     }),
   ];
