@@ -1,8 +1,9 @@
 import { IorrError } from '../traces/errors.ts';
-import { hardwareProfile, withSettings } from '../replay/hardware/profiles.ts';
+import { withSettings } from '../replay/hardware/profiles.ts';
 import { callsHeader } from '../replay/engine/derived-trace.ts';
 import { analyzeSafety } from '../replay/engine/safety.ts';
 import type { Analysis } from './analysis.ts';
+import { hardwareOption } from './profile-option.ts';
 import { safetyText } from './safety-text.ts';
 
 /** Which translations outlived their mapping, and which commands were missing, late or for nothing. */
@@ -29,7 +30,7 @@ export const safety: Analysis = {
         hint: 'join the trace of the kernel that unmaps: iorr import trace.txt qemu.log -o run.iorr',
       });
     }
-    const profile = withSettings(hardwareProfile(hardware, callsHeader(trace)), settings);
+    const profile = withSettings(hardwareOption(hardware, callsHeader(trace)), settings);
     const result = analyzeSafety(trace, { hardware: profile, ...(driver === undefined ? {} : { driver }) });
     return { result, text: safetyText(file, result) };
   },
