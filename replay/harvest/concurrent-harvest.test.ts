@@ -29,6 +29,12 @@ describe('writers and harvesters in threads of their own', () => {
     expect(result.sets).toBeGreaterThan(1000);
   });
 
+  test('64 leaves that are written all the time: no write is lost', async () => {
+    const size = { format: VTD, leafShift: 12, bytes: 2 ** 18 };
+    const result = await harvestUnderWrites({ ...size, writers: 1, harvesters: 1, writes: 1e6, seed: 4 });
+    expect(result).toMatchObject({ writes: 1e6, leaves: 64, lost: 0, clears: result.sets });
+  });
+
   test.skipIf(!full)('10 million writes: no write is lost', async () => {
     for (const [format, leafShift] of LAYOUTS) {
       const bytes = 2 ** leafShift * 65536;
@@ -92,7 +98,7 @@ describe('a ledger', () => {
     );
   });
 
-  test('shows the write that a clear without a locked operation undoes', () => {
+  test('shows a write that is undone where entries are put back as they were read', () => {
     const shared = buildSharedTables({ format: VTD, leafShift: 12, bytes: 2 ** 18 });
     const ledger = new WriteLedger(shared, ledgerArrays(64));
     const writer = new DirtyWriter(shared, ledger, 1);
@@ -101,7 +107,7 @@ describe('a ledger', () => {
     const words = new Int32Array(shared.memory.buffer);
     const before = words.slice();
     writer.writeTo(7);
-    // reads all, is overtaken by a write, and puts back what it read
+    // a harvest that reads all, is overtaken by a write and puts back what it read
     words.set(before);
     harvester.harvest(0, shared.pages);
     ledger.collect(bits, 0, shared.pages);
