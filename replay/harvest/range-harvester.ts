@@ -41,8 +41,8 @@ export class RangeHarvester {
   readonly #masks: readonly number[];
   readonly #cleans: readonly number[];
   readonly #bits: Int32Array;
-  /** Log2 of the format's pages that one bit stands for. */
-  readonly #bitShift: number;
+  /** The format's pages that one bit stands for. */
+  readonly #bitPages: number;
   #start = 0;
   #end = 0;
   #origin = 0;
@@ -61,8 +61,8 @@ export class RangeHarvester {
     this.#masks = kinds.map((kind) => mask | kind.mask);
     this.#cleans = kinds.map((kind) => (mask & ~dirty) | kind.leaf);
     this.#bits = bitmap.words;
-    this.#bitShift = bitmap.pageShift - format.pageShift;
-    if (this.#bitShift < 0)
+    this.#bitPages = 2 ** (bitmap.pageShift - format.pageShift);
+    if (this.#bitPages < 1)
       throw new RangeError(`a bit for 2^${bitmap.pageShift} bytes, pages of 2^${format.pageShift}`);
   }
 
@@ -94,9 +94,13 @@ export class RangeHarvester {
     this.tables++;
     this.bytes += (last - first + 1) * ENTRY_BYTES;
     let next = first;
+    let cached = false;
     for (;;) {
       const block = this.#scan((base + next * ENTRY_BYTES) & -BLOCK_BYTES, end, mask, clean);
       if (block >= end) return;
+      // a locked operation holds up all reads behind it; so the rest of the table comes into the cache before the first one
+      if (!cached) this.#scan(block, end, 0, 0);
+      cached = true;
       const from = Math.max(next, (block - base) / ENTRY_BYTES);
       next = this.#entries(
         table,
@@ -113,12 +117,14 @@ export class RangeHarvester {
   #entries(table: number, level: number, page: number, from: number, to: number): number {
     const words = this.#words;
     const format = this.#format;
+    const mask = this.#masks[level]!;
+    const clean = this.#cleans[level]!;
     const span = format.geometry.spans[level]!;
     let index = from;
     while (index <= to) {
       const slot = table * FRAME_WORDS + index * 2;
       const low = words[slot]!;
-      if ((low & format.presentMask) === 0) {
+      if ((low & mask) === clean || (low & format.presentMask) === 0) {
         index++;
         continue;
       }
@@ -169,9 +175,13 @@ export class RangeHarvester {
   /** Sets the bits of a leaf's pages, as far as they are in the range. */
   #report(leaf: number, behind: number): void {
     this.leaves++;
-    const shift = 2 ** this.#bitShift;
-    const from = Math.floor((Math.max(leaf, this.#start) - this.#origin) / shift);
-    const to = Math.floor((Math.min(behind, this.#end) - 1 - this.#origin) / shift);
+    let from = (leaf > this.#start ? leaf : this.#start) - this.#origin;
+    let to = (behind < this.#end ? behind : this.#end) - 1 - this.#origin;
+    const pages = this.#bitPages;
+    if (pages > 1) {
+      from = Math.floor(from / pages);
+      to = Math.floor(to / pages);
+    }
     const bits = this.#bits;
     const word = from >>> 5;
     const lastWord = to >>> 5;
