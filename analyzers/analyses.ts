@@ -5,6 +5,7 @@ import type { Analysis } from './analysis.ts';
 import { analyzeIoctl } from './analyze-ioctl.ts';
 import { ioctlAnalysisText } from './analyze-ioctl-text.ts';
 import { batching } from './analyze-batching.ts';
+import { dirty } from './analyze-dirty.ts';
 import { latency } from './analyze-latency.ts';
 import { safety } from './analyze-safety.ts';
 import { objectTreeText } from './object-tree-text.ts';
@@ -29,4 +30,4 @@ const ioctl: Analysis = {
 };
 
 /** Every analysis, in the order that help lists them. To add one: a file, a test, a line here. */
-export const ANALYSES: readonly Analysis[] = [batching, ioctl, latency, safety];
+export const ANALYSES: readonly Analysis[] = [batching, dirty, ioctl, latency, safety];

@@ -15,6 +15,7 @@ import { iommufdIoctls } from '../model/iommufd/families.ts';
 import { runIoctl } from '../model/iommufd/ioctl.ts';
 import { Machine } from '../model/iommufd/machine.ts';
 import { mockBackend } from '../model/iommufd/mock/mock-backend.ts';
+import type { HarvestListener } from '../model/iommufd/harvest-listener.ts';
 import type { IommufdFile, OpenFile, Process } from '../model/iommufd/process.ts';
 import type { VaddrListener } from '../model/iommufd/vfio/vaddr-listener.ts';
 import type { IntentListener } from '../model/iommufd/intents.ts';
@@ -117,10 +118,11 @@ export function traceFacts(trace: Trace, driver = AS_RECORDED): TraceFacts {
   return facts;
 }
 
-/** Told what the calls do to I/O page tables, and to the addresses of memory behind mappings. */
+/** Told what the calls do to I/O page tables and to the addresses of memory behind mappings, and what requests for dirty bitmaps find. */
 export interface Listeners {
   readonly intents?: IntentListener;
   readonly vaddrs?: VaddrListener;
+  readonly harvests?: HarvestListener;
 }
 
 /** Plays the calls of a trace through the model, one by one in trace order, and compares as it goes. */
@@ -428,7 +430,7 @@ const MAKES = new Set([0x3b66, 0x3b68, 0x3b76, 0x3b81]);
 
 function newMachine(
   { hardware: finding, driver, kernel, memlock, container }: TraceFacts,
-  { intents, vaddrs }: Listeners,
+  { intents, vaddrs, harvests }: Listeners,
 ): Machine {
   const backend = driver?.backend ?? (finding === undefined ? mockBackend : recordedBackend(finding.hardware));
   const machine = new Machine(backend, quirksOf(kernel));
@@ -439,6 +441,7 @@ function newMachine(
   machine.containerIsIommufd = container?.iommufd ?? false;
   machine.intents = intents;
   machine.vaddrs = vaddrs;
+  machine.harvests = harvests;
   return machine;
 }
 

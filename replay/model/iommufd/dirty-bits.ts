@@ -67,6 +67,18 @@ export class DirtyBits {
     return area.pages.gone ? undefined : this.#dirty.get(area);
   }
 
+  /** Table slots that map bytes `from` to `to` of an area, both inclusive; undefined: more than `most`. */
+  slots(area: Area, from: number, to: number, most: number): number | undefined {
+    let count = 0;
+    for (let at = from; at <= to; ) {
+      const { start, last, itemBytes } = this.entry(area, at);
+      count += Math.max(1, (last - start + 1) / itemBytes);
+      if (count > most) return undefined;
+      at = last + 1;
+    }
+    return count;
+  }
+
   /**
    * The entry that maps a byte of an area: the largest block of a size that the format has, aligned in IOVA and in physical
    * address, that lies in the physically contiguous pages around it (generic_pt, pt_compute_best_pgsize).

@@ -2,6 +2,7 @@ import { U64_MAX } from './area-tree.ts';
 import type { Area } from './area-tree.ts';
 import { PAGE_SIZE } from './backing.ts';
 import { DirtyBits } from './dirty-bits.ts';
+import type { DirtyLoss } from './harvest-listener.ts';
 import { ERRNO } from './errno.ts';
 import type { HwptPaging } from './hwpt.ts';
 import type { IoctlCall, IoctlSpec } from './ioctl.ts';
@@ -10,6 +11,8 @@ import { Unjudged } from './unjudged.ts';
 const NO_CLEAR = 1;
 /** Larger bitmaps are not told of. */
 const MOST_BITMAP_BYTES = 1 << 20;
+/** Entries are counted one by one up to here. */
+const MOST_ENTRIES = 1 << 18;
 
 /** The dirty entries of a domain. */
 export function dirtyBitsOf(hwpt: HwptPaging): DirtyBits {
@@ -60,12 +63,26 @@ function getBitmap(call: IoctlCall): number {
   const request: Request = { iova, last, shift, data: struct.u64(40), clear: (flags & NO_CLEAR) === 0 };
   const bits = dirtyBitsOf(hwpt);
   for (const area of hwpt.ioas.contiguous(iova, last)) readArea(call, bits, area, request);
-  const { intents } = context.machine;
+  const { intents, harvests } = context.machine;
+  if (harvests !== undefined) harvests.walked(...walkOf(bits, hwpt.ioas.contiguous(iova, last), request));
   if (intents !== undefined) {
     const bitmap = bitmapOf(call, request);
     intents.harvested(hwpt.domain, { iova, length, pageSize, flags, bitmap });
   }
   return 0;
+}
+
+/** Mapped bytes of a request, and the table entries that map them. */
+function walkOf(bits: DirtyBits, areas: Iterable<Area>, request: Request): [bytes: bigint, entries: number | null] {
+  let bytes = 0n;
+  let entries: number | null = 0;
+  for (const area of areas) {
+    const { from, to } = covered(area, request);
+    bytes += BigInt(to - from + 1);
+    const more: number | undefined = entries === null ? undefined : bits.slots(area, from, to, MOST_ENTRIES - entries);
+    entries = more === undefined || entries === null ? null : entries + more;
+  }
+  return [bytes, entries];
 }
 
 /** The caller's bitmap after the call; undefined where it was not recorded. */
@@ -82,22 +99,44 @@ function bitmapOf({ process }: IoctlCall, { iova, last, shift, data }: Request):
 }
 
 /** What a request covers of an area, in bytes from the area's start, both ends inclusive. */
+function covered(area: Area, request: Request): { readonly from: number; readonly to: number } {
+  return {
+    from: request.iova > area.start ? Number(request.iova - area.start) : 0,
+    to: Number((request.last < area.last ? request.last : area.last) - area.start),
+  };
+}
+
 function readArea(call: IoctlCall, bits: DirtyBits, area: Area, request: Request): void {
   if (!bits.any(area)) return;
-  const from = request.iova > area.start ? Number(request.iova - area.start) : 0;
-  const to = Number((request.last < area.last ? request.last : area.last) - area.start);
+  const { from, to } = covered(area, request);
   for (const start of bits.starts(area)) {
     const entry = bits.entry(area, start);
     if (entry.last < from || entry.start > to) continue;
     const at = Math.max(entry.start, from);
     const length = reportedLength(call, entry, at, to);
     const first = area.start + BigInt(at);
-    setBits(call, request, first, length);
-    const covered = Math.min(entry.last, to) - at + 1;
-    if (bitAt(request, first, length) < bitAt(request, first, covered))
+    const told = bitAt(request, first, length);
+    const all = bitAt(request, first, Math.min(entry.last, to) - at + 1);
+    const written = setBits(call, request, first, length);
+    const { harvests } = call.context.machine;
+    if (harvests !== undefined) {
+      const bit = bitAt(request, first, 1);
+      const within = Math.min(length, Number(request.last - first) + 1);
+      harvests.reported(first, within, Math.max(0, Math.min(written, bitAt(request, first, within)) - bit + 1));
+    }
+    if (written < Math.min(told, all)) lose(call, request, 'unwritable-bitmap', [written + 1, Math.min(told, all)]);
+    if (told < all) {
       call.context.machine.needed('contiguous-dirty-tail');
+      lose(call, request, 'contiguous-dirty-tail', [told + 1, all]);
+    }
     if (request.clear) bits.clear(area, start);
   }
+}
+
+/** The bits, both ends inclusive, stay 0 although their pages are dirty. */
+function lose({ context }: IoctlCall, request: Request, cause: DirtyLoss['cause'], bits: readonly [number, number]) {
+  const { iova, shift, data, clear } = request;
+  context.machine.harvests?.dirtyLost({ cause, iova, shift, data, bits, cleared: clear });
 }
 
 /**
@@ -128,9 +167,9 @@ function bitAt(request: Request, at: bigint, length: number): number {
 
 /**
  * iova_bitmap_set: bit 0 stands for the request's start. What can't be written is lost, and so is what lies behind the pages that
- * are pinned for the rest of the bitmap from the first bit's byte on.
+ * are pinned for the rest of the bitmap from the first bit's byte on. Returns the last bit that was written.
  */
-function setBits({ process }: IoctlCall, request: Request, at: bigint, length: number): void {
+function setBits({ process }: IoctlCall, request: Request, at: bigint, length: number): number {
   const first = bitAt(request, at, 1);
   const last = bitAt(request, at, length);
   const bytes = Number((request.last - request.iova) >> BigInt(request.shift + 3)) + 1;
@@ -143,9 +182,11 @@ function setBits({ process }: IoctlCall, request: Request, at: bigint, length: n
     const byte = Math.floor(bit / 8);
     const address = request.data + BigInt(byte);
     let mask = 0;
+    const from = bit;
     for (; bit <= last && Math.floor(bit / 8) === byte; bit++) mask |= 1 << (bit % 8);
-    if (address >= limit || !process.memory.or(address, mask, byte <= asked)) return;
+    if (address >= limit || !process.memory.or(address, mask, byte <= asked)) return from - 1;
   }
+  return last;
 }
 
 export const dirtyIoctls: readonly IoctlSpec[] = [

@@ -1,5 +1,6 @@
 import type { Backend, DeviceTraits } from './backend.ts';
 import type { Context } from './context.ts';
+import type { HarvestListener } from './harvest-listener.ts';
 import type { IntentListener } from './intents.ts';
 import type { LockedPages } from './locked-memory.ts';
 import type { Process } from './process.ts';
@@ -44,6 +45,8 @@ export class Machine {
   intents: IntentListener | undefined = undefined;
   /** Told of mappings without an address. */
   vaddrs: VaddrListener | undefined = undefined;
+  /** Told what requests for dirty bitmaps find. */
+  harvests: HarvestListener | undefined = undefined;
 
   constructor(backend: Backend, quirks: readonly QuirkName[] = [], testKernel = true) {
     this.backend = backend;

@@ -1,0 +1,37 @@
+import { IorrError } from '../traces/errors.ts';
+import type { Analysis } from './analysis.ts';
+import { analyzeDirty } from './dirty/dirty.ts';
+import { dirtyText } from './dirty/dirty-text.ts';
+
+/** Which memory is written when, what harvests report and cost, and what they lost. */
+export const dirty: Analysis = {
+  name: 'dirty',
+  summary: 'dirty rate, working set, hot pages, over-reporting by leaf size, what harvests cost and lost; a migration',
+  gates: {
+    lost: 'lost.bytes',
+    defect: 'lost.defectBytes',
+    rate: 'writes.rate.peakBytesPerSecond',
+  },
+  run(trace, { file, at, driver }) {
+    if (at !== undefined) {
+      throw new IorrError('USAGE', 'dirty is a question about a whole trace: it takes no --at', {
+        hint: `iorr analyze dirty ${file}`,
+      });
+    }
+    const { dma, dirty: rows, ioctl } = trace.streamCounts;
+    if (dma + rows + ioctl === 0) {
+      throw new IorrError('STREAM_MISSING', 'the trace has no writes of devices, no dirty tracking and no ioctls', {
+        place: { file },
+        hint: "import QEMU's log with its DMA or memory_notdirty events, or the ioctls of a program",
+      });
+    }
+    const result = analyzeDirty(trace, driver === undefined ? {} : { driver });
+    if (result.source === null && result.harvests === null && result.migration === null) {
+      throw new IorrError('STREAM_MISSING', 'nothing in the trace was written, harvested or migrated', {
+        place: { file },
+        hint: 'iorr info tells what it has',
+      });
+    }
+    return { result, text: dirtyText(file, result) };
+  },
+};
