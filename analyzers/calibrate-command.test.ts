@@ -2,6 +2,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
+import type { HarvestMeasurement } from '../replay/harvest/harvest-measurement.ts';
 import { parseProfile } from '../replay/profile-file.ts';
 import { runCommand } from '../traces/testing/recorded-io.ts';
 import { calibrateCommand } from './calibrate-command.ts';
@@ -57,7 +58,7 @@ describe('iorr calibrate TRACE', () => {
     const output = join(folder, 'none.json');
     await expect(runCommand(calibrateCommand, [none], { ...DEFAULTS, output })).rejects.toThrow(/has a duration/);
     expect(existsSync(output)).toBe(false);
-    await expect(runCommand(calibrateCommand, [], DEFAULTS)).rejects.toThrow(/--reach CURVE expected/);
+    await expect(runCommand(calibrateCommand, [], DEFAULTS)).rejects.toThrow(/--reach CURVE or --harvest expected/);
     await expect(runCommand(calibrateCommand, [trace], { ...DEFAULTS, reach: 'x' })).rejects.toThrow(/takes no trace/);
     await expect(runCommand(calibrateCommand, [trace], { ...DEFAULTS, seed: '-1' })).rejects.toThrow(/--seed/);
   });
@@ -81,5 +82,45 @@ describe('iorr calibrate --reach', () => {
     const options = { ...DEFAULTS, reach: curve, output };
     const { code, out } = await runCommand(calibrateCommand, [], options, AbortSignal.abort());
     expect([code, out, existsSync(output)]).toEqual([130, '', false]);
+  });
+});
+
+describe('iorr calibrate --harvest', () => {
+  test('measures real tables and writes a profile that compare takes', async () => {
+    const output = join(folder, 'harvest.json');
+    const options = { ...DEFAULTS, harvest: true, memory: '1', output };
+    const { code, out } = await runCommand(calibrateCommand, [], { ...options, json: true });
+    expect(code).toBe(0);
+    const { result } = JSON.parse(out) as { result: HarvestMeasurement };
+    expect([result.guestBytes, result.tableBytes, result.entries]).toEqual([2 ** 30, 2 ** 21, 2 ** 18]);
+    expect(result.cold[0]?.threads).toBe(1);
+    expect(result.dirty.map(({ leaves }) => leaves)).toEqual([0, 262, 2621, 26214, 262144]);
+    for (const { rate } of [...result.cold, ...result.dirty]) expect(rate.value).toBeGreaterThan(1e6);
+    const text = readFileSync(output, 'utf8');
+    expect(parseProfile(text, output).costs?.name).toBe('harvest');
+    const { measurements } = JSON.parse(text) as { measurements: { name: string; value: number; standing: string }[] };
+    const entry = measurements.find(({ name }) => name === 'dirty.entry');
+    expect(entry?.standing).toBe('measured');
+    expect(entry?.value).toBeCloseTo(8e9 / (result.cold[0]?.rate.value ?? 0), 9);
+  });
+
+  test('takes nothing else, and says what of 1 TiB costs what', async () => {
+    const { out } = await runCommand(calibrateCommand, [], { ...DEFAULTS, harvest: true, memory: '1' });
+    expect(out).toMatch(/clean and cold, 1 thread /);
+    expect(out).toMatch(/1 TiB in 4 KiB leaves, ms/);
+    await expect(runCommand(calibrateCommand, [trace], { ...DEFAULTS, harvest: true })).rejects.toThrow(/no trace/);
+    await expect(runCommand(calibrateCommand, [trace], { ...DEFAULTS, memory: '1' })).rejects.toThrow(/--harvest/);
+    for (const memory of ['0', '257', '1G', '']) {
+      const run = runCommand(calibrateCommand, [], { ...DEFAULTS, harvest: true, memory });
+      await expect(run).rejects.toThrow(/GiB from 1 to 256/);
+    }
+  });
+
+  test('interrupted, it leaves no file', async () => {
+    const output = join(folder, 'interrupted.json');
+    const options = { ...DEFAULTS, harvest: true, memory: '1', output };
+    const { code } = await runCommand(calibrateCommand, [], options, AbortSignal.abort());
+    expect(code).toBe(130);
+    expect(existsSync(output)).toBe(false);
   });
 });

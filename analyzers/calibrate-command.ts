@@ -1,4 +1,3 @@
-import { closeSync, existsSync, ftruncateSync, openSync, unlinkSync, writeSync } from 'node:fs';
 import { MOST_CURVE_BYTES, parseReachCurve } from '../replay/calibrate/reach-curve.ts';
 import { REACH_FAMILY_COUNT, fitReach } from '../replay/calibrate/reach-fit.ts';
 import { fitTrace } from '../replay/calibrate/trace-fit.ts';
@@ -12,52 +11,15 @@ import { openTrace } from '../traces/file.ts';
 import { EMPTY_HEALTH } from '../traces/header.ts';
 import { toJson } from '../traces/plain-json.ts';
 import { toolVersion } from '../traces/tool.ts';
+import { calibrateHarvest } from './calibrate-harvest.ts';
 import { reachProfile, traceProfile } from './calibrate-profile.ts';
 import { reachText, traceText } from './calibrate-text.ts';
 import { costsOption, readSmallFile } from './profile-option.ts';
+import { withOutput } from './profile-output.ts';
 
 const INTERRUPTED = 130;
 /** Hardware that a fitted geometry is put into, for what a curve does not tell. */
 const DEFAULT_BASE = 'vtd-64x4';
-
-interface Output {
-  readonly path: string;
-  readonly descriptor: number;
-  readonly made: boolean;
-}
-
-/** Opened before the run, so that a bad path fails before the work. */
-function openOutput(path: string): Output {
-  try {
-    const made = !existsSync(path);
-    return { path, descriptor: openSync(path, 'a'), made };
-  } catch (error) {
-    throw new IorrError('FILE_UNWRITABLE', error instanceof Error ? error.message : String(error), {
-      place: { file: path },
-      hint: 'check the folder and its permissions',
-      cause: error,
-    });
-  }
-}
-
-/** Writes the profile, or takes an empty file away again. */
-async function withOutput(path: unknown, make: () => Promise<string | undefined>): Promise<boolean> {
-  const output = typeof path === 'string' ? openOutput(path) : undefined;
-  let text: string | undefined;
-  try {
-    text = await make();
-    if (output !== undefined && text !== undefined) {
-      ftruncateSync(output.descriptor, 0);
-      writeSync(output.descriptor, text);
-    }
-  } finally {
-    if (output !== undefined) {
-      closeSync(output.descriptor);
-      if (text === undefined && output.made) unlinkSync(output.path);
-    }
-  }
-  return text !== undefined;
-}
 
 function seedOf(options: CommandInvocation['options']): number {
   const text = String(options['seed']);
@@ -151,13 +113,19 @@ async function calibrateTrace(file: string, { options, io }: CommandInvocation):
 
 export const calibrateCommand: CommandSpec = {
   name: 'calibrate',
-  summary: 'fits a profile to measurements: costs to the durations in a trace, or a cache geometry to a reach curve',
+  summary:
+    'fits a profile to measurements: costs to a trace, a cache geometry to a reach curve, or dirty harvests to this machine',
   args: ['[TRACE]'],
   options: [
     {
       flags: '--reach <curve>',
       description: 'fit a geometry to this curve (docs/calibrate.md) instead of costs to a trace',
     },
+    {
+      flags: '--harvest',
+      description: 'measure here what harvests of dirty bits take: real page tables, clean and dirty, by threads',
+    },
+    { flags: '--memory <gib>', description: 'with --harvest: guest memory in 4 KiB leaves; default 64' },
     { flags: '-o, --output <file>', description: 'also write a profile that --profile and --hardware take' },
     {
       flags: '--machine <name>',
@@ -188,11 +156,21 @@ export const calibrateCommand: CommandSpec = {
       does: 'entries, walks and device behind a reach curve',
     },
     { command: 'iorr compare run.iorr --hardware ./unit.json --access ring', does: 'and use those caches' },
+    { command: 'iorr calibrate --harvest -o harvest.json', does: 'how fast this machine finds dirty pages' },
   ],
   async run(invocation) {
     const { args, options } = invocation;
     const curve = textOption(options, 'reach');
     const file = args[0];
+    if (options['harvest'] === true) {
+      if (file !== undefined || curve !== undefined) {
+        throw new IorrError('USAGE', '--harvest measures this machine; it takes no trace and no curve', {
+          hint: 'run it once for each',
+        });
+      }
+      return (await calibrateHarvest(invocation, seedOf(options))) ? 0 : INTERRUPTED;
+    }
+    if (options['memory'] !== undefined) throw new IorrError('USAGE', '--memory goes with --harvest');
     if (curve !== undefined) {
       if (file !== undefined) {
         throw new IorrError('USAGE', '--reach fits a curve; it takes no trace', { hint: 'run it once for each' });
@@ -200,7 +178,7 @@ export const calibrateCommand: CommandSpec = {
       return calibrateReach(curve, invocation);
     }
     if (file === undefined) {
-      throw new IorrError('USAGE', 'a trace or --reach CURVE expected', {
+      throw new IorrError('USAGE', 'a trace, --reach CURVE or --harvest expected', {
         hint: 'iorr calibrate run.iorr -o profile.json',
       });
     }
