@@ -15,7 +15,7 @@ const HEADER = {
 } as const;
 
 /** A chunk as the program prints it. */
-function words(...values: readonly number[]): string {
+function words(...values: readonly (number | bigint)[]): string {
   return Array.from({ length: CHUNK_BYTES / 8 }, (_, i) => (values[i] ?? 0).toString(16)).join(' ');
 }
 
@@ -191,25 +191,89 @@ describe("lines of iorr's bpftrace program", () => {
     expect(read(harvest('40000000')).health.truncated).toBe(1);
   });
 
-  test('reads and writes of a fault queue carry their records', () => {
-    const { events } = read([
+  /** FAULT_QUEUE_ALLOC (0x8e) and VEVENTQ_ALLOC (0x93) at 1000, of the fds 9 and 10. */
+  const QUEUES = [
+    `B 43 3e8 0 ${words(0x10)}`,
+    `E 3e8 42 43 1 5 3b8e 7f0000001000 10 ${NO_NAME}`,
+    `A 43 3e8 0 ${words(0x10, 0x9_0000_0002)}`,
+    'X 3e8 43 3e9 1 0 10',
+    `B 43 3ea 0 ${words(0x20)}`,
+    `E 3ea 42 43 1 5 3b93 7f0000001000 20 ${NO_NAME}`,
+    `A 43 3ea 0 ${words(0x20, 0, 0, 0xa)}`,
+    'X 3ea 43 3eb 1 0 20',
+  ];
+  const transfers = (...lines: readonly string[]) =>
+    read([...QUEUES, ...lines])
+      .events.filter(({ stream }) => stream === 'call')
+      .map(({ fields }) => fields);
+
+  test('reads and writes of a queue carry their records, and how much they asked for', () => {
+    const [got, written, none, refused, unreadable] = transfers(
       `D 43 7d0 0 ${words(0x1_0000_0002, 0x33)}`,
-      'R 7d0 42 43 bb8 1 9 10 read 7f0000001000',
+      'R 7d0 42 43 bb8 1 9 10 read 7f0000001000 50',
       `D 43 fa0 0 ${words(0x77)}`,
-      'R fa0 42 43 fb0 1 9 8 write 7f0000001000',
-      'R fb4 42 43 fb8 1 9 fffffffffffffff5 read 7f0000001000',
+      'R fa0 42 43 fb0 1 9 8 write 7f0000001000 8',
+      'R fb4 42 43 fb8 1 9 fffffffffffffff5 read 7f0000001000 50',
+      `D 43 1000 0 ${words(0x4711)}`,
+      'R 1000 42 43 1008 1 9 ffffffffffffffea write 7f0000001004 4',
+      `D 43 2000 0 ${words()}`,
+      'R 2000 42 43 2008 1 9 fffffffffffffff2 write 10 10',
+    );
+    expect(got).toMatchObject({ name: 'read', fd: 9, ret: 16n, duration: 1000n, a1: 0x7f00_0000_1000n, a2: 0x50n });
+    expect(hexOf(got?.['data'])).toBe('02000000010000003300000000000000');
+    expect(hexOf(written?.['data'])).toBe('7700000000000000');
+    expect(none).toMatchObject({ errno: 11, a2: 0x50n });
+    expect(hexOf(none?.['data'])).toBe('');
+    // A write that was refused carried bytes as well, but for one whose bytes could not be read.
+    expect(refused).toMatchObject({ errno: 22, a2: 4n });
+    expect(hexOf(refused?.['data'])).toBe('00000000');
+    expect(unreadable).toMatchObject({ errno: 14, a2: 0x10n });
+    expect(hexOf(unreadable?.['data'])).toBe('');
+  });
+
+  test('queues of faults and of events are told apart by the call that made them; one that nobody tells of is unnamed', () => {
+    const paths = transfers(
+      'R 7d0 42 43 bb8 1 9 0 read 7f0000001000 50',
+      'R fa0 42 43 fb0 1 10 0 read 7f0000001000 50',
+      'C 1000 42 43 1 10',
+      `D 43 1fa0 0 ${words(0x77)}`,
+      'R 1fa0 42 43 1fb0 1 10 8 read 7f0000001000 50',
+    ).map(({ path, data }) => [path, data]);
+    const events = 'anon_inode:[iommufd-viommu-event]';
+    expect(paths.map(([path]) => path)).toEqual(['anon_inode:[iommufd-pgfault]', events, events, null]);
+    // It may be anything by now.
+    expect(hexOf(paths.at(-1)?.[1])).toBe('');
+  });
+
+  test('a container is named by its fd, a device by its name and nothing behind it; its fd is a device from then on', () => {
+    const [name, behind] = [0x3a30_303a_3030_3030n, 0x6574_6972_7670];
+    const { events } = read([
+      `B 43 3e8 0 ${words(0x5_0000_0003)}`,
+      `E 3e8 42 43 1 4 3b68 7f0000001000 4 ${NO_NAME}`,
+      `A 43 3e8 0 ${words(0x5_0000_0003)}`,
+      'X 3e8 43 3e9 1 0 4',
+      `B 43 7d0 0 ${words(name, 0x30_2e34, behind)}`,
+      `E 7d0 42 43 1 4 3b6a 7f0000001000 40 ${NO_NAME}`,
+      `A 43 7d0 0 ${words(name, 0x30_2e34, behind)}`,
+      'X 7d0 43 7d8 1 7 40',
+      `B 43 fa0 0 ${words(0x18)}`,
+      `E fa0 42 43 1 7 3b6b 7f0000001000 18 ${NO_NAME}`,
+      'X fa0 43 fb0 1 0 18',
     ]);
-    const fields = events.map((event) => event.fields);
-    expect(fields[0]).toMatchObject({
-      name: 'read',
-      fd: 9,
-      ret: 16n,
-      path: 'anon_inode:[iommufd-pgfault]',
-      duration: 1000n,
-    });
-    expect(hexOf(fields[0]?.['data'])).toBe('02000000010000003300000000000000');
-    expect(hexOf(fields[1]?.['data'])).toBe('7700000000000000');
-    expect(fields[2]).toMatchObject({ errno: 11 });
+    const [container, device, info] = events.map(({ fields }) => fields);
+    expect(hexOf(container?.['before'])).toBe('03000000');
+    expect(Buffer.from(device?.['before'] as Uint8Array).toString()).toBe('0000:00:4.0\0');
+    expect(device?.['after']).toEqual(device?.['before']);
+    expect(info).toMatchObject({ path: 'anon_inode:[vfio-device]' });
+  });
+
+  test('memory files are made with their flags', () => {
+    const { events } = read(['K 7d0 42 43 1 6 100000004', 'K 7d8 42 43 1 -24 100000000', 'C fa0 42 43 1 6']);
+    expect(events.map(({ fields }) => fields)).toMatchObject([
+      { name: 'memfd_create', ret: 6n, a1: 4n, errno: 0, path: '/memfd:' },
+      { name: 'memfd_create', errno: 24 },
+      { name: 'close', fd: 6, path: '/memfd:' },
+    ]);
   });
 
   test('a recording begins with a process of its own, or with nobody', () => {
@@ -273,6 +337,8 @@ describe("lines of iorr's bpftrace program", () => {
     'Z',
     'T',
     'R',
+    'R 7d0 42 43 bb8 1 9 10 read 7f0000001000',
+    'K',
     'D 43 7d0 0',
     'Y 1',
     '{',
@@ -289,7 +355,7 @@ describe("lines of iorr's bpftrace program", () => {
       fc.constantFrom('7d0', '43', '0', 'ffffffffffffffff', '-1', '\\', ''),
     );
     const line = fc
-      .tuple(fc.constantFrom(...'S T E X B A M N m n D R O C F Z'.split(' ')), fc.array(word, { maxLength: 20 }))
+      .tuple(fc.constantFrom(...'S T E X B A M N m n D R K O C F Z'.split(' ')), fc.array(word, { maxLength: 20 }))
       .map(([tag, list]) => [tag, ...list].join(' '));
     fc.assert(
       fc.property(fc.array(line, { maxLength: 40 }), (lines) => {

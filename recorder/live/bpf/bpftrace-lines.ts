@@ -7,9 +7,10 @@ import { ZERO, parseHexWords, wordsOf } from '../../import/calls/words.ts';
 import type { Words } from '../../import/calls/words.ts';
 import type { Health } from '../../../traces/health.ts';
 import type { EventSink } from '../../../traces/trace.ts';
-import { CHUNK_BYTES, POINTED_BYTES, QUEUE_BYTES, STRUCT_BYTES } from './bpftrace-program.ts';
-import { Chunks, memoryOf } from './captured-memory.ts';
+import { POINTED_BYTES, QUEUE_BYTES, STRUCT_BYTES } from './bpftrace-program.ts';
+import { Chunks, carriedBytes, isCut, memoryOf, readChunk } from './captured-memory.ts';
 import type { Side } from './captured-memory.ts';
+import { madeFile, namePart } from './made-files.ts';
 import { linkOfFile, textOfWords } from './open-file.ts';
 import { POINTER_FIELDS } from './struct-memory.ts';
 import { TimeOrder } from './time-order.ts';
@@ -18,9 +19,8 @@ import { TimeOrder } from './time-order.ts';
 const MAX_PENDING = 65_536;
 const EFAULT = 14;
 const MAX_ERRNO = 4095;
+const MEMORY_FILE = '/memfd:';
 const HEX_TIME = /^[0-9a-f]{1,16}$/;
-/** Calls on its fd are recorded only where it came from such a file. */
-const FAULT_FILE = 'anon_inode:[iommufd-pgfault]';
 
 /** A call, as far as its lines have come: lines of different CPUs come in any order. */
 interface Pending {
@@ -49,22 +49,6 @@ interface Returned {
   readonly time: number;
   readonly ret: Words;
   readonly size: number;
-}
-
-/** Bytes of words as they are printed. Undefined where one is no number. */
-function readChunk(words: readonly string[]): Uint8Array | undefined {
-  if (words.length !== CHUNK_BYTES / 8) return undefined;
-  const bytes = new Uint8Array(CHUNK_BYTES);
-  const view = new DataView(bytes.buffer);
-  for (let i = 0; i < words.length; i++) {
-    const text = words[i] ?? '';
-    if (text === '0') continue;
-    const word = parseHexWords(text);
-    if (word === undefined) return undefined;
-    view.setInt32(i * 8, word.lo, true);
-    view.setInt32(i * 8 + 4, word.hi, true);
-  }
-  return bytes;
 }
 
 function newSide(): Side {
@@ -214,6 +198,8 @@ export class BpftraceLines {
         return this.#queue(words);
       case 'S':
         return this.#start(words);
+      case 'K':
+        return this.#madeMemory(words);
       case 'O':
         return this.#opened(words);
       case 'C':
@@ -344,13 +330,16 @@ export class BpftraceLines {
     this.events++;
     const errno = errnoOf(returned.ret);
     const { size } = came;
-    const given = before.struct.first(size, came.argument);
-    const left = after.struct.first(Math.max(size, returned.size), came.argument);
+    const { request } = came;
+    const given = namePart(request, before.struct.first(size, came.argument));
+    const left = namePart(request, after.struct.first(Math.max(size, returned.size), came.argument));
+    const file = errno === 0 ? madeFile(request, returned.ret.lo, left) : undefined;
     if (size > STRUCT_BYTES) this.#cutStructs++;
     const memory = memoryOf(before, after, errno === 0);
     if (memory.some((item) => isCut(item.lengthHi, item.lengthLo >>> 0, item.before, item.after))) this.#cutMemory++;
     this.#order.add(returned.time, (now) => {
-      const { pid, tid, fd, request, argument, kind } = came;
+      const { pid, tid, fd, argument, kind } = came;
+      if (file !== undefined) this.#files.set(pid, file.fd, file.kind);
       // Sizes of 0 are refused; where the kernel went on, it saw more than we could: a page that was not in memory.
       const unseen = size === 0 || given.length === 0;
       writeIoctl(this.#target.sink, this.#target.source, {
@@ -372,12 +361,12 @@ export class BpftraceLines {
   }
 
   /** A read of or a write to a fault queue. */
-  #queue([entered, pidText, tid, nsecs, , fd, retText = '', name = '', address = '']: readonly string[]): boolean {
+  #queue([entered, pidText, tid, nsecs, , fd, retText = '', name = '', ...buf]: readonly string[]): boolean {
     const time = this.#time(nsecs);
     const came = this.#time(entered);
     const ret = parseHexWords(retText);
-    const buffer = parseHexWords(address);
-    if (Number.isNaN(time) || ret === undefined || buffer === undefined) return false;
+    const [buffer, count] = [parseHexWords(buf[0] ?? ''), parseHexWords(buf[1] ?? '')];
+    if (Number.isNaN(time) || ret === undefined || buffer === undefined || count === undefined) return false;
     if (name !== 'read' && name !== 'write') return false;
     const call = this.#call(tid, entered);
     if (call === undefined) return false;
@@ -386,17 +375,18 @@ export class BpftraceLines {
     this.events++;
     const [pid, errno] = [Number(pidText), errnoOf(ret)];
     this.#order.add(time, (now) => {
-      const kind = this.#files.get(pid, Number(fd)) ?? fileKind(this.#readLink(pid, Number(fd)) ?? FAULT_FILE, pid);
+      // By the call that made it: a kernel without BTF doesn't tell, and the process may be gone.
+      const kind = this.#files.get(pid, Number(fd)) ?? fileKind(this.#readLink(pid, Number(fd)) ?? '', pid);
       const record = eventRecord(CALL_EVENT.syscall, name, { time: now, pid, tid: Number(tid) });
-      const data = errno === 0 ? call.data.first(ret.lo, buffer) : undefined;
       writeCall(this.#target.sink, this.#target.source, {
         ...record,
+        args: [wordsOf(Number(fd)), buffer, count],
         fd: Number(fd),
         duration: Math.max(0, time - came),
         ret,
         errno,
         kind,
-        data: data !== undefined && keepsContents(kind) ? data : undefined,
+        data: keepsContents(kind) ? carriedBytes(call.data, name, ret, errno, buffer, count) : undefined,
       });
     });
     return true;
@@ -415,6 +405,26 @@ export class BpftraceLines {
         ...eventRecord(CALL_EVENT.syscall, 'openat', { time: now, pid, tid: Number(tidText) }, ret),
         errno: ret < 0 ? -ret : 0,
         kind,
+      });
+    });
+    return true;
+  }
+
+  #madeMemory([nsecs, pidText, tidText, , retText, flagsText = '']: readonly string[]): boolean {
+    const time = this.#time(nsecs);
+    const pid = Number(pidText);
+    const ret = Number(retText);
+    const flags = parseHexWords(flagsText);
+    if (Number.isNaN(time) || !Number.isSafeInteger(ret) || flags === undefined) return false;
+    this.events++;
+    this.#order.add(time, (now) => {
+      if (ret >= 0) this.#files.set(pid, ret, MEMORY_FILE);
+      writeCall(this.#target.sink, this.#target.source, {
+        ...eventRecord(CALL_EVENT.syscall, 'memfd_create', { time: now, pid, tid: Number(tidText) }, ret),
+        // Of its name nobody asks.
+        args: [ZERO, { lo: flags.lo, hi: 0 }],
+        errno: ret < 0 ? -ret : 0,
+        kind: MEMORY_FILE,
       });
     });
     return true;
@@ -475,9 +485,4 @@ export class BpftraceLines {
   #bad(what: string): void {
     this.#target.health.add('malformed', what);
   }
-}
-
-/** Less of it was read than the call was told of. */
-function isCut(hi: number, lo: number, ...read: readonly (Uint8Array | null | undefined)[]): boolean {
-  return read.some((bytes) => bytes !== null && bytes !== undefined && (hi !== 0 || bytes.length < lo));
 }

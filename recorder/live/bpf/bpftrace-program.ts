@@ -1,4 +1,12 @@
-import { NO_STRUCT, POINTER_FIELDS, QUEUE_FDS, SET_MEM_TABLE, VFIO_TYPE, VHOST_TYPE } from './struct-memory.ts';
+import {
+  GET_DEVICE_FD,
+  NO_STRUCT,
+  POINTER_FIELDS,
+  QUEUE_FDS,
+  SET_MEM_TABLE,
+  VFIO_TYPE,
+  VHOST_TYPE,
+} from './struct-memory.ts';
 import type { PointerField } from './struct-memory.ts';
 
 /**
@@ -12,7 +20,8 @@ import type { PointerField } from './struct-memory.ts';
  *     E ENTERED PID TID CPU FD REQUEST ARGUMENT SIZE MODE FOLDER NAME    it came; all of its chunks went before
  *     X ENTERED TID NSECS CPU RESULT SIZE          it returned
  *     D TID ENTERED OFFSET WORDS                   bytes read from or written to a fault queue
- *     R ENTERED PID TID NSECS CPU FD RESULT read|write ADDRESS
+ *     R ENTERED PID TID NSECS CPU FD RESULT read|write ADDRESS COUNT
+ *     K NSECS PID TID CPU RESULT FLAGS             memfd_create: MAP_FILE maps such files
  *     O, C, F, Z                                   a file was opened, closed; a process was made, ended
  *
  * OFFSET counts from the last multiple of 8 at or before the address. ENTERED, with the thread, tells which call a line belongs to: lines of different CPUs come in any order. Memory that can't
@@ -92,6 +101,9 @@ ${probe} /@bytes[tid]/ {
   }
 }
 
+/** Beyond the 32 bits of the flags: a map has no key whose value is 0. */
+const MEMFD_SEEN = '0x100000000';
+
 /** What the first program of a call kept for the others: the stack of one is too small for all (512 bytes). */
 const OF_CALL = '$t = @time[tid]; $cmd = @cmd[tid]; $arg = @arg[tid];';
 
@@ -123,15 +135,17 @@ function pointed(
   }`;
 }
 
-const NO_STRUCT_TEST = NO_STRUCT.map((nr) => `$cmd == ${requestOf(nr)}`).join(' || ');
+const NO_STRUCT_SIZES = NO_STRUCT.map(
+  ({ nr, bytes }) => `
+    if ($cmd == ${requestOf(nr)}) { $size = (uint64)${bytes}; }`,
+).join('');
 
 /** The size of the struct: in the request's own number (`_IOC_SIZE`), else, of type 0x3b, in its first word. */
 const SIZE = `
   $size = ($cmd >> 16) & 0x3fff;
   if ($cmd == ${SET_MEM_TABLE}) { $size = (uint64)8 + (uint64)*(uint32*)uptr($arg) * 32; }
   if ((($cmd >> 8) & 0xffffff) == ${VFIO_TYPE}) {
-    $size = (uint64)*(uint32*)uptr($arg);
-    if (${NO_STRUCT_TEST}) { $size = (uint64)0; }
+    $size = (uint64)*(uint32*)uptr($arg);${NO_STRUCT_SIZES}
   }`;
 
 /**
@@ -151,8 +165,9 @@ const NAME = ['$folder', '$name', '$name + 8', '$name + 16', '$name + 24']
   .map((at) => `*(uint64*)kptr(${at})`)
   .join(', ');
 
-/** Reads and writes of fds that a call made. */
+/** Files that a call made: of queues, reads and writes are told, of all of them the close. */
 const QUEUES = `
+  if ($cmd == ${GET_DEVICE_FD} && (int64)args->ret >= 0) { @open[pid, (uint64)args->ret] = 1; }
   if ((int64)args->ret == 0) {${QUEUE_FDS.map(
     ({ nr, offset, only }) => `
     if ($cmd == ${requestOf(nr)}${only === undefined ? '' : ` && ${readFields(only)}`}) { @queue[pid, (uint64)*(uint32*)uptr($arg + ${offset})] = 1; }`,
@@ -170,12 +185,12 @@ function queueProbes(text: ProgramText, ours: string): string {
         : '';
     return `
 tracepoint:syscalls:sys_enter_${name} /${ours} && @queue[pid, (uint64)args->fd]/ {${before === '' ? '\n  $t = nsecs;' : before}
-  @qtime[tid] = $t; @qfd[tid] = (uint64)args->fd; @qbuf[tid] = (uint64)args->buf;
+  @qtime[tid] = $t; @qfd[tid] = (uint64)args->fd; @qbuf[tid] = (uint64)args->buf; @qcount[tid] = (uint64)args->count;
 }
 tracepoint:syscalls:sys_exit_${name} /@qtime[tid]/ {
   $t = @qtime[tid];${behind}
-  printf("R %llx %d %d %llx %d %d %llx ${name} %llx\\n", $t, pid, tid, nsecs, cpu, @qfd[tid], args->ret, @qbuf[tid]);
-  delete(@qtime[tid]); delete(@qfd[tid]); delete(@qbuf[tid]);
+  printf("R %llx %d %d %llx %d %d %llx ${name} %llx %llx\\n", $t, pid, tid, nsecs, cpu, @qfd[tid], args->ret, @qbuf[tid], @qcount[tid]);
+  delete(@qtime[tid]); delete(@qfd[tid]); delete(@qbuf[tid]); delete(@qcount[tid]);
 }`;
   });
   return probes.join('');
@@ -203,7 +218,22 @@ export function bpftraceProgram(options: ProgramOptions): string {
   const [file, mode, name] = btf
     ? [FILE, '$mode', NAME]
     : ['', '0', Array.from({ length: NAME_WORDS }, () => '0').join(', ')];
-  const maps = ['cmd', 'arg', 'time', 'now', 'from', 'bytes', 'path', 'open', 'queue', 'qtime', 'qfd', 'qbuf'];
+  const maps = [
+    'cmd',
+    'arg',
+    'time',
+    'now',
+    'from',
+    'bytes',
+    'path',
+    'open',
+    'queue',
+    'qtime',
+    'qfd',
+    'qbuf',
+    'qcount',
+    'flags',
+  ];
   const all = pids === undefined ? maps : [...maps, 'tree'];
   return `BEGIN {${begin} printf("S %llx ${options.cpus} ${options.probeNames.join(',') || '-'}\\n", nsecs); }
 profile:hz:5 { printf("T %llx %d\\n", nsecs, cpu); }${followers(pids)}
@@ -213,6 +243,12 @@ tracepoint:syscalls:sys_exit_openat /@path[tid] && strncmp(str(uptr((uint8*)@pat
   printf("O %llx %d %d %d %lld %s\\n", nsecs, pid, tid, cpu, args->ret, str(uptr((uint8*)@path[tid])));
 }
 tracepoint:syscalls:sys_exit_openat /@path[tid]/ { delete(@path[tid]); }
+tracepoint:syscalls:sys_enter_memfd_create /${ours}/ { @flags[tid] = (uint64)args->flags | ${MEMFD_SEEN}; }
+tracepoint:syscalls:sys_exit_memfd_create /@flags[tid]/ {
+  if (args->ret >= 0) { @open[pid, (uint64)args->ret] = 1; }
+  printf("K %llx %d %d %d %lld %llx\\n", nsecs, pid, tid, cpu, args->ret, @flags[tid]);
+  delete(@flags[tid]);
+}
 tracepoint:syscalls:sys_enter_close /${ours} && (@open[pid, (uint64)args->fd] || @queue[pid, (uint64)args->fd])/ {
   delete(@open[pid, (uint64)args->fd]);
   delete(@queue[pid, (uint64)args->fd]);

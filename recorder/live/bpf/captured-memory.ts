@@ -1,7 +1,26 @@
 import type { UserMemory } from '../../../traces/user-memory.ts';
+import { parseHexWords } from '../../import/calls/words.ts';
 import type { Words } from '../../import/calls/words.ts';
-import { POINTED_BYTES } from './bpftrace-program.ts';
+import { CHUNK_BYTES, POINTED_BYTES, QUEUE_BYTES } from './bpftrace-program.ts';
 import { POINTER_FIELDS } from './struct-memory.ts';
+
+const EFAULT = 14;
+
+/** Bytes of words as they are printed. Undefined where one is no number. */
+export function readChunk(words: readonly string[]): Uint8Array | undefined {
+  if (words.length !== CHUNK_BYTES / 8) return undefined;
+  const bytes = new Uint8Array(CHUNK_BYTES);
+  const view = new DataView(bytes.buffer);
+  for (let i = 0; i < words.length; i++) {
+    const text = words[i] ?? '';
+    if (text === '0') continue;
+    const word = parseHexWords(text);
+    if (word === undefined) return undefined;
+    view.setInt32(i * 8, word.lo, true);
+    view.setInt32(i * 8 + 4, word.hi, true);
+  }
+  return bytes;
+}
 
 /** Bytes of user memory that come in chunks, in order of their offsets. */
 export class Chunks {
@@ -90,4 +109,23 @@ export function memoryOf(before: Side, after: Side, used: boolean): readonly Use
       after: after.pointed === undefined || field.written === 'user' ? undefined : known(last, pointed, used),
     },
   ];
+}
+
+/** Less of it was read than the call was told of. */
+export function isCut(hi: number, lo: number, ...read: readonly (Uint8Array | null | undefined)[]): boolean {
+  return read.some((bytes) => bytes !== null && bytes !== undefined && (hi !== 0 || bytes.length < lo));
+}
+
+/** Bytes that were read, or that were to be written: a refused write carried them too, unless it could not be read. */
+export function carriedBytes(
+  data: Chunks,
+  name: 'read' | 'write',
+  ret: Words,
+  errno: number,
+  buffer: Words,
+  count: Words,
+): Uint8Array | undefined {
+  if (name === 'read') return errno === 0 ? data.first(ret.lo, buffer) : undefined;
+  if (errno === EFAULT) return undefined;
+  return data.first(count.hi === 0 ? count.lo >>> 0 : QUEUE_BYTES, buffer);
 }

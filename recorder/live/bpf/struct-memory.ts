@@ -24,8 +24,12 @@ const LOGGING_START = 6;
 const LOGGING_REPORT = 8;
 const GET_BITMAP = 4;
 
-/** One bit a page, in whole bytes; a page size of 0 is refused. */
-const BITMAP_BYTES = '(u64(24) / (u64(32) | 1) + 7) / 8';
+/** One bit a page, in whole bytes; a page size of 0 is refused, and what BPF divides by 0 is 0. */
+const BITMAP_BYTES = '(u64(24) / u64(32) + 7) / 8';
+
+/** Operations of the mock driver (drivers/iommu/iommufd/iommufd_test.h). */
+const ACCESS_RW = 'u32(4) == 8';
+const MOCK_DIRTY = 'u32(4) == 13';
 
 export const POINTER_FIELDS: readonly PointerField[] = [
   { nr: 0x82, field: 'allowed_iovas', offset: 16, length: 'u32(8) * 16', written: 'user' },
@@ -50,9 +54,34 @@ export const POINTER_FIELDS: readonly PointerField[] = [
     nr: 0x75,
     field: 'bitmap',
     offset: 32,
-    length: '(u64(16) / (u64(24) | 1) + 7) / 8',
+    length: '(u64(16) / u64(24) + 7) / 8',
     only: `u32(4) == ${FEATURE_GET | LOGGING_REPORT}`,
     written: 'both',
+  },
+  // IOMMU_TEST_CMD: what an access reads goes to user memory, what it writes comes from there; pages that become dirty, a bit each.
+  {
+    nr: 0xa0,
+    field: 'access_rw.uptr',
+    offset: 32,
+    length: 'u64(24)',
+    only: `${ACCESS_RW} && (u32(40) & 1) == 0`,
+    written: 'kernel',
+  },
+  {
+    nr: 0xa0,
+    field: 'access_rw.uptr',
+    offset: 32,
+    length: 'u64(24)',
+    only: `${ACCESS_RW} && (u32(40) & 1) == 1`,
+    written: 'user',
+  },
+  {
+    nr: 0xa0,
+    field: 'dirty.uptr',
+    offset: 48,
+    length: 'u64(32) / u64(40) / 8',
+    only: MOCK_DIRTY,
+    written: 'user',
   },
 ];
 
@@ -61,20 +90,33 @@ export const VFIO_TYPE = 0x3b;
 export const VHOST_TYPE = 0xaf;
 
 /**
- * Requests of type 0x3b whose argument is no struct that begins with its own size: numbers (CHECK_EXTENSION, SET_IOMMU), a
- * pointer to an fd (SET_CONTAINER), a name (GET_DEVICE_FD), nothing at all.
+ * Requests of type 0x3b whose argument is no struct that begins with its own size, and what is read of it: nothing of numbers
+ * (CHECK_EXTENSION, SET_IOMMU); an fd (SET_CONTAINER); a name, `0000:01:00.0 vf_token=...`, which the reader cuts at its end
+ * (GET_DEVICE_FD).
  */
-export const NO_STRUCT: readonly number[] = [0x64, 0x65, 0x66, 0x68, 0x69, 0x6a, 0x6f];
+export const NO_STRUCT: readonly { readonly nr: number; readonly bytes: number }[] = [
+  ...[0x64, 0x65, 0x66, 0x69, 0x6f].map((nr) => ({ nr, bytes: 0 })),
+  { nr: 0x68, bytes: 4 },
+  { nr: 0x6a, bytes: 64 },
+];
+
+/** Its result is the fd of a device. */
+export const GET_DEVICE_FD = 0x3b6a;
 
 /** VHOST_SET_MEM_TABLE: its number tells the size of the head (u32 regions, u32 padding), regions of 32 bytes follow. */
 export const SET_MEM_TABLE = 0x4008_af03;
 
 /**
- * Calls that make a queue of faults or events, and where the struct has the new fd; and the mock driver's CREATE_ACCESS, as closing
- * its fd ends the access.
+ * Calls that make a queue of faults or events, where the struct has the new fd, and what such a file is (drivers/iommu/iommufd/
+ * eventq.c); and the mock driver's CREATE_ACCESS, as closing its fd ends the access.
  */
-export const QUEUE_FDS: readonly { readonly nr: number; readonly offset: number; readonly only?: string }[] = [
-  { nr: 0x8e, offset: 12 },
-  { nr: 0x93, offset: 24 },
+export const QUEUE_FDS: readonly {
+  readonly nr: number;
+  readonly offset: number;
+  readonly only?: string;
+  readonly kind?: string;
+}[] = [
+  { nr: 0x8e, offset: 12, kind: 'anon_inode:[iommufd-pgfault]' },
+  { nr: 0x93, offset: 24, kind: 'anon_inode:[iommufd-viommu-event]' },
   { nr: 0xa0, offset: 16, only: 'u32(4) == 5' },
 ];
