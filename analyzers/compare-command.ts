@@ -20,6 +20,7 @@ import { openTrace } from '../traces/file.ts';
 import { toolVersion } from '../traces/tool.ts';
 import { coreCounts } from './core-counts.ts';
 import { DEFAULT_DESIGNS, askedDesigns } from './design-option.ts';
+import { DIRTY_OPTIONS, compareDirtyCommand, refuseDirtyOptions } from './dirty-compare/compare-dirty-command.ts';
 import { DRIVER_OPTION, driverOf } from './driver-option.ts';
 import { costsOption, hardwareOption } from './profile-option.ts';
 import { rendererNamed } from './report/index.ts';
@@ -117,6 +118,7 @@ export const compareCommand: CommandSpec = {
     },
     { flags: '--jobs <number>', description: 'workers; the result does not depend on it (default: one a core)' },
     DRIVER_OPTION,
+    ...DIRTY_OPTIONS,
     { flags: '--json', description: 'one JSON document on stdout' },
     { flags: '--markdown', description: 'a table for a pull request on stdout' },
     { flags: '--html <file>', description: 'also write one self-contained page with pictures' },
@@ -137,8 +139,18 @@ export const compareCommand: CommandSpec = {
       command: 'iorr compare run.iorr --designs linux-strict,batch-n@8,./mine.js',
       does: 'beside a design of your own',
     },
+    {
+      command: 'iorr compare vm.iorr --dirty ad-bits@4k,ad-bits@2m --threads 1,4 --link 25Gbit',
+      does: 'what it costs to find out which pages devices wrote, and whether a migration converges',
+    },
   ],
-  async run({ args, options, io }) {
+  async run(invocation) {
+    const { args, options, io } = invocation;
+    if (options['json'] === true && options['markdown'] === true) {
+      throw new IorrError('USAGE', '--json and --markdown both want stdout', { hint: 'give one of them' });
+    }
+    if (options['dirty'] !== undefined) return compareDirtyCommand(invocation);
+    refuseDirtyOptions(options);
     const file = args[0];
     if (file === undefined) throw new IorrError('USAGE', 'a trace expected', { hint: 'iorr compare run.iorr' });
     const asked = await askedDesigns(String(options['designs']));
@@ -149,9 +161,6 @@ export const compareCommand: CommandSpec = {
     const settings = Array.isArray(options['set']) ? options['set'].map(String) : [];
     const atcPolicy = typeof options['atcPolicy'] === 'string' ? options['atcPolicy'] : undefined;
     const access = typeof options['access'] === 'string' ? options['access'] : undefined;
-    if (options['json'] === true && options['markdown'] === true) {
-      throw new IorrError('USAGE', '--json and --markdown both want stdout', { hint: 'give one of them' });
-    }
     const trace = openTrace(file);
     const progress = io.progress('comparing', trace.eventCount);
     try {

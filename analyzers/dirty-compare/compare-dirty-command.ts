@@ -1,0 +1,142 @@
+import { compareDirty } from '../../replay/dirty/compare-dirty.ts';
+import { DIRTY_METHODS } from '../../replay/dirty/dirty-methods.ts';
+import { DIRTY_PARAMETERS } from '../../replay/dirty/dirty-parameters.ts';
+import type { DirtyResult } from '../../replay/dirty/dirty-result.ts';
+import { HARVEST_TABLES } from '../../replay/dirty/harvest-tables.ts';
+import { applySettings } from '../../replay/engine/compare-settings.ts';
+import type { CommandInvocation, CommandOption } from '../../traces/command.ts';
+import { describeInput, makeEnvelope } from '../../traces/envelope.ts';
+import type { Envelope } from '../../traces/envelope.ts';
+import { IorrError } from '../../traces/errors.ts';
+import { openTrace } from '../../traces/file.ts';
+import { toJson } from '../../traces/plain-json.ts';
+import { toolVersion } from '../../traces/tool.ts';
+import { parseDuration } from '../duration.ts';
+import { parseBytes, parseLink, parseThreads } from '../link-rate.ts';
+import { costsOption, hardwareOption } from '../profile-option.ts';
+import { dirtyMarkdown } from './dirty-markdown.ts';
+import { dirtyTables } from './dirty-tables.ts';
+
+const INTERRUPTED = 130;
+const DEFAULTS = {
+  threads: '1',
+  link: '10Gbit',
+  downtime: '300ms',
+  tables: 'auto',
+  hardware: 'auto',
+  profile: 'auto',
+  seed: '1',
+  plan: '',
+} as const;
+
+/** The document of `compare --dirty`. */
+export type DirtyReport = Envelope<'compare', { readonly dirty: DirtyResult }>;
+
+/** Options that only `--dirty` has; without it they are refused. */
+export const DIRTY_OPTIONS: readonly CommandOption[] = [
+  {
+    flags: '--dirty <names>',
+    description: `methods of dirty tracking in the place of designs, with commas, name@value: ${DIRTY_METHODS.map(({ name, summary }) => `${name} (${summary})`).join('; ')}`,
+  },
+  {
+    flags: '--threads <counts>',
+    description: `with --dirty: harvest threads, as 1,2,4 (default: ${DEFAULTS.threads})`,
+  },
+  {
+    flags: '--tables <name>',
+    description: `with --dirty: page-table format: auto (the hardware's), ${HARVEST_TABLES.map(({ name }) => name).join(', ')}`,
+  },
+  { flags: '--link <rate>', description: `with --dirty: rate of a migration's link (default: ${DEFAULTS.link})` },
+  {
+    flags: '--downtime <time>',
+    description: `with --dirty: most that a migration may stop (default: ${DEFAULTS.downtime})`,
+  },
+  { flags: '--plan <size>', description: 'with --dirty: also the cost of one harvest of so much memory, as 1TiB' },
+];
+
+/** Refuses options of methods where designs are compared. */
+export function refuseDirtyOptions(options: CommandInvocation['options']): void {
+  const given = ['threads', 'tables', 'link', 'downtime', 'plan'].filter((name) => options[name] !== undefined);
+  if (given.length === 0) return;
+  throw new IorrError('USAGE', `--${given[0]} belongs to --dirty`, {
+    hint: 'for example --dirty ad-bits@4k,ad-bits@2m',
+  });
+}
+
+/** `iorr compare FILE --dirty a,b,c`. */
+export async function compareDirtyCommand({ args, options, io }: CommandInvocation): Promise<number> {
+  const file = args[0];
+  if (file === undefined)
+    throw new IorrError('USAGE', 'a trace expected', { hint: 'iorr compare run.iorr --dirty ad-bits' });
+  if (options['html'] !== undefined) {
+    throw new IorrError('USAGE', 'there is no --html of --dirty', { hint: 'use --json or --markdown' });
+  }
+  const text = (name: keyof typeof DEFAULTS): string => {
+    const given = options[name];
+    return typeof given === 'string' ? given : DEFAULTS[name];
+  };
+  const threads = parseThreads(text('threads'), '--threads');
+  const linkBytesPerSecond = parseLink(text('link'), '--link');
+  const downtimeLimitNs = parseDuration(text('downtime'), '--downtime');
+  const planBytes = text('plan') === '' ? 0 : parseBytes(text('plan'), '--plan');
+  const seed = seedOf(text('seed'));
+  const settings = Array.isArray(options['set']) ? options['set'].map(String) : [];
+  const trace = openTrace(file);
+  const progress = io.progress('comparing', 1);
+  try {
+    const { hardware, profile, parameters } = applySettings(
+      settings,
+      hardwareOption(text('hardware'), trace.header),
+      costsOption(text('profile'), trace.header),
+      [{ parameters: DIRTY_PARAMETERS }],
+    );
+    const methods = String(options['dirty']);
+    const result = await compareDirty(trace, {
+      methods,
+      tables: text('tables'),
+      threads,
+      hardware,
+      profile,
+      linkBytesPerSecond,
+      downtimeLimitNs,
+      planBytes,
+      parameters,
+      seed,
+      progress: (share) => progress.update(share),
+      signal: io.signal,
+    });
+    progress.stop();
+    if (result === undefined || io.signal.aborted) return INTERRUPTED;
+    const report: DirtyReport = makeEnvelope('compare', {
+      version: toolVersion(),
+      input: [describeInput(file, trace, trace.bytes)],
+      options: {
+        dirty: result.methods.map((row) => row.name),
+        threads: threads.map(String),
+        tables: result.tables,
+        link: text('link'),
+        downtime: text('downtime'),
+        plan: planBytes === 0 ? null : planBytes,
+        hardware: hardware.name,
+        profile: profile.name,
+        seed,
+        set: settings,
+      },
+      health: trace.health,
+      result: { dirty: result },
+    });
+    if (options['json'] === true) io.out(toJson(report));
+    else if (options['markdown'] === true) io.out(dirtyMarkdown(report));
+    else io.out(dirtyTables(report, { columns: io.columns, colour: io.colour }));
+    return 0;
+  } finally {
+    progress.stop();
+    trace.close();
+  }
+}
+
+function seedOf(text: string): number {
+  const seed = Number(text);
+  if (/^\d+$/.test(text) && Number.isSafeInteger(seed)) return seed;
+  throw new IorrError('USAGE', `--seed ${text}: a whole number from 0 to ${Number.MAX_SAFE_INTEGER} expected`);
+}

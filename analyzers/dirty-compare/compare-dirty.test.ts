@@ -1,0 +1,138 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import type { DirtyResult } from '../../replay/dirty/dirty-result.ts';
+import type { CommandIo } from '../../traces/command.ts';
+import { IorrError } from '../../traces/errors.ts';
+import { compareCommand } from '../compare-command.ts';
+
+const migration = join(import.meta.dirname, '../../traces/corpus/migration-dirty.iorr');
+const vfio = join(import.meta.dirname, '../../traces/corpus/vtd-vfio-7.2.iorr');
+
+/** What the command writes to stdout. */
+async function run(file: string, options: { readonly [name: string]: unknown }): Promise<string> {
+  let text = '';
+  const io: CommandIo = {
+    out: (chunk) => {
+      text += String(chunk);
+    },
+    err: () => undefined,
+    stdoutIsTerminal: false,
+    stderrIsTerminal: false,
+    columns: 100,
+    colour: false,
+    signal: new AbortController().signal,
+    progress: () => ({ update: () => undefined, stop: () => undefined }),
+  };
+  const defaults = Object.fromEntries(
+    compareCommand.options.flatMap(({ flags, default: value }) =>
+      value === undefined ? [] : [[/--([\w-]+)/.exec(flags)?.[1] ?? '', value]],
+    ),
+  );
+  expect(await compareCommand.run({ args: [file], options: { ...defaults, ...options }, io })).toBe(0);
+  return text;
+}
+
+async function resultOf(options: { readonly [name: string]: unknown }): Promise<DirtyResult> {
+  const document = JSON.parse(await run(migration, { ...options, json: true })) as { result: { dirty: DirtyResult } };
+  return document.result.dirty;
+}
+
+describe('a recorded migration', async () => {
+  const asked = {
+    dirty: 'ad-bits@4k,ad-bits@2m,split-on-dirty,write-protect,kvm-ring@1024',
+    threads: '1,4',
+    plan: '1TiB',
+  };
+  const result = await resultOf(asked);
+
+  test('is harvested where QEMU synchronised', () => {
+    expect(result).toMatchObject({ source: 'ram', interval: 'recorded', harvests: 22, tables: 'vtd-second-stage' });
+    // QEMU's own figure for the machine's memory
+    expect(result.memoryBytes).toBe(Math.ceil(286_072_832 / 2 ** 21) * 2 ** 21);
+    expect(result.caveats.join(' ')).toMatch(/as if a device had written them/);
+  });
+
+  test('no method misses a write, and what is written is the same for all', () => {
+    for (const row of result.methods) {
+      expect(row).toMatchObject({ missed: 0, canMiss: null, written: result.methods[0]!.written });
+      expect(row.reported).toBe(row.written + row.over);
+    }
+  });
+
+  test('small leaves report what was written, large ones many times more', () => {
+    const [small, large, split, protect, ring] = result.methods;
+    for (const row of [small, protect, ring]) expect(row?.over).toBe(0);
+    expect(large!.reported).toBeGreaterThan(5 * large!.written);
+    expect(split!.over).toBeLessThan(large!.over / 10);
+    expect(small!.counts.entriesRead).toBeGreaterThan(400 * large!.counts.entriesRead);
+    expect(protect!.tracking.faults).toBe(small!.written);
+  });
+
+  test('threads shorten a harvest, and a plan of 1 TiB costs 1 TiB', () => {
+    const [small] = result.methods;
+    const [one, four] = small!.threads;
+    expect(four!.harvestNs).toBeLessThan(one!.harvestNs * 0.7);
+    expect(small!.plan).toMatchObject({ bytes: 2 ** 40, bitmapBytes: 2 ** 25 });
+    expect(result.methods.map((row) => row.plan === null)).toEqual([false, false, true, false, false]);
+  });
+
+  test('says the same each time, and in every form', async () => {
+    expect(await resultOf({ ...asked, jobs: '1' })).toEqual(result);
+    const tables = await run(migration, asked);
+    const markdown = await run(migration, { ...asked, markdown: true });
+    for (const { name } of result.methods) {
+      expect(tables).toContain(name);
+      expect(markdown).toContain(name.replace('@', '&#64;'));
+    }
+    expect(markdown).toMatch(/^\| method \| threads \|/m);
+  });
+});
+
+test('a harvest without flush loses writes, and says so', async () => {
+  const { methods, caveats } = await resultOf({ dirty: 'ad-bits@4k,ad-bits@2m', set: ['dirty.flush=0'] });
+  expect(methods.every((row) => row.missed > 0 && row.canMiss !== null)).toBe(true);
+  expect(caveats.join(' ')).toMatch(/can miss writes/);
+});
+
+describe('what can not be', () => {
+  test.each([
+    [{ dirty: 'ad-bits@64k' }, /no leaves of 64k/],
+    [{ dirty: 'ad-bits', tables: 'x86-64' }, /EOPNOTSUPP/],
+    [{ dirty: 'ad-bits', tables: 'vtd' }, /unknown tables/],
+    [{ dirty: 'ad-bits', threads: '0' }, /threads/],
+    [{ dirty: 'ad-bits', link: 'fast' }, /--link/],
+    [{ dirty: 'ad-bits', plan: 'much' }, /--plan/],
+    [{ dirty: 'ad-bits', html: 'a.html' }, /--html/],
+    [{ dirty: 'ad-bits', json: true, markdown: true }, /both want stdout/],
+    [{ dirty: 'ad-bits', set: ['dirty.orders=1'] }, /did you mean|nothing is called/],
+    [{ link: '10Gbit' }, /belongs to --dirty/],
+  ])('%j is refused', async (options, message) => {
+    await expect(run(migration, options)).rejects.toThrow(message);
+    await expect(run(migration, options)).rejects.toBeInstanceOf(IorrError);
+  });
+
+  test('a trace without writes', async () => {
+    await expect(run(vfio, { dirty: 'ad-bits' })).rejects.toThrow(/write/);
+  });
+});
+
+test('docs/json.md has every name of the result', async () => {
+  const result = await resultOf({ dirty: 'ad-bits', plan: '1GiB' });
+  const section =
+    readFileSync(join(import.meta.dirname, '../../docs/json.md'), 'utf8')
+      .split('## compare --dirty\n')[1]
+      ?.split(/^## /m)[0] ?? '';
+  const [row] = result.methods;
+  const [threads] = row!.threads;
+  const names = [
+    result,
+    row,
+    row!.plan,
+    row!.series,
+    threads,
+    threads!.migration,
+    threads!.migration.passes[0],
+  ].flatMap((part) => Object.keys(part ?? {}));
+  expect(names.filter((name) => !section.includes(`\`${name}`) && !section.includes(`.${name}`))).toEqual([]);
+});

@@ -1,0 +1,47 @@
+import { escapeMarkdown } from '../report/escape.ts';
+import { healthSummary } from '../report/health-lines.ts';
+import type { DirtyReport } from './compare-dirty-command.ts';
+import {
+  PLAN_TITLES,
+  TIME_COLUMNS,
+  WORK_COLUMNS,
+  dirtyFacts,
+  dirtyHeadline,
+  planRows,
+  timeRows,
+} from './dirty-cells.ts';
+
+/** The tables of `compare --dirty` for a pull request. */
+export function dirtyMarkdown(report: DirtyReport): string {
+  const { dirty } = report.result;
+  const plans = planRows(dirty);
+  return `${[
+    `**${escapeMarkdown(dirtyHeadline(dirty))}**`,
+    '',
+    ...table(['method', ...TIME_COLUMNS.map(({ title }) => title)], timeRows(dirty)),
+    '',
+    ...table(
+      ['method', ...WORK_COLUMNS.map(({ title }) => title)],
+      dirty.methods.map((row) => [row.name, ...WORK_COLUMNS.map(({ cell }) => cell(row))]),
+    ),
+    '',
+    ...(plans.length === 0 ? [] : [...table(PLAN_TITLES, plans), '']),
+    ...dirty.caveats.map((caveat) => `- ⚠ ${escapeMarkdown(caveat)}`),
+    '',
+    `<sub>${report.input.map((input) => escapeMarkdown(input.file)).join(', ')}: ${escapeMarkdown(dirtyFacts(dirty))} · iorr ${escapeMarkdown(report.version)} · health: ${healthSummary(report.health)}</sub>`,
+    '',
+    '<details><summary>Parameters</summary>',
+    '',
+    ...table(
+      ['parameter', 'value', 'standing', 'source'],
+      dirty.parameters.map(({ name, value, unit, standing, source }) => [name, `${value} ${unit}`, standing, source]),
+    ),
+    '',
+    '</details>',
+  ].join('\n')}\n`;
+}
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): readonly string[] {
+  const line = (cells: readonly string[]): string => `| ${cells.map((cell) => escapeMarkdown(cell)).join(' | ')} |`;
+  return [line(head), `|${head.map((_, i) => (i === 0 ? ' :-- ' : ' --: ')).join('|')}|`, ...rows.map(line)];
+}

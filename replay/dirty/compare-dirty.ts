@@ -1,0 +1,248 @@
+import type { Trace } from '../../traces/trace.ts';
+import { costsOf } from '../costs/cost-profile.ts';
+import type { CostProfile } from '../costs/cost-profile.ts';
+import type { HardwareProfile } from '../hardware/profile.ts';
+import { dirtyCaveats } from './dirty-caveats.ts';
+import { dirtyMethods } from './dirty-methods.ts';
+import type { NamedMethod } from './dirty-methods.ts';
+import type { DirtyMethodOptions } from './dirty-method.ts';
+import { dirtyParameter, dirtyParameterTable } from './dirty-parameters.ts';
+import type { DirtyParameter } from './dirty-parameters.ts';
+import { planHarvest } from './dirty-plan.ts';
+import type { DirtyPlan, DirtyResult, DirtyRow, DirtyThreads } from './dirty-result.ts';
+import { HarvestCosts } from './harvest-costs.ts';
+import { harvestTimes, studyHarvests } from './harvest-study.ts';
+import type { HarvestStudy, HarvestTimes } from './harvest-study.ts';
+import { harvestTables } from './harvest-tables.ts';
+import type { HarvestTables } from './harvest-tables.ts';
+import { adBits } from './methods/ad-bits.ts';
+import { preCopy } from './pre-copy.ts';
+import { Tracking, mappedAtStart } from './tracking.ts';
+import { readWriteStream } from './write-stream.ts';
+import type { WriteStream } from './write-stream.ts';
+
+const PAGE_BYTES = 4096;
+const GIB = 2 ** 30;
+
+export interface CompareDirtyOptions {
+  /** `ad-bits@4k,split-on-dirty`. */
+  readonly methods: string;
+  /** `auto`, or a name of `HARVEST_TABLES`. */
+  readonly tables: string;
+  /** Numbers of harvest threads. */
+  readonly threads: readonly number[];
+  readonly hardware: HardwareProfile;
+  readonly profile: CostProfile;
+  readonly linkBytesPerSecond: number;
+  readonly downtimeLimitNs: number;
+  /** Bytes of memory that each method is planned for; 0: none. */
+  readonly planBytes: number;
+  readonly parameters: ReadonlyMap<string, number>;
+  readonly seed: number;
+  /** Told how much is done, of 1. */
+  readonly progress?: (share: number) => void;
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Lets every method find out about the writes of a trace: what it reports, what it costs with each number of threads, and what
+ * a migration makes of it. Returns undefined if it was aborted.
+ */
+export async function compareDirty(trace: Trace, options: CompareDirtyOptions): Promise<DirtyResult | undefined> {
+  const { hardware, profile, signal } = options;
+  const parameter = dirtyParameter(options.parameters);
+  const tables = harvestTables(options.tables, hardware);
+  const methods = dirtyMethods(options.methods, tables);
+  const stream = readWriteStream(trace, undefined, signal);
+  if (stream === undefined) return undefined;
+  const times = harvestTimes(stream, parameter('dirty.interval') * 1e6);
+  const mapped = mappedAtStart(stream);
+  const run: Run = { options, parameter, tables, stream, times, mapped, untracked: new Map() };
+  const steps = methods.length * (options.threads.length + 1);
+  let done = 0;
+  const rows: DirtyRow[] = [];
+  for (const method of methods) {
+    const { tracking, counts, costs } = begin(run, method);
+    const study = studyHarvests(tracking, counts, times);
+    options.progress?.(++done / steps);
+    const threads: DirtyThreads[] = [];
+    for (const count of options.threads) {
+      // between runs, so that Ctrl-C is seen
+      await nextTurn();
+      if (signal?.aborted === true) return undefined;
+      threads.push(withThreads(run, method, costs, study, count));
+      options.progress?.(++done / steps);
+    }
+    rows.push(rowOf(run, method, { tracking, study, threads, costs }));
+  }
+  return {
+    hardware: hardware.name,
+    profile: profile.name,
+    tables: tables.name,
+    source: stream.source,
+    events: stream.length,
+    startNs: stream.startNs,
+    durationNs: stream.endNs - stream.startNs,
+    memoryBytes: mapped * PAGE_BYTES,
+    harvests: times.at.length,
+    interval: times.interval,
+    linkBytesPerSecond: options.linkBytesPerSecond,
+    downtimeLimitNs: options.downtimeLimitNs,
+    methods: rows,
+    parameters: [...hardware.parameters, ...profile.parameters, ...dirtyParameterTable(options.parameters)],
+    caveats: dirtyCaveats({ stream, tables, methods, rows, options: methodOptions(run) }),
+  };
+}
+
+interface Run {
+  readonly options: CompareDirtyOptions;
+  readonly parameter: DirtyParameter;
+  readonly tables: HarvestTables;
+  readonly stream: WriteStream;
+  readonly times: HarvestTimes;
+  /** Pages that are mapped where the tracking begins. */
+  readonly mapped: number;
+  /** By leaf size: misses and walk reads of the stream when nothing is tracked. */
+  readonly untracked: Map<number, { readonly misses: number; readonly walkReads: number }>;
+}
+
+interface Begun {
+  readonly tracking: Tracking;
+  readonly counts: HarvestStudy['counts'];
+  readonly costs: HarvestCosts;
+}
+
+function methodOptions({ options, tables, parameter }: Run): DirtyMethodOptions {
+  return {
+    hardware: options.hardware,
+    tables,
+    flush: parameter('dirty.flush') !== 0,
+    mergeAfter: Math.round(parameter('dirty.merge-after')),
+  };
+}
+
+/** Pages of a harvest call: a power of two, and never less than a leaf. */
+function chunkPages({ parameter, options, mapped }: Run, { method, value }: NamedMethod): number {
+  const set = parameter('dirty.chunk');
+  const wanted = set > 0 ? set * 2 ** 20 : Math.min(GIB, (mapped * PAGE_BYTES) / Math.max(...options.threads));
+  const power = Math.floor(Math.log2(Math.max(1, wanted / PAGE_BYTES)));
+  return 2 ** Math.max(power, method.untrackedLeaf(value) - 12);
+}
+
+/** A method at the start of the stream; `migrating`: what its accesses cost is not asked for. */
+function begin(run: Run, row: NamedMethod, migrating = false): Begun {
+  const { stream, options, parameter } = run;
+  const set = methodOptions(run);
+  const method = row.method.create(row.value, set);
+  const firstWrites = migrating && set.flush && !row.method.logsAgain;
+  const costs = new HarvestCosts(costsOf(options.profile), parameter, row.method, stream.source === 'ram');
+  const tracking = new Tracking({ stream, method, costs, chunkPages: chunkPages(run, row), firstWrites });
+  return { tracking, counts: method.counts, costs };
+}
+
+/** What the stream costs the IOTLB when its tables have leaves of a size and nothing is tracked. */
+function untracked(run: Run, leafShift: number): { readonly misses: number; readonly walkReads: number } {
+  let known = run.untracked.get(leafShift);
+  if (known === undefined) {
+    const { tracking, counts } = begin(run, { name: '', method: adBits, value: leafShift });
+    for (const at of run.times.at) tracking.playTo(at);
+    known = { misses: counts.misses, walkReads: counts.walkReads };
+    run.untracked.set(leafShift, known);
+  }
+  return known;
+}
+
+function withThreads(
+  run: Run,
+  row: NamedMethod,
+  costs: HarvestCosts,
+  study: HarvestStudy,
+  threads: number,
+): DirtyThreads {
+  const { parameter, options, mapped } = run;
+  const order = Math.round(parameter('dirty.order'));
+  const wallNs = study.outcomes.map((outcome) => Math.round(costs.wall(outcome.parts, threads, order)));
+  const harvestNs = wallNs.reduce((sum, ns) => sum + ns, 0);
+  const gib = (mapped * PAGE_BYTES) / GIB;
+  const { linkBytesPerSecond, downtimeLimitNs } = options;
+  return {
+    threads,
+    harvestNs,
+    worstNs: Math.max(...wallNs),
+    nsPerGiB: gib === 0 ? 0 : harvestNs / wallNs.length / gib,
+    startNs: Math.round(costs.wall(study.started, threads, order)),
+    stopNs: Math.round(costs.wall(study.stopped, threads, order)),
+    migration: preCopy(begin(run, row, true).tracking, {
+      costs,
+      parameter,
+      threads,
+      linkBytesPerSecond,
+      downtimeLimitNs,
+    }),
+    wallNs,
+  };
+}
+
+interface Finished {
+  readonly tracking: Tracking;
+  readonly study: HarvestStudy;
+  readonly threads: readonly DirtyThreads[];
+  readonly costs: HarvestCosts;
+}
+
+function rowOf(run: Run, row: NamedMethod, { tracking, study, threads, costs }: Finished): DirtyRow {
+  const { method, value, name } = row;
+  const sum = (values: readonly number[]): number => values.reduce((total, one) => total + one, 0);
+  const { series } = study;
+  const base = untracked(run, method.untrackedLeaf(value));
+  return {
+    name,
+    canMiss: method.misses(methodOptions(run)) ?? null,
+    written: sum(series.written),
+    reported: sum(series.reported),
+    over: sum(series.over),
+    missed: sum(series.missed),
+    ranges: sum(series.ranges),
+    counts: study.counts,
+    tracking: study.tracking,
+    missesCaused: study.tracking.misses - base.misses,
+    stallNs: Math.round(costs.stall(study.tracking, base.walkReads)),
+    unmapHarvests: tracking.unmapHarvests,
+    unmapNs: Math.round(tracking.unmapNs),
+    threads,
+    series,
+    plan: planOf(run, row, study, costs),
+  };
+}
+
+function planOf(run: Run, row: NamedMethod, study: HarvestStudy, costs: HarvestCosts): DirtyPlan | null {
+  const { options, parameter, tables, mapped } = run;
+  const rule = row.method.plan(row.value);
+  if (options.planBytes === 0 || rule === undefined || mapped === 0) return null;
+  const { counts, series, outcomes } = study;
+  const reported = series.reported.reduce((sum, pages) => sum + pages, 0);
+  const ranges = series.ranges.reduce((sum, count) => sum + count, 0);
+  const all = mapped * outcomes.length;
+  return planHarvest({
+    bytes: options.planBytes,
+    rule,
+    format: tables.format,
+    shares: {
+      reported: Math.min(1, reported / all),
+      cleared: counts.entriesCleared / all,
+      ranges: reported === 0 ? 1 : ranges / reported,
+      ring: counts.ringEntries / all,
+    },
+    costs,
+    parameter,
+    chunkPages: chunkPages(run, row),
+    threads: options.threads,
+    seed: options.seed,
+  });
+}
+
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => {
+    setImmediate(resolve);
+  });
+}

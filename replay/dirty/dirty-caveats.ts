@@ -1,0 +1,79 @@
+import type { DirtyMethodOptions } from './dirty-method.ts';
+import type { NamedMethod } from './dirty-methods.ts';
+import type { DirtyRow } from './dirty-result.ts';
+import type { HarvestTables } from './harvest-tables.ts';
+import { leafName } from './harvest-tables.ts';
+import { OPERATION } from './write-stream.ts';
+import type { WriteStream } from './write-stream.ts';
+
+/** What the figures of a comparison rest on. */
+export interface DirtyFacts {
+  readonly stream: WriteStream;
+  readonly tables: HarvestTables;
+  readonly methods: readonly NamedMethod[];
+  readonly rows: readonly DirtyRow[];
+  readonly options: DirtyMethodOptions;
+}
+
+/** Sentences about what limits the figures. */
+export function dirtyCaveats({ stream, tables, methods, rows, options }: DirtyFacts): readonly string[] {
+  const caveats: string[] = [];
+  if (stream.source === 'ram') {
+    caveats.push(
+      'writes of processors by RAM address, used as if a device had written them through an identity map',
+      'QEMU logs the first write to a page after it became clean: where harvests come more often than QEMU synchronised, pages are dirty again more often than these figures say',
+    );
+  } else if (methods.some(({ method }) => method.sets === 'fault')) {
+    caveats.push(
+      'write-protection of devices presumes that they can fault and go on: dirty.device-fault is the time of one',
+    );
+  }
+  caveats.push('leaf sizes are a what-if: memory maps to itself, so that any size fits where the mapped range has it');
+  for (const { name, method, value } of methods) {
+    const leaf = 2 ** method.untrackedLeaf(value);
+    if (rows.some((row) => row.name === name) && leaf > largestRun(stream)) {
+      caveats.push(
+        `${name}: no mapped range holds a leaf of ${leafName(method.untrackedLeaf(value))}: smaller ones were used`,
+      );
+    }
+  }
+  for (const trouble of new Set(methods.flatMap(({ method }) => method.misses(options) ?? []))) {
+    caveats.push(`methods can miss writes: ${trouble}`);
+  }
+  if (rows.some(({ stallNs }) => stallNs > (stream.endNs - stream.startNs) / 10)) {
+    caveats.push(
+      'writers wait for more than a tenth of the time: with such stalls they would write less than the trace shows',
+    );
+  }
+  if (tables.caveat !== undefined && options.flush) caveats.push(tables.caveat);
+  const repeats = Math.max(0, ...rows.flatMap(({ threads }) => threads.map(({ migration }) => migration.repeats)));
+  if (repeats > 0) {
+    caveats.push(`a migration takes longer than the trace, whose writes were repeated up to ${repeats} times`);
+  }
+  if (rows.some(({ threads }) => threads.some(({ migration }) => migration.throttle > 0))) {
+    caveats.push('a throttle slows all writes of the trace alike, also those of devices');
+  }
+  if (stream.ignored > 0) {
+    caveats.push(`${stream.ignored} accesses were refused, or belong to no domain that is mapped, and are left out`);
+  }
+  caveats.push('walks are counted without paging-structure caches: the time of added IOTLB misses is an upper bound');
+  return caveats;
+}
+
+/** Bytes of the largest mapping; an upper bound of what a leaf can be. */
+function largestRun(stream: WriteStream): number {
+  const ends = new Map<number, number>();
+  const sizes = new Map<number, number>();
+  let most = 0;
+  for (let i = 0; i < stream.length; i++) {
+    if (stream.kind[i] !== OPERATION.map) continue;
+    const space = stream.space[i]!;
+    const page = stream.page[i]!;
+    const pages = stream.count[i]!;
+    const size = (ends.get(space) === page ? (sizes.get(space) ?? 0) : 0) + pages;
+    ends.set(space, page + pages);
+    sizes.set(space, size);
+    most = Math.max(most, size * 4096);
+  }
+  return most;
+}

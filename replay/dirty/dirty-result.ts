@@ -1,0 +1,127 @@
+import type { Nanoseconds } from '../../traces/units.ts';
+import type { ProfileParameter } from '../results.ts';
+import type { DirtyCounts } from './dirty-counts.ts';
+
+/** One pass of a pre-copy migration. Pages are 4 KiB. */
+export interface MigrationPass {
+  readonly startNs: Nanoseconds;
+  /** Sending and the harvest after it. */
+  readonly durationNs: Nanoseconds;
+  readonly sent: number;
+  /** Written meanwhile, by the oracle; what the harvest told; what it did not. */
+  readonly dirty: number;
+  readonly reported: number;
+  readonly missed: number;
+  readonly harvestNs: Nanoseconds;
+  /** Percent of the time in which writers were held back. */
+  readonly throttle: number;
+}
+
+export interface Migration {
+  readonly converged: boolean;
+  /** Null where it did not converge. */
+  readonly downtimeNs: Nanoseconds | null;
+  /** From the start of tracking to the end of the downtime, or to the last pass. */
+  readonly totalNs: Nanoseconds;
+  readonly passes: readonly MigrationPass[];
+  readonly memoryPages: number;
+  readonly sentPages: number;
+  /** Sent beyond the first time. */
+  readonly resentPages: number;
+  /** Written and never reported in the pass: what would be lost. */
+  readonly missedPages: number;
+  /** Highest throttle, in percent. */
+  readonly throttle: number;
+  readonly harvestNs: Nanoseconds;
+  readonly startNs: Nanoseconds;
+  readonly stopNs: Nanoseconds;
+  /** Times that the trace's stream began again. */
+  readonly repeats: number;
+}
+
+/** Harvests over time; all arrays have the same length. */
+export interface HarvestSeries {
+  /** Since the start of the trace. */
+  readonly t: readonly Nanoseconds[];
+  readonly written: readonly number[];
+  readonly reported: readonly number[];
+  readonly over: readonly number[];
+  readonly missed: readonly number[];
+  readonly ranges: readonly number[];
+  readonly entriesRead: readonly number[];
+  readonly entriesCleared: readonly number[];
+}
+
+/** What a number of harvest threads changes. */
+export interface DirtyThreads {
+  readonly threads: number;
+  /** Sum and longest of the harvests. */
+  readonly harvestNs: Nanoseconds;
+  readonly worstNs: Nanoseconds;
+  readonly nsPerGiB: number;
+  readonly startNs: Nanoseconds;
+  readonly stopNs: Nanoseconds;
+  readonly migration: Migration;
+  /** By harvest. */
+  readonly wallNs: readonly Nanoseconds[];
+}
+
+/** A method planned for memory that is not there: the cost of one harvest. */
+export interface DirtyPlan {
+  readonly bytes: number;
+  readonly tables: number;
+  readonly tableBytes: number;
+  readonly entries: number;
+  readonly bitmapBytes: number;
+  readonly cleared: number;
+  /** By number of threads, as `threads[]`; of the formula, and scaled from the parts that were built. */
+  readonly formulaNs: readonly Nanoseconds[];
+  readonly sampledNs: readonly Nanoseconds[];
+  readonly samples: number;
+}
+
+export interface DirtyRow {
+  readonly name: string;
+  /** Why it can miss writes; null where it can't. */
+  readonly canMiss: string | null;
+  /** Sums over the harvests. `over`: reported and not written; `missed`: written and not reported. */
+  readonly written: number;
+  readonly reported: number;
+  readonly over: number;
+  readonly missed: number;
+  readonly ranges: number;
+  /** Of the harvests; `tracking`: of everything, accesses included, from start to stop. */
+  readonly counts: DirtyCounts;
+  readonly tracking: DirtyCounts;
+  /** IOTLB misses that a run without tracking has not. */
+  readonly missesCaused: number;
+  /** Time in which writers waited for faults, full logs and added walks. */
+  readonly stallNs: Nanoseconds;
+  /** Ranges harvested because they were unmapped, and what that took. */
+  readonly unmapHarvests: number;
+  readonly unmapNs: Nanoseconds;
+  readonly threads: readonly DirtyThreads[];
+  readonly series: HarvestSeries;
+  readonly plan: DirtyPlan | null;
+}
+
+/** `compare --dirty`: what methods of dirty tracking would report, cost and let a migration do. */
+export interface DirtyResult {
+  readonly hardware: string;
+  readonly profile: string;
+  readonly tables: string;
+  /** `dma` or `ram`. */
+  readonly source: string;
+  readonly events: number;
+  readonly startNs: Nanoseconds;
+  readonly durationNs: Nanoseconds;
+  readonly memoryBytes: number;
+  readonly harvests: number;
+  /** `recorded`, or the ns between harvests. */
+  readonly interval: 'recorded' | Nanoseconds;
+  readonly linkBytesPerSecond: number;
+  readonly downtimeLimitNs: Nanoseconds;
+  readonly methods: readonly DirtyRow[];
+  readonly parameters: readonly ProfileParameter[];
+  readonly caveats: readonly string[];
+}
