@@ -39,12 +39,17 @@ async function measureAll(
   const progress = io.progress('measuring', suites.length);
   try {
     for (const [done, suite] of suites.entries()) {
-      const cases = suite.prepare();
-      for (const [i, one] of cases.entries()) {
-        const figure = await measure(suite.name, one, milliseconds, () => io.signal.aborted);
-        if (figure === undefined) return undefined;
-        figures.push(figure);
-        progress.update(done + (i + 1) / cases.length);
+      const prepared = await suite.prepare();
+      const cases = 'cases' in prepared ? prepared.cases : prepared;
+      try {
+        for (const [i, one] of cases.entries()) {
+          const figure = await measure(suite.name, one, milliseconds, () => io.signal.aborted);
+          if (figure === undefined) return undefined;
+          figures.push(figure);
+          progress.update(done + (i + 1) / cases.length);
+        }
+      } finally {
+        if ('cases' in prepared) await prepared.close();
       }
     }
     return figures;
@@ -73,7 +78,7 @@ function table(result: BenchResult): string {
   }
   const { machine } = result;
   const foot = [
-    `${machine.cpu}, ${machine.cpus} CPUs, Node ${machine.node}. Wall time, one thread.`,
+    `${machine.cpu}, ${machine.cpus} CPUs, Node ${machine.node}. Wall time, one thread but where it says more.`,
     'spread: the middle half of the runs. A/A: how far the same code differs from itself here, measured in turns;',
     `smaller changes than that say nothing (worst: ${formatShare(result.noise, 1)}).`,
   ];

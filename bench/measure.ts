@@ -6,7 +6,7 @@ import type { BenchCase } from './suite.ts';
 export interface BenchFigure {
   readonly suite: string;
   readonly name: string;
-  readonly unit: 'events/s' | 'lines/s' | 'ioctls/s';
+  readonly unit: 'events/s' | 'lines/s' | 'ioctls/s' | 'bytes/s';
   readonly median: number;
   readonly min: number;
   readonly max: number;
@@ -79,8 +79,9 @@ export async function measure(
     warmupIterations: 1,
     retainSamples: true,
   });
-  bench.add('A', () => work());
-  bench.add('B', () => work());
+  const hooks = { beforeEach: () => benchCase.before?.() };
+  bench.add('A', () => work(), hooks);
+  bench.add('B', () => work(), hooks);
   const [first, second] = bench.tasks;
   if (first === undefined || second === undefined) throw new Error('tinybench lost a task');
   const a: Entry = { task: first, samples: [] };

@@ -4,7 +4,9 @@ export interface BenchCase {
   readonly name: string;
   /** What one run gets through. */
   readonly amount: number;
-  readonly unit: 'events' | 'lines' | 'ioctls';
+  readonly unit: 'events' | 'lines' | 'ioctls' | 'bytes';
+  /** Done before each run, and not measured. */
+  before?(): void;
   /** Does it once, from start to end. Returns something that depends on the work, so that none of it can be left out. */
   run(): number;
 }
@@ -14,5 +16,11 @@ export interface BenchSuite {
   readonly name: string;
   /** One line for help texts. */
   readonly summary: string;
-  prepare(): readonly BenchCase[];
+  prepare(): readonly BenchCase[] | Promise<PreparedCases>;
+}
+
+/** Cases that hold something, such as threads, until they are closed. */
+export interface PreparedCases {
+  readonly cases: readonly BenchCase[];
+  close(): Promise<void>;
 }

@@ -2,12 +2,13 @@ import { IorrError } from '../traces/errors.ts';
 import type { BenchSuite } from './suite.ts';
 import { decode } from './suites/decode.ts';
 import { encode } from './suites/encode.ts';
+import { harvest } from './suites/harvest.ts';
 import { importing } from './suites/importing.ts';
 import { ioctls } from './suites/ioctls.ts';
 import { replay } from './suites/replay.ts';
 
 /** Every suite, in the order in which they run. */
-export const SUITES: readonly BenchSuite[] = [encode, decode, importing, replay, ioctls];
+export const SUITES: readonly BenchSuite[] = [encode, decode, importing, replay, ioctls, harvest];
 
 /** The suites of a comma-separated list; all where it is undefined. Throws `IorrError` USAGE for an unknown name. */
 export function chooseSuites(list: string | undefined): readonly BenchSuite[] {

@@ -1,0 +1,89 @@
+import { join } from 'node:path';
+import { spawnSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { medianOf } from '../../replay/calibrate/robust-fit.ts';
+import { harvestUnderWrites } from '../../replay/harvest/concurrent-harvest.ts';
+import { measureHarvest } from '../../replay/harvest/measure-harvest.ts';
+import type { Figure } from '../figures.ts';
+
+/** How fast harvests of real page tables are, beside a plain loop, and what they lose. Slow; the machine should be idle. */
+
+const SOURCE = fileURLToPath(new URL('scan-loop.c', import.meta.url));
+const VTD = 'vtd-second-stage-48';
+/** Scans of one start of the plain loop: the first is not yet in the caches of anything. */
+const SCANS = 5;
+
+/** Builds the plain loop; undefined where there is no compiler. */
+export function buildScanLoop(folder: string): string | undefined {
+  const program = join(folder, 'scan-loop');
+  const { status } = spawnSync('gcc', ['-O2', '-o', program, SOURCE], { stdio: 'ignore' });
+  return status === 0 ? program : undefined;
+}
+
+/** Bytes a second of the plain loop: the median of some scans. */
+export function scanLoopRate(program: string, bytes: number): number {
+  const { status, stdout } = spawnSync(program, [String(bytes), String(SCANS)], { encoding: 'utf8' });
+  const rates = stdout.trim().split('\n').map(Number);
+  if (status !== 0 || rates.length !== SCANS) throw new Error(`scan-loop exited with ${status}`);
+  return medianOf(rates);
+}
+
+interface RateOptions {
+  /** The plain loop; without one the copy is what a harvest is compared with. */
+  readonly loop: string | undefined;
+  readonly rounds: number;
+}
+
+/** 64 GiB in 4 KiB leaves: rate of a core, beside the plain loop and a copy, and with two threads. */
+export async function rateFigures({ loop, rounds }: RateOptions): Promise<readonly Figure[]> {
+  const measured = await measureHarvest({
+    format: VTD,
+    leafShift: 12,
+    bytes: 2 ** 36,
+    clock: () => Number(process.hrtime.bigint()),
+    threads: [1, 2],
+    rounds,
+    seed: 1,
+    reference: loop === undefined ? undefined : (bytes) => scanLoopRate(loop, bytes),
+  });
+  if (measured === undefined) throw new Error('nobody interrupts it');
+  const [one, two] = measured.cold;
+  const command = 'iorr calibrate --harvest';
+  const of = (name: string, value: number, unit: string, least: number): Figure => ({
+    name: `harvest of 64 GiB in 4 KiB leaves, median of ${rounds} rounds: ${name}`,
+    value,
+    unit,
+    limit: { least },
+    command,
+  });
+  const { reference, toCopy } = measured;
+  return [
+    of('clean cold tables', (one?.rate.value ?? 0) / 1e9, 'GB/s of a core', 1.5),
+    of('to a copy of the tables (TypedArray.set)', toCopy.value, 'times', 0.7),
+    ...(reference === undefined ? [] : [of('to a plain C loop (gcc -O2)', reference.ratio.value, 'times', 0.7)]),
+    of('two threads to one', two?.scaling.value ?? 0, 'times', 1.8),
+    of('clean warm tables', measured.warm.value / 1e9, 'GB/s of a core', 0),
+    ...measured.dirty.map(({ share, perLeaf }) => of(`a dirty leaf of ${share * 100} %`, perLeaf.value, 'ns', 0)),
+  ];
+}
+
+/** Two writers and two harvesters over the same tables. */
+export async function lossFigures(writes: number): Promise<readonly Figure[]> {
+  const command = `harvestUnderWrites, ${writes} writes`;
+  const figures: Figure[] = [];
+  for (const [format, leafShift] of [[VTD, 12] as const, ['amd-v1', 16] as const]) {
+    const bytes = 2 ** leafShift * 65536;
+    const run = await harvestUnderWrites({ format, leafShift, bytes, writers: 2, harvesters: 2, writes, seed: 1 });
+    const name = `${format}, leaves of 2^${leafShift} bytes, ${run.passes} harvests meanwhile`;
+    figures.push({ name: `${name}: writes lost`, value: run.lost, unit: 'writes', limit: { most: 0 }, command });
+    const apart = Math.abs(run.sets - run.clears);
+    figures.push({
+      name: `${name}: bits set and not cleared`,
+      value: apart,
+      unit: 'bits',
+      limit: { most: 0 },
+      command,
+    });
+  }
+  return figures;
+}
