@@ -57,7 +57,14 @@ async function run(args: readonly string[], options: Record<string, unknown>, si
     signal: signal ?? new AbortController().signal,
     progress: () => ({ update: () => undefined, stop: () => undefined }),
   };
-  const defaults = { designs: 'linux-strict,linux-lazy', paths: 'native', hardware: 'auto', profile: 'auto', seed: '1', jobs: '1' };
+  const defaults = {
+    designs: 'linux-strict,linux-lazy',
+    paths: 'native',
+    hardware: 'auto',
+    profile: 'auto',
+    seed: '1',
+    jobs: '1',
+  };
   const code = await compareCommand.run({ args, options: { ...defaults, ...options }, io });
   return { code, out, err };
 }
