@@ -1,10 +1,20 @@
 import type { OpenTrace } from '../traces/file.ts';
+import type { HealthReport } from '../traces/health.ts';
 import type { Nanoseconds } from '../traces/units.ts';
 
 /** What an analysis made of a trace: plain data, and the same for people. */
 export interface AnalysisOutcome {
   readonly result: unknown;
   readonly text: string;
+  /** The same as one page that opens anywhere, of analyses that have pictures. */
+  readonly html?: (page: AnalysisPage) => string;
+}
+
+/** What a page says beside the result. */
+export interface AnalysisPage {
+  readonly file: string;
+  readonly version: string;
+  readonly health: HealthReport;
 }
 
 export interface AnalysisQuestion {
@@ -27,6 +37,8 @@ export interface Analysis {
   readonly summary: string;
   /** Short names for `--fail-on`, each with the path of its number in the result. Any path can be written out, too. */
   readonly gates?: { readonly [name: string]: string };
+  /** Its outcome has a page. */
+  readonly pictures?: true;
   /** Throws `IorrError` STREAM_MISSING where the trace can't answer. */
   run(trace: OpenTrace, question: AnalysisQuestion): AnalysisOutcome | Promise<AnalysisOutcome>;
 }

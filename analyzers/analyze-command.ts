@@ -8,9 +8,14 @@ import { ANALYSES } from './analyses.ts';
 import { DRIVER_OPTION, driverOf } from './driver-option.ts';
 import { parseDuration } from './duration.ts';
 import { breach, parseGates } from './gate.ts';
+import { closeOutput, openOutput, writeAll } from './output-file.ts';
+import type { Output } from './output-file.ts';
 
 const EXIT_GATE = 3;
 const NAMES = ANALYSES.map(({ name }) => name).join(', ');
+const PICTURED = ANALYSES.filter(({ pictures }) => pictures === true)
+  .map(({ name }) => name)
+  .join(', ');
 
 export const analyzeCommand: CommandSpec = {
   name: 'analyze',
@@ -26,11 +31,13 @@ export const analyzeCommand: CommandSpec = {
     { flags: '--set <name=value>', description: 'change one of its parameters', repeatable: true },
     DRIVER_OPTION,
     { flags: '--json', description: 'one JSON document on stdout' },
+    { flags: '--html <file>', description: `also write one self-contained page with pictures (${PICTURED})` },
   ],
   examples: [
     { command: 'iorr analyze ioctl s.iorr', does: 'calls, errors and latency by request, batch sizes' },
     { command: 'iorr analyze ioctl s.iorr --json | jq .result.requests[0]', does: 'the most frequent request' },
     { command: 'iorr analyze safety run.iorr --fail-on stale,missing', does: 'a gate: no command may be missing' },
+    { command: 'iorr analyze dirty vm.iorr --html dirty.html', does: 'what is written when, as numbers and pictures' },
     { command: 'iorr analyze ioctl s.iorr --at 21.4s', does: 'every open /dev/iommu and its objects at that time' },
   ],
   async run({ args, options, io }) {
@@ -47,9 +54,15 @@ export const analyzeCommand: CommandSpec = {
     const gates = typeof options['failOn'] === 'string' ? parseGates(options['failOn'], analysis.gates ?? {}) : [];
     const hardware = typeof options['hardware'] === 'string' ? options['hardware'] : 'auto';
     const settings = Array.isArray(options['set']) ? options['set'].map(String) : [];
+    const page = typeof options['html'] === 'string' ? options['html'] : undefined;
+    if (page !== undefined && analysis.pictures !== true) {
+      throw new IorrError('USAGE', `analyze ${analysis.name} has no page`, { hint: `--html is for ${PICTURED}` });
+    }
     const trace = openTrace(file);
+    let output: Output | undefined;
     try {
-      const { result, text } = await analysis.run(trace, { file, at, hardware, settings, ...driverOf(options) });
+      output = page === undefined ? undefined : openOutput(page);
+      const { result, text, html } = await analysis.run(trace, { file, at, hardware, settings, ...driverOf(options) });
       if (options['json'] === true) {
         const input = [describeInput(file, trace, trace.bytes)];
         const parts = {
@@ -67,10 +80,15 @@ export const analyzeCommand: CommandSpec = {
         };
         io.out(toJson(makeEnvelope(`analyze ${analysis.name}`, parts)));
       } else io.out(text);
+      if (output !== undefined && html !== undefined) {
+        writeAll(output, html({ file, version: toolVersion(), health: trace.health }));
+        io.err(`wrote ${output.path}\n`);
+      }
       const breaches = gates.map((gate) => breach(gate, result)).filter((found) => found !== undefined);
       for (const found of breaches) io.err(`iorr: gate breached: ${found}\n`);
       return breaches.length > 0 ? EXIT_GATE : 0;
     } finally {
+      if (output !== undefined) closeOutput(output);
       trace.close();
     }
   },

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
@@ -9,18 +9,24 @@ import type { DirtyResult } from './dirty/dirty.ts';
 
 const CORPUS = join(import.meta.dirname, '../traces/corpus');
 
+const IO: CommandIo = {
+  out: () => undefined,
+  err: () => undefined,
+  stdoutIsTerminal: false,
+  stderrIsTerminal: false,
+  columns: 100,
+  colour: false,
+  signal: new AbortController().signal,
+  progress: () => ({ update: () => undefined, stop: () => undefined }),
+};
+
 async function analyze(file: string, options: { readonly [key: string]: unknown } = {}) {
   let out = '';
   let err = '';
   const io: CommandIo = {
+    ...IO,
     out: (text) => void (out += String(text)),
     err: (text) => void (err += text),
-    stdoutIsTerminal: false,
-    stderrIsTerminal: false,
-    columns: 100,
-    colour: false,
-    signal: new AbortController().signal,
-    progress: () => ({ update: () => undefined, stop: () => undefined }),
   };
   const code = await analyzeCommand.run({ args: ['dirty', file], options, io });
   return { code, out, err };
@@ -48,6 +54,22 @@ describe('iorr analyze dirty', () => {
       lost: { bytes: 0 },
       findings: [],
     });
+  });
+
+  test('--html writes a page; other analyses have none', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'iorr-dirty-'));
+    try {
+      const html = join(folder, 'dirty.html');
+      const { code, err } = await analyze(join(CORPUS, 'migration-dirty.iorr'), { html });
+      expect({ code, err }).toEqual({ code: 0, err: `wrote ${html}\n` });
+      expect(readFileSync(html, 'utf8')).toMatch(/^<!doctype html>/);
+      const args = ['latency', join(CORPUS, 'vtd-pri-pasid-7.2.iorr')];
+      const none = join(folder, 'none.html');
+      await expect(analyzeCommand.run({ args, options: { html: none }, io: IO })).rejects.toThrow('has no page');
+      expect(existsSync(none)).toBe(false);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   });
 
   test('a trace without writes says so', async () => {

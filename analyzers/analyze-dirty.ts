@@ -1,11 +1,13 @@
 import { IorrError } from '../traces/errors.ts';
 import type { Analysis } from './analysis.ts';
 import { analyzeDirty } from './dirty/dirty.ts';
+import { dirtyHtml } from './dirty/dirty-html.ts';
 import { dirtyText } from './dirty/dirty-text.ts';
 
 /** Which memory is written when, what harvests report and cost, and what they lost. */
 export const dirty: Analysis = {
   name: 'dirty',
+  pictures: true,
   summary: 'dirty rate, working set, hot pages, over-reporting by leaf size, what harvests cost and lost; a migration',
   gates: {
     lost: 'lost.bytes',
@@ -32,6 +34,6 @@ export const dirty: Analysis = {
         hint: 'iorr info tells what it has',
       });
     }
-    return { result, text: dirtyText(file, result) };
+    return { result, text: dirtyText(file, result), html: (page) => dirtyHtml(result, page) };
   },
 };

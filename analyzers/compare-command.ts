@@ -1,4 +1,3 @@
-import { closeSync, existsSync, ftruncateSync, openSync, unlinkSync, writeSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { ACCESS_MODELS } from '../replay/access/access-models.ts';
 import { ATC_PARAMETERS } from '../replay/atc/atc-parameters.ts';
@@ -22,6 +21,7 @@ import { coreCounts } from './core-counts.ts';
 import { DEFAULT_DESIGNS, askedDesigns } from './design-option.ts';
 import { DIRTY_OPTIONS, compareDirtyCommand, refuseDirtyOptions } from './dirty-compare/compare-dirty-command.ts';
 import { DRIVER_OPTION, driverOf } from './driver-option.ts';
+import { closeOutput, openOutput, writeAll } from './output-file.ts';
 import { costsOption, hardwareOption } from './profile-option.ts';
 import { rendererNamed } from './report/index.ts';
 import { sensitivityText } from './sensitivity-text.ts';
@@ -41,28 +41,6 @@ function wholeNumber(options: CommandInvocation['options'], name: string, low: n
   const value = Number(text);
   if (/^\d+$/.test(text) && value >= low && value <= high) return value;
   throw new IorrError('USAGE', `--${name} ${text}: a whole number from ${low} to ${high} expected`);
-}
-
-interface Output {
-  readonly path: string;
-  readonly descriptor: number;
-  /** The run made the file: it goes away if nothing is written. */
-  readonly made: boolean;
-  written: boolean;
-}
-
-/** Opened before the run, so that a bad path fails before the work; what the file held stays until there is something new. */
-function openOutput(path: string): Output {
-  try {
-    const made = !existsSync(path);
-    return { path, descriptor: openSync(path, 'a'), made, written: false };
-  } catch (error) {
-    throw new IorrError('FILE_UNWRITABLE', error instanceof Error ? error.message : String(error), {
-      place: { file: path },
-      hint: 'check the folder and its permissions',
-      cause: error,
-    });
-  }
 }
 
 export const compareCommand: CommandSpec = {
@@ -235,22 +213,3 @@ export const compareCommand: CommandSpec = {
     }
   },
 };
-
-function closeOutput(output: Output): void {
-  closeSync(output.descriptor);
-  if (output.made && !output.written) unlinkSync(output.path);
-}
-
-function writeAll(output: Output, text: string): void {
-  const bytes = Buffer.from(text);
-  output.written = true;
-  try {
-    ftruncateSync(output.descriptor, 0);
-    for (let at = 0; at < bytes.length; ) at += writeSync(output.descriptor, bytes, at);
-  } catch (error) {
-    throw new IorrError('FILE_UNWRITABLE', error instanceof Error ? error.message : String(error), {
-      place: { file: output.path },
-      cause: error,
-    });
-  }
-}

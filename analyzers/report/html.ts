@@ -1,42 +1,20 @@
-import { createHash } from 'node:crypto';
 import { chartData } from './chart-data.ts';
-import { CLIENT_SCRIPT, CLIENT_STYLE, UPLOT_LICENCE, UPLOT_VERSION } from './client-bundle.generated.ts';
 import { baseRow, comparedRows } from './comparison.ts';
 import type { ComparedRow } from './comparison.ts';
 import type { CompareReport } from './envelope.ts';
-import { inertJson } from './escape.ts';
 import { formatCount, formatNs } from './format-units.ts';
 import { headline } from './headline.ts';
 import { caveatsOf } from './health-lines.ts';
 import { basisSection } from './html-basis.ts';
 import { chartSections } from './html-charts.ts';
+import { pageOf } from './html-page.ts';
 import { exposurePlane } from './html-plane.ts';
 import { metricTable } from './html-table.ts';
-import { html, trusted } from './markup.ts';
+import { html } from './markup.ts';
 import type { Markup } from './markup.ts';
 import { KEY_METRICS, METRICS } from './metrics.ts';
 import { notRenderable } from './renderer.ts';
 import type { Renderer } from './renderer.ts';
-
-function sourceHash(text: string): string {
-  return `'sha256-${createHash('sha256').update(text).digest('base64')}'`;
-}
-
-/**
- * Nothing may load, run or be sent but the one script and the one style sheet that the page holds, known by their hashes. The
- * script may set no HTML at all (trusted types without a policy).
- */
-function contentPolicy(): string {
-  return [
-    "default-src 'none'",
-    `script-src ${sourceHash(CLIENT_SCRIPT)}`,
-    `style-src ${sourceHash(CLIENT_STYLE)}`,
-    "base-uri 'none'",
-    "form-action 'none'",
-    "require-trusted-types-for 'script'",
-    "trusted-types 'none'",
-  ].join('; ');
-}
 
 function lead(report: CompareReport, rows: readonly ComparedRow[]): Markup {
   const { result } = report;
@@ -92,43 +70,29 @@ function summary(rows: readonly ComparedRow[]): Markup {
 <div class="panel">${table}<details><summary>All figures</summary>${all}</details></div></section>`;
 }
 
-function page(report: CompareReport): Markup {
+function page(report: CompareReport): string {
   const rows = comparedRows(report.result);
   const data = chartData(report);
-  const file = report.input.map((input) => input.file).join(', ');
-  return html`<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="${trusted(contentPolicy())}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="referrer" content="no-referrer">
-<meta name="generator" content="iorr ${report.version}">
-<title>${file}: iorr compare</title>
-<style>${trusted(CLIENT_STYLE)}</style>
-</head>
-<body>
-<a class="skip" href="#summary">To the figures</a>
-<header class="top"><div class="bar"><span class="brand">iorr<small>compare</small></span><nav aria-label="Sections"><a href="#summary">Summary</a><a href="#work">Work</a><a href="#time">Time</a><a href="#iotlb">IOTLB</a><a href="#exposure">Exposure</a><a href="#basis">Basis</a></nav><button type="button" id="theme" hidden>Theme</button></div></header>
-<main>
-${lead(report, rows)}
+  return pageOf({
+    version: report.version,
+    command: 'compare',
+    file: report.input.map((input) => input.file).join(', '),
+    sections: [
+      ['summary', 'Summary'],
+      ['work', 'Work'],
+      ['time', 'Time'],
+      ['iotlb', 'IOTLB'],
+      ['exposure', 'Exposure'],
+      ['basis', 'Basis'],
+    ],
+    body: html`${lead(report, rows)}
 ${care(report)}
 <noscript><p class="care">Charts need the script of this file, which did not run. All figures are in the tables.</p></noscript>
 ${summary(rows)}
 ${chartSections(report, rows, data)}
-${basisSection(report)}
-</main>
-<footer>Made by iorr ${report.version}. This file holds all that it shows and asks no network for anything.<details><summary>Licence of the charts</summary><p>uPlot ${UPLOT_VERSION}</p><pre>${trusted(escapedLicence())}</pre></details></footer>
-<script type="application/json" id="iorr-data">${trusted(inertJson(data))}</script>
-<script>${trusted(CLIENT_SCRIPT)}</script>
-</body>
-</html>
-`;
-}
-
-/** Longer than what a trace may put on the page, and ours: escaped without the limit. */
-function escapedLicence(): string {
-  return UPLOT_LICENCE.replaceAll('&', '&amp;').replaceAll('<', '&lt;');
+${basisSection(report)}`,
+    charts: data,
+  });
 }
 
 /** One file that opens anywhere, without a network, with the charts and all figures in it. */
@@ -139,6 +103,6 @@ export const htmlRenderer: Renderer = {
   commands: ['compare'],
   render(report) {
     if (report.command !== 'compare') throw notRenderable('html', report.command, ['compare']);
-    return page(report).markup;
+    return page(report);
   },
 };

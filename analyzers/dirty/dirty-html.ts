@@ -1,0 +1,292 @@
+import type { AnalysisPage } from '../analysis.ts';
+import { sentence } from '../report/escape.ts';
+import {
+  formatBytes,
+  formatCount,
+  formatDecimal,
+  formatNs,
+  formatNumberOf,
+  formatShare,
+} from '../report/format-units.ts';
+import { healthSummary } from '../report/health-lines.ts';
+import { linesPicture } from '../report/html-lines.ts';
+import { pageOf } from '../report/html-page.ts';
+import { lineStyle } from '../report/line-styles.ts';
+import { html } from '../report/markup.ts';
+import type { Markup } from '../report/markup.ts';
+import type { DirtyResult } from './dirty.ts';
+import { heatPicture } from './heat-picture.ts';
+import type { HarvestSummary } from './harvest-tally.ts';
+import { PAGE_BYTES } from './leaf-sets.ts';
+import type { MigrationReport } from './sync-tally.ts';
+import type { Intervals, WriteSummary } from './write-tally.ts';
+
+/** Rows of a table on the page; JSON has all. */
+const SHOWN = 200;
+
+const SOURCES = {
+  dma: 'writes of devices',
+  ram: "writes of CPUs to the machine's memory, by QEMU",
+  harvest: 'what GET_DIRTY_BITMAP reported',
+} as const;
+
+function perSecond(bytes: number): string {
+  return `${formatBytes(bytes)}/s`;
+}
+
+function title({ lost, writes, harvests }: DirtyResult): string {
+  if (lost.bytes > 0) return `${formatBytes(lost.bytes)} of dirty memory would not have been migrated`;
+  if (writes !== null) {
+    return `${formatBytes(writes.bytes)} written, at most ${perSecond(writes.rate.peakBytesPerSecond)}`;
+  }
+  return harvests === null ? 'Nothing was written' : `${formatNumberOf(harvests.calls, 'harvest')}, nothing was dirty`;
+}
+
+function lead(result: DirtyResult, { file }: AnalysisPage): Markup {
+  const { source, writes, startNs, endNs } = result;
+  const passes = result.migration?.passes;
+  const facts: readonly (readonly [string, string])[] = [
+    ['Trace', file],
+    ...(source === null ? [] : [['Pages', SOURCES[source]] as const]),
+    ['Duration', formatNs(endNs - startNs)],
+    ...(writes === null
+      ? []
+      : ([
+          ['Writes', formatCount(writes.writes)],
+          ['Mean rate', perSecond(writes.rate.meanBytesPerSecond)],
+        ] as const)),
+    ...(typeof passes === 'number' ? [['Passes', formatCount(passes)] as const] : []),
+  ];
+  return html`<div class="lead"><h1>${title(result)}</h1><p class="facts">${facts.map(([name, value]) => html`<span>${name} <b>${value}</b></span>`)}</p></div>`;
+}
+
+function care(caveats: readonly string[]): Markup | null {
+  if (caveats.length === 0) return null;
+  return html`<div class="care" role="note"><h2>Read with care</h2><ul>${caveats.map((caveat) => html`<li>${sentence(caveat)}</li>`)}</ul></div>`;
+}
+
+/** A table whose first column is text; a cell is what is shown, and its number for sorting. */
+function table(
+  label: string,
+  head: readonly string[],
+  rows: readonly (readonly (readonly [string, number | null])[])[],
+): Markup {
+  const [first = '', ...others] = head;
+  return html`<div class="scroll"><table class="sortable" aria-label="${label}"><thead><tr><th scope="col" class="text">${first}</th>${others.map((name) => html`<th scope="col">${name}</th>`)}</tr></thead><tbody>${rows.map(
+    ([name, ...cells]) =>
+      html`<tr><th scope="row" data-v="${name?.[1] ?? ''}">${name?.[0] ?? ''}</th>${cells.map(([text, value]) => html`<td data-v="${value ?? ''}">${text}</td>`)}</tr>`,
+  )}</tbody></table></div>`;
+}
+
+function figure(heading: string, sub: string, picture: Markup | null): Markup | null {
+  return picture === null
+    ? null
+    : html`<figure class="panel"><figcaption><div><h3>${heading}</h3><p class="sub">${sub}</p></div></figcaption>${picture}</figure>`;
+}
+
+function timeSection({ rate, heat }: WriteSummary): Markup {
+  const { startNs, binNs, pages } = rate;
+  const perPage = PAGE_BYTES / (binNs / 1e9);
+  const points = pages.map((count, i) => [startNs + (i + 0.5) * binNs, count * perPage] as const);
+  const picture = linesPicture({
+    about: 'Dirty rate over time',
+    x: { title: 'time', log: false, base: 10, format: formatNs, from: startNs, to: startNs + pages.length * binNs },
+    y: { title: 'bytes a second', log: false, base: 2, format: (value) => formatBytes(value) },
+    lines: [{ label: 'dirty rate', style: lineStyle(0, false), points, area: true }],
+    height: 230,
+    wide: true,
+  });
+  return html`<section class="part" id="time"><h2>Time</h2><p class="about">Different pages of 4 KiB in each ${formatNs(binNs)}.</p>${figure('Dirty rate', 'A page counts once in each part', picture)}${figure(
+    'Addresses against time',
+    `Blocks of ${formatBytes(heat.blockBytes)} in which something was written`,
+    heatPicture(heat),
+  )}</section>`;
+}
+
+function setsSection({ workingSet, hotSets, pages }: WriteSummary): Markup {
+  const picture = linesPicture({
+    about: 'Working set against window length',
+    x: { title: 'length of the window', log: true, base: 10, format: formatNs },
+    y: { title: 'bytes written in it', log: true, base: 2, format: (value) => formatBytes(value) },
+    lines: [
+      {
+        label: 'working set',
+        style: lineStyle(0, false),
+        points: workingSet
+          .filter((point) => point.pages > 0)
+          .map((point) => [point.windowNs, point.pages * PAGE_BYTES] as const),
+        marks: true,
+      },
+    ],
+  });
+  const windows = table(
+    'Working set',
+    ['Window', 'Pages', 'Memory', 'Of all'],
+    workingSet.map((point) => [
+      [formatNs(point.windowNs), point.windowNs],
+      [formatDecimal(point.pages), point.pages],
+      [formatBytes(point.pages * PAGE_BYTES), point.pages],
+      [formatShare(point.pages, pages), point.pages],
+    ]),
+  );
+  const hot = table(
+    'Hot pages',
+    ['Page size', 'Written', 'Half of the writes', '90 %', '99 %', 'Memory for 90 %'],
+    hotSets.map((set) => [
+      [formatBytes(set.pageBytes), set.pageBytes],
+      [formatCount(set.pages), set.pages],
+      [formatCount(set.hot50), set.hot50],
+      [formatCount(set.hot90), set.hot90],
+      [formatCount(set.hot99), set.hot99],
+      [formatBytes(set.hot90 * set.pageBytes), set.hot90 * set.pageBytes],
+    ]),
+  );
+  return html`<section class="part" id="sets"><h2>Working set</h2><p class="about">How much is written in a window of time, on average over all windows of that length; and the fewest pages that take most of the writes.</p><div class="panel"><div class="beside">${picture}<details open><summary>Figures</summary>${windows}</details></div></div><div class="panel"><p class="caption">Hottest pages of each size</p>${hot}</div></section>`;
+}
+
+function leavesSection({ count, overReporting }: Intervals): Markup {
+  const known = overReporting.filter((row) => row.factor !== null);
+  const picture = linesPicture({
+    about: 'Over-reporting by leaf size',
+    x: { title: 'leaf size', log: true, base: 2, format: (value) => formatBytes(value), from: 4096, to: 2 ** 30 },
+    y: { title: 'reported / written', log: true, base: 10, format: (value) => `×${formatDecimal(value)}`, from: 1 },
+    lines: [
+      {
+        label: 'reported / written',
+        style: lineStyle(1, false),
+        points: known.map((row) => [row.leafBytes, row.factor ?? 1] as const),
+        marks: true,
+      },
+    ],
+    height: 230,
+  });
+  const rows = table(
+    'Over-reporting',
+    ['Leaf size', 'Dirty leaves', 'Reported', 'Written', 'Factor'],
+    overReporting.map((row) => [
+      [formatBytes(row.leafBytes), row.leafBytes],
+      [formatCount(row.leaves), row.leaves],
+      [formatBytes(row.reportedPages * PAGE_BYTES), row.reportedPages],
+      [formatBytes(row.writtenPages * PAGE_BYTES), row.writtenPages],
+      [row.factor === null ? '' : `×${formatDecimal(row.factor)}`, row.factor],
+    ]),
+  );
+  return html`<section class="part" id="leaves"><h2>Leaf size</h2><p class="about">A leaf has one dirty bit: what ${formatNumberOf(count, 'harvest')} would have reported with leaves of one size, against what was written between them.</p><div class="panel"><div class="beside">${picture}${rows}</div></div></section>`;
+}
+
+function migrationSection({
+  syncs,
+  compared,
+  agreed,
+  explained,
+  passes,
+  passesReported,
+  sentPages,
+}: MigrationReport): Markup {
+  const picture = linesPicture({
+    about: 'Dirty pages found by each synchronisation',
+    x: {
+      title: 'time',
+      log: false,
+      base: 10,
+      format: formatNs,
+      from: syncs[0]?.startNs ?? 0,
+      to: syncs.at(-1)?.startNs ?? 1,
+    },
+    y: { title: 'became dirty since the one before', log: true, base: 2, format: (value) => formatBytes(value) },
+    lines: [
+      {
+        label: 'dirty at each synchronisation',
+        style: lineStyle(0, false),
+        points: syncs
+          .slice(1)
+          .filter((sync) => sync.pages > 0)
+          .map((sync) => [sync.startNs, sync.pages * PAGE_BYTES] as const),
+        marks: true,
+      },
+    ],
+    height: 230,
+    wide: true,
+  });
+  const rows = table(
+    'Synchronisations',
+    ['Event', 'At', 'Took', 'Pages by the log', 'Counted by QEMU', 'Still to be sent'],
+    syncs.slice(0, SHOWN).map((sync) => [
+      [`${formatCount(sync.event)}${sync.agrees === false ? ' differs' : ''}`, sync.event],
+      [formatNs(sync.startNs), sync.startNs],
+      [formatNs(sync.durationNs), sync.durationNs],
+      [formatCount(sync.pages), sync.pages],
+      [formatCount(sync.reported), sync.reported],
+      [formatCount(sync.waiting), sync.waiting],
+    ]),
+  );
+  const exceptions = syncs.flatMap((sync) =>
+    sync.why === null ? [] : [html`<li>Event ${formatCount(sync.event)}: ${sync.why}</li>`],
+  );
+  const told = passesReported === null ? '' : `, ${formatCount(passesReported)} by QEMU’s own account`;
+  return html`<section class="part" id="migration"><h2>Migration</h2><p class="about">${formatCount(agreed)} of ${formatNumberOf(compared, 'synchronisation')} found as many pages as the log has; ${formatCount(explained)} more differ by pages that were still to be sent. ${passes === null ? 'No pass was logged' : formatNumberOf(passes, 'pass', 'passes')}${told}; ${formatNumberOf(sentPages, 'page')} sent.</p>${figure('Convergence', 'What each pass has to send again', picture)}<div class="panel"><details><summary>All synchronisations</summary>${rows}</details>${exceptions.length === 0 ? null : html`<ul>${exceptions.slice(0, SHOWN)}</ul>`}</div></section>`;
+}
+
+function harvestSection(harvests: HarvestSummary): Markup {
+  const { calls, clearing, walkedBytes, entries, bits, bitmapBytes, flushes, durationNs, nsPerGib, list } = harvests;
+  const facts: readonly (readonly [string, string])[] = [
+    ['Calls', `${formatCount(calls)}, ${formatCount(clearing)} clear what they read`],
+    ['Mapped memory', formatBytes(walkedBytes)],
+    ['Entries read', entries === null ? 'too many to count' : formatCount(entries)],
+    ['Bitmaps', `${formatBytes(bitmapBytes)}, ${formatNumberOf(bits, 'bit')} set`],
+    ['Flushes', formatCount(flushes)],
+    [
+      'In the kernel',
+      `${formatNs(durationNs)}${nsPerGib === null ? '' : `, ${formatNs(nsPerGib)} for each GiB mapped`}`,
+    ],
+  ];
+  const rows = table(
+    'Calls',
+    ['Event', 'At', 'From', 'Mapped', 'Entries', 'Bits', 'Bitmap', 'Took'],
+    list.slice(0, SHOWN).map((call) => [
+      [formatCount(call.event), call.event],
+      [formatNs(call.timeNs), call.timeNs],
+      [call.iova, null],
+      [formatBytes(call.walkedBytes), call.walkedBytes],
+      [formatCount(call.entries), call.entries],
+      [formatCount(call.bits), call.bits],
+      [formatBytes(call.bitmapBytes), call.bitmapBytes],
+      [formatNs(call.durationNs), call.durationNs],
+    ]),
+  );
+  return html`<section class="part" id="harvests"><h2>Harvests</h2><p class="about">Calls of GET_DIRTY_BITMAP, what they looked at and how long they took.</p><div class="panel"><dl>${facts.map(([name, value]) => html`<dt>${name}</dt><dd>${value}</dd>`)}</dl><details><summary>Calls${calls > SHOWN ? `, the first ${SHOWN}` : ''}</summary>${rows}</details></div></section>`;
+}
+
+function lossSection({ findings, lost }: DirtyResult): Markup {
+  const rows = findings.slice(0, SHOWN).map((finding) => {
+    const where = finding.ranges
+      .map((range) => range.iova)
+      .slice(0, 4)
+      .join(', ');
+    const more = finding.ranges.length + finding.moreRanges > 4 ? ' …' : '';
+    return html`<tr><th scope="row" data-v="${finding.event}">${formatCount(finding.event)}</th><td data-v="${finding.bytes}">${formatBytes(finding.bytes)}</td><td data-v="${finding.pages}">${formatCount(finding.pages)} of ${formatBytes(finding.pageBytes)}</td><td class="text">${where}${more}</td><td class="text">${finding.cleared ? 'yes' : 'no'}</td><td class="text">${finding.quirk ?? 'the bitmap can’t be written'}</td></tr>`;
+  });
+  return html`<section class="part" id="lost"><h2>Lost</h2><p class="about">Dirty pages that a call did not report: ${formatBytes(lost.bytes)} in ${formatNumberOf(lost.calls, 'call')} are forgotten, so that nobody would migrate them, ${formatBytes(lost.defectBytes)} of it by a defect of the kernel.</p><div class="panel"><div class="scroll"><table class="sortable" aria-label="Lost"><thead><tr><th scope="col" class="text">Event</th><th scope="col">Bytes</th><th scope="col">Pages</th><th scope="col" class="text">From</th><th scope="col" class="text">Forgotten</th><th scope="col" class="text">Cause</th></tr></thead><tbody>${rows}</tbody></table></div></div></section>`;
+}
+
+/** The page of `iorr analyze dirty`: one file that opens anywhere. */
+export function dirtyHtml(result: DirtyResult, page: AnalysisPage): string {
+  const { writes, harvested, migration, harvests, findings, caveats } = result;
+  const parts: readonly (readonly [id: string, title: string, part: Markup | null])[] = [
+    ['lost', 'Lost', findings.length === 0 ? null : lossSection(result)],
+    ['time', 'Time', writes === null ? null : timeSection(writes)],
+    ['sets', 'Working set', writes === null ? null : setsSection(writes)],
+    ['leaves', 'Leaf size', harvested === null ? null : leavesSection(harvested)],
+    ['migration', 'Migration', migration === null ? null : migrationSection(migration)],
+    ['harvests', 'Harvests', harvests === null ? null : harvestSection(harvests)],
+  ];
+  const shown = parts.filter(([, , part]) => part !== null);
+  return pageOf({
+    version: page.version,
+    command: 'analyze dirty',
+    file: page.file,
+    sections: shown.map(([id, name]) => [id, name]),
+    body: html`${lead(result, page)}${care(caveats)}${shown.map(([, , part]) => part)}<section class="part" id="basis"><h2>Basis</h2><div class="panel"><p class="sub">Health of the trace: ${healthSummary(page.health)}</p></div></section>`,
+    charts: null,
+  });
+}
