@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import type { HarvestMeasurement } from '../replay/harvest/harvest-measurement.ts';
 import { parseProfile } from '../replay/profile-file.ts';
+import type { FileParameter } from '../replay/profile-file.ts';
 import { runCommand } from '../traces/testing/recorded-io.ts';
 import { calibrateCommand } from './calibrate-command.ts';
 import { compareCommand } from './compare-command.ts';
@@ -98,10 +99,23 @@ describe('iorr calibrate --harvest', () => {
     for (const { rate } of [...result.cold, ...result.dirty]) expect(rate.value).toBeGreaterThan(1e6);
     const text = readFileSync(output, 'utf8');
     expect(parseProfile(text, output).costs?.name).toBe('harvest');
-    const { measurements } = JSON.parse(text) as { measurements: { name: string; value: number; standing: string }[] };
-    const entry = measurements.find(({ name }) => name === 'dirty.entry');
+    const { dirty } = parseProfile(text, output).costs ?? {};
+    expect(dirty?.map(({ name }) => name)).toEqual(['dirty.entry', 'dirty.table', 'dirty.clear', 'dirty.bandwidth']);
+    const entry = dirty?.find(({ name }) => name === 'dirty.entry');
     expect(entry?.standing).toBe('measured');
     expect(entry?.value).toBeCloseTo(8e9 / (result.cold[0]?.rate.value ?? 0), 9);
+    const migration = join(import.meta.dirname, '../traces/corpus/migration-dirty.iorr');
+    const compared = await runCommand(compareCommand, [migration], {
+      dirty: 'ad-bits@4k',
+      set: ['dirty.clear=7'],
+      profile: output,
+      json: true,
+    });
+    const { parameters } = (JSON.parse(compared.out) as { result: { dirty: { parameters: FileParameter[] } } }).result
+      .dirty;
+    const used = (name: string): FileParameter[] => parameters.filter((parameter) => parameter.name === name);
+    expect(used('dirty.entry')).toMatchObject([{ value: entry?.value, standing: 'measured' }]);
+    expect(used('dirty.clear')).toMatchObject([{ value: 7, source: 'set by the user' }]);
   });
 
   test('takes nothing else, and says what of 1 TiB costs what', async () => {

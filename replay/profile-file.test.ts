@@ -36,6 +36,8 @@ describe('profile files', () => {
     expect(costs?.parameters.filter((parameter) => parameter.name !== 'queue.wait')).toEqual(
       genericServer.parameters.filter((parameter) => parameter.name !== 'queue.wait'),
     );
+    const clear: FileParameter = { ...wait, name: 'dirty.clear', value: 30 };
+    expect(parseProfile(profileText({ ...draft, dirty: [clear] }), 'p.json').costs?.dirty).toEqual([clear]);
     const half = parseProfile(profileText({ name: 'x', summary: 'y' }), 'p.json');
     expect(half).toMatchObject({ hardware: undefined, costs: undefined });
   });
@@ -54,7 +56,13 @@ describe('profile files', () => {
       ...draft,
       hardware: { base: 'vtd-64x4', parameters: [{ ...sets, ...change }] },
     });
+  const dirty = (change: object): string =>
+    profileText({ ...draft, dirty: [{ ...wait, name: 'dirty.clear', ...change }] });
   test.each([
+    ['an unknown figure of harvests', dirty({ name: 'dirty.cleer' }), /did you mean 'dirty.clear'|no parameter/],
+    ['another unit of harvests', dirty({ unit: 'us' }), /'ns'/],
+    ['a negative time of harvests', dirty({ value: -1 }), /0 to/],
+    ['harvests without costs', profileText({ name: 'x', summary: 'y', dirty: [] }), /costs expected/],
     ['no JSON', '{', /no JSON/],
     ['another format', '{"format":"x"}', /iorr-profile/],
     ['another version', '{"format":"iorr-profile","version":2}', /version 2/],

@@ -1,5 +1,6 @@
 import { IorrError } from '../traces/errors.ts';
 import { nearest } from '../traces/nearest.ts';
+import { DIRTY_PARAMETERS } from './dirty/dirty-parameters.ts';
 import { COST_PROFILES } from './costs/cost-profiles.ts';
 import type { CostProfile } from './costs/cost-profile.ts';
 import type { HardwareProfile } from './hardware/profile.ts';
@@ -29,6 +30,8 @@ export interface ProfileDraft {
   /** `base`: name of a built-in profile that has what is not listed. */
   readonly hardware?: { readonly base: string; readonly parameters: readonly FileParameter[] } | undefined;
   readonly costs?: { readonly base: string; readonly parameters: readonly FileParameter[] } | undefined;
+  /** Parameters of `compare --dirty`; goes with `costs`. */
+  readonly dirty?: readonly FileParameter[] | undefined;
   /** Figures that no model takes yet. */
   readonly measurements?: readonly FileParameter[] | undefined;
 }
@@ -64,12 +67,14 @@ export function parseProfile(text: string, file: string): ProfileFile {
   const name = textOf(root['name'], file, 'name');
   const summary = textOf(root['summary'], file, 'summary');
   const parts = { name, summary, file };
+  if (root['dirty'] !== undefined && root['costs'] === undefined)
+    throw refusal(file, 'dirty: costs expected beside it');
   if (root['measurements'] !== undefined) parametersOf(root['measurements'], file, 'measurements');
   return {
     name,
     summary,
     hardware: root['hardware'] === undefined ? undefined : hardwareOf(root['hardware'], parts),
-    costs: root['costs'] === undefined ? undefined : costsOf(root['costs'], parts),
+    costs: root['costs'] === undefined ? undefined : costsOf(root['costs'], root['dirty'], parts),
   };
 }
 
@@ -93,18 +98,31 @@ function hardwareOf(value: unknown, { name, summary, file }: Parts): HardwarePro
   return { ...changed, name, summary, parameters: replaced(base.parameters, parameters) };
 }
 
-function costsOf(value: unknown, { name, summary, file }: Parts): CostProfile {
+function costsOf(value: unknown, dirty: unknown, { name, summary, file }: Parts): CostProfile {
   const { base, parameters } = sectionOf(value, file, 'costs', COST_PROFILES);
   for (const parameter of parameters) {
     const known = knownIn(base, parameter, file);
     if (parameter.unit !== known.unit) throw wrongUnit(file, parameter, known.unit);
-    if (parameter.value < 0 || parameter.value > LARGEST) {
-      throw new IorrError('USAGE', `${parameter.name} is ${parameter.value}; 0 to ${LARGEST} expected`, {
-        place: { file },
-      });
-    }
+    checkRange(parameter, 0, LARGEST, file);
   }
-  return { name, summary, parameters: replaced(base.parameters, parameters) };
+  const own = { name, summary, parameters: replaced(base.parameters, parameters) };
+  return dirty === undefined ? own : { ...own, dirty: dirtyOf(dirty, file) };
+}
+
+function dirtyOf(value: unknown, file: string): readonly FileParameter[] {
+  const parameters = parametersOf(value, file, 'dirty');
+  for (const parameter of parameters) {
+    const { unit } = knownIn({ name: 'compare --dirty', parameters: DIRTY_PARAMETERS }, parameter, file);
+    if (parameter.unit !== unit) throw wrongUnit(file, parameter, unit);
+    const [least, most] = DIRTY_PARAMETERS.find(({ name }) => name === parameter.name)?.range ?? [0, LARGEST];
+    checkRange(parameter, least, most, file);
+  }
+  return parameters;
+}
+
+function checkRange({ name, value }: FileParameter, least: number, most: number, file: string): void {
+  if (value >= least && value <= most) return;
+  throw new IorrError('USAGE', `${name} is ${value}; ${least} to ${most} expected`, { place: { file } });
 }
 
 /** Those of the base; what the file has in its place. */

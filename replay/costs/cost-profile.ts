@@ -8,6 +8,8 @@ export interface CostProfile {
   readonly name: string;
   readonly summary: string;
   readonly parameters: readonly ProfileParameter[];
+  /** What a profile file tells of harvests of dirty bits: parameters of `compare --dirty`, by their names. */
+  readonly dirty?: readonly ProfileParameter[];
 }
 
 /**

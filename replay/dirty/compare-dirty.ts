@@ -18,7 +18,7 @@ import type { HarvestTables } from './harvest-tables.ts';
 import { adBits } from './methods/ad-bits.ts';
 import { preCopy } from './pre-copy.ts';
 import { Tracking, mappedAtStart } from './tracking.ts';
-import { readWriteStream } from './write-stream.ts';
+import { readWriteStream, withoutReads } from './write-stream.ts';
 import type { WriteStream } from './write-stream.ts';
 
 const PAGE_BYTES = 4096;
@@ -50,14 +50,14 @@ export interface CompareDirtyOptions {
  */
 export async function compareDirty(trace: Trace, options: CompareDirtyOptions): Promise<DirtyResult | undefined> {
   const { hardware, profile, signal } = options;
-  const parameter = dirtyParameter(options.parameters);
+  const parameter = dirtyParameter(options.parameters, options.profile.dirty);
   const tables = harvestTables(options.tables, hardware);
   const methods = dirtyMethods(options.methods, tables);
   const stream = readWriteStream(trace, undefined, signal);
   if (stream === undefined) return undefined;
   const times = harvestTimes(stream, parameter('dirty.interval') * 1e6);
   const mapped = mappedAtStart(stream);
-  const run: Run = { options, parameter, tables, stream, times, mapped, untracked: new Map() };
+  const run: Run = { options, parameter, tables, stream, writes: withoutReads(stream), times, mapped, untracked: new Map() };
   const steps = methods.length * (options.threads.length + 1);
   let done = 0;
   const rows: DirtyRow[] = [];
@@ -89,7 +89,11 @@ export async function compareDirty(trace: Trace, options: CompareDirtyOptions): 
     linkBytesPerSecond: options.linkBytesPerSecond,
     downtimeLimitNs: options.downtimeLimitNs,
     methods: rows,
-    parameters: [...hardware.parameters, ...profile.parameters, ...dirtyParameterTable(options.parameters)],
+    parameters: [
+      ...hardware.parameters,
+      ...profile.parameters,
+      ...dirtyParameterTable(options.parameters, profile.dirty),
+    ],
     caveats: dirtyCaveats({ stream, tables, methods, rows, options: methodOptions(run) }),
   };
 }
@@ -99,6 +103,8 @@ interface Run {
   readonly parameter: DirtyParameter;
   readonly tables: HarvestTables;
   readonly stream: WriteStream;
+  /** The same without reads. */
+  readonly writes: WriteStream;
   readonly times: HarvestTimes;
   /** Pages that are mapped where the tracking begins. */
   readonly mapped: number;
@@ -121,10 +127,10 @@ function methodOptions({ options, tables, parameter }: Run): DirtyMethodOptions 
   };
 }
 
-/** Pages of a harvest call: a power of two, and never less than a leaf. */
-function chunkPages({ parameter, options, mapped }: Run, { method, value }: NamedMethod): number {
+/** Pages of a harvest call over so many bytes of memory: a power of two, and never less than a leaf. */
+function chunkPages({ parameter, options }: Run, { method, value }: NamedMethod, bytes: number): number {
   const set = parameter('dirty.chunk');
-  const wanted = set > 0 ? set * 2 ** 20 : Math.min(GIB, (mapped * PAGE_BYTES) / Math.max(...options.threads));
+  const wanted = set > 0 ? set * 2 ** 20 : Math.min(GIB, bytes / Math.max(...options.threads));
   const power = Math.floor(Math.log2(Math.max(1, wanted / PAGE_BYTES)));
   return 2 ** Math.max(power, method.untrackedLeaf(value) - 12);
 }
@@ -136,7 +142,7 @@ function begin(run: Run, row: NamedMethod, migrating = false): Begun {
   const method = row.method.create(row.value, set);
   const firstWrites = migrating && set.flush && !row.method.logsAgain;
   const costs = new HarvestCosts(costsOf(options.profile), parameter, row.method, stream.source === 'ram');
-  const tracking = new Tracking({ stream, method, costs, chunkPages: chunkPages(run, row), firstWrites });
+  const tracking = new Tracking({ stream, method, costs, chunkPages: chunkPages(run, row, run.mapped * PAGE_BYTES), firstWrites });
   return { tracking, counts: method.counts, costs };
 }
 
@@ -235,7 +241,7 @@ function planOf(run: Run, row: NamedMethod, study: HarvestStudy, costs: HarvestC
     },
     costs,
     parameter,
-    chunkPages: chunkPages(run, row),
+    chunkPages: chunkPages(run, row, options.planBytes),
     threads: options.threads,
     seed: options.seed,
   });

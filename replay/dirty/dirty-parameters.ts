@@ -60,20 +60,30 @@ export const DIRTY_PARAMETERS: readonly DesignParameter[] = [
   of('precopy.throttle-trigger', 50, '%', QEMU, 'published', [1, 100]),
 ];
 
-/** Value of a parameter: the one that was set, else the default. */
+/** Value of a parameter: the one that was set, else the profile's, else the default. */
 export type DirtyParameter = (name: string) => number;
 
-export function dirtyParameter(given: ReadonlyMap<string, number>): DirtyParameter {
+export function dirtyParameter(
+  given: ReadonlyMap<string, number>,
+  profile: readonly ProfileParameter[] = [],
+): DirtyParameter {
+  const named = (list: readonly ProfileParameter[], name: string): number | undefined =>
+    list.find((parameter) => parameter.name === name)?.value;
   return (name) => {
-    const value = given.get(name) ?? DIRTY_PARAMETERS.find((parameter) => parameter.name === name)?.value;
+    const value = given.get(name) ?? named(profile, name) ?? named(DIRTY_PARAMETERS, name);
     if (value === undefined) throw new RangeError(`there is no parameter ${name}`);
     return value;
   };
 }
 
 /** The parameters as a result lists them. */
-export function dirtyParameterTable(given: ReadonlyMap<string, number>): readonly ProfileParameter[] {
-  return DIRTY_PARAMETERS.map(({ name, value, unit, source, standing }) => {
+export function dirtyParameterTable(
+  given: ReadonlyMap<string, number>,
+  profile: readonly ProfileParameter[] = [],
+): readonly ProfileParameter[] {
+  return DIRTY_PARAMETERS.map((parameter) => {
+    const { name, unit } = parameter;
+    const { value, source, standing } = profile.find((measured) => measured.name === name) ?? parameter;
     const set = given.get(name);
     return set === undefined
       ? { name, value, unit, source, standing }

@@ -25,15 +25,16 @@ export function harvestProfile(processor: string, measured: HarvestMeasurement):
   const one = cold[0]?.rate;
   const all = cold.at(-1)?.rate;
   const typical = dirty.find(({ share }) => share === TYPICAL_SHARE)?.perLeaf;
+  const ofDirty: FileParameter[] = [];
   const measurements: FileParameter[] = [];
   if (one !== undefined) {
-    measurements.push(of('dirty.entry', inverse(one, entryNs), 'ns', 'clean cold tables, one thread, tables included'));
-    measurements.push(of('dirty.table', { ...one, value: 0, interval: [0, 0] }, 'ns', 'contained in dirty.entry'));
+    ofDirty.push(of('dirty.entry', inverse(one, entryNs), 'ns', 'clean cold tables, one thread, tables included'));
+    ofDirty.push(of('dirty.table', { ...one, value: 0, interval: [0, 0] }, 'ns', 'contained in dirty.entry'));
   }
-  if (typical !== undefined) measurements.push(of('dirty.clear', typical, 'ns', '1 % of the leaves dirty'));
+  if (typical !== undefined) ofDirty.push(of('dirty.clear', typical, 'ns', '1 % of the leaves dirty'));
   if (all !== undefined) {
     const about = `${cold.at(-1)?.threads} threads, the most that were tried`;
-    measurements.push(of('dirty.bandwidth', scaled(all, 1e-9), 'bytes/ns', about));
+    ofDirty.push(of('dirty.bandwidth', scaled(all, 1e-9), 'bytes/ns', about));
   }
   for (const { threads, rate, scaling } of cold) {
     measurements.push(of(`harvest.cold@${threads}`, rate, 'bytes/s', `clean cold tables, ${threads} threads`));
@@ -51,6 +52,7 @@ export function harvestProfile(processor: string, measured: HarvestMeasurement):
     name: 'harvest',
     summary: `harvests of dirty bits, measured on ${processor.slice(0, 100)}; other costs of ${COSTS}`,
     costs: { base: COSTS, parameters: [] },
+    dirty: ofDirty,
     measurements,
   };
 }
