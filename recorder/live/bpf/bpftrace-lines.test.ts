@@ -185,7 +185,7 @@ describe("lines of iorr's bpftrace program", () => {
     ];
     const whole = read(harvest('40'));
     const [bitmap] = decodeUserMemory(whole.events[0]?.fields['memory'] as Uint8Array);
-    expect(bitmap).toMatchObject({ field: 'data', before: null, lengthLo: 0x40 });
+    expect(bitmap).toMatchObject({ field: 'data', lengthLo: 0x40 });
     expect(hexOf(bitmap?.after)).toBe('0'.repeat(128));
     expect(whole.health.truncated).toBe(0);
     expect(read(harvest('40000000')).health.truncated).toBe(1);
@@ -265,6 +265,38 @@ describe("lines of iorr's bpftrace program", () => {
     expect(Buffer.from(device?.['before'] as Uint8Array).toString()).toBe('0000:00:4.0\0');
     expect(device?.['after']).toEqual(device?.['before']);
     expect(info).toMatchObject({ path: 'anon_inode:[vfio-device]' });
+  });
+
+  test('what a kernel writes may add to what is there, and may be less than there was room for', () => {
+    const ranges = (tags: string, count: number, ...values: readonly number[]): string[] => [
+      `${tags[0]} 43 7d0 1 7f0000002000 ${(count * 16).toString(16)}`,
+      `${tags[1]} 43 7d0 0 ${words(...values)}`,
+    ];
+    const { events, health } = read([
+      `B 43 7d0 0 ${words(0x1_0000_0020, 12)}`,
+      ...ranges('Mm', 12, 0x55),
+      `m 43 7d0 80 ${words(0x66)}`,
+      `E 7d0 42 43 1 5 3b84 7f0000001000 20 ${NO_NAME}`,
+      `A 43 7d0 0 ${words(0x1_0000_0020, 1)}`,
+      ...ranges('Nn', 1, 0x1000, 0x1fff),
+      'X 7d0 43 bb8 1 0 20',
+    ]);
+    const [memory] = decodeUserMemory(events[0]?.fields['memory'] as Uint8Array);
+    expect(memory).toMatchObject({ field: 'allowed_iovas', lengthLo: 192 });
+    expect(memory?.before).toHaveLength(192);
+    expect(hexOf(memory?.before).slice(0, 4)).toBe('5500');
+    expect(hexOf(memory?.after)).toBe('0010000000000000ff1f000000000000');
+    expect(health.truncated).toBe(0);
+  });
+
+  test('a struct that was too short keeps its length, though the kernel asks for more', () => {
+    const { events } = read([
+      `B 43 7d0 0 ${words(0x20)}`,
+      `E 7d0 42 43 1 5 3b6c 7f0000001000 20 ${NO_NAME}`,
+      `A 43 7d0 0 ${words(0xf_0000_0028)}`,
+      'X 7d0 43 bb8 1 0 28',
+    ]);
+    expect(hexOf(events[0]?.fields['after'])).toHaveLength(0x20 * 2);
   });
 
   test('memory files are made with their flags', () => {

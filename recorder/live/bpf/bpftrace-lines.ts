@@ -332,11 +332,12 @@ export class BpftraceLines {
     const { size } = came;
     const { request } = came;
     const given = namePart(request, before.struct.first(size, came.argument));
-    const left = namePart(request, after.struct.first(Math.max(size, returned.size), came.argument));
+    // A kernel that had more to say says how much, and writes no further than it may.
+    const left = namePart(request, after.struct.first(size === 0 ? returned.size : size, came.argument));
     const file = errno === 0 ? madeFile(request, returned.ret.lo, left) : undefined;
     if (size > STRUCT_BYTES) this.#cutStructs++;
     const memory = memoryOf(before, after, errno === 0);
-    if (memory.some((item) => isCut(item.lengthHi, item.lengthLo >>> 0, item.before, item.after))) this.#cutMemory++;
+    if (isCut(memory, before, after)) this.#cutMemory++;
     this.#order.add(returned.time, (now) => {
       const { pid, tid, fd, argument, kind } = came;
       if (file !== undefined) this.#files.set(pid, file.fd, file.kind);

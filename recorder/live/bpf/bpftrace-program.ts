@@ -82,7 +82,7 @@ class ProgramText {
    */
   pointers(when: 'before' | 'after', probe: string): string {
     const tag = when === 'before' ? 'M' : 'N';
-    const fields = POINTER_FIELDS.map((field, i) => pointed(field, i, when, tag)).join('');
+    const fields = POINTER_FIELDS.map((field, i) => pointed(field, i, tag)).join('');
     return `
 ${probe} /@time[tid]/ {
   ${OF_CALL}${fields}
@@ -118,14 +118,8 @@ function readFields(expression: string): string {
   });
 }
 
-function pointed(
-  { nr, offset, length, only, written }: PointerField,
-  index: number,
-  when: string,
-  tag: string,
-): string {
-  // What only the kernel writes says nothing before; what only the user writes is read again in case it was not in memory.
-  if (when === 'before' && written === 'kernel') return '';
+/** Twice: what only the user writes may not be in memory when the call comes, and what the kernel writes may add to what is there. */
+function pointed({ nr, offset, length, only }: PointerField, index: number, tag: string): string {
   const which = only === undefined ? '' : ` && ${readFields(only)}`;
   return `
   if ($cmd == ${requestOf(nr)}${which}) {

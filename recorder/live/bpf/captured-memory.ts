@@ -78,7 +78,8 @@ function isZero(bytes: Uint8Array): boolean {
 }
 
 /**
- * Memory that can't be read gives zeros. What the kernel has just used was in memory, so that zeros are zeros; where it refused
+ * Memory that can't be read gives zeros. What the kernel has just used was in memory, so that zeros are zeros; so was what it
+ * has written, or it was zero when the kernel first touched it (a page that was swapped out is the exception). Where it refused
  * the call nobody knows, and memory that is zero all over counts as not read.
  */
 function known(bytes: Uint8Array, pointed: Pointed, used: boolean): Uint8Array | null {
@@ -94,7 +95,8 @@ export function memoryOf(before: Side, after: Side, used: boolean): readonly Use
   if (pointed === undefined || field === undefined) return [];
   const size = sizeOf(pointed);
   const first = before.memory.first(size, pointed.address);
-  const last = after.memory.first(size, pointed.address);
+  // The kernel may have told how much of it there is.
+  const last = after.memory.first(sizeOf(after.pointed ?? pointed), pointed.address);
   // Nobody has written it since: what was not there when the call came is there when it returns.
   const came = field.written === 'user' && used && isZero(first) ? last : first;
   const { address, length } = pointed;
@@ -105,15 +107,20 @@ export function memoryOf(before: Side, after: Side, used: boolean): readonly Use
       addressHi: address.hi,
       lengthLo: length.lo,
       lengthHi: length.hi,
-      before: field.written === 'kernel' ? null : known(came, pointed, used && field.written === 'user'),
-      after: after.pointed === undefined || field.written === 'user' ? undefined : known(last, pointed, used),
+      before: known(came, pointed, used),
+      after: after.pointed === undefined || field.written === 'user' ? undefined : known(last, after.pointed, used),
     },
   ];
 }
 
 /** Less of it was read than the call was told of. */
-export function isCut(hi: number, lo: number, ...read: readonly (Uint8Array | null | undefined)[]): boolean {
-  return read.some((bytes) => bytes !== null && bytes !== undefined && (hi !== 0 || bytes.length < lo));
+export function isCut(items: readonly UserMemory[], before: Side, after: Side): boolean {
+  return items.some((item) => isShort(item.before, before.pointed) || isShort(item.after, after.pointed));
+}
+
+function isShort(bytes: Uint8Array | null | undefined, pointed: Pointed | undefined): boolean {
+  if (bytes === null || bytes === undefined || pointed === undefined) return false;
+  return pointed.length.hi !== 0 || bytes.length < pointed.length.lo >>> 0;
 }
 
 /** Bytes that were read, or that were to be written: a refused write carried them too, unless it could not be read. */

@@ -12,9 +12,9 @@ export interface PointerField {
   readonly only?: string;
   /**
    * Who writes there. `user`: the kernel only reads it, so that what it holds when the call returns is what it held before;
-   * that is read where it was not in memory when the call came.
+   * that is read where it was not in memory when the call came. `kernel`: it writes, whether it reads as well or not.
    */
-  readonly written: 'user' | 'kernel' | 'both';
+  readonly written: 'user' | 'kernel';
 }
 
 /** VFIO_DEVICE_FEATURE and VFIO_IOMMU_DIRTY_PAGES have one number; their flags never look alike. */
@@ -38,7 +38,7 @@ export const POINTER_FIELDS: readonly PointerField[] = [
   { nr: 0x8a, field: 'data_uptr', offset: 16, length: 'u32(12)', written: 'kernel' },
   { nr: 0x8c, field: 'data', offset: 40, length: BITMAP_BYTES, written: 'kernel' },
   { nr: 0x8d, field: 'data_uptr', offset: 8, length: 'u32(20) * u32(24)', written: 'user' },
-  { nr: 0x90, field: 'data_uptr', offset: 32, length: 'u32(24)', written: 'both' },
+  { nr: 0x90, field: 'data_uptr', offset: 32, length: 'u32(24)', written: 'kernel' },
   // VFIO_IOMMU_UNMAP_DMA with VFIO_DMA_UNMAP_FLAG_GET_DIRTY_BITMAP, VFIO_IOMMU_DIRTY_PAGES: struct vfio_bitmap.
   { nr: 0x72, field: 'bitmap', offset: 40, length: 'u64(32)', only: '(u32(4) & 1) == 1', written: 'kernel' },
   { nr: 0x75, field: 'bitmap', offset: 40, length: 'u64(32)', only: `u32(4) == ${GET_BITMAP}`, written: 'kernel' },
@@ -56,7 +56,7 @@ export const POINTER_FIELDS: readonly PointerField[] = [
     offset: 32,
     length: '(u64(16) / u64(24) + 7) / 8',
     only: `u32(4) == ${FEATURE_GET | LOGGING_REPORT}`,
-    written: 'both',
+    written: 'kernel',
   },
   // IOMMU_TEST_CMD: what an access reads goes to user memory, what it writes comes from there; pages that become dirty, a bit each.
   {
