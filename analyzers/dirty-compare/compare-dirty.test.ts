@@ -103,7 +103,6 @@ describe('what can not be', () => {
     [{ dirty: 'ad-bits', threads: '0' }, /threads/],
     [{ dirty: 'ad-bits', link: 'fast' }, /--link/],
     [{ dirty: 'ad-bits', plan: 'much' }, /--plan/],
-    [{ dirty: 'ad-bits', html: 'a.html' }, /--html/],
     [{ dirty: 'ad-bits', json: true, markdown: true }, /both want stdout/],
     [{ dirty: 'ad-bits', set: ['dirty.orders=1'] }, /did you mean|nothing is called/],
     [{ link: '10Gbit' }, /belongs to --dirty/],

@@ -57,7 +57,16 @@ export async function compareDirty(trace: Trace, options: CompareDirtyOptions): 
   if (stream === undefined) return undefined;
   const times = harvestTimes(stream, parameter('dirty.interval') * 1e6);
   const mapped = mappedAtStart(stream);
-  const run: Run = { options, parameter, tables, stream, writes: withoutReads(stream), times, mapped, untracked: new Map() };
+  const run: Run = {
+    options,
+    parameter,
+    tables,
+    stream,
+    writes: withoutReads(stream),
+    times,
+    mapped,
+    untracked: new Map(),
+  };
   const steps = methods.length * (options.threads.length + 1);
   let done = 0;
   const rows: DirtyRow[] = [];
@@ -142,7 +151,13 @@ function begin(run: Run, row: NamedMethod, migrating = false): Begun {
   const method = row.method.create(row.value, set);
   const firstWrites = migrating && set.flush && !row.method.logsAgain;
   const costs = new HarvestCosts(costsOf(options.profile), parameter, row.method, stream.source === 'ram');
-  const tracking = new Tracking({ stream, method, costs, chunkPages: chunkPages(run, row, run.mapped * PAGE_BYTES), firstWrites });
+  const tracking = new Tracking({
+    stream: firstWrites ? run.writes : stream,
+    method,
+    costs,
+    chunkPages: chunkPages(run, row, run.mapped * PAGE_BYTES),
+    firstWrites,
+  });
   return { tracking, counts: method.counts, costs };
 }
 

@@ -62,8 +62,8 @@ export function planHarvest(options: PlanOptions): DirtyPlan {
   };
   return {
     bytes: pages * 2 ** PAGE_SHIFT,
+    tableBytes: chunkShape(options, pages).tables * options.format.geometry.tableFrames * TABLE_BYTES,
     tables: shape.tables * chunks,
-    tableBytes: shape.tables * chunks * options.format.geometry.tableFrames * TABLE_BYTES,
     entries: shape.entries * chunks,
     bitmapBytes: options.rule.bitmap ? Math.ceil(pages / BITMAP_PAGES) : 0,
     cleared: Math.round(counts.entriesCleared * chunks),

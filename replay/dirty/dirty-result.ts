@@ -69,8 +69,10 @@ export interface DirtyThreads {
 /** A method planned for memory that is not there: the cost of one harvest. */
 export interface DirtyPlan {
   readonly bytes: number;
-  readonly tables: number;
+  /** Memory of the page tables that the harvest walks. */
   readonly tableBytes: number;
+  /** Tables visited and entries read: each call comes down from the root. */
+  readonly tables: number;
   readonly entries: number;
   readonly bitmapBytes: number;
   readonly cleared: number;

@@ -90,6 +90,26 @@ export function readWriteStream(
   });
 }
 
+/** The stream without reads, where only what becomes dirty matters. */
+export function withoutReads(stream: WriteStream): WriteStream {
+  const { kind, space, time, page, count } = stream;
+  let length = 0;
+  for (let i = 0; i < stream.length; i++) if (kind[i] !== OPERATION.read) length++;
+  if (length === stream.length) return stream;
+  const places = new Int32Array(length);
+  length = 0;
+  for (let i = 0; i < stream.length; i++) if (kind[i] !== OPERATION.read) places[length++] = i;
+  return {
+    ...stream,
+    length,
+    kind: Uint8Array.from(places, (i) => kind[i]!),
+    space: Uint16Array.from(places, (i) => space[i]!),
+    time: Float64Array.from(places, (i) => time[i]!),
+    page: Float64Array.from(places, (i) => page[i]!),
+    count: Int32Array.from(places, (i) => count[i]!),
+  };
+}
+
 class StreamReader {
   readonly #source: 'dma' | 'ram';
   readonly #strings: readonly string[];
