@@ -3,6 +3,7 @@ import { ioctlName } from '../../../../traces/ioctl-requests.ts';
 import { ERRNO } from '../errno.ts';
 import { Machine } from '../machine.ts';
 import { mockBackend } from '../mock/mock-backend.ts';
+import { quirksOf } from '../quirks.ts';
 import { ARGUMENT, putStruct, readStruct, simulatedProcess } from '../simulated-process.ts';
 import { VfioContainer } from './container.ts';
 import { UNKNOWN_HARDWARE } from './hardware.ts';
@@ -34,6 +35,18 @@ function container(type = 3): {
 }
 
 describe('TYPE1 container', () => {
+  test('the nesting kind is there up to 6.12, and then no more', () => {
+    const nests = (kernel?: string): readonly unknown[] => {
+      const machine = new Machine(mockBackend, quirksOf(kernel));
+      const process = simulatedProcess(machine);
+      const call = (request: number): number => new VfioContainer().ioctl({ machine, process, request, argument: 6n });
+      return [call(VFIO.checkExtension), machine.takeNeeded()];
+    };
+    expect(nests('6.12.107+deb13-amd64')).toEqual([1, ['nesting-container']]);
+    expect(nests('6.13.0')).toEqual([0, []]);
+    expect(nests()).toEqual([0, []]);
+  });
+
   test('MAP_DMA refuses in the order of the kernel', () => {
     const { call, put } = container();
     const map = (flags: number, vaddr: bigint, iova: bigint, size: bigint): number => {

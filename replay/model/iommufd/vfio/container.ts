@@ -5,6 +5,8 @@ import { EXTENSION, VFIO } from './requests.ts';
 import { Type1 } from './type1.ts';
 import type { VfioCall, VfioFile } from './vfio-file.ts';
 
+const NESTING = 'nesting-container';
+
 /** /dev/vfio/vfio without iommufd behind it (drivers/vfio/container.c). */
 export class VfioContainer implements VfioFile {
   readonly kind = 'vfioContainer';
@@ -69,6 +71,10 @@ export class VfioContainer implements VfioFile {
         throw new Unjudged('whether the IOMMU enforces coherency is not known');
       case EXTENSION.noIommu:
         return noIommuBuilt(machine);
+      case EXTENSION.nesting:
+        if (!machine.quirk(NESTING)) return 0;
+        machine.needed(NESTING);
+        return 1;
       default:
         return 0;
     }
@@ -77,6 +83,11 @@ export class VfioContainer implements VfioFile {
   #setIommu({ machine, argument }: VfioCall): number {
     const type = Number(argument);
     if (this.#groups === 0 || this.#type1 !== undefined) return -ERRNO.EINVAL;
+    if (type === EXTENSION.nesting && machine.quirk(NESTING)) {
+      throw new Unjudged('whether the IOMMU nests is not known', () => {
+        this.#type1 = new Type1(EXTENSION.type1v2, machine);
+      });
+    }
     if (type !== EXTENSION.type1 && type !== EXTENSION.type1v2) return -ERRNO.ENODEV;
     this.#type1 = new Type1(type, machine);
     return 0;
