@@ -8,7 +8,7 @@ import { TablePool } from '../model/table-pool.ts';
 import { TableWalk, WALK } from '../model/table-walk.ts';
 import { setDirty } from './dirty-bit.ts';
 import { RangeHarvester } from './range-harvester.ts';
-import { scanKernel, tableMemory } from './scan-kernel.ts';
+import { BLOCK_BYTES, scanKernel, tableMemory } from './scan-kernel.ts';
 import { buildSharedTables, sharedReader, tableBytes } from './shared-tables.ts';
 import type { SharedTables } from './shared-tables.ts';
 
@@ -139,8 +139,9 @@ describe('the kernel', () => {
       expect(scan(0, 65536, 0x80, clean)).toBe(65536);
       for (let entry = 0; entry < 40; entry++) {
         words[1024 + entry * 2] = clean ^ 0x80;
-        expect(scan(128, 65536, 0x80, clean)).toBe(4096 + (entry >> 4) * 128);
-        expect(scan(128, 4096 + (entry >> 4) * 128, 0x80, clean)).toBe(4096 + (entry >> 4) * 128);
+        const block = 4096 + (entry >> 3) * BLOCK_BYTES;
+        expect(scan(BLOCK_BYTES, 65536, 0x80, clean)).toBe(block);
+        expect(scan(BLOCK_BYTES, block, 0x80, clean)).toBe(block);
         words[1024 + entry * 2] = clean | 0x7f;
         words[1025 + entry * 2] = ~clean;
       }

@@ -28,11 +28,9 @@ export interface DirtyBitmap {
  * Of a leaf of several entries any dirty one counts and all are cleared, before it is reported. Holes are passed over.
  */
 export class RangeHarvester {
-  /** Since it was made: dirty leaves found, entries that became clean, and tables and bytes of them gone through. */
+  /** Since it was made: dirty leaves found, and entries that became clean. */
   leaves = 0;
   cleared = 0;
-  tables = 0;
-  bytes = 0;
   readonly #reader: TableReader;
   readonly #format: PageTableFormat;
   readonly #words: Int32Array;
@@ -91,8 +89,6 @@ export class RangeHarvester {
     const end = (base + (last + 1) * ENTRY_BYTES + BLOCK_BYTES - 1) & -BLOCK_BYTES;
     const mask = this.#masks[level]!;
     const clean = this.#cleans[level]!;
-    this.tables++;
-    this.bytes += (last - first + 1) * ENTRY_BYTES;
     let next = first;
     let cached = false;
     for (;;) {
