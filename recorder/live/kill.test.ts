@@ -14,6 +14,8 @@ import { NO_LIVE_RECORDING, instancesOf, iorrLive, startLive } from './testing/l
 const full = process.env['IORR_FULL'] === '1';
 const KILLS = full ? 200 : 4;
 const AT_ONCE = 2;
+/** The promise is a second. Beside other test files the short form only guards it: threads that start late there are not counted. */
+const MOST_MS = full ? 1000 : 3000;
 /** The instants are in this time after the first events were written. */
 const SPREAD_MS = full ? 1500 : 700;
 
@@ -124,7 +126,7 @@ function marksOf(file: string): {
 }
 
 describe.skipIf(NO_LIVE_RECORDING !== undefined || noPerl)('kill -9', () => {
-  test(`at ${KILLS} random instants: each file reads, a second is lost at most, the next start removes the instances`, async () => {
+  test(`at ${KILLS} random instants: each file reads, ${MOST_MS / 1000} s are lost at most, the next start removes the instances`, async () => {
     const random = new Random(500);
     const waits = Array.from({ length: KILLS }, () => random.below(SPREAD_MS));
     const lostMs: number[] = [];
@@ -160,7 +162,7 @@ describe.skipIf(NO_LIVE_RECORDING !== undefined || noPerl)('kill -9', () => {
       `killed at ${KILLS} instants: ${middle.toFixed(0)} ms lost (median), ${lostMs.at(-1)?.toFixed(0)} ms at most, ${Math.max(...ownMs).toFixed(0)} ms without waits for a processor\n`,
     );
     expect(ownMs).toHaveLength(KILLS);
-    expect(Math.max(...ownMs)).toBeLessThan(1000);
+    expect(Math.max(...ownMs)).toBeLessThan(MOST_MS);
     expect(instancesOf(killed.at(-1))).toHaveLength(1);
     iorrLive('record', '-o', join(folder, 'next.iorr'), '--duration', '50ms');
     expect(killed.filter((pid) => instancesOf(pid).length > 0)).toEqual([]);
