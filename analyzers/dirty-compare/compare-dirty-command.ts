@@ -13,8 +13,11 @@ import { toJson } from '../../traces/plain-json.ts';
 import { toolVersion } from '../../traces/tool.ts';
 import { parseDuration } from '../duration.ts';
 import { parseBytes, parseLink, parseThreads } from '../link-rate.ts';
+import { closeOutput, openOutput, writeAll } from '../output-file.ts';
+import type { Output } from '../output-file.ts';
 import { costsOption, hardwareOption } from '../profile-option.ts';
 import { dirtyMarkdown } from './dirty-markdown.ts';
+import { dirtyMethodsHtml } from './dirty-methods-html.ts';
 import { dirtyTables } from './dirty-tables.ts';
 
 const INTERRUPTED = 130;
@@ -68,9 +71,6 @@ export async function compareDirtyCommand({ args, options, io }: CommandInvocati
   const file = args[0];
   if (file === undefined)
     throw new IorrError('USAGE', 'a trace expected', { hint: 'iorr compare run.iorr --dirty ad-bits' });
-  if (options['html'] !== undefined) {
-    throw new IorrError('USAGE', 'there is no --html of --dirty', { hint: 'use --json or --markdown' });
-  }
   const text = (name: keyof typeof DEFAULTS): string => {
     const given = options[name];
     return typeof given === 'string' ? given : DEFAULTS[name];
@@ -81,9 +81,11 @@ export async function compareDirtyCommand({ args, options, io }: CommandInvocati
   const planBytes = text('plan') === '' ? 0 : parseBytes(text('plan'), '--plan');
   const seed = seedOf(text('seed'));
   const settings = Array.isArray(options['set']) ? options['set'].map(String) : [];
+  let output: Output | undefined;
   const trace = openTrace(file);
   const progress = io.progress('comparing', 1);
   try {
+    output = typeof options['html'] === 'string' ? openOutput(options['html']) : undefined;
     const { hardware, profile, parameters } = applySettings(
       settings,
       hardwareOption(text('hardware'), trace.header),
@@ -125,11 +127,16 @@ export async function compareDirtyCommand({ args, options, io }: CommandInvocati
       health: trace.health,
       result: { dirty: result },
     });
+    if (output !== undefined) {
+      writeAll(output, dirtyMethodsHtml(report));
+      io.err(`wrote ${output.path}\n`);
+    }
     if (options['json'] === true) io.out(toJson(report));
     else if (options['markdown'] === true) io.out(dirtyMarkdown(report));
     else io.out(dirtyTables(report, { columns: io.columns, colour: io.colour }));
     return 0;
   } finally {
+    if (output !== undefined) closeOutput(output);
     progress.stop();
     trace.close();
   }

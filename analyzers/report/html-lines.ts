@@ -30,12 +30,14 @@ export interface LinesPicture {
   readonly y: AxisSpec;
   readonly lines: readonly DrawnLine[];
   readonly height?: number;
+  /** A value of the y axis to compare with. */
+  readonly limit?: { readonly at: number; readonly label: string };
   /** Over the whole width of the page. */
   readonly wide?: boolean;
 }
 
 /** Null without a point. */
-export function linesPicture({ about, x, y, lines, height = 260, wide }: LinesPicture): Markup | null {
+export function linesPicture({ about, x, y, lines, height = 260, wide, limit }: LinesPicture): Markup | null {
   const width = wide === true ? WIDE : NARROW;
   const points = lines.flatMap((line) => line.points);
   if (points.length === 0) return null;
@@ -44,10 +46,7 @@ export function linesPicture({ about, x, y, lines, height = 260, wide }: LinesPi
     x,
     points.map(([value]) => value),
   );
-  const up = axisOf(
-    y,
-    points.map(([, value]) => value),
-  );
+  const up = axisOf(y, [...points.map(([, value]) => value), ...(limit === undefined ? [] : [limit.at])]);
   const px = (value: number): number => round(LEFT + across.at(value) * (width - LEFT - RIGHT));
   const py = (value: number): number => round(floor - up.at(value) * (floor - TOP));
   const told = lines.slice(0, 12).map((line) => line.label);
@@ -56,6 +55,7 @@ ${across.ticks.map((value) => html`<line class="tick" x1="${px(value)}" x2="${px
 ${up.ticks.map((value) => html`<line class="tick" x1="${LEFT}" x2="${width - RIGHT}" y1="${py(value)}" y2="${py(value)}"/><text x="${LEFT - 8}" y="${py(value) + 4}" text-anchor="end">${y.format(value)}</text>`)}
 <line class="axis" x1="${LEFT}" x2="${width - RIGHT}" y1="${floor}" y2="${floor}"/><line class="axis" x1="${LEFT}" x2="${LEFT}" y1="${TOP}" y2="${floor}"/>
 <text x="${width - RIGHT}" y="${height - 6}" text-anchor="end">${x.title}</text><text x="4" y="14">${y.title}</text>
+${limit === undefined ? null : html`<line class="limit" x1="${LEFT}" x2="${width - RIGHT}" y1="${py(limit.at)}" y2="${py(limit.at)}"/><text x="${width - RIGHT - 4}" y="${py(limit.at) - 5}" text-anchor="end">${limit.label}</text>`}
 ${lines.map(({ style, points: all, marks, area }) => {
   const path = all.map(([left, top]) => `${px(left)},${py(top)}`);
   const [first, last] = [all[0], all.at(-1)];

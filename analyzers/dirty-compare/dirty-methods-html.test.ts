@@ -1,0 +1,50 @@
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { compareDirty } from '../../replay/dirty/compare-dirty.ts';
+import { costProfile } from '../../replay/costs/cost-profiles.ts';
+import { hardwareProfile } from '../../replay/hardware/profiles.ts';
+import { describeInput, makeEnvelope } from '../../traces/envelope.ts';
+import { openTrace } from '../../traces/file.ts';
+import { troubleWith } from '../report/fixtures/inert-page.ts';
+import { dirtyMethodsHtml } from './dirty-methods-html.ts';
+
+test('the page of methods has a line for each in every picture', async () => {
+  const file = join(import.meta.dirname, '../../traces/corpus/migration-dirty.iorr');
+  const trace = openTrace(file);
+  try {
+    const dirty = await compareDirty(trace, {
+      methods: 'ad-bits@4k,ad-bits@2m',
+      tables: 'auto',
+      threads: [1, 2],
+      hardware: hardwareProfile('auto', trace.header),
+      profile: costProfile('auto', trace.header),
+      linkBytesPerSecond: 12.5e6,
+      downtimeLimitNs: 20e6,
+      planBytes: 2 ** 40,
+      parameters: new Map(),
+      seed: 1,
+    });
+    if (dirty === undefined) throw new Error('the comparison was not done');
+    const caveats = [...dirty.caveats, '<script>alert(1)</script>\u202e'];
+    const page = dirtyMethodsHtml(
+      makeEnvelope('compare', {
+        version: '0.0.0',
+        input: [describeInput('<b>.iorr', trace, trace.bytes)],
+        options: {},
+        health: trace.health,
+        result: { dirty: { ...dirty, caveats } },
+      }),
+    );
+    expect(troubleWith(page)).toEqual([]);
+    // convergence, reported, duration, threads
+    expect(page.match(/<polyline class="cores"/g)).toHaveLength(4 * 2);
+    expect(page).toContain('sent within 20.0');
+    expect(page).toContain('aria-label="Plans"');
+    // a point for each pass of a line with few, and one for its end
+    const passes = dirty.methods.reduce((sum, row) => sum + (row.threads[0]?.migration.passes.length ?? 0), 0);
+    const convergence = page.slice(page.indexOf('id="convergence"'), page.indexOf('id="harvests"'));
+    expect(convergence.match(/<circle/g)).toHaveLength(passes + 2);
+  } finally {
+    trace.close();
+  }
+});
