@@ -132,6 +132,7 @@ function methodOptions({ options, tables, parameter }: Run): DirtyMethodOptions 
     hardware: options.hardware,
     tables,
     flush: parameter('dirty.flush') !== 0,
+    contiguousDefect: parameter('dirty.contiguous-defect') !== 0,
     mergeAfter: Math.round(parameter('dirty.merge-after')),
   };
 }

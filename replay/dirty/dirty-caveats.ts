@@ -45,7 +45,7 @@ export function dirtyCaveats({ stream, tables, methods, rows, options }: DirtyFa
       'writers wait for more than a tenth of the time: with such stalls they would write less than the trace shows',
     );
   }
-  if (tables.caveat !== undefined && options.flush) caveats.push(tables.caveat);
+  if (tables.caveat !== undefined && options.flush && !options.contiguousDefect) caveats.push(tables.caveat);
   const repeats = Math.max(0, ...rows.flatMap(({ threads }) => threads.map(({ migration }) => migration.repeats)));
   if (repeats > 0) {
     caveats.push(`a migration takes longer than the trace, whose writes were repeated up to ${repeats} times`);

@@ -32,6 +32,8 @@ export interface DirtyMethodOptions {
   readonly tables: HarvestTables;
   /** Cached translations are invalidated after a harvest; without it methods miss writes. */
   readonly flush: boolean;
+  /** Leaves of several entries lose the last one, as Linux 7.2.13 harvests them. */
+  readonly contiguousDefect: boolean;
   /** Harvests in which all of a split leaf stays clean, after which it becomes one leaf again. */
   readonly mergeAfter: number;
 }

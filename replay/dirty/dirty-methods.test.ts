@@ -25,7 +25,7 @@ function trackingOf(
   flush = true,
   firstWrites = false,
 ) {
-  const options: DirtyMethodOptions = { hardware: vtdServer, tables, flush, mergeAfter: 2 };
+  const options: DirtyMethodOptions = { hardware: vtdServer, tables, flush, contiguousDefect: false, mergeAfter: 2 };
   const method = row.method.create(row.value, options);
   const costs = new HarvestCosts(costsOf(genericServer), parameter, row.method, false);
   const stream = sketchedStream(sketch, (sketch.at(-1)?.at ?? 0) + 1);
@@ -136,8 +136,12 @@ test('without a flush the oracle counts what writes through cached dirty transla
     }),
     { numRuns: 60 },
   );
-  expect(row!.method.misses({ hardware: vtdServer, tables, flush: false, mergeAfter: 2 })).toMatch(/no flush/);
-  expect(row!.method.misses({ hardware: vtdServer, tables, flush: true, mergeAfter: 2 })).toBeUndefined();
+  expect(
+    row!.method.misses({ hardware: vtdServer, tables, flush: false, contiguousDefect: false, mergeAfter: 2 }),
+  ).toMatch(/no flush/);
+  expect(
+    row!.method.misses({ hardware: vtdServer, tables, flush: true, contiguousDefect: false, mergeAfter: 2 }),
+  ).toBeUndefined();
 });
 
 test('a fresh writable mapping of Arm tables reads as dirty until tracking starts', () => {
@@ -167,6 +171,29 @@ test('all entries of a replicated leaf are cleared', () => {
   tracking.playTo(2);
   const { reported, counts } = tracking.harvest();
   expect([reported, counts.entriesCleared, counts.flushes]).toEqual([16, 16, 1]);
+});
+
+test('where the last entry of a leaf is cleaned and not told, the oracle counts the pages that are lost', () => {
+  const tables = harvestTables('amd-v1', vtdServer);
+  const [row] = dirtyMethods('ad-bits@64k', tables);
+  const options = { hardware: vtdServer, tables, flush: true, contiguousDefect: true, mergeAfter: 2 };
+  fc.assert(
+    fc.property(fc.uniqueArray(fc.nat(127), { minLength: 1, maxLength: 40 }), (pages) => {
+      const method = row!.method.create(row!.value, options);
+      const costs = new HarvestCosts(costsOf(genericServer), parameter, row!.method, false);
+      const sketch: Sketch[] = [
+        { what: 'map', page: BASE, pages: 128, at: 0 },
+        ...pages.map((page): Sketch => ({ what: 'write', page: BASE + page, at: 1 })),
+      ];
+      const tracking = new Tracking({ stream: sketchedStream(sketch, 2), method, costs, chunkPages: 0x800 });
+      tracking.start();
+      tracking.playTo(2);
+      expect(tracking.harvest().missed).toBe(pages.filter((page) => page % 16 === 15).length);
+      expect(tracking.harvest().reported).toBe(0);
+    }),
+    { numRuns: 40 },
+  );
+  expect(row!.method.misses(options)).toMatch(/without telling/);
 });
 
 test('a leaf that is split when it is found dirty is merged when it stays clean', () => {

@@ -40,6 +40,7 @@ export const DIRTY_PARAMETERS: readonly DesignParameter[] = [
   of('dirty.ring-entry', 10, 'ns', 'one entry of 16 bytes collected and marked'),
   of('dirty.ring-exit', 1300, 'ns', 'a world switch of 2,550 cycles at 3 GHz and two system-call halves'),
   of('dirty.flush', 1, '0 or 1', CHOICE, 'assumed', [0, 1]),
+  of('dirty.contiguous-defect', 0, '0 or 1', 'Linux 7.2.13 has it; off: as intended', 'assumed', [0, 1]),
   of('dirty.chunk', 0, 'MiB', 'of one harvest call; 0: memory over threads, 1 GiB at most', 'assumed', [0, 1 << 20]),
   of(
     'dirty.order',

@@ -21,7 +21,13 @@ function builtAndPlanned(name: string, format: string, gib: number, starts: numb
   const tables = harvestTables(format, vtdServer);
   const [row] = dirtyMethods(name, tables);
   const costs = new HarvestCosts(costsOf(genericServer), parameter, row!.method, false);
-  const method = row!.method.create(row!.value, { hardware: vtdServer, tables, flush: true, mergeAfter: 2 });
+  const method = row!.method.create(row!.value, {
+    hardware: vtdServer,
+    tables,
+    flush: true,
+    contiguousDefect: false,
+    mergeAfter: 2,
+  });
   const pages = gib * CHUNK;
   method.map(0, 0, pages);
   for (let page = 0; page < pages; page += CHUNK) method.start(0, page, CHUNK);

@@ -25,6 +25,10 @@ const NO_TLBI =
   'Linux 7.2.13 issues no TLBI after a harvest of Arm tables (the gather of dirty leaves has no page size, at which ' +
   'arm_smmu_iotlb_sync returns): modelled with one, as intended; --set dirty.flush=0 shows what lacking it loses';
 
+const ONE_TOO_FEW =
+  'Linux 7.2.13 cleans the last entry of a dirty leaf of several (any size but 4 KiB, 2 MiB and 1 GiB) without telling it: ' +
+  'modelled as intended; --set dirty.contiguous-defect=1 shows what is lost';
+
 function firstStage(): PageTableFormat {
   const format = X86_64[0];
   if (format === undefined) throw new RangeError('no x86-64 format');
@@ -35,7 +39,7 @@ function firstStage(): PageTableFormat {
 export const HARVEST_TABLES: readonly HarvestTables[] = [
   { name: 'vtd-second-stage', format: vtdSecondStage(4) },
   { name: 'x86-64', format: firstStage(), untracked: PRESET },
-  { name: 'amd-v1', format: amdV1() },
+  { name: 'amd-v1', format: amdV1(), caveat: ONE_TOO_FEW },
   ...([12, 14, 16] as const).map((granuleShift) => ({
     name: `arm-${2 ** (granuleShift - 10)}k`,
     format: armLpae({ stage: 1, granuleShift, hardwareDirty: true }),

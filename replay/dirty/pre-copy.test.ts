@@ -32,7 +32,13 @@ function migrate(
   const [row] = dirtyMethods('ad-bits@4k', tables);
   const parameter = dirtyParameter(new Map(set));
   const costs = new HarvestCosts(costsOf(genericServer), parameter, row!.method, false);
-  const method = row!.method.create(row!.value, { hardware: vtdServer, tables, flush: true, mergeAfter: 2 });
+  const method = row!.method.create(row!.value, {
+    hardware: vtdServer,
+    tables,
+    flush: true,
+    contiguousDefect: false,
+    mergeAfter: 2,
+  });
   const tracking = new Tracking({ stream, method, costs, chunkPages: 2 ** 18 });
   return preCopy(tracking, {
     costs,

@@ -15,7 +15,8 @@ export class TableMethod implements DirtyMethod {
 
   constructor(leafShift: number, options: DirtyMethodOptions) {
     const format = withLeaves(options.tables.format, leafShift);
-    this.tables = new TrackedTables({ hardware: options.hardware, format, leafShift, flush: options.flush });
+    const { hardware, flush, contiguousDefect } = options;
+    this.tables = new TrackedTables({ hardware, format, leafShift, flush, contiguousDefect });
     this.counts = this.tables.counts;
   }
 
@@ -57,7 +58,8 @@ export function leafTrouble(leafShift: number, tables: HarvestTables): string | 
 }
 
 /** Why a harvest misses writes. */
-export function flushTrouble({ flush }: DirtyMethodOptions): string | undefined {
-  if (flush) return undefined;
-  return 'no flush after a harvest: writes through translations that are cached as dirty set no bit again';
+export function flushTrouble({ flush, contiguousDefect, tables }: DirtyMethodOptions): string | undefined {
+  if (!flush) return 'no flush after a harvest: writes through translations that are cached as dirty set no bit again';
+  if (!contiguousDefect || tables.format.group === undefined) return undefined;
+  return 'a harvest cleans the last entry of a leaf of several without telling it';
 }

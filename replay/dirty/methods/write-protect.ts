@@ -20,7 +20,13 @@ export class ProtectedPages implements DirtyMethod {
   constructor({ hardware, flush }: DirtyMethodOptions) {
     // a processor's tables, or the IOMMU's: 4 KiB leaves in either case, and which bits they have does not matter
     const { format } = harvestTables('vtd-second-stage', hardware);
-    this.#tables = new TrackedTables({ hardware, format: withLeaves(format, LEAF), leafShift: LEAF, flush });
+    this.#tables = new TrackedTables({
+      hardware,
+      format: withLeaves(format, LEAF),
+      leafShift: LEAF,
+      flush,
+      contiguousDefect: false,
+    });
     this.counts = this.#tables.counts;
   }
 
