@@ -1,3 +1,8 @@
+import { costProfile } from '../replay/costs/cost-profiles.ts';
+import { DIRTY_PARAMETERS } from '../replay/dirty/dirty-parameters.ts';
+import { applySettings } from '../replay/engine/compare-settings.ts';
+import { callsHeader } from '../replay/engine/derived-trace.ts';
+import { hardwareProfile } from '../replay/hardware/profiles.ts';
 import { IorrError } from '../traces/errors.ts';
 import type { Analysis } from './analysis.ts';
 import { analyzeDirty } from './dirty/dirty.ts';
@@ -14,7 +19,7 @@ export const dirty: Analysis = {
     defect: 'lost.defectBytes',
     rate: 'writes.rate.peakBytesPerSecond',
   },
-  run(trace, { file, at, driver }) {
+  run(trace, { file, at, driver, hardware, settings }) {
     if (at !== undefined) {
       throw new IorrError('USAGE', 'dirty is a question about a whole trace: it takes no --at', {
         hint: `iorr analyze dirty ${file}`,
@@ -27,7 +32,11 @@ export const dirty: Analysis = {
         hint: "import QEMU's log with its DMA or memory_notdirty events, or the ioctls of a program",
       });
     }
-    const result = analyzeDirty(trace, driver === undefined ? {} : { driver });
+    const named = hardwareProfile(hardware, callsHeader(trace));
+    const costs = costProfile('auto', trace.header);
+    const { profile, parameters } = applySettings(settings, named, costs, [{ parameters: DIRTY_PARAMETERS }]);
+    const options = driver === undefined ? {} : { driver };
+    const result = analyzeDirty(trace, { ...options, profile, parameters });
     if (result.source === null && result.harvests === null && result.migration === null) {
       throw new IorrError('STREAM_MISSING', 'nothing in the trace was written, harvested or migrated', {
         place: { file },

@@ -36,7 +36,7 @@ const PAGES = [
   ['a migration', migration],
   ['lost dirty state', analyze('iommufd-random')],
   ['hostile names', hostile(migration)],
-  ['nothing', { ...migration, writes: null, harvested: null, migration: null, source: null }],
+  ['nothing', { ...migration, writes: null, harvested: null, estimates: null, migration: null, source: null }],
 ] as const;
 
 describe.each(PAGES)('the page of %s', (_, result) => {

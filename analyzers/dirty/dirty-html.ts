@@ -16,6 +16,7 @@ import { html } from '../report/markup.ts';
 import type { Markup } from '../report/markup.ts';
 import type { DirtyResult } from './dirty.ts';
 import { heatPicture } from './heat-picture.ts';
+import type { HarvestEstimates } from './harvest-estimate.ts';
 import type { HarvestSummary } from './harvest-tally.ts';
 import { PAGE_BYTES } from './leaf-sets.ts';
 import type { MigrationReport } from './sync-tally.ts';
@@ -144,7 +145,25 @@ function setsSection({ workingSet, hotSets, pages }: WriteSummary): Markup {
   return html`<section class="part" id="sets"><h2>Working set</h2><p class="about">How much is written in a window of time, on average over all windows of that length; and the fewest pages that take most of the writes.</p><div class="panel"><div class="beside">${picture}<details open><summary>Figures</summary>${windows}</details></div></div><div class="panel"><p class="caption">Hottest pages of each size</p>${hot}</div></section>`;
 }
 
-function leavesSection({ count, overReporting }: Intervals): Markup {
+function estimateTable({ memoryBytes, profile, rows }: HarvestEstimates): Markup {
+  const cost = table(
+    'Cost of a harvest',
+    ['Leaf size', 'Entries read', 'Tables', 'Cleared', 'Flushes', 'Bitmap', 'Time', 'Each GiB'],
+    rows.map((row) => [
+      [formatBytes(row.leafBytes), row.leafBytes],
+      [formatCount(row.entries), row.entries],
+      [formatCount(row.tables), row.tables],
+      [formatCount(row.cleared), row.cleared],
+      [formatDecimal(row.flushes), row.flushes],
+      [formatBytes(row.bitmapBytes), row.bitmapBytes],
+      [formatNs(row.ns), row.ns],
+      [formatNs(row.nsPerGib), row.nsPerGib],
+    ]),
+  );
+  return html`<div class="panel"><p class="caption">One harvest of ${formatBytes(memoryBytes)}, as dirty as the mean; times by the cost profile ${profile}, one thread</p>${cost}</div>`;
+}
+
+function leavesSection({ count, overReporting }: Intervals, estimates: HarvestEstimates | null): Markup {
   const known = overReporting.filter((row) => row.factor !== null);
   const picture = linesPicture({
     about: 'Over-reporting by leaf size',
@@ -171,7 +190,7 @@ function leavesSection({ count, overReporting }: Intervals): Markup {
       [row.factor === null ? '' : `×${formatDecimal(row.factor)}`, row.factor],
     ]),
   );
-  return html`<section class="part" id="leaves"><h2>Leaf size</h2><p class="about">A leaf has one dirty bit: what ${formatNumberOf(count, 'harvest')} would have reported with leaves of one size, against what was written between them.</p><div class="panel"><div class="beside">${picture}${rows}</div></div></section>`;
+  return html`<section class="part" id="leaves"><h2>Leaf size</h2><p class="about">A leaf has one dirty bit: what ${formatNumberOf(count, 'harvest')} would have reported with leaves of one size, against what was written between them.</p><div class="panel"><div class="beside">${picture}${rows}</div></div>${estimates === null ? null : estimateTable(estimates)}</section>`;
 }
 
 function migrationSection({
@@ -276,7 +295,7 @@ export function dirtyHtml(result: DirtyResult, page: AnalysisPage): string {
     ['lost', 'Lost', findings.length === 0 ? null : lossSection(result)],
     ['time', 'Time', writes === null ? null : timeSection(writes)],
     ['sets', 'Working set', writes === null ? null : setsSection(writes)],
-    ['leaves', 'Leaf size', harvested === null ? null : leavesSection(harvested)],
+    ['leaves', 'Leaf size', harvested === null ? null : leavesSection(harvested, result.estimates)],
     ['migration', 'Migration', migration === null ? null : migrationSection(migration)],
     ['harvests', 'Harvests', harvests === null ? null : harvestSection(harvests)],
   ];

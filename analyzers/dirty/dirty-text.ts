@@ -9,6 +9,7 @@ import {
 } from '../report/format-units.ts';
 import { layOut, wrapText } from '../report/plain-table.ts';
 import type { DirtyResult } from './dirty.ts';
+import type { HarvestEstimates } from './harvest-estimate.ts';
 import type { HarvestSummary } from './harvest-tally.ts';
 import type { LossFinding } from './harvest-reader.ts';
 import type { HeatMap } from './heat-map.ts';
@@ -122,6 +123,32 @@ function overReporting({ count, overReporting: rows }: Intervals): string {
   });
 }
 
+function estimateLines({ memoryBytes, profile, rows }: HarvestEstimates): string {
+  return layOut({
+    head: [
+      `A harvest of ${formatBytes(memoryBytes)}`,
+      'Entries read',
+      'Cleared',
+      'Flushes',
+      'Bitmap',
+      'Time',
+      'Each GiB',
+    ],
+    rows: [
+      ...rows.map((row) => [
+        formatBytes(row.leafBytes),
+        formatCount(row.entries),
+        formatCount(row.cleared),
+        formatDecimal(row.flushes),
+        formatBytes(row.bitmapBytes),
+        formatNs(row.ns),
+        formatNs(row.nsPerGib),
+      ]),
+      { heading: `times by the cost profile ${profile}, one thread` },
+    ],
+  });
+}
+
 function migrationLines(migration: MigrationReport): string {
   const { syncs, compared, agreed, pages, reported, passes, passesReported, sentPages } = migration;
   const rows = syncs
@@ -181,7 +208,7 @@ function caveatLines(caveat: string): readonly string[] {
 }
 
 export function dirtyText(file: string, result: DirtyResult): string {
-  const { source, writes, harvested, migration, harvests, findings, measuredRates, caveats } = result;
+  const { source, writes, harvested, estimates, migration, harvests, findings, measuredRates, caveats } = result;
   const parts = [
     `iorr analyze dirty  ${printable(file, 200)}${source === null ? '' : `\n${SOURCES[source]}`}`,
     ...(writes === null ? [] : [rateLines(writes)]),
@@ -195,6 +222,7 @@ export function dirtyText(file: string, result: DirtyResult): string {
         ]),
     ...(writes === null ? [] : [heatLines(writes.heat, writes.rate), workingSet(writes), hotSets(writes)]),
     ...(harvested === null ? [] : [overReporting(harvested)]),
+    ...(estimates === null ? [] : [estimateLines(estimates)]),
     ...(migration === null ? [] : [migrationLines(migration)]),
     ...(harvests === null ? [] : [harvestLines(harvests)]),
     ...(findings.length === 0 ? [] : [findingLines(findings, result)]),

@@ -9,6 +9,7 @@ import { ACCESS, DIRTY_OP, DIRTY_SPACE, OUTCOME, STREAM_ID } from '../../traces/
 import { bars, dirtyText } from './dirty-text.ts';
 import { analyzeDirty } from './dirty.ts';
 import type { DirtyResult } from './dirty.ts';
+import type { HarvestEstimate } from './harvest-estimate.ts';
 import { Footprint, windowLengths } from './footprint.ts';
 import { PageIndex, keyHigh, pageOf, spaceOf } from './page-index.ts';
 
@@ -85,6 +86,29 @@ describe('a migration', () => {
     expect(harvested?.intervals.map(({ pages }) => pages)).toEqual(migration?.syncs.slice(1).map(({ pages }) => pages));
     const factors = harvested?.overReporting.map(({ factor }) => factor ?? 0) ?? [];
     expect(factors).toEqual(factors.toSorted((a, b) => a - b));
+  });
+
+  test('a harvest costs what its entries and leaves cost', () => {
+    const { memoryBytes, rows = [], parameters } = result.estimates ?? {};
+    expect(memoryBytes).toBe(286_072_832);
+    const [small, , , large] = rows;
+    // 4 KiB leaves, and the entries of two levels above them; the root
+    expect(small).toMatchObject({
+      entries: 69_842 + 137 + 1 + 1 + 1,
+      cleared: 86_562 / 22,
+      flushes: 1,
+      bitmapBytes: 8731,
+    });
+    expect(large).toMatchObject({ leafBytes: 2 ** 21, entries: 137 + 1 + 1 + 1, cleared: 1230 / 22 });
+    const value = (name: string): number => parameters?.find((parameter) => parameter.name === name)?.value ?? NaN;
+    const more = (of: (row: HarvestEstimate) => number): number => of(small!) - of(large!);
+    expect(more(({ ns }) => ns)).toBeCloseTo(
+      more(({ entries }) => entries) * value('dirty.entry') +
+        more(({ tables }) => tables) * value('dirty.table') +
+        more(({ cleared }) => cleared) * value('dirty.clear'),
+      3,
+    );
+    for (const row of rows) expect(row.nsPerGib).toBeCloseTo((row.ns / 286_072_832) * 2 ** 30, 6);
   });
 
   test('for people', () => {

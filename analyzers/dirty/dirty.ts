@@ -1,8 +1,12 @@
+import type { CostProfile } from '../../replay/costs/cost-profile.ts';
+import { costProfile } from '../../replay/costs/cost-profiles.ts';
 import { ACCESS, DIRTY_OP, DIRTY_SPACE, OUTCOME, STREAM_ID } from '../../traces/schema.ts';
 import type { Columns } from '../../traces/schema.ts';
 import type { Trace } from '../../traces/trace.ts';
 import { formatRequester, pageNumber } from '../../traces/units.ts';
 import type { Nanoseconds } from '../../traces/units.ts';
+import { estimateHarvests } from './harvest-estimate.ts';
+import type { HarvestEstimates } from './harvest-estimate.ts';
 import { HarvestTally } from './harvest-tally.ts';
 import type { HarvestSummary } from './harvest-tally.ts';
 import type { LossFinding } from './harvest-reader.ts';
@@ -28,6 +32,8 @@ export interface DirtyResult {
   readonly writes: WriteSummary | null;
   /** What harvests between the recorded ones would have reported; null where there are no two. */
   readonly harvested: Intervals | null;
+  /** By the cost profile; null where `harvested` is. */
+  readonly estimates: HarvestEstimates | null;
   /** Memory of the machine, as QEMU told. */
   readonly memoryBytes: number | null;
   /** Null where QEMU migrated nothing. */
@@ -57,6 +63,9 @@ const COLUMNS = {
 
 export interface DirtyOptions {
   readonly driver?: string;
+  /** What harvests cost: a profile, and parameters of `compare --dirty`. */
+  readonly profile?: CostProfile;
+  readonly parameters?: ReadonlyMap<string, number>;
 }
 
 /** Which memory is written when, and what it costs to find out. Deterministic. */
@@ -75,7 +84,7 @@ export function analyzeDirty(trace: Trace, options: DirtyOptions = {}): DirtyRes
     }
   }
   if (trace.streamCounts.ioctl > 0) analysis.calls(trace, options.driver);
-  return analysis.result();
+  return analysis.result(options.profile ?? costProfile('auto', trace.header), options.parameters ?? new Map());
 }
 
 interface Range {
@@ -117,6 +126,8 @@ function rangeOf(trace: Trace): Range {
 }
 
 const RAM_SPACE = 0;
+/** What memory is made of, where nobody tells how much there is. */
+const BLOCK_BYTES = 2 ** 21;
 /** Harvests that are assumed where none is recorded: one each twentieth of the trace. */
 const ASSUMED_HARVESTS = 20;
 /** Pages of one write; what is longer counts in part. */
@@ -248,18 +259,23 @@ class DirtyAnalysis {
     });
   }
 
-  result(): DirtyResult {
+  result(profile: CostProfile, parameters: ReadonlyMap<string, number>): DirtyResult {
     const harvests = this.#harvests.summary();
     if (this.#every > 0) {
       this.#assume(Number.POSITIVE_INFINITY);
       this.#tally.harvest(this.#range.endNs);
     }
     const writes = this.#tally.summary((space) => this.#spaces[space] ?? '(others)') ?? null;
+    const harvested = this.#source === 'harvest' || writes === null ? null : this.#tally.intervals();
+    const blocks = writes?.hotSets.find((set) => set.pageBytes === BLOCK_BYTES)?.pages ?? 0;
+    const memory = this.#syncs.memoryBytes ?? Math.max(1, blocks) * BLOCK_BYTES;
     return {
       source: writes === null ? null : this.#source,
       ...this.#range,
       writes,
-      harvested: this.#source === 'harvest' ? null : this.#tally.intervals(),
+      harvested,
+      estimates:
+        harvested === null ? null : estimateHarvests(harvested, memory, profile, parameters, this.#source === 'ram'),
       memoryBytes: this.#syncs.memoryBytes,
       migration: this.#syncs.report(),
       measuredRates: this.#rates,
