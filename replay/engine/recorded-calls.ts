@@ -19,23 +19,24 @@ interface RecordedIoctl {
 
 /** A recording made call by call, of one process from its beginning. For tests. */
 export class RecordedCalls {
-  readonly trace = new MemoryTrace({
-    formatVersion: FORMAT_VERSION,
-    tool: 'iorr',
-    toolVersion: '0',
-    sources: [{ format: 'test', producer: 'test' }],
-    host: {},
-    clock: { epochNs: '0', name: 'mono', resolutionNs: 1 },
-    fidelity: { ioctl: 'full', call: 'full' },
-  });
+  readonly trace: MemoryTrace;
   #time = 0;
   /** The thread that makes the next calls. */
   tid = PID;
   /** Descriptor of the next calls' /dev/iommu. */
   iommufd = IOMMUFD;
 
-  /** `whole`: with the note that the recording begins here. */
-  constructor(whole = true) {
+  /** `whole`: with the note that the recording begins here; `calls`: whether it tells of all calls. */
+  constructor(whole = true, calls: 'full' | 'partial' = 'full') {
+    this.trace = new MemoryTrace({
+      formatVersion: FORMAT_VERSION,
+      tool: 'iorr',
+      toolVersion: '0',
+      sources: [{ format: 'test', producer: 'test' }],
+      host: {},
+      clock: { epochNs: '0', name: 'mono', resolutionNs: 1 },
+      fidelity: { ioctl: 'full', call: calls },
+    });
     if (!whole) return;
     const row = this.trace.begin(STREAM_ID.call, this.#time++, -1, PID);
     this.trace.rows.call.columns.event[row] = CALL_EVENT.start;

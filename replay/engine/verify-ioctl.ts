@@ -39,6 +39,7 @@ import { transferEvents } from './event-fds.ts';
 import { differences, regionOf, unsignedWords } from './ioctl-comparison.ts';
 import type { CallRegion, Recorded } from './ioctl-comparison.ts';
 import { fileOf } from './ioctl-files.ts';
+import { takeNumbersBelow, unseenFile } from './new-fds.ts';
 import { findHardware } from './recorded-hardware.ts';
 import type { HardwareFinding } from './recorded-hardware.ts';
 import { DivergenceList, countsOf } from './verification.ts';
@@ -85,8 +86,9 @@ export interface TraceFacts {
   readonly injected: Set<number>;
   /** Whether the source tells of other calls than ioctls. */
   readonly told: boolean;
-  /** Whether the source shows no structs at all. */
+  /** Whether the source shows no structs at all; whether it may leave out that a file came or went. */
   readonly bare: boolean;
+  readonly filesUnseen: boolean;
 }
 
 /** Runs that tell which calls failed by injection: each finds at least one more of every context that still has some. */
@@ -109,6 +111,7 @@ export function traceFacts(trace: Trace, driver = AS_RECORDED): TraceFacts {
     injected: new Set(),
     told: trace.streamCounts.call > 0,
     bare: withoutStructs(trace),
+    filesUnseen: trace.header.fidelity.call === 'partial',
   };
   if (!facts.failures.any) return facts;
   for (let runs = 0, before = -1; runs < MAX_RUNS && facts.injected.size > before; runs++) {
@@ -204,6 +207,7 @@ export class IoctlVerification {
     for (const item of memory) regions.push(regionOf(item));
     const argument = joinWords(columns.argLo[row] ?? 0, columns.argHi[row] ?? 0);
     process.memory.begin(regions);
+    if (this.#facts.filesUnseen && ret >= 0) takeNumbersBelow(process, request, ret, after);
     const kind = file.kind === 'vfioDevice' ? VFIO_DEVICE_FILE : path;
     const recorded: Recorded = { event, fd, file: kind, request, ret, after, memory };
     const armed = ret < 0 && this.#facts.failures.at(event) !== undefined;
@@ -380,7 +384,8 @@ export class IoctlVerification {
     }
     const struct = regions[0]?.bytes ?? undefined;
     if (found.length > 0) {
-      const beyond = beyondModel(recorded.request, struct, model, recorded.ret);
+      const unseen = unseenFile(this.#facts.filesUnseen, recorded, model);
+      const beyond = unseen ?? beyondModel(recorded.request, struct, model, recorded.ret);
       if (beyond !== undefined) {
         this.#skip(beyond);
         if (recorded.ret >= 0) this.#calls.doubts.process(process.pid, UNKNOWN_EFFECT);
