@@ -5,6 +5,7 @@ import { Command, CommanderError, Option } from 'commander';
 import { IorrError, formatPlace } from './traces/errors.ts';
 import type { CommandIo, CommandOption, CommandProgress, CommandSpec } from './traces/command.ts';
 import { TOOL, toolVersion } from './traces/tool.ts';
+import { printable } from './analyzers/report/escape.ts';
 
 /** The table of commands: what the user types, and the file that answers. Loaded only when it is asked for. */
 const COMMANDS: readonly { readonly name: string; readonly load: () => Promise<CommandSpec> }[] = [
@@ -25,6 +26,8 @@ const COMMANDS: readonly { readonly name: string; readonly load: () => Promise<C
 const EXIT_FAILED = 1;
 const EXIT_USAGE = 2;
 const EXIT_INTERRUPTED = 130;
+/** Characters of an error's message. */
+const MOST_SHOWN = 4000;
 /** A command that is done sooner shows no bar. */
 const PROGRESS_AFTER_MS = 500;
 
@@ -108,8 +111,10 @@ function addCommand(program: Command, spec: CommandSpec, io: CommandIo, finish: 
 function reportError(error: unknown): number {
   if (error instanceof IorrError) {
     const place = formatPlace(error.place);
-    const lines = [`${TOOL}: ${place === '' ? '' : `${place}: `}${error.message}`];
-    if (error.hint !== '') lines.push(`  try: ${error.hint}`);
+    // messages repeat names and texts of others' files
+    const shown = (text: string): string => printable(text, MOST_SHOWN);
+    const lines = [shown(`${TOOL}: ${place === '' ? '' : `${place}: `}${error.message}`)];
+    if (error.hint !== '') lines.push(shown(`  try: ${error.hint}`));
     writeAll(2, `${lines.join('\n')}\n`);
     return error.exitCode;
   }

@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { statSync, writeSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { DesignFactory } from '../replay/designs/design.ts';
@@ -6,6 +6,10 @@ import { designTrouble, namedDesign } from '../replay/designs/designs.ts';
 import { designsOf, loadDesigns } from '../replay/engine/design-modules.ts';
 import type { DesignModule } from '../replay/engine/design-modules.ts';
 import { IorrError } from '../traces/errors.ts';
+import { TOOL } from '../traces/tool.ts';
+
+/** Of a module. */
+const MOST_BYTES = 1 << 24;
 
 export const DEFAULT_DESIGNS = 'linux-strict,linux-lazy';
 
@@ -35,7 +39,7 @@ export async function askedDesigns(text: string): Promise<AskedDesigns> {
     const [, file = part, value = ''] = /^(.*?)(@-?\d+(?:\.\d+)?)?$/.exec(part) ?? [];
     const module = moduleOf(file);
     if (!modules.some(({ url }) => url === module.url)) modules.push(module);
-    for (const { name } of await designsOf(module)) names.push(`${name}${value}`);
+    for (const { name } of await watched(module, () => designsOf(module))) names.push(`${name}${value}`);
   }
   const known = await loadDesigns(modules);
   const designs = names.map((name) => {
@@ -47,6 +51,23 @@ export async function askedDesigns(text: string): Promise<AskedDesigns> {
   return { names: [...new Set(names)], modules, designs: [...new Set(designs)] };
 }
 
+/** Loads a module: what it prints goes to stderr, and if it ends the process, or waits for ever, that is said. */
+async function watched<T>({ file }: DesignModule, load: () => Promise<T>): Promise<T> {
+  const ended = (): void => {
+    writeSync(2, `${TOOL}: ${file}: the module ended the process while it was loaded, or waits for what never comes\n`);
+    process.exitCode = 1;
+  };
+  const write = process.stdout.write.bind(process.stdout);
+  process.stdout.write = process.stderr.write.bind(process.stderr);
+  process.on('exit', ended);
+  try {
+    return await load();
+  } finally {
+    process.off('exit', ended);
+    process.stdout.write = write;
+  }
+}
+
 /** `./mine.js`, `designs/mine.mjs`, `mine.js`: no design's name has a dot or a slash. */
 function isFile(part: string): boolean {
   return /[/\\]|\.[cm]?[jt]s(@|$)/.test(part);
@@ -54,10 +75,17 @@ function isFile(part: string): boolean {
 
 function moduleOf(file: string): DesignModule {
   const path = resolve(file);
-  if (!existsSync(path)) {
+  const found = statSync(path, { throwIfNoEntry: false });
+  if (found === undefined) {
     throw new IorrError('FILE_UNREADABLE', 'no such file', {
       place: { file },
       hint: '--designs takes names and files of designs: --designs linux-strict,./mine.js',
+    });
+  }
+  if (!found.isFile() || found.size > MOST_BYTES) {
+    throw new IorrError('FILE_UNREADABLE', `no file of at most ${MOST_BYTES} bytes`, {
+      place: { file },
+      hint: 'a design is an ES module: a file that ends in .js or .mjs and uses import and export',
     });
   }
   return { url: pathToFileURL(path).href, file };

@@ -109,7 +109,7 @@ export function renderCompare(report: CompareReport, options: RenderOptions): st
     lines.push(
       ...overview(rows, paint, columns),
       '',
-      paint.faint('All figures: --json, --format csv, or the HTML report.'),
+      paint.faint('All figures: --json, or the page that --html writes.'),
     );
   } else {
     for (const part of parts) lines.push('', block(part, rows, paint));

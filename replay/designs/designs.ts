@@ -39,7 +39,7 @@ export function findDesign(name: string, designs: readonly DesignFactory[] = DES
 
 /** The design of a row; `name@value` sets its first parameter. Undefined where there is none, or the value is out of range. */
 export function namedDesign(name: string, designs: readonly DesignFactory[] = DESIGNS): NamedDesign | undefined {
-  const [base = '', value] = name.split('@', 2);
+  const [base, value] = parted(name);
   const design = designs.find((one) => one.name === base);
   if (design === undefined || value === undefined) {
     return design === undefined ? undefined : { name, design, given: new Map() };
@@ -50,9 +50,15 @@ export function namedDesign(name: string, designs: readonly DesignFactory[] = DE
   return { name, design, given: new Map([[parameter.name, number]]) };
 }
 
+/** `batch-n@8@9` has a value that is no number: what stands behind the first @ is the value. */
+function parted(name: string): readonly [string, string | undefined] {
+  const at = name.indexOf('@');
+  return at < 0 ? [name, undefined] : [name.slice(0, at), name.slice(at + 1)];
+}
+
 /** Why `namedDesign` found nothing: a sentence and the next step. */
 export function designTrouble(name: string, designs: readonly DesignFactory[] = DESIGNS): readonly [string, string] {
-  const [base = '', value] = name.split('@', 2);
+  const [base, value] = parted(name);
   const known = designs.map((design) => design.name);
   const design = designs.find((one) => one.name === base);
   if (design === undefined) {

@@ -7,6 +7,7 @@ import type { DesignFactory } from '../designs/design.ts';
 import { CompareGroup } from './compare-group.ts';
 import type { GroupRow, GroupSpec } from './compare-group.ts';
 import type { FeedMessage, FeedReply } from './compare-worker.ts';
+import { reasonOf } from './design-modules.ts';
 
 /** Segments that a worker may have in front of it: bounds the memory of shared columns. */
 const WINDOW = 4;
@@ -14,8 +15,8 @@ const WINDOW = 4;
 /** Takes segments for all groups, as fast as the slowest takes them. */
 export interface Feeder {
   feed(segment: Segment): Promise<void>;
-  /** Rows of every group, in order. */
-  finish(): Promise<readonly (readonly GroupRow[])[]>;
+  /** Rows of every group, in order; undefined if it was aborted meanwhile. */
+  finish(): Promise<readonly (readonly GroupRow[])[] | undefined>;
   /** Ends everything at once. */
   stop(): Promise<void>;
 }
@@ -35,7 +36,7 @@ export function inlineFeeder(specs: readonly GroupSpec[], designs: readonly Desi
 }
 
 /** A group a worker, side by side over the same shared columns. */
-export function pooledFeeder(specs: readonly GroupSpec[]): Feeder {
+export function pooledFeeder(specs: readonly GroupSpec[], signal?: AbortSignal): Feeder {
   const pool = new Piscina({
     filename: workerFile(),
     minThreads: specs.length,
@@ -44,14 +45,18 @@ export function pooledFeeder(specs: readonly GroupSpec[]): Feeder {
     atomics: 'disabled',
   });
   const lanes = specs.map((spec) => new Lane(pool, spec));
+  // a worker may be in the middle of something long: nobody waits for it then
+  const aborted = new Promise<undefined>((resolve) => {
+    signal?.addEventListener('abort', () => resolve(undefined), { once: true });
+  });
   return {
     feed: async (segment) => {
       for (const lane of lanes) lane.send({ segment });
-      await Promise.all(lanes.map((lane) => lane.room()));
+      await Promise.race([aborted, Promise.all(lanes.map((lane) => lane.room()))]);
     },
     finish: async () => {
       for (const lane of lanes) lane.send({ end: true });
-      const rows = await Promise.all(lanes.map((lane) => lane.rows));
+      const rows = await Promise.race([aborted, Promise.all(lanes.map((lane) => lane.rows))]);
       await pool.destroy();
       return rows;
     },
@@ -96,7 +101,10 @@ class Lane {
         fail(code === undefined ? new Error(message) : new IorrError(code, message, { hint, place }));
       }
     });
-    pool.run({ port: port2, spec }, { name: 'runGroup', transferList: [port2] }).catch(fail);
+    const modules = spec.options.modules.map(({ file }) => file).join(', ');
+    pool
+      .run({ port: port2, spec }, { name: 'runGroup', transferList: [port2] })
+      .catch((error: unknown) => fail(modules === '' ? error : endedBy(modules, error)));
   }
 
   send(message: FeedMessage): void {
@@ -113,6 +121,18 @@ class Lane {
     }
     if (this.#failed !== undefined) throw this.#failed;
   }
+}
+
+/**
+ * A worker ends by itself only through code that is not ours: `process.exit`, a promise that nobody awaits, memory without end. What
+ * our own code throws comes back as a message.
+ */
+function endedBy(modules: string, error: unknown): IorrError {
+  return new IorrError('DESIGN_FAILED', `a design ended its worker: ${reasonOf(error)}`, {
+    place: { file: modules },
+    hint: 'a design does its work before its methods return: no process.exit, no promises, no timers, bounded memory',
+    cause: error,
+  });
 }
 
 /** The built worker; when this module itself runs from its source, the one in `dist`. */

@@ -25,6 +25,8 @@ export type FeedReply =
 export async function runGroup(task: { readonly port: MessagePort; readonly spec: GroupSpec }): Promise<void> {
   const { port, spec } = task;
   const reply = (message: FeedReply): void => port.postMessage(message);
+  // stdout is for results; what designs of the user's print goes to stderr
+  if (spec.options.modules.length > 0) process.stdout.write = process.stderr.write.bind(process.stderr);
   let group: CompareGroup;
   try {
     group = new CompareGroup(spec, await loadDesigns(spec.options.modules));

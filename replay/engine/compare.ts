@@ -229,8 +229,9 @@ async function walk(
   designs: readonly DesignFactory[],
   options: CompareOptions,
 ): Promise<Walked | undefined> {
-  const pooled = specs.length > 1;
-  const feeder = pooled ? pooledFeeder(specs) : inlineFeeder(specs, designs);
+  // a design of the user's runs in a worker even alone: it may end it, or never return
+  const pooled = specs.length > 1 || (options.modules ?? []).length > 0;
+  const feeder = pooled ? pooledFeeder(specs, options.signal) : inlineFeeder(specs, designs);
   const marks: { t: Nanoseconds; text: string }[] = [];
   let events = 0;
   let start = 0;
@@ -247,6 +248,7 @@ async function walk(
       options.progress?.(events);
     }
     const rows = await feeder.finish();
+    if (rows === undefined) return undefined;
     return { rows, events, durationNs: Math.max(0, end - start), marks };
   } finally {
     await feeder.stop();

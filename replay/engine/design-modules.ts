@@ -1,6 +1,7 @@
 import { IorrError } from '../../traces/errors.ts';
-import type { DesignFactory } from '../designs/design.ts';
+import type { DesignFactory, DesignParameter, DesignPromise } from '../designs/design.ts';
 import { DESIGNS } from '../designs/designs.ts';
+import type { Standing } from '../results.ts';
 import { designBlocks } from './design-blocks.ts';
 import type { UserDesign } from './design-blocks.ts';
 import { GuardedDesign } from './guarded-design.ts';
@@ -11,6 +12,13 @@ export interface DesignModule {
   /** As the user named it, for messages. */
   readonly file: string;
 }
+
+const PROMISES: readonly DesignPromise[] = ['before-return', 'before-reuse', 'none'];
+const PROMISE_HINT = `promise is one of ${PROMISES.join(', ')}`;
+const STANDINGS: readonly Standing[] = ['measured', 'published', 'fitted', 'assumed'];
+const PARAMETER_HINT = `{ name: 'mine.size', value: 32, unit: 'unmaps', source: 'a guess', standing: 'assumed' }`;
+/** Characters of a reason: parsers quote whole lines. */
+const MOST_REASON = 500;
 
 /** Names go into lists with commas and before an @. */
 const NAME = /^[A-Za-z0-9][A-Za-z0-9-]*$/;
@@ -32,7 +40,7 @@ export async function loadDesigns(modules: readonly DesignModule[]): Promise<rea
 /** What a module exports as designs: at least one. */
 export async function designsOf(module: DesignModule): Promise<readonly DesignFactory[]> {
   const exported = await load(module);
-  const found = [...new Set(Object.values(exported))].filter(isUserDesign);
+  const found = [...new Set(Object.values(exported))].filter((value) => isUserDesign(module, value));
   if (found.length > 0) return found.map((design) => factoryOf(module, design));
   const names = Object.keys(exported);
   throw failed(
@@ -47,7 +55,7 @@ async function load({ url, file }: DesignModule): Promise<{ readonly [name: stri
     // a file of the user's: known at run time only
     return (await import(url)) as { readonly [name: string]: unknown };
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
+    const why = reasonOf(error);
     const missing = error instanceof Error && 'code' in error && error.code === 'ERR_MODULE_NOT_FOUND';
     throw new IorrError('FILE_UNREADABLE', missing ? why : `it does not load: ${why}`, {
       place: { file },
@@ -57,15 +65,20 @@ async function load({ url, file }: DesignModule): Promise<{ readonly [name: stri
   }
 }
 
-function isUserDesign(value: unknown): value is UserDesign {
-  return (
-    typeof value === 'object' &&
-    value !== null &&
-    'name' in value &&
-    typeof value.name === 'string' &&
-    'create' in value &&
-    typeof value.create === 'function'
-  );
+function isUserDesign(module: DesignModule, value: unknown): value is UserDesign {
+  try {
+    return (
+      typeof value === 'object' &&
+      value !== null &&
+      'name' in value &&
+      typeof value.name === 'string' &&
+      'create' in value &&
+      typeof value.create === 'function'
+    );
+  } catch (error) {
+    // a getter that throws
+    throw failed(module, `an export can't be looked at: ${reasonOf(error)}`, 'export plain objects');
+  }
 }
 
 function factoryOf(module: DesignModule, design: UserDesign): DesignFactory {
@@ -73,12 +86,22 @@ function factoryOf(module: DesignModule, design: UserDesign): DesignFactory {
   if (!NAME.test(name)) {
     throw failed(module, `'${name}' is no name for a design`, 'letters, digits and hyphens, as in two-level-queue');
   }
+  if (typeof summary !== 'string' || !PROMISES.includes(promise)) {
+    throw failed(module, `design '${name}' has no text as its summary, or an unknown promise`, PROMISE_HINT);
+  }
+  if (!Array.isArray(parameters)) {
+    throw failed(module, `'parameters' of design '${name}' is no list`, `parameters: [${PARAMETER_HINT}]`);
+  }
+  const seen = new Set<string>();
   for (const parameter of parameters) {
-    if (parameter.name.startsWith(`${name}.`) && Number.isFinite(parameter.value)) continue;
+    if (isParameter(parameter, name) && !seen.has(parameter.name)) {
+      seen.add(parameter.name);
+      continue;
+    }
     throw failed(
       module,
-      `parameter '${parameter.name}' of design '${name}' is not ${name}.something with a number as its value`,
-      `{ name: '${name}.size', value: 32, unit: 'unmaps', source: 'a guess', standing: 'assumed' }`,
+      `parameter ${shown(parameter)} of design '${name}' is not ${name}.something, once, with a number as its value, unit, source and standing`,
+      PARAMETER_HINT.replace('mine', name),
     );
   }
   return {
@@ -91,6 +114,43 @@ function factoryOf(module: DesignModule, design: UserDesign): DesignFactory {
         design.create(guarded, context, parameter, designBlocks(guarded, context)),
       ),
   };
+}
+
+/** What the type says, of a value from outside. */
+function isParameter(value: unknown, design: string): value is DesignParameter {
+  if (typeof value !== 'object' || value === null) return false;
+  const {
+    name,
+    value: number,
+    unit,
+    source,
+    standing,
+    range,
+  } = value as Partial<Record<keyof DesignParameter, unknown>>;
+  return (
+    typeof name === 'string' &&
+    name.startsWith(`${design}.`) &&
+    Number.isFinite(number) &&
+    typeof unit === 'string' &&
+    typeof source === 'string' &&
+    STANDINGS.some((known) => known === standing) &&
+    (range === undefined || (Array.isArray(range) && range.length === 2 && range.every(Number.isFinite)))
+  );
+}
+
+function shown(value: unknown): string {
+  const name: unknown = typeof value === 'object' && value !== null && 'name' in value ? value.name : value;
+  return typeof name === 'string' ? `'${name}'` : `of type ${typeof name}`;
+}
+
+/** Of whatever was thrown. */
+export function reasonOf(error: unknown): string {
+  try {
+    const text = error instanceof Error ? error.message : String(error);
+    return text.length > MOST_REASON ? `${text.slice(0, MOST_REASON)} ...` : text;
+  } catch {
+    return 'a value that is no text';
+  }
 }
 
 function failed({ file }: DesignModule, message: string, hint: string): IorrError {
