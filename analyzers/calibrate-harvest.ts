@@ -1,4 +1,4 @@
-import { availableParallelism, cpus } from 'node:os';
+import { availableParallelism, cpus, loadavg } from 'node:os';
 import { harvestProfile } from '../replay/harvest/harvest-profile.ts';
 import { measureHarvest } from '../replay/harvest/measure-harvest.ts';
 import { profileText } from '../replay/profile-file.ts';
@@ -19,12 +19,20 @@ const DEFAULT_GIB = 64;
 const MOST_GIB = 256;
 const ROUNDS = 9;
 const MOST_THREADS = 64;
+/** Load for each processor from which on rates say little. */
+const BUSY = 0.5;
 
 /** `--harvest`: what harvests of dirty bits take on this machine. False: interrupted. */
 export async function calibrateHarvest({ options, io }: CommandInvocation, seed: number): Promise<boolean> {
   const gib = gibOf(options['memory']);
   const processor = cpus()[0]?.model.trim() ?? 'unknown';
   const threads = threadCounts(availableParallelism());
+  const [load = 0] = loadavg();
+  if (load > BUSY * availableParallelism()) {
+    io.err(
+      `iorr: the machine is busy (load ${load.toFixed(1)}): the figures will be too low; run it again when it is idle\n`,
+    );
+  }
   const progress = io.progress('measuring', ROUNDS);
   try {
     return await withOutput(options['output'], async () => {

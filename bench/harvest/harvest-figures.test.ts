@@ -36,5 +36,6 @@ describe('figures of harvests', () => {
 
   test.skipIf(loop === undefined)('the plain loop finds what is dirty, and says its rate', () => {
     expect(scanLoopRate(loop ?? '', 2 ** 20)).toBeGreaterThan(1e7);
+    expect(scanLoopRate(loop ?? '', 2 ** 20, 2)).toBeGreaterThan(1e7);
   });
 });

@@ -20,12 +20,13 @@ export function buildScanLoop(folder: string): string | undefined {
   return status === 0 ? program : undefined;
 }
 
-/** Bytes a second of the plain loop: the median of some scans. */
-export function scanLoopRate(program: string, bytes: number): number {
-  const { status, stdout } = spawnSync(program, [String(bytes), String(SCANS)], { encoding: 'utf8' });
+/** Bytes a second of the plain loop, in one process or of several at once together: from the median of some scans. */
+export function scanLoopRate(program: string, bytes: number, processes = 1): number {
+  const args = [bytes, SCANS, processes].map(String);
+  const { status, stdout } = spawnSync(program, args, { encoding: 'utf8' });
   const rates = stdout.trim().split('\n').map(Number);
-  if (status !== 0 || rates.length !== SCANS) throw new Error(`scan-loop exited with ${status}`);
-  return medianOf(rates);
+  if (status !== 0 || rates.length !== SCANS * processes) throw new Error(`scan-loop exited with ${status}`);
+  return medianOf(rates) * processes;
 }
 
 interface RateOptions {
@@ -36,6 +37,7 @@ interface RateOptions {
 
 /** 64 GiB in 4 KiB leaves: rate of a core, beside the plain loop and a copy, and with two threads. */
 export async function rateFigures({ loop, rounds }: RateOptions): Promise<readonly Figure[]> {
+  const loopScaling: number[] = [];
   const measured = await measureHarvest({
     format: VTD,
     leafShift: 12,
@@ -44,7 +46,14 @@ export async function rateFigures({ loop, rounds }: RateOptions): Promise<readon
     threads: [1, 2],
     rounds,
     seed: 1,
-    reference: loop === undefined ? undefined : (bytes) => scanLoopRate(loop, bytes),
+    reference:
+      loop === undefined
+        ? undefined
+        : (bytes) => {
+            const alone = scanLoopRate(loop, bytes);
+            loopScaling.push(scanLoopRate(loop, bytes, 2) / alone);
+            return alone;
+          },
   });
   if (measured === undefined) throw new Error('nobody interrupts it');
   const [one, two] = measured.cold;
@@ -62,6 +71,9 @@ export async function rateFigures({ loop, rounds }: RateOptions): Promise<readon
     of('to a copy of the tables (TypedArray.set)', toCopy.value, 'times', 0.7),
     ...(reference === undefined ? [] : [of('to a plain C loop (gcc -O2)', reference.ratio.value, 'times', 0.7)]),
     of('two threads to one', two?.scaling.value ?? 0, 'times', 1.8),
+    ...(reference === undefined
+      ? []
+      : [of('what two plain C loops at once read to one: the limit', medianOf(loopScaling), 'times', 0)]),
     of('clean warm tables', measured.warm.value / 1e9, 'GB/s of a core', 0),
     ...measured.dirty.map(({ share, perLeaf }) => of(`a dirty leaf of ${share * 100} %`, perLeaf.value, 'ns', 0)),
   ];

@@ -1,10 +1,15 @@
 // The plain loop that a harvest of clean tables is compared with: looks at every 64-bit entry for a dirty bit.
-//   scan-loop BYTES SCANS     prints the bytes a second of each scan
+//   scan-loop BYTES SCANS PROCESSES     each process over memory of its own, all at once; prints the bytes a second of each scan
+#define _GNU_SOURCE
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 #define DIRTY 0x200u
 
@@ -24,19 +29,32 @@ __attribute__((noinline)) static size_t scan(const uint64_t *entries, size_t cou
 }
 
 int main(int argc, char **argv) {
-  if (argc != 3) return 2;
+  if (argc != 4) return 2;
   size_t bytes = strtoull(argv[1], NULL, 10);
   int scans = atoi(argv[2]);
+  int processes = atoi(argv[3]);
+  atomic_int *ready = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  if (ready == MAP_FAILED) return 1;
+  for (int i = 1; i < processes; i++) {
+    pid_t child = fork();
+    if (child < 0) return 1;
+    if (child == 0) break;
+  }
   uint64_t *entries = malloc(bytes);
   if (entries == NULL) return 1;
   for (size_t i = 0; i < bytes / 8; i++) entries[i] = (i << 12) | 3;
   entries[bytes / 16] |= DIRTY;
+  atomic_fetch_add(ready, 1);
+  for (int i = 0; i < 100000 && atomic_load(ready) < processes; i++) usleep(100);
   for (int i = 0; i < scans; i++) {
     double from = now();
     size_t dirty = scan(entries, bytes / 8);
     double ns = now() - from;
     if (dirty != 1) return 3;
     printf("%.0f\n", (double)bytes / ns);
+  }
+  fflush(stdout);
+  while (wait(NULL) > 0) {
   }
   return 0;
 }
