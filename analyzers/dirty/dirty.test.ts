@@ -181,6 +181,15 @@ describe('writes of devices', () => {
     expect(harvested?.overReporting.at(-1)).toMatchObject({ leafBytes: 2 ** 30, leaves: 40 });
   });
 
+  test('where reads and writes are not told apart, what the translation permits decides', () => {
+    const { writes, caveats } = analyze('amd-vfio-7.2');
+    expect(writes).toBeNull();
+    expect(caveats.join()).toContain('448 accesses tell neither');
+    const permitted = analyze('vtd-pri-pasid-7.2');
+    expect(permitted.writes?.writes).toBe(846);
+    expect(permitted.caveats.join()).toContain('846 accesses through a writable translation count as writes');
+  });
+
   test('a write over a boundary dirties both pages', () => {
     const trace = new MemoryTrace(HEADER);
     for (const time of [0, 10]) {

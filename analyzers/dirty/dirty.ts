@@ -5,6 +5,7 @@ import type { Columns } from '../../traces/schema.ts';
 import type { Trace } from '../../traces/trace.ts';
 import { formatRequester, pageNumber } from '../../traces/units.ts';
 import type { Nanoseconds } from '../../traces/units.ts';
+import { formatNs } from '../report/format-units.ts';
 import { estimateHarvests } from './harvest-estimate.ts';
 import type { HarvestEstimates } from './harvest-estimate.ts';
 import { HarvestTally } from './harvest-tally.ts';
@@ -57,7 +58,7 @@ export interface DirtyResult {
 }
 
 const COLUMNS = {
-  dma: ['rid', 'domain', 'iova', 'length', 'access', 'outcome'],
+  dma: ['rid', 'domain', 'iova', 'length', 'access', 'outcome', 'perm'],
   dirty: ['op', 'iova', 'length', 'space', 'duration', 'count', 'name'],
 } as const;
 
@@ -72,15 +73,13 @@ export interface DirtyOptions {
 export function analyzeDirty(trace: Trace, options: DirtyOptions = {}): DirtyResult {
   const range = rangeOf(trace);
   const analysis = new DirtyAnalysis(trace.strings, range);
-  if (range.source !== 'harvest') {
-    for (const { stream, time, count, rows, firstEvent } of trace.segments({ columns: COLUMNS, reuse: true })) {
-      const row = new Int32Array(32);
-      for (let i = 0; i < count; i++) {
-        const id = stream[i]!;
-        const r = row[id]!++;
-        if (id === STREAM_ID.dma) analysis.dma(rows.dma.columns, r, time[i]!);
-        else if (id === STREAM_ID.dirty) analysis.dirty(rows.dirty.columns, r, time[i]!, firstEvent + i);
-      }
+  for (const { stream, time, count, rows, firstEvent } of trace.segments({ columns: COLUMNS, reuse: true })) {
+    const row = new Int32Array(32);
+    for (let i = 0; i < count; i++) {
+      const id = stream[i]!;
+      const r = row[id]!++;
+      if (id === STREAM_ID.dma) analysis.dma(rows.dma.columns, r, time[i]!);
+      else if (id === STREAM_ID.dirty) analysis.dirty(rows.dirty.columns, r, time[i]!, firstEvent + i);
     }
   }
   if (trace.streamCounts.ioctl > 0) analysis.calls(trace, options.driver);
@@ -105,7 +104,7 @@ function rangeOf(trace: Trace): Range {
   let dma = false;
   let synced = false;
   let written = false;
-  for (const { stream, time, count, rows } of trace.segments({ columns: { dma: ['access'], dirty: ['op'] } })) {
+  for (const { stream, time, count, rows } of trace.segments({ columns: { dma: ['access', 'perm'], dirty: ['op'] } })) {
     const row = new Int32Array(32);
     for (let i = 0; i < count; i++) {
       const id = stream[i]!;
@@ -115,7 +114,7 @@ function rangeOf(trace: Trace): Range {
         ram ||= op === DIRTY_OP.write || op === DIRTY_OP.set;
         written ||= op === DIRTY_OP.write;
         synced ||= op === DIRTY_OP.syncStart;
-      } else if (id === STREAM_ID.dma) dma ||= (rows.dma.columns.access[r]! & ACCESS.write) !== 0;
+      } else if (id === STREAM_ID.dma) dma ||= mayWrite(rows.dma.columns, r);
       else if (id !== STREAM_ID.ioctl) continue;
       if (startNs < 0) startNs = time[i]!;
       endNs = Math.max(endNs, time[i]!);
@@ -133,6 +132,12 @@ const ASSUMED_HARVESTS = 20;
 /** Pages of one write; what is longer counts in part. */
 const MOST_WRITE_PAGES = 2 ** 19;
 
+/** A source that doesn't tell reads from writes may tell what the translation permits; bit 1 is the write permission everywhere. */
+function mayWrite({ access, perm }: Pick<Columns<'dma'>, 'access' | 'perm'>, r: number): boolean {
+  if (access[r] !== 0) return (access[r]! & ACCESS.write) !== 0;
+  return perm[r]! >= 0 && (perm[r]! & ACCESS.write) !== 0;
+}
+
 class DirtyAnalysis {
   readonly #strings: readonly string[];
   readonly #source: WriteSource;
@@ -149,6 +154,9 @@ class DirtyAnalysis {
   readonly #meanwhile = new Set<number>();
   readonly #waiting = new WaitingPages();
   #refused = 0;
+  /** Writes by what their translation permits, and accesses of which nothing tells. */
+  #permitted = 0;
+  #directionless = 0;
   #crowded = 0;
   /** Of harvests that are assumed; 0: they are recorded. */
   readonly #every: Nanoseconds;
@@ -176,7 +184,10 @@ class DirtyAnalysis {
   }
 
   dma(columns: Columns<'dma'>, r: number, at: Nanoseconds): void {
-    if (this.#source !== 'dma' || (columns.access[r]! & ACCESS.write) === 0) return;
+    const access = columns.access[r]!;
+    if (access === 0 && columns.perm[r]! < 0) this.#directionless++;
+    if (this.#source !== 'dma' || !mayWrite(columns, r)) return;
+    if (access === 0) this.#permitted++;
     if ((columns.outcome[r]! & OUTCOME.fault) !== 0) {
       this.#refused++;
       return;
@@ -326,12 +337,18 @@ class DirtyAnalysis {
       );
     }
     if (this.#every > 0) {
-      list.push(
-        `the trace has no harvests: over-reporting is of one each ${Math.round(this.#every)} ns, a twentieth of it`,
-      );
+      list.push(`the trace has no harvests: over-reporting is of one each ${formatNs(this.#every)}, a twentieth of it`);
     }
     if (this.#source === 'harvest' && this.#harvests.count > 0) {
       list.push('the trace has no writes: pages are those that GET_DIRTY_BITMAP reported, at the time of the call');
+    }
+    if (this.#permitted > 0) {
+      list.push(
+        `the source does not tell reads from writes: ${this.#permitted} accesses through a writable translation count as writes`,
+      );
+    }
+    if (this.#directionless > 0) {
+      list.push(`${this.#directionless} accesses tell neither direction nor permission: they are left out`);
     }
     if (this.#refused > 0) list.push(`${this.#refused} writes were refused and dirty nothing`);
     if (this.#crowded > 0) list.push(`${this.#crowded + 1} address spaces beyond ${MOST_SPACES - 1} count as one`);
