@@ -1,6 +1,6 @@
 import { DirtyWriter } from '../../replay/harvest/dirty-writer.ts';
 import { HarvestLanes } from '../../replay/harvest/harvest-lanes.ts';
-import { buildSharedTables } from '../../replay/harvest/shared-tables.ts';
+import { buildSharedTables } from '../../replay/harvest/table-memory.ts';
 import { Random } from '../../traces/random.ts';
 import type { BenchCase, BenchSuite } from '../suite.ts';
 

@@ -5,7 +5,7 @@ import { harvestUnderWrites } from './concurrent-harvest.ts';
 import { DirtyWriter } from './dirty-writer.ts';
 import { HarvestLanes } from './harvest-lanes.ts';
 import { RangeHarvester } from './range-harvester.ts';
-import { buildSharedTables } from './shared-tables.ts';
+import { buildSharedTables } from './table-memory.ts';
 import { WriteLedger, ledgerArrays } from './write-ledger.ts';
 
 const full = process.env['IORR_FULL'] === '1';

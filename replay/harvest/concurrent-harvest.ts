@@ -1,8 +1,8 @@
 import { Piscina } from 'piscina';
 import { harvestWorker } from './lane-control.ts';
 import { RangeHarvester } from './range-harvester.ts';
-import { buildSharedTables } from './shared-tables.ts';
-import type { SharedTablesOptions } from './shared-tables.ts';
+import { buildSharedTables } from './table-memory.ts';
+import type { SharedTablesOptions } from './table-memory.ts';
 import { WriteLedger, ledgerArrays } from './write-ledger.ts';
 
 export interface ConcurrentOptions extends SharedTablesOptions {

@@ -2,8 +2,8 @@ import { Random } from '../../traces/random.ts';
 import { isDirty } from '../model/table-entry.ts';
 import { TableWalk, WALK } from '../model/table-walk.ts';
 import { setDirty } from './dirty-bit.ts';
-import { sharedReader } from './shared-tables.ts';
-import type { SharedTables } from './shared-tables.ts';
+import { sharedReader } from './table-memory.ts';
+import type { SharedTables } from './table-memory.ts';
 import type { WriteLedger } from './write-ledger.ts';
 
 const TWO_32 = 2 ** 32;

@@ -1,5 +1,5 @@
 import { PAGE_TABLE_FORMATS } from '../model/formats/formats.ts';
-import type { SharedTables } from './shared-tables.ts';
+import type { SharedTables } from './table-memory.ts';
 
 /** Leaf tables of a chunk at most: 256 KiB, so that taking a chunk costs nothing beside it. */
 const MOST_TABLES = 64;

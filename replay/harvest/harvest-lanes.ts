@@ -1,7 +1,7 @@
 import { Piscina } from 'piscina';
 import { LANE, harvestWorker } from './lane-control.ts';
 import type { LaneTask } from './lane-control.ts';
-import type { SharedTables } from './shared-tables.ts';
+import type { SharedTables } from './table-memory.ts';
 
 /** Longer than any harvest takes: a thread that died must not hang the process. */
 const MOST_WAIT_MS = 600_000;

@@ -5,7 +5,7 @@ import { LANE } from './lane-control.ts';
 import type { LaneTask } from './lane-control.ts';
 import { DirtyWriter } from './dirty-writer.ts';
 import { RangeHarvester } from './range-harvester.ts';
-import type { SharedTables } from './shared-tables.ts';
+import type { SharedTables } from './table-memory.ts';
 
 /** A piscina worker: takes chunks whenever a harvest begins, until it is stopped. It sleeps in between. */
 export function harvestLane({ shared, bitmap, control, lane }: LaneTask): void {

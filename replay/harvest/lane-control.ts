@@ -1,5 +1,5 @@
 import type { DirtyBitmap } from './range-harvester.ts';
-import type { SharedTables } from './shared-tables.ts';
+import type { SharedTables } from './table-memory.ts';
 
 /** Words that the threads of a harvest share: what is to be done, who does it, and what was found. */
 export const LANE = {

@@ -5,8 +5,8 @@ import { DirtyWriter } from './dirty-writer.ts';
 import { HarvestLanes } from './harvest-lanes.ts';
 import type { HarvestMeasurement } from './harvest-measurement.ts';
 import { RangeHarvester } from './range-harvester.ts';
-import { buildSharedTables } from './shared-tables.ts';
-import type { SharedTables, SharedTablesOptions } from './shared-tables.ts';
+import { buildSharedTables } from './table-memory.ts';
+import type { SharedTables, SharedTablesOptions } from './table-memory.ts';
 
 export interface MeasureOptions extends SharedTablesOptions {
   /** Nanoseconds of a clock that always goes on. */

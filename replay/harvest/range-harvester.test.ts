@@ -9,8 +9,8 @@ import { TableWalk, WALK } from '../model/table-walk.ts';
 import { setDirty } from './dirty-bit.ts';
 import { RangeHarvester } from './range-harvester.ts';
 import { BLOCK_BYTES, scanKernel, tableMemory } from './scan-kernel.ts';
-import { buildSharedTables, sharedReader, tableBytes } from './shared-tables.ts';
-import type { SharedTables } from './shared-tables.ts';
+import { buildSharedTables, sharedReader, tableBytes } from './table-memory.ts';
+import type { SharedTables } from './table-memory.ts';
 
 /** Formats in which a write shows. */
 const TRACKED = PAGE_TABLE_FORMATS.filter(

@@ -5,8 +5,8 @@ import type { TableReader } from '../model/table-reader.ts';
 import { clearDirty } from './dirty-bit.ts';
 import { BLOCK_BYTES, scanKernel } from './scan-kernel.ts';
 import type { ScanKernel } from './scan-kernel.ts';
-import { sharedReader } from './shared-tables.ts';
-import type { SharedTables } from './shared-tables.ts';
+import { sharedReader } from './table-memory.ts';
+import type { SharedTables } from './table-memory.ts';
 
 const ENTRY_BYTES = 8;
 const BLOCK_ENTRIES = BLOCK_BYTES / ENTRY_BYTES;

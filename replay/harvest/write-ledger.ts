@@ -1,4 +1,4 @@
-import type { SharedTables } from './shared-tables.ts';
+import type { SharedTables } from './table-memory.ts';
 
 /** Shared memory of a ledger, a word for each leaf: writes, and writes that had happened when the leaf was copied last. */
 export interface LedgerArrays {
