@@ -52,5 +52,6 @@ describe('counts by name', () => {
     expect(health.report().unknown).toBe(5000);
     expect(health.report().entries.length).toBeLessThanOrEqual(1001);
     expect(printable('a\x1b[2Jb\u009bc')).toBe('a?[2Jb?c');
+    expect(printable('a\u202eb\u200bc\u2066')).toBe('a?b?c?');
   });
 });

@@ -45,10 +45,12 @@ export class CountedNames {
   }
 }
 
-/** A name as it may be shown on a terminal: control characters become `?`. */
+/** A name as it may be shown on a terminal: control characters, and those that turn or hide text, become `?`. */
 export function printable(text: string): string {
   return Array.from(text, (character) => {
     const code = character.codePointAt(0) ?? 0;
-    return code < 0x20 || (code >= 0x7f && code < 0xa0) ? '?' : character;
+    const turns =
+      (code >= 0x200b && code <= 0x200f) || (code >= 0x2028 && code <= 0x202e) || (code >= 0x2060 && code <= 0x206f);
+    return turns || code < 0x20 || (code >= 0x7f && code < 0xa0) ? '?' : character;
   }).join('');
 }

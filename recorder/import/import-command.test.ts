@@ -252,6 +252,18 @@ describe('iorr import', () => {
     },
   );
 
+  test('names of what was not understood are harmless on a terminal', async () => {
+    const input = join(folder, 'calls\u202e.txt');
+    const fixture = readFileSync(`${FIXTURES}bpftrace-ioctls.txt`, 'utf8');
+    const lines = fixture.split('\n');
+    lines.splice(-1, 0, 'C\x01\x1b[31m 1', 'Q\u202e\u200b 2');
+    writeFileSync(input, lines.join('\n'));
+    const { code, err } = await run([input]);
+    expect(code).toBe(0);
+    expect(err).toContain('not understood: line C??[31m');
+    expect(err).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e]/);
+  });
+
   test('a copy that can’t be written says where to', async () => {
     const before = process.env['TMPDIR'];
     process.env['TMPDIR'] = join(folder, 'nowhere');

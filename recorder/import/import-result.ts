@@ -1,6 +1,7 @@
 import type { HealthReport } from '../../traces/health.ts';
 import { STREAM_NAMES } from '../../traces/schema.ts';
 import type { StreamName } from '../../traces/schema.ts';
+import { printable } from './counted-names.ts';
 import type { AttributedRows, AttributionReport } from './join/attribution.ts';
 import type { JoinReport } from './join/join.ts';
 import type { ImportUnit } from './importer.ts';
@@ -130,5 +131,6 @@ export function summaryText(result: ImportResult, health: HealthReport): string 
     `  ${count(Math.round(result.linesPerSecond))} ${unitOf(result.inputs)}/s a core in all, without process start (${count(Math.round(result.readLinesPerSecond))} until all was read); ${(result.wallNs / 1e9).toFixed(1)} s`,
   ];
   if (!result.complete) lines.push('  interrupted: the trace holds what was read up to then');
-  return `${lines.join('\n')}\n`;
+  // names of files and of what was not understood are others' texts
+  return `${lines.map(printable).join('\n')}\n`;
 }
