@@ -7,7 +7,7 @@ import { IorrError } from '../../traces/errors.ts';
 import { compareCommand } from '../compare-command.ts';
 
 const migration = join(import.meta.dirname, '../../traces/corpus/migration-dirty.iorr');
-const vfio = join(import.meta.dirname, '../../traces/corpus/vtd-vfio-7.2.iorr');
+const calls = join(import.meta.dirname, '../../traces/corpus/iommufd-random.iorr');
 
 /** What the command writes to stdout. */
 async function run(file: string, options: { readonly [name: string]: unknown }): Promise<string> {
@@ -114,7 +114,7 @@ describe('what can not be', () => {
   });
 
   test('a trace without writes', async () => {
-    await expect(run(vfio, { dirty: 'ad-bits' })).rejects.toThrow(/write/);
+    await expect(run(calls, { dirty: 'ad-bits' })).rejects.toThrow(/write/);
   });
 });
 

@@ -181,17 +181,17 @@ function withThreads(
   study: HarvestStudy,
   threads: number,
 ): DirtyThreads {
-  const { parameter, options, mapped } = run;
+  const { parameter, options } = run;
   const order = Math.round(parameter('dirty.order'));
   const wallNs = study.outcomes.map((outcome) => Math.round(costs.wall(outcome.parts, threads, order)));
   const harvestNs = wallNs.reduce((sum, ns) => sum + ns, 0);
-  const gib = (mapped * PAGE_BYTES) / GIB;
+  const gib = (mappedOf(study) * PAGE_BYTES) / GIB;
   const { linkBytesPerSecond, downtimeLimitNs } = options;
   return {
     threads,
     harvestNs,
     worstNs: Math.max(...wallNs),
-    nsPerGiB: gib === 0 ? 0 : harvestNs / wallNs.length / gib,
+    nsPerGiB: gib === 0 ? 0 : harvestNs / gib,
     startNs: Math.round(costs.wall(study.started, threads, order)),
     stopNs: Math.round(costs.wall(study.stopped, threads, order)),
     migration: preCopy(begin(run, row, true).tracking, {
@@ -237,14 +237,19 @@ function rowOf(run: Run, row: NamedMethod, { tracking, study, threads, costs }: 
   };
 }
 
+/** Pages that all harvests together went over. */
+function mappedOf({ outcomes }: HarvestStudy): number {
+  return outcomes.reduce((sum, outcome) => sum + outcome.mapped, 0);
+}
+
 function planOf(run: Run, row: NamedMethod, study: HarvestStudy, costs: HarvestCosts): DirtyPlan | null {
-  const { options, parameter, tables, mapped } = run;
+  const { options, parameter, tables } = run;
+  const all = mappedOf(study);
   const rule = row.method.plan(row.value);
-  if (options.planBytes === 0 || rule === undefined || mapped === 0) return null;
-  const { counts, series, outcomes } = study;
+  if (options.planBytes === 0 || rule === undefined || all === 0) return null;
+  const { counts, series } = study;
   const reported = series.reported.reduce((sum, pages) => sum + pages, 0);
   const ranges = series.ranges.reduce((sum, count) => sum + count, 0);
-  const all = mapped * outcomes.length;
   return planHarvest({
     bytes: options.planBytes,
     rule,

@@ -28,8 +28,13 @@ export function dirtyCaveats({ stream, tables, methods, rows, options }: DirtyFa
       'write-protection of devices presumes that they can fault and go on: dirty.device-fault is the time of one',
     );
   }
+  if (stream.assumed > 0) {
+    caveats.push(
+      `the source does not say whether ${stream.assumed} accesses read or write: those that may write count as writes, so that all is an upper bound`,
+    );
+  }
   caveats.push('leaf sizes are a what-if: memory maps to itself, so that any size fits where the mapped range has it');
-  for (const { name, method, value } of methods) {
+  for (const { name, method, value } of methods.filter((row) => row.method.sets === 'hardware')) {
     const leaf = 2 ** method.untrackedLeaf(value);
     if (rows.some((row) => row.name === name) && leaf > largestRun(stream)) {
       caveats.push(

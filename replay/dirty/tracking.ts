@@ -10,6 +10,8 @@ import type { WriteStream } from './write-stream.ts';
 
 /** What a harvest of everything told, judged by the oracle. Pages are 4 KiB. */
 export interface HarvestOutcome {
+  /** Mapped then. */
+  readonly mapped: number;
   readonly reported: number;
   /** Written since the last harvest. */
   readonly written: number;
@@ -218,7 +220,16 @@ export class Tracking {
       reported.clear();
     }
     const converted = this.#costs.part(noCounts(), ranges);
-    return { reported: pages, written: truth, over, missed, ranges, counts, parts: spread(parts, converted) };
+    return {
+      mapped: this.pages,
+      reported: pages,
+      written: truth,
+      over,
+      missed,
+      ranges,
+      counts,
+      parts: spread(parts, converted),
+    };
   }
 
   #parts(act: (space: number, page: number, pages: number) => void, starting: boolean): PartTime[] {

@@ -39,13 +39,15 @@ export interface WriteStream {
   readonly harvests: readonly Nanoseconds[];
   /** Accesses that name no address space, or that were refused. */
   readonly ignored: number;
+  /** Writes of which the source only says that the mapping allows them. */
+  readonly assumed: number;
 }
 
 export const WRITE_STREAM_COLUMNS = {
   map: ['origin', 'domain', 'device', 'iova', 'size'],
   unmap: ['origin', 'domain', 'device', 'iova', 'size'],
   attach: ['kind', 'device', 'domain'],
-  dma: ['rid', 'domain', 'iova', 'length', 'access', 'outcome'],
+  dma: ['rid', 'domain', 'iova', 'length', 'access', 'outcome', 'perm'],
   dirty: ['op', 'iova', 'length', 'space', 'flags', 'name'],
 } as const;
 
@@ -125,6 +127,7 @@ class StreamReader {
   readonly #harvests: Nanoseconds[] = [];
   #length = 0;
   #ignored = 0;
+  #assumed = 0;
   #first = -1;
   #last = 0;
   #start = -1;
@@ -193,6 +196,7 @@ class StreamReader {
       endNs: Math.max(this.#last, start, 0),
       harvests: this.#harvests.filter((at) => at > start && at <= this.#last).sort((a, b) => a - b),
       ignored: this.#ignored,
+      assumed: this.#assumed,
     };
   }
 
@@ -230,7 +234,14 @@ class StreamReader {
       this.#ignored++;
       return;
     }
-    const kind = (columns.access[r]! & ACCESS.write) === 0 ? OPERATION.read : OPERATION.write;
+    const access = columns.access[r]!;
+    const perm = columns.perm[r]!;
+    let writes = (access & ACCESS.write) !== 0;
+    if (access === 0 && (perm === ABSENT || (perm & ACCESS.write) !== 0)) {
+      this.#assumed++;
+      writes = true;
+    }
+    const kind = writes ? OPERATION.write : OPERATION.read;
     this.#access(kind, space, at, columns.iovaLo[r]!, columns.iovaHi[r]!, columns.length[r]! >>> 0);
   }
 

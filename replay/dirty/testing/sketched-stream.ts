@@ -28,5 +28,6 @@ export function sketchedStream(
     endNs,
     harvests,
     ignored: 0,
+    assumed: 0,
   };
 }
