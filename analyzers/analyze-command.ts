@@ -37,6 +37,8 @@ export const analyzeCommand: CommandSpec = {
     { command: 'iorr analyze ioctl s.iorr', does: 'calls, errors and latency by request, batch sizes' },
     { command: 'iorr analyze ioctl s.iorr --json | jq .result.requests[0]', does: 'the most frequent request' },
     { command: 'iorr analyze safety run.iorr --fail-on stale,missing', does: 'a gate: no command may be missing' },
+    { command: 'iorr analyze batching run.iorr', does: 'what larger batches of unmaps would cost and expose' },
+    { command: 'iorr analyze latency run.iorr', does: 'from submission to completion, as percentiles over time' },
     { command: 'iorr analyze dirty vm.iorr --html dirty.html', does: 'what is written when, as numbers and pictures' },
     { command: 'iorr analyze ioctl s.iorr --at 21.4s', does: 'every open /dev/iommu and its objects at that time' },
   ],

@@ -69,7 +69,8 @@ describe('iorr calibrate --reach', () => {
   test('refuses what is no curve, and hardware without sets', async () => {
     const curve = join(folder, 'curve.json');
     writeFileSync(curve, '[{"window": 4096}]');
-    await expect(runCommand(calibrateCommand, [], { ...DEFAULTS, reach: curve })).rejects.toThrow(/four windows/);
+    const few = runCommand(calibrateCommand, [], { ...DEFAULTS, reach: curve });
+    await expect(few).rejects.toMatchObject({ message: expect.stringMatching(/four windows/), place: { file: curve } });
     const options = { ...DEFAULTS, reach: curve, hardware: 'qemu-vtd' };
     await expect(runCommand(calibrateCommand, [], options)).rejects.toThrow(/IOTLB of sets/);
     await expect(runCommand(calibrateCommand, [], { ...DEFAULTS, reach: folder })).rejects.toThrow(/folder/);

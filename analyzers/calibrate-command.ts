@@ -1,4 +1,5 @@
 import { MOST_CURVE_BYTES, parseReachCurve } from '../replay/calibrate/reach-curve.ts';
+import type { ReachCurve, ReachSeries } from '../replay/calibrate/reach-curve.ts';
 import { REACH_FAMILY_COUNT, fitReach } from '../replay/calibrate/reach-fit.ts';
 import { fitTrace } from '../replay/calibrate/trace-fit.ts';
 import { COST_PROFILES } from '../replay/costs/cost-profiles.ts';
@@ -40,6 +41,18 @@ function windowsOf(text: string | undefined): readonly number[] | undefined {
   throw new IorrError('USAGE', `--windows: bytes with commas expected, got "${(bad ?? text).slice(0, 40)}"`);
 }
 
+/** The curve of a file; what is wrong with it is said with the file's name. */
+function curveIn(file: string, series: ReachSeries): ReachCurve {
+  const text = readSmallFile(file, MOST_CURVE_BYTES);
+  try {
+    return parseReachCurve(text, series);
+  } catch (error) {
+    if (!(error instanceof IorrError)) throw error;
+    const { code, message, hint, place, cause } = error;
+    throw new IorrError(code, message, { hint, cause, place: { file, ...place } });
+  }
+}
+
 /** `--reach CURVE`: a geometry. */
 async function calibrateReach(file: string, { options, io }: CommandInvocation): Promise<number> {
   const seed = seedOf(options);
@@ -50,7 +63,7 @@ async function calibrateReach(file: string, { options, io }: CommandInvocation):
   }
   const machine = textOption(options, 'machine');
   const state = textOption(options, 'state');
-  const curve = parseReachCurve(readSmallFile(file, MOST_CURVE_BYTES), { machine, state });
+  const curve = curveIn(file, { machine, state });
   const windows = windowsOf(textOption(options, 'windows'));
   const progress = io.progress('fitting', REACH_FAMILY_COUNT);
   const done = await withOutput(options['output'], async () => {

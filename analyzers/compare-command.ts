@@ -109,7 +109,7 @@ export const compareCommand: CommandSpec = {
     },
     { command: 'iorr compare guest.iorr --access ring --json | jq .result.designs', does: 'a trace without DMA' },
     {
-      command: 'iorr compare guest.iorr --designs linux-strict --paths trapped,ioctl-n,direct-queue',
+      command: 'iorr compare guest.iorr --designs linux-strict --paths native,trapped,virtio',
       does: "a guest's ways to the hardware",
     },
     { command: 'iorr compare run.iorr --set linux-lazy.timeout=1', does: 'flush queues that time out sooner' },

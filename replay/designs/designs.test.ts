@@ -221,6 +221,31 @@ describe('table presence', () => {
   });
 });
 
+describe('batch-n', () => {
+  test('a timer that was armed for a batch that is gone leaves the next one alone', () => {
+    const recorder = new Recorder();
+    const factory = findDesign('batch-n');
+    const given = new Map([['batch-n.size', 2]]);
+    const design = factory?.create(
+      recorder,
+      DEFAULT_CONTEXT,
+      (name) => given.get(name) ?? (name.endsWith('timeout') ? 1 : 16),
+    );
+    if (design === undefined) throw new Error('no batch-n');
+    design.assignTag(iotlb(4));
+    clear(design, 4, 0x10, 0x10, { time: 0 });
+    clear(design, 4, 0x20, 0x20, { time: 100_000 });
+    expect(recorder.released).toEqual([1, 2]);
+    clear(design, 4, 0x30, 0x30, { time: 900_000 });
+    const [first, second] = recorder.timers;
+    expect([first?.[1], second?.[1]]).toEqual([1_000_000, 1_900_000]);
+    design.expire(first?.[0] ?? -1, 1_000_000);
+    expect(recorder.released).toEqual([1, 2]);
+    design.expire(second?.[0] ?? -1, 1_900_000);
+    expect(recorder.released).toEqual([1, 2, 3]);
+  });
+});
+
 describe('linux-lazy', () => {
   function lazy(): [LinuxLazy, Recorder] {
     const recorder = new Recorder();
