@@ -37,8 +37,12 @@ describe('order of the flushes of mappings', () => {
     expect(order([piece(1), unmap, piece(2)])).toEqual([[1], [0], [2]]);
   });
 
+  test('a task that waited for its CPU goes on', () => {
+    expect(order([piece(1), unmap, piece(2, true)], 3e7)).toEqual([[1], [0, 2]]);
+  });
+
   test('another submitter, and a mapping long after, go on with nothing', () => {
     expect(order([piece(1), piece(2, true, 2), piece(2, true)])).toEqual([[1], [0, 2]]);
-    expect(order([piece(1), unmap, piece(2, true)], 3e7)).toEqual([[0], [1], [2]]);
+    expect(order([piece(1), unmap, piece(2, true)], 3e8)).toEqual([[0], [1], [2]]);
   });
 });

@@ -3,8 +3,8 @@ import type { LaneIntent } from './flush-lane.ts';
 
 /** Contexts of one CPU that can be in the middle of a mapping: a task, a soft interrupt, an interrupt, an NMI. */
 const MOST_NESTED = 4;
-/** How long a mapping may be interrupted: what comes later is taken for another mapping. */
-const LONGEST_NS = 2e7;
+/** How long a mapping may be interrupted, where many tasks share a CPU: what comes later is taken for another mapping. */
+const LONGEST_NS = 2e8;
 
 interface Run {
   /** Page behind its last piece; -1 once its call has returned. */

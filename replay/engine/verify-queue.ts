@@ -9,6 +9,7 @@ import type { CommandEmitter } from '../designs/design.ts';
 import { submitter } from '../designs/gather.ts';
 import { LinuxStrict } from '../designs/linux-strict.ts';
 import { BatchTape } from './batch-tape.ts';
+import { BEHIND_DRIVER } from './driver-end.ts';
 import { COMMAND_ROLE, domainOfCommand, isWholeFlush, roleOf } from './flush-commands.ts';
 import { FlushLane, IdleTimes, tapeEmitter } from './flush-lane.ts';
 import type { LaneIntent } from './flush-lane.ts';
@@ -340,8 +341,10 @@ class QueueWalk {
     this.#settleWholes(false);
     if (whole && this.#causes !== undefined) {
       // a queue's flush has a cause
+      if (this.#held?.lane.domain === domain) this.#release();
       if (this.#causes.isIdle(domain)) {
-        this.#report.skip('whole-domain flush where nothing was queued: of an attachment');
+        const behind = cpu === ABSENT && this.#event > this.#driverEnd;
+        this.#report.skip(behind ? BEHIND_DRIVER : 'whole-domain flush where nothing was queued: of an attachment');
         return;
       }
       this.#hold(this.#causes, { lane, cpu, event: this.#event, time: this.#time });
