@@ -264,6 +264,17 @@ describe('iorr import', () => {
     expect(err).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e]/);
   });
 
+  test('a clock that begins at any 64 bits gives a trace that reads', async () => {
+    const input = join(folder, 'calls.txt');
+    const fixture = readFileSync(`${FIXTURES}bpftrace-ioctls.txt`, 'utf8');
+    writeFileSync(input, fixture.replace(/^S [0-9a-f]+ /m, 'S ffffffffffffffff '));
+    const { code, error } = await run([input]);
+    expect([code, error]).toEqual([0, undefined]);
+    const trace = openTrace(output);
+    expect(trace.header.clock.epochNs).toBe('18446744073709551615');
+    trace.close();
+  });
+
   test('a copy that can’t be written says where to', async () => {
     const before = process.env['TMPDIR'];
     process.env['TMPDIR'] = join(folder, 'nowhere');

@@ -22,8 +22,9 @@ function natural(value: unknown): number | undefined {
 
 export function checkHeader(raw: Fields, file: string): TraceHeader {
   const clock = fields(raw['clock']);
+  // what 64 bits of a source can say: up to 18446744073709551615
   const epoch = text(clock['epochNs'], '0');
-  if (!/^-?\d{1,19}$/.test(epoch)) {
+  if (!/^-?\d{1,20}$/.test(epoch)) {
     throw new IorrError(
       'TRACE_DAMAGED',
       `clock epoch expected as a decimal number of ns, found ${JSON.stringify(epoch)}`,
