@@ -141,9 +141,9 @@ class BpfRun implements LiveRun {
 export const bpfSource: LiveSource = {
   name: 'bpf',
   description: 'ioctls of IOMMUFD, VFIO and vhost with what their structs hold, by a program for bpftrace',
-  sees: 'each call with its struct before and after, memory that its pointers name, result, duration, file, process and thread; reads and writes of fault queues',
+  sees: 'each call with its struct before and after, memory that its pointers name, result, duration, file, process and thread; reads and writes of queues of faults and events',
   misses:
-    'memory that is not resident or beyond the first 256 KiB of a pointer; structs beyond 4 KiB; inside the kernel only what the functions below tell',
+    'memory that is not resident (what a call writes there counts as zero before) or beyond the first 256 KiB of a pointer; structs beyond 4 KiB; inside the kernel only what the functions below tell',
 
   probe(system) {
     const tracefs = checkTracefs(system);
