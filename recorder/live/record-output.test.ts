@@ -176,8 +176,10 @@ describe.skipIf(NO_LIVE_RECORDING !== undefined)('where a recording goes', () =>
     const { status, stderr } = iorrLive('record', '-o', file, '--event', 'raw_syscalls', '--pid', String(child.pid));
     expect(status).toBe(0);
     expect(stderr).toContain('the processes ended');
+    const before = readFileSync(file);
     const none = iorrLive('record', '-o', file, '--pid', '4194303');
     expect(none.status).toBe(125);
+    expect(readFileSync(file).equals(before)).toBe(true);
     expect(none.stderr).toContain('there is no process 4194303');
   });
 });

@@ -77,6 +77,7 @@ class Recording {
   constructor(system: System, task: RecordTask, screen: LiveScreen | undefined) {
     this.#system = system;
     this.#task = task;
+    refuseGone(system, task.pids);
     this.#live = task.source.describe(system, task.live);
     this.#header = headerOf(system, task, this.#live);
     this.#screen = screen;
@@ -222,6 +223,13 @@ export async function record(
 }
 
 /** Processes were named, and none of them runs. */
+/** A file that is there already is not given up for a recording that can't be. */
+function refuseGone(system: System, pids: readonly number[]): void {
+  const gone = pids.find((pid) => !isRunning(system, pid));
+  if (gone === undefined) return;
+  throw new IorrError('RECORDING_FAILED', `there is no process ${gone}`, { hint: 'name one that runs with --pid' });
+}
+
 function allGone(system: System, pids: readonly number[]): boolean {
   return pids.length > 0 && !pids.some((pid) => isRunning(system, pid));
 }
