@@ -90,6 +90,15 @@ describe('compare command', () => {
     expect(document.result.designs.map(({ name }) => name)).toEqual(['linux-strict', 'linux-lazy']);
   });
 
+  test('a knob of a design or path that is not compared is no knob of the hardware', async () => {
+    for (const [set, hint] of [
+      ['batch-n.size=8', '--designs batch-n'],
+      ['path.exit=1000', '--paths trapped'],
+    ] as const) {
+      await expect(run([file], { set: [set] })).rejects.toEqual(usage(`compare what has it: ${hint}`));
+    }
+  });
+
   test('tables for a terminal and for a pull request, designs in the order asked for', async () => {
     const terminal = await run([file], { designs: 'linux-lazy,linux-strict,linux-lazy' });
     expect(terminal.out.indexOf('linux-lazy')).toBeLessThan(terminal.out.indexOf('linux-strict'));

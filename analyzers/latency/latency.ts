@@ -125,7 +125,8 @@ class LatencyTally {
     at: Nanoseconds,
   ): void {
     const ns = spanOf(columns.durationLo[r] ?? 0, columns.durationHi[r] ?? 0);
-    if (ns > 0) this.#add(this.#ioctls, columns.request[r] ?? 0, at + ns, ns);
+    // its time is when it returned
+    if (ns > 0) this.#add(this.#ioctls, columns.request[r] ?? 0, at, ns);
   }
 
   request(columns: Pick<Columns<'prq'>, 'rid' | 'pasid' | 'group' | 'access'>, r: number, at: Nanoseconds): void {

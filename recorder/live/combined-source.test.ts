@@ -88,6 +88,21 @@ describe('events of several sources', () => {
     expect(trace.eventCount).toBe(1);
   });
 
+  test('calls one behind the other are two, whoever missed which', () => {
+    for (const [poorly, richly] of [
+      [1000, 100],
+      [100, 1000],
+    ] as const) {
+      const trace = new MemoryTrace(HEADER);
+      const merge = new SourceMerge(trace, [1, 3]);
+      ioctl(merge.sinkOf(0), 0, 7, poorly, poorly + 500);
+      ioctl(merge.sinkOf(1), 1, 7, richly, richly + 500);
+      for (const source of [0, 1]) merge.complete(source, Number.POSITIVE_INFINITY);
+      merge.run();
+      expect(eventsOf(trace).map(({ time }) => time)).toEqual([600, 1500]);
+    }
+  });
+
   test('one ioctl that two of them saw is that of the richer one; calls that it missed stay', () => {
     const trace = new MemoryTrace(HEADER);
     const merge = new SourceMerge(trace, [1, 3]);

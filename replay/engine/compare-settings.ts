@@ -1,6 +1,8 @@
 import { IorrError } from '../../traces/errors.ts';
 import type { CostProfile } from '../costs/cost-profile.ts';
 import type { DesignParameter } from '../designs/design.ts';
+import { DESIGNS } from '../designs/designs.ts';
+import { PATHS } from '../paths/paths.ts';
 import { nearest } from '../../traces/nearest.ts';
 import type { HardwareProfile } from '../hardware/profile.ts';
 import { withSettings } from '../hardware/profiles.ts';
@@ -54,6 +56,7 @@ export function applySettings(
       const ending = name.slice(name.lastIndexOf('.') + 1);
       parameters.set(name, numberIn(setting, name, text, namedOne.range ?? RANGES[ending] ?? [0, 0x7fff_ffff]));
     } else {
+      refuseAbsentPart(setting, name);
       const known = ['kernel', ...[...costs, ...named].map((parameter) => parameter.name)];
       const near = nearest(name, known);
       const hardwareHas = hardware.parameters.some((parameter) => parameter.name.endsWith(name));
@@ -66,6 +69,19 @@ export function applySettings(
     }
   }
   return { hardware: withSettings(hardware, others), profile: { ...profile, parameters: costs }, parameters };
+}
+
+/** A knob of a design or path that is not compared sets nothing: better said than taken for one of the hardware. */
+function refuseAbsentPart(setting: string, name: string): void {
+  const has = ({ parameters }: { readonly parameters: readonly ProfileParameter[] }): boolean =>
+    parameters.some((parameter) => parameter.name === name);
+  const design = DESIGNS.find(has);
+  const path = PATHS.find(has);
+  const absent = design === undefined ? path && `--paths ${path.name}` : `--designs ${design.name}`;
+  if (absent === undefined) return;
+  throw new IorrError('USAGE', `--set ${setting}: nothing that is compared has '${name}'`, {
+    hint: `compare what has it: ${absent}`,
+  });
 }
 
 /** `6.12` as 612, as in `DesignContext.kernel`. */
