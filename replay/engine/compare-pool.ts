@@ -49,6 +49,11 @@ export function pooledFeeder(specs: readonly GroupSpec[], signal?: AbortSignal):
   const aborted = new Promise<undefined>((resolve) => {
     signal?.addEventListener('abort', () => resolve(undefined), { once: true });
   });
+  const end = async (): Promise<void> => {
+    // Node 20 ends the whole process if a worker is terminated while it loads its modules
+    await Promise.all(lanes.map((lane) => lane.loaded));
+    await pool.destroy();
+  };
   return {
     feed: async (segment) => {
       for (const lane of lanes) lane.send({ segment });
@@ -57,16 +62,18 @@ export function pooledFeeder(specs: readonly GroupSpec[], signal?: AbortSignal):
     finish: async () => {
       for (const lane of lanes) lane.send({ end: true });
       const rows = await Promise.race([aborted, Promise.all(lanes.map((lane) => lane.rows))]);
-      await pool.destroy();
+      await end();
       return rows;
     },
-    stop: () => pool.destroy(),
+    stop: end,
   };
 }
 
 /** One worker's port, with a count of what it has not acknowledged. */
 class Lane {
   readonly rows: Promise<readonly GroupRow[]>;
+  /** The worker's own code is there, or never will be. */
+  readonly loaded: Promise<void>;
   readonly #port: MessagePort;
   #waiting = 0;
   #wake: (() => void) | undefined;
@@ -76,6 +83,10 @@ class Lane {
     const { port1, port2 } = new MessageChannel();
     this.#port = port1;
     let resolve: (rows: readonly GroupRow[]) => void = () => undefined;
+    let loaded: () => void = () => undefined;
+    this.loaded = new Promise((onLoaded) => {
+      loaded = onLoaded;
+    });
     let reject: (error: unknown) => void = () => undefined;
     this.rows = new Promise((onRows, onError) => {
       resolve = onRows;
@@ -87,10 +98,12 @@ class Lane {
       const error = cause instanceof Error ? cause : new Error(String(cause));
       this.#failed ??= error;
       this.#wake?.();
+      loaded();
       reject(error);
     };
     port1.on('message', (reply: FeedReply) => {
-      if ('done' in reply) {
+      if ('loaded' in reply) loaded();
+      else if ('done' in reply) {
         this.#waiting--;
         this.#wake?.();
       } else if ('rows' in reply) {

@@ -15,8 +15,9 @@ export interface FeedFailure {
   readonly hint: string;
   readonly place: ErrorPlace;
 }
-/** What it answers: one segment is done, or the rows, or what went wrong. */
+/** What it answers: its code is there, one segment is done, or the rows, or what went wrong. */
 export type FeedReply =
+  | { readonly loaded: true }
   | { readonly done: true }
   | { readonly rows: readonly GroupRow[] }
   | { readonly failed: FeedFailure };
@@ -25,6 +26,7 @@ export type FeedReply =
 export async function runGroup(task: { readonly port: MessagePort; readonly spec: GroupSpec }): Promise<void> {
   const { port, spec } = task;
   const reply = (message: FeedReply): void => port.postMessage(message);
+  reply({ loaded: true });
   // stdout is for results; what designs of the user's print goes to stderr
   if (spec.options.modules.length > 0) process.stdout.write = process.stderr.write.bind(process.stderr);
   let group: CompareGroup;
