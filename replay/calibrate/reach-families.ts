@@ -1,4 +1,4 @@
-import { SET_INDEX } from '../model/set-associative-iotlb.ts';
+import { SET_INDEX } from '../model/set-index.ts';
 import type { ReachGeometry } from './reach-caches.ts';
 
 /**

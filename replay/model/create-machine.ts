@@ -115,7 +115,7 @@ export function createMachine(profile: HardwareProfile, options: MachineOptions 
   let missing = 0;
   const errors = new CommandErrors(effects.errorName);
   const findings = new StaleFindings();
-  const last: LastAccess = { slot: -1, order: 0, outLo: 0, outHi: 0, translated: false };
+  const last: LastAccess = { slot: -1, record: -1, order: 0, outLo: 0, outHi: 0, translated: false };
 
   const noteStale = (cache: TrackedCache, slot: number, requester: number, iovaLo: number, iovaHi: number): boolean => {
     const domain = cache.entries.domainOf(slot);
@@ -182,7 +182,7 @@ export function createMachine(profile: HardwareProfile, options: MachineOptions 
 
   /** An access faults: its cause as a miss is counted, nothing is cached. */
   const refuse = (tag: number, order: number, pageLo: number, pageHi: number): number => {
-    causes.missed(tag, order, alignLow(pageLo, order), alignHigh(pageHi, order));
+    last.record = causes.missed(tag, order, alignLow(pageLo, order), alignHigh(pageHi, order));
     faults++;
     last.slot = -1;
     last.translated = false;
@@ -206,6 +206,7 @@ export function createMachine(profile: HardwareProfile, options: MachineOptions 
     const record = causes.missed(tag, order, lo, hi);
     const slot = iotlb.insert(tag, owner, requesters.pasid[requester]!, order, lo, hi, outLo, outHi);
     causes.filled(slot, record);
+    last.record = record;
     if (shadow !== undefined) tracked.fillShadow(slot, tag, lo, hi);
     if (guests && slot >= 0 && spaces.isGuest(owner)) entries.setKind(slot, ENTRY_KIND.stage2);
     last.slot = slot;
@@ -407,6 +408,19 @@ export function createMachine(profile: HardwareProfile, options: MachineOptions 
       walkCaches.dropAll(DROP.reset);
       nested.dropAll(DROP.reset);
       configuration.dropAll();
+    },
+
+    entryOrder(rid, pasid, iovaLo, iovaHi, pageShift) {
+      const requester = spaces.of(rid, pasid);
+      const pageLo = (iovaLo >>> 12) | (iovaHi << 20);
+      const held = tablesOf[requester];
+      const assumed = pageShift > 12 ? pageShift - 12 : 0;
+      if (held === undefined) return assumed;
+      const parent = nests ? parents.get(domainOf[requester]!) : undefined;
+      const stage2 = parent === undefined ? undefined : tables.get(parent);
+      if (stage2 !== undefined) return nested.orderOf(held, stage2, pageLo, iovaHi >>> 12);
+      if (held.translate(pageLo, iovaHi >>> 12) < 0) return assumed;
+      return smallOnly ? 0 : held.leafShift - 12;
     },
 
     translate(domain, iovaLo, iovaHi) {

@@ -7,7 +7,8 @@ import { NaiveQemu, NaiveSets, names } from './testing/reference-caches.ts';
 import type { Entry } from './testing/reference-caches.ts';
 import { QemuIotlb } from './qemu-iotlb.ts';
 import { REPLACEMENT } from './replacement.ts';
-import { SET_INDEX, SetAssociativeIotlb } from './set-associative-iotlb.ts';
+import { SetAssociativeIotlb } from './set-associative-iotlb.ts';
+import { SET_INDEX } from './set-index.ts';
 import type { Geometry } from './set-associative-iotlb.ts';
 
 const TWO_32 = 2 ** 32;

@@ -114,6 +114,12 @@ export interface Machine {
   /** Domain that (rid, pasid) is attached to, -1 if not known. */
   domainOf(rid: RequesterId, pasid: number): DomainId;
 
+  /**
+   * log2 of the 4 KiB pages of the entry that an access would be cached in if it missed now, by the tables or else by `pageShift`;
+   * -1 where two stages don't map it.
+   */
+  entryOrder(rid: RequesterId, pasid: number, iovaLo: number, iovaHi: number, pageShift: number): number;
+
   /** Level of the leaf that maps an address in a domain's tables; -1 where it is not mapped, -2 for a domain without page tables. */
   translate(domain: DomainId, iovaLo: number, iovaHi: number): number;
 
@@ -153,6 +159,8 @@ export const ACCESS_RESULT = { hit: 1, reset: 2, fault: 4, stale: 8, unknownDoma
 export interface LastAccess {
   /** Slot of the IOTLB; -1 after a fault, a hit in the device's own cache, or without IOTLB. */
   slot: number;
+  /** After a miss: number of the translation among all that ever missed, by which a later miss of it is known; -1: too many. */
+  record: number;
   /** Of the leaf: log2 of its 4 KiB pages. */
   order: number;
   /** Output of the first page of what was cached, as the two int32 words of a page number. Only if `translated`. */

@@ -94,6 +94,13 @@ export class Nested implements Invalidatable {
     return true;
   }
 
+  /** Order of the smaller of the two leafs that translate a page now; -1 where one stage does not. */
+  orderOf(stage1: PageTables, stage2: PageTables, pageLo: number, pageHi: number): number {
+    if (stage1.translate(pageLo, pageHi) < 0) return -1;
+    const order = stage1.leafShift - 12;
+    return stage2.translate(stage1.outLo, stage1.outHi) < 0 ? -1 : Math.min(order, stage2.leafShift - 12);
+  }
+
   dropAll(why: number): number {
     return this.#cache === undefined ? 0 : this.#cache.dropAll(why);
   }

@@ -5,6 +5,7 @@ import { DROP, alignHigh, alignLow, dropAll } from './iotlb.ts';
 import type { DropListener, Iotlb } from './iotlb.ts';
 import { createReplacement } from './replacement.ts';
 import type { Replacement } from './replacement.ts';
+import { setNumber } from './set-index.ts';
 
 /** Sets of ways that hold pages from one size on. */
 export interface Bank {
@@ -13,9 +14,6 @@ export interface Bank {
   /** Smallest order of its entries; the next bank's is where it ends. */
   readonly fromOrder: number;
 }
-
-/** Values of the parameter `iotlb.hashed`: how a page picks its set. */
-export const SET_INDEX = { low: 0, mixed: 1, folded: 2 } as const;
 
 /** Geometry of a set-associative cache. */
 export interface Geometry {
@@ -204,19 +202,6 @@ export class SetAssociativeIotlb implements Iotlb {
     const { sets } = banks[bank]!;
     const first = this.#bankSets[bank]!;
     if (sets === 1) return first;
-    let low = pageLo;
-    let high = pageHi;
-    if (order >= 32) {
-      low = pageHi >>> (order - 32);
-      high = 0;
-    } else if (order > 0) {
-      low = (pageLo >>> order) | (pageHi << (32 - order));
-      high = pageHi >>> order;
-    }
-    if (index === SET_INDEX.low) return first + ((low >>> 0) % sets);
-    if (index === SET_INDEX.folded) return first + (((low ^ (low >>> 6) ^ Math.imul(tag, 37)) >>> 0) % sets);
-    let mixed = Math.imul(low ^ Math.imul(high, 0x27d4eb2f) ^ Math.imul(tag, 0x165667b1), 0x9e3779b1);
-    mixed ^= mixed >>> 15;
-    return first + ((Math.imul(mixed, 0x85ebca6b) >>> 8) % sets);
+    return first + (setNumber(index, tag, order, pageLo, pageHi) % sets);
   }
 }

@@ -1,6 +1,6 @@
 import type { EntryMatch } from './entry-match.ts';
 import type { Invalidatable } from './hardware-caches.ts';
-import { SET_INDEX } from './set-associative-iotlb.ts';
+import { SET_INDEX } from './set-index.ts';
 import type { Geometry } from './set-associative-iotlb.ts';
 
 /** Words of a way: page low, page high, address space. */
