@@ -221,7 +221,8 @@ export const DERIVED_DEVICE = 0x2000_0000;
  * - `sent`: `count` bytes in the last `duration`; `throttle`: CPUs of the machine are held back for `count` percent of the time;
  * - `rate`: dirtied memory by QEMU's own measurement, `count` bytes a second;
  * - `state`: the migration, or the machine, is now `name`; `pass`: the migration begins with its pass number `count`;
- * - `report`: `name` is QEMU's answer, as JSON, to a question of its management; it took `duration`. `count`: syncs by then.
+ * - `report`: `name` is QEMU's answer, as JSON, to a question of its management; it took `duration`. `count`: syncs by then. Or
+ *   what its management set: `migrate-set-parameters`, `migrate-set-capabilities`.
  */
 export const DIRTY_OP = {
   stop: 0,

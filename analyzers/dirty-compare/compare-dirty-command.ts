@@ -23,8 +23,8 @@ import { dirtyTables } from './dirty-tables.ts';
 const INTERRUPTED = 130;
 const DEFAULTS = {
   threads: '1',
-  link: '10Gbit',
-  downtime: '300ms',
+  link: '',
+  downtime: '',
   tables: 'auto',
   hardware: 'auto',
   profile: 'auto',
@@ -49,10 +49,13 @@ export const DIRTY_OPTIONS: readonly CommandOption[] = [
     flags: '--tables <name>',
     description: `with --dirty: page-table format: auto (the hardware's), ${HARVEST_TABLES.map(({ name }) => name).join(', ')}`,
   },
-  { flags: '--link <rate>', description: `with --dirty: rate of a migration's link (default: ${DEFAULTS.link})` },
+  {
+    flags: '--link <rate>',
+    description: `with --dirty: rate of a migration's link (default: the recorded one, else 10Gbit)`,
+  },
   {
     flags: '--downtime <time>',
-    description: `with --dirty: most that a migration may stop (default: ${DEFAULTS.downtime})`,
+    description: `with --dirty: most that a migration may stop (default: the recorded one, else 300ms)`,
   },
   { flags: '--plan <size>', description: 'with --dirty: also the cost of one harvest of so much memory, as 1TiB' },
 ];
@@ -76,8 +79,8 @@ export async function compareDirtyCommand({ args, options, io }: CommandInvocati
     return typeof given === 'string' ? given : DEFAULTS[name];
   };
   const threads = parseThreads(text('threads'), '--threads');
-  const linkBytesPerSecond = parseLink(text('link'), '--link');
-  const downtimeLimitNs = parseDuration(text('downtime'), '--downtime');
+  const linkBytesPerSecond = text('link') === '' ? null : parseLink(text('link'), '--link');
+  const downtimeLimitNs = text('downtime') === '' ? null : parseDuration(text('downtime'), '--downtime');
   const planBytes = text('plan') === '' ? 0 : parseBytes(text('plan'), '--plan');
   const seed = seedOf(text('seed'));
   const settings = Array.isArray(options['set']) ? options['set'].map(String) : [];
@@ -116,8 +119,8 @@ export async function compareDirtyCommand({ args, options, io }: CommandInvocati
         dirty: result.methods.map((row) => row.name),
         threads: threads.map(String),
         tables: result.tables,
-        link: text('link'),
-        downtime: text('downtime'),
+        link: linkBytesPerSecond === null ? 'auto' : text('link'),
+        downtime: downtimeLimitNs === null ? 'auto' : text('downtime'),
         plan: planBytes === 0 ? null : planBytes,
         hardware: hardware.name,
         profile: profile.name,

@@ -91,6 +91,22 @@ describe('a recorded migration', async () => {
   });
 });
 
+test('a migration with the limits of the recorded one takes as long, and sends as much', async () => {
+  const { recorded, methods } = await resultOf({
+    dirty: 'ad-bits@4k',
+    link: '24MiB',
+    downtime: '20ms',
+    set: ['precopy.throttle-initial=30', 'precopy.throttle-trigger=40'],
+  });
+  const { converged, totalNs, sentPages, zeroPages, throttle, passes } = methods[0]!.threads[0]!.migration;
+  expect(recorded).toMatchObject({ completed: true, passes: 22, sentPages: 121_834, zeroPages: 34_482, throttle: 70 });
+  expect(converged).toBe(true);
+  expect(Math.abs(totalNs / recorded!.totalNs! - 1)).toBeLessThan(0.02);
+  expect(Math.abs((sentPages - zeroPages) / recorded!.sentPages! - 1)).toBeLessThan(0.02);
+  expect(throttle).toBe(recorded!.throttle);
+  expect(Math.abs(passes.length - recorded!.passes!)).toBeLessThanOrEqual(2);
+});
+
 test('a harvest without flush loses writes, and says so', async () => {
   const { methods, caveats } = await resultOf({ dirty: 'ad-bits@4k,ad-bits@2m', set: ['dirty.flush=0'] });
   expect(methods.every((row) => row.missed > 0 && row.canMiss !== null)).toBe(true);
@@ -134,6 +150,7 @@ test('docs/json.md has every name of the result', async () => {
     threads,
     threads!.migration,
     threads!.migration.passes[0],
+    result.recorded,
   ].flatMap((part) => Object.keys(part ?? {}));
   expect(names.filter((name) => !section.includes(`\`${name}`) && !section.includes(`.${name}`))).toEqual([]);
 });

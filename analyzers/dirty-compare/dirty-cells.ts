@@ -1,4 +1,4 @@
-import type { DirtyResult, DirtyRow, DirtyThreads } from '../../replay/dirty/dirty-result.ts';
+import type { DirtyResult, DirtyRow, DirtyThreads, RecordedOutcome } from '../../replay/dirty/dirty-result.ts';
 import { formatBytes, formatCount, formatDecimal, formatNs, formatShare } from '../report/format-units.ts';
 
 const GIB = 2 ** 30;
@@ -44,11 +44,30 @@ export const TIME_COLUMNS: readonly Column<DirtyThreads>[] = [
   { title: 'total', cell: ({ migration }) => formatNs(migration.totalNs) },
 ];
 
-/** Rows of the second table: a method and a number of threads. */
-export function timeRows({ methods }: DirtyResult): readonly (readonly string[])[] {
-  return methods.flatMap((row) =>
+/** Rows of the second table: a method and a number of threads; last the migration that the trace recorded. */
+export function timeRows({ methods, recorded }: DirtyResult): readonly (readonly string[])[] {
+  const rows = methods.flatMap((row) =>
     row.threads.map((threads) => [row.name, ...TIME_COLUMNS.map(({ cell }) => cell(threads))]),
   );
+  return recorded === null ? rows : [...rows, ['as recorded', ...recordedCells(recorded)]];
+}
+
+/** In the columns of `TIME_COLUMNS`. */
+function recordedCells(recorded: RecordedOutcome): readonly string[] {
+  const { completed, passes, memoryPages, sentPages, zeroPages, throttle, downtimeNs, totalNs } = recorded;
+  const resent =
+    memoryPages === null || sentPages === null || zeroPages === null
+      ? '-'
+      : formatCount(Math.max(0, sentPages + zeroPages - memoryPages));
+  const cells: { readonly [title: string]: string } = {
+    migration: completed ? 'converges' : 'does not',
+    passes: passes === null ? '-' : formatCount(passes),
+    'resent pages': resent,
+    throttle: `${throttle}\u202f%`,
+    downtime: downtimeNs === null ? '-' : formatNs(downtimeNs),
+    total: totalNs === null ? '-' : formatNs(totalNs),
+  };
+  return TIME_COLUMNS.map(({ title }) => cells[title] ?? '-');
 }
 
 export const PLAN_TITLES = ['method', 'memory', 'tables', 'entries', 'bitmap', 'threads', 'by formula', 'by samples'];
@@ -76,8 +95,13 @@ export function dirtyFacts(result: DirtyResult): string {
   return (
     `${formatDecimal(result.memoryBytes / GIB)} GiB mapped, ${formatCount(result.harvests)} harvests ${each} in ${formatNs(result.durationNs)}, ` +
     `tables ${result.tables}, hardware ${result.hardware}, cost profile ${result.profile}, ` +
-    `link ${formatDecimal((result.linkBytesPerSecond * 8) / 1e9)} Gbit/s, downtime ${formatNs(result.downtimeLimitNs)}`
+    `link ${formatLink(result.linkBytesPerSecond)}, downtime ${formatNs(result.downtimeLimitNs)}`
   );
+}
+
+function formatLink(bytesPerSecond: number): string {
+  const bits = bytesPerSecond * 8;
+  return bits < 1e9 ? `${formatDecimal(bits / 1e6)} Mbit/s` : `${formatDecimal(bits / 1e9)} Gbit/s`;
 }
 
 /** The sentence that answers the question: what finds out least expensively, and what lets a migration end. */

@@ -9,6 +9,8 @@ import type { QmpLine } from './qmp/qmp-line.ts';
 
 /** Questions whose answers a trace keeps: statistics of memory and its migration. */
 const KEPT_QUESTIONS: ReadonlySet<string> = new Set(['query-migrate', 'query-dirty-rate', 'query-vcpu-dirty-limit']);
+/** What management sets of migrations: kept as it was asked for. */
+const KEPT_SETTINGS: ReadonlySet<string> = new Set(['migrate-set-parameters', 'migrate-set-capabilities']);
 /** Events that say that the machine's CPUs run or don't. */
 const MACHINE_STATES: ReadonlySet<string> = new Set(['STOP', 'RESUME']);
 /** Texts that a trace gets of a log; further ones are left out and counted. */
@@ -18,7 +20,8 @@ const MAX_TEXT = 16 * 1024;
 
 /**
  * A log of QEMU's machine protocol (QMP), one message a line behind the time of the log's writer, in seconds since 1970; `>`
- * before what was sent to QEMU. What is kept: answers about migration and dirty memory, whole; states and passes of migrations.
+ * before what was sent to QEMU. What is kept: answers about migration and dirty memory, whole; what management set of migrations;
+ * their states and passes.
  */
 export const qmpLog: Importer = {
   name: 'qmp-log',
@@ -103,17 +106,20 @@ class QmpLogRun implements ImportRun, LineReader {
   #read(line: QmpLine, number: number): void {
     const { message } = line;
     const time = this.#since(line.seconds, line.nanoseconds);
-    if (typeof message['execute'] === 'string') this.#ask(message['execute'], time, number);
+    if (typeof message['execute'] === 'string') this.#ask(message['execute'], message['arguments'], time, number);
     else if (typeof message['event'] === 'string') this.#readEvent(message['event'], line, number);
     else if ('return' in message || 'error' in message) this.#readAnswer(message['return'], time, number);
     else this.#skip('QMP' in message ? 'greeting' : 'message', number);
   }
 
-  #ask(name: string, time: number, number: number): void {
+  #ask(name: string, given: unknown, time: number, number: number): void {
     if (this.#asked.length < 64) this.#asked.push({ name, time });
     // Its time goes into the row of the answer.
     if (KEPT_QUESTIONS.has(name)) this.#folded++;
-    else this.#skip(name, number);
+    else if (KEPT_SETTINGS.has(name) && given !== undefined) {
+      const row = this.#begin(DIRTY_OP.report, time);
+      this.#target.sink.rows.dirty.columns.name[row] = this.#text(compact({ [name]: given }));
+    } else this.#skip(name, number);
   }
 
   #readAnswer(answer: unknown, time: number, number: number): void {

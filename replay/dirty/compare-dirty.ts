@@ -6,7 +6,7 @@ import { dirtyCaveats } from './dirty-caveats.ts';
 import { dirtyMethods } from './dirty-methods.ts';
 import type { NamedMethod } from './dirty-methods.ts';
 import type { DirtyMethodOptions } from './dirty-method.ts';
-import { dirtyParameter, dirtyParameterTable } from './dirty-parameters.ts';
+import { dirtyParameter, dirtyParameterTable, recordedParameters } from './dirty-parameters.ts';
 import type { DirtyParameter } from './dirty-parameters.ts';
 import { planHarvest } from './dirty-plan.ts';
 import type { DirtyPlan, DirtyResult, DirtyRow, DirtyThreads } from './dirty-result.ts';
@@ -22,9 +22,13 @@ import { readWriteStream, withoutReads } from './write-stream.ts';
 import type { WriteStream } from './write-stream.ts';
 
 const PAGE_BYTES = 4096;
+import { inWritersTime } from './writers-time.ts';
+import { withHiddenWrites } from './hidden-writes.ts';
 const GIB = 2 ** 30;
 
 export interface CompareDirtyOptions {
+const USUAL_LINK = 1.25e9;
+const USUAL_DOWNTIME = 300e6;
   /** `ad-bits@4k,split-on-dirty`. */
   readonly methods: string;
   /** `auto`, or a name of `HARVEST_TABLES`. */
@@ -33,8 +37,9 @@ export interface CompareDirtyOptions {
   readonly threads: readonly number[];
   readonly hardware: HardwareProfile;
   readonly profile: CostProfile;
-  readonly linkBytesPerSecond: number;
-  readonly downtimeLimitNs: number;
+  /** Null: as the trace's migration was told, else 10 Gbit/s and 300 ms. */
+  readonly linkBytesPerSecond: number | null;
+  readonly downtimeLimitNs: number | null;
   /** Bytes of memory that each method is planned for; 0: none. */
   readonly planBytes: number;
   readonly parameters: ReadonlyMap<string, number>;
@@ -50,19 +55,28 @@ export interface CompareDirtyOptions {
  */
 export async function compareDirty(trace: Trace, options: CompareDirtyOptions): Promise<DirtyResult | undefined> {
   const { hardware, profile, signal } = options;
-  const parameter = dirtyParameter(options.parameters, options.profile.dirty);
   const tables = harvestTables(options.tables, hardware);
   const methods = dirtyMethods(options.methods, tables);
   const stream = readWriteStream(trace, undefined, signal);
   if (stream === undefined) return undefined;
   const times = harvestTimes(stream, parameter('dirty.interval') * 1e6);
   const mapped = mappedAtStart(stream);
+  const { migration } = stream;
+  // what the trace's migration was told, behind what the user says
+  const given = recordedParameters(migration, profile.dirty);
+  const parameter = dirtyParameter(options.parameters, given);
+  const linkBytesPerSecond = options.linkBytesPerSecond ?? migration?.linkBytesPerSecond ?? USUAL_LINK;
+  const downtimeLimitNs = options.downtimeLimitNs ?? migration?.downtimeLimitNs ?? USUAL_DOWNTIME;
+  const migrated = withHiddenWrites(inWritersTime(stream));
   const run: Run = {
     options,
     parameter,
     tables,
     stream,
-    writes: withoutReads(stream),
+    migrated,
+    writes: withoutReads(migrated),
+    linkBytesPerSecond,
+    downtimeLimitNs,
     times,
     mapped,
     untracked: new Map(),
@@ -95,14 +109,11 @@ export async function compareDirty(trace: Trace, options: CompareDirtyOptions): 
     memoryBytes: mapped * PAGE_BYTES,
     harvests: times.at.length,
     interval: times.interval,
-    linkBytesPerSecond: options.linkBytesPerSecond,
-    downtimeLimitNs: options.downtimeLimitNs,
+    linkBytesPerSecond,
+    downtimeLimitNs,
+    recorded: migration?.outcome ?? null,
     methods: rows,
-    parameters: [
-      ...hardware.parameters,
-      ...profile.parameters,
-      ...dirtyParameterTable(options.parameters, profile.dirty),
-    ],
+    parameters: [...hardware.parameters, ...profile.parameters, ...dirtyParameterTable(options.parameters, given)],
     caveats: dirtyCaveats({ stream, tables, methods, rows, options: methodOptions(run) }),
   };
 }
@@ -112,10 +123,13 @@ interface Run {
   readonly parameter: DirtyParameter;
   readonly tables: HarvestTables;
   readonly stream: WriteStream;
-  /** The same without reads. */
+  /** The same in the time of its writers, and that without reads. */
+  readonly migrated: WriteStream;
   readonly writes: WriteStream;
   readonly times: HarvestTimes;
   /** Pages that are mapped where the tracking begins. */
+  readonly linkBytesPerSecond: number;
+  readonly downtimeLimitNs: number;
   readonly mapped: number;
   /** By leaf size: misses and walk reads of the stream when nothing is tracked. */
   readonly untracked: Map<number, { readonly misses: number; readonly walkReads: number }>;
@@ -153,7 +167,7 @@ function begin(run: Run, row: NamedMethod, migrating = false): Begun {
   const firstWrites = migrating && set.flush && !row.method.logsAgain;
   const costs = new HarvestCosts(costsOf(options.profile), parameter, row.method, stream.source === 'ram');
   const tracking = new Tracking({
-    stream: firstWrites ? run.writes : stream,
+    stream: firstWrites ? run.writes : migrating ? run.migrated : stream,
     method,
     costs,
     chunkPages: chunkPages(run, row, run.mapped * PAGE_BYTES),
@@ -181,12 +195,12 @@ function withThreads(
   study: HarvestStudy,
   threads: number,
 ): DirtyThreads {
-  const { parameter, options } = run;
+  const { parameter } = run;
   const order = Math.round(parameter('dirty.order'));
   const wallNs = study.outcomes.map((outcome) => Math.round(costs.wall(outcome.parts, threads, order)));
   const harvestNs = wallNs.reduce((sum, ns) => sum + ns, 0);
   const gib = (mappedOf(study) * PAGE_BYTES) / GIB;
-  const { linkBytesPerSecond, downtimeLimitNs } = options;
+  const { linkBytesPerSecond, downtimeLimitNs } = run;
   return {
     threads,
     harvestNs,

@@ -21,7 +21,7 @@ export function dirtyCaveats({ stream, tables, methods, rows, options }: DirtyFa
   if (stream.source === 'ram') {
     caveats.push(
       'writes of processors by RAM address, used as if a device had written them through an identity map',
-      'QEMU logs the first write to a page after it became clean: where harvests come more often than QEMU synchronised, pages are dirty again more often than these figures say',
+      'QEMU logs the first write to a page after it became clean: where harvests come more often than QEMU synchronised, pages are dirty again more often than harvests here say; migrations get the hidden writes at the rate of those that were seen',
     );
   } else if (methods.some(({ method }) => method.sets === 'fault')) {
     caveats.push(
@@ -57,6 +57,11 @@ export function dirtyCaveats({ stream, tables, methods, rows, options }: DirtyFa
   }
   if (rows.some(({ threads }) => threads.some(({ migration }) => migration.throttle > 0))) {
     caveats.push('a throttle slows all writes of the trace alike, also those of devices');
+  }
+  if (stream.held.length > 0) {
+    caveats.push(
+      'the recorded migration held its writers back: migrations here play them as fast as they would have been',
+    );
   }
   if (stream.ignored > 0) {
     caveats.push(`${stream.ignored} accesses were refused, or belong to no domain that is mapped, and are left out`);

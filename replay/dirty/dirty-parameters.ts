@@ -1,6 +1,7 @@
 import type { DesignParameter } from '../designs/design.ts';
 import type { ProfileParameter, Standing } from '../results.ts';
 
+import type { RecordedMigration } from './recorded-migration.ts';
 function of(
   name: string,
   value: number,
@@ -56,6 +57,7 @@ export const DIRTY_PARAMETERS: readonly DesignParameter[] = [
   of('precopy.passes', 30, 'passes', 'after which a migration counts as not converging', 'assumed', [1, 1000]),
   of('precopy.auto-converge', 1, '0 or 1', CHOICE, 'assumed', [0, 1]),
   of('precopy.throttle-initial', 20, '%', QEMU, 'published', [1, 99]),
+  of('precopy.zero-share', 0, '% of memory', 'pages of zeroes, sent as a byte each', 'assumed', [0, 100]),
   of('precopy.throttle-increment', 10, '%', QEMU, 'published', [1, 99]),
   of('precopy.throttle-max', 99, '%', QEMU, 'published', [1, 99]),
   of('precopy.throttle-trigger', 50, '%', QEMU, 'published', [1, 100]),
@@ -90,4 +92,19 @@ export function dirtyParameterTable(
       ? { name, value, unit, source, standing }
       : { name, value: set, unit, source: 'set by the user', standing: 'assumed' };
   });
+}
+
+/** What a recorded migration was told, then what was measured. */
+export function recordedParameters(
+  migration: RecordedMigration | null,
+  measured: readonly ProfileParameter[] = [],
+): readonly ProfileParameter[] {
+  const told = migration?.parameters ?? new Map<string, number>();
+  return [
+    ...DIRTY_PARAMETERS.flatMap(({ name, unit }): readonly ProfileParameter[] => {
+      const value = told.get(name);
+      return value === undefined ? [] : [{ name, value, unit, source: 'the recorded migration', standing: 'measured' }];
+    }),
+    ...measured,
+  ];
 }

@@ -17,6 +17,20 @@ export interface MigrationPass {
   readonly throttle: number;
 }
 
+/** A migration that the trace recorded; null where it does not tell. Pages are 4 KiB. */
+export interface RecordedOutcome {
+  readonly completed: boolean;
+  readonly passes: number | null;
+  readonly memoryPages: number | null;
+  /** Sent with their contents, and as a byte because all of them is zero. */
+  readonly sentPages: number | null;
+  readonly zeroPages: number | null;
+  readonly totalNs: Nanoseconds | null;
+  readonly downtimeNs: Nanoseconds | null;
+  /** Highest, in percent. */
+  readonly throttle: number;
+}
+
 export interface Migration {
   readonly converged: boolean;
   /** Null where it did not converge. */
@@ -26,6 +40,10 @@ export interface Migration {
   readonly passes: readonly MigrationPass[];
   readonly memoryPages: number;
   readonly sentPages: number;
+  /** Of those in the first pass that are zero, so that their contents stay. */
+  readonly zeroPages: number;
+  /** On the link, headers of pages included. */
+  readonly sentBytes: number;
   /** Sent beyond the first time. */
   readonly resentPages: number;
   /** Written and never reported in the pass: what would be lost. */
@@ -127,3 +145,5 @@ export interface DirtyResult {
   readonly parameters: readonly ProfileParameter[];
   readonly caveats: readonly string[];
 }
+  /** Null where the trace tells of no migration. */
+  readonly recorded: RecordedOutcome | null;

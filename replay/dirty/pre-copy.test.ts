@@ -91,6 +91,35 @@ describe('pre-copy', () => {
     expect(repeats).toBeGreaterThan(1);
   });
 
+  test('at a constant rate the passes are a geometric series', () => {
+    // 25,000 pages a second written, 100,000 sent: a quarter each time, in all 4 / 3 of the memory
+    const zero: [string, number][] = [
+      ['dirty.entry', 0],
+      ['dirty.table', 0],
+      ['dirty.clear', 0],
+      ['dirty.range', 0],
+      ['dirty.bandwidth', 1e6],
+      ['dirty.call', 0],
+    ];
+    const { passes, sentPages, sentBytes, totalNs } = migrate(MEMORY, 40_000, 100_000, 1e6, zero);
+    const ratio = (25_000 / 100_000) * (4104 / 4096);
+    for (const [i, pass] of passes.entries()) {
+      expect(Math.abs(pass.sent - MEMORY * ratio ** i)).toBeLessThanOrEqual(4 + i);
+    }
+    expect(Math.abs(sentPages / (MEMORY / (1 - ratio)) - 1)).toBeLessThan(0.005);
+    expect(sentBytes).toBe(sentPages * 4104);
+    expect(Math.abs(totalNs / ((sentBytes / (100_000 * 4096)) * SECOND) - 1)).toBeLessThan(0.002);
+  });
+
+  test('pages of zeroes shorten the first pass alone', () => {
+    const all = migrate(MEMORY, 50_000, 100_000, 1e6);
+    const half = migrate(MEMORY, 50_000, 100_000, 1e6, [['precopy.zero-share', 50]]);
+    expect(half.zeroPages).toBe(MEMORY / 2);
+    expect(half.passes[0]!.sent).toBe(MEMORY);
+    expect(half.passes[0]!.durationNs / all.passes[0]!.durationNs).toBeCloseTo(0.5, 1);
+    expect(half.sentBytes).toBe((half.sentPages - MEMORY / 2) * 4104 + (MEMORY / 2) * 9);
+  });
+
   test('a longer downtime ends sooner', () => {
     const short = migrate(MEMORY, 50_000, 100_000, 1e6);
     const long = migrate(MEMORY, 50_000, 100_000, 100e6);

@@ -5,6 +5,9 @@ import type { Migration, MigrationPass } from './dirty-result.ts';
 import type { Tracking } from './tracking.ts';
 
 const PAGE_BYTES = 4096;
+/** Before each page, its offset and flags; a page of zeroes is one byte more (QEMU, migration/ram.c, save_page_header). */
+const HEADER_BYTES = 8;
+const ZERO_BYTES = HEADER_BYTES + 1;
 const SECOND = 1e9;
 /** QEMU throttles when it was too much this often in a row (migration/ram.c, migration_trigger_throttle). */
 const TIMES = 2;
@@ -31,7 +34,7 @@ class Throttle {
     this.#parameter = parameter;
   }
 
-  /** A harvest found `dirty` pages after `sent` were sent. */
+  /** A harvest found `dirty` bytes after `sent` were sent. */
   harvested(now: Nanoseconds, sent: number, dirty: number): void {
     const parameter = this.#parameter;
     this.#sent += sent;
@@ -58,7 +61,8 @@ export function preCopy(tracking: Tracking, options: PreCopyOptions): Migration 
   const order = parameter('dirty.order');
   const most = parameter('precopy.passes');
   const wall = (parts: readonly PartTime[]): Nanoseconds => costs.wall(parts, threads, order);
-  const onLink = (pages: number): Nanoseconds => ((pages * PAGE_BYTES) / linkBytesPerSecond) * SECOND;
+  const bytesOf = (pages: number, zero = 0): number => (pages - zero) * (HEADER_BYTES + PAGE_BYTES) + zero * ZERO_BYTES;
+  const onLink = (bytes: number): Nanoseconds => (bytes / linkBytesPerSecond) * SECOND;
   const throttle = new Throttle(parameter);
   const passes: MigrationPass[] = [];
   const memory = tracking.pages;
@@ -67,6 +71,9 @@ export function preCopy(tracking: Tracking, options: PreCopyOptions): Migration 
   let sent = 0;
   let missed = 0;
   let toSend = memory;
+  // what is sent again was written, and is not zero
+  const zeroPages = Math.round((memory * parameter('precopy.zero-share')) / 100);
+  let sentBytes = 0;
   let downtimeNs: Nanoseconds | null = null;
   const pass = (ns: Nanoseconds): void => {
     tracking.play(ns * (1 - throttle.percent / 100));
@@ -76,8 +83,10 @@ export function preCopy(tracking: Tracking, options: PreCopyOptions): Migration 
   while (passes.length < most && downtimeNs === null) {
     const begun = now;
     const held = throttle.percent;
-    pass(onLink(toSend));
+    const bytes = bytesOf(toSend, passes.length === 0 ? zeroPages : 0);
+    pass(onLink(bytes));
     sent += toSend;
+    sentBytes += bytes;
     const done = tracking.harvest();
     const harvestNs = wall(done.parts);
     pass(harvestNs);
@@ -92,15 +101,16 @@ export function preCopy(tracking: Tracking, options: PreCopyOptions): Migration 
       harvestNs,
       throttle: held,
     });
-    throttle.harvested(now, toSend, done.reported);
+    throttle.harvested(now, bytes, done.reported * PAGE_BYTES);
     toSend = done.reported;
-    if (harvestNs + onLink(toSend) > downtimeLimitNs) continue;
+    if (harvestNs + onLink(bytesOf(toSend)) > downtimeLimitNs) continue;
     // the machine stops; what it wrote during the last harvest takes one more
     const last = tracking.harvest();
     missed += last.missed;
     toSend += last.reported;
-    downtimeNs = wall(last.parts) + onLink(toSend);
+    downtimeNs = wall(last.parts) + onLink(bytesOf(toSend));
     sent += toSend;
+    sentBytes += bytesOf(toSend);
     now += downtimeNs;
   }
   const stopNs = wall(tracking.stop());
@@ -111,6 +121,8 @@ export function preCopy(tracking: Tracking, options: PreCopyOptions): Migration 
     passes,
     memoryPages: memory,
     sentPages: sent,
+    zeroPages,
+    sentBytes,
     resentPages: sent - Math.min(sent, memory),
     missedPages: missed,
     throttle: throttle.percent,

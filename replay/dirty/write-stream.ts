@@ -6,6 +6,8 @@ import { ABSENT, pageNumber } from '../../traces/units.ts';
 import type { DomainId, Nanoseconds } from '../../traces/units.ts';
 import { DeviceDomains } from '../engine/device-domains.ts';
 import { changesTables } from '../engine/table-changes.ts';
+import { MigrationRecord } from './recorded-migration.ts';
+import type { HeldBack, RecordedMigration } from './recorded-migration.ts';
 
 const PAGE_SHIFT = 12;
 /** Pages of 2 MiB: memory of a machine is a multiple of it. */
@@ -41,6 +43,9 @@ export interface WriteStream {
   readonly ignored: number;
   /** Writes of which the source only says that the mapping allows them. */
   readonly assumed: number;
+  /** When the writers were held back, ascending; and what QEMU told of the migration. */
+  readonly held: readonly HeldBack[];
+  readonly migration: RecordedMigration | null;
 }
 
 export const WRITE_STREAM_COLUMNS = {
@@ -48,7 +53,7 @@ export const WRITE_STREAM_COLUMNS = {
   unmap: ['origin', 'domain', 'device', 'iova', 'size'],
   attach: ['kind', 'device', 'domain'],
   dma: ['rid', 'domain', 'iova', 'length', 'access', 'outcome', 'perm'],
-  dirty: ['op', 'iova', 'length', 'space', 'flags', 'name'],
+  dirty: ['op', 'iova', 'length', 'space', 'flags', 'count', 'name'],
 } as const;
 
 /**
@@ -125,6 +130,7 @@ class StreamReader {
   readonly #devices = new DeviceDomains();
   readonly #row = new Int32Array(32);
   readonly #harvests: Nanoseconds[] = [];
+  readonly #record = new MigrationRecord();
   #length = 0;
   #ignored = 0;
   #assumed = 0;
@@ -132,7 +138,6 @@ class StreamReader {
   #last = 0;
   #start = -1;
   #writes = false;
-  #ramPages = 0;
 
   constructor(source: 'dma' | 'ram', size: number, strings: readonly string[]) {
     this.#source = source;
@@ -177,7 +182,7 @@ class StreamReader {
 
   finish(): WriteStream {
     if (this.#source === 'ram') {
-      let highest = this.#ramPages;
+      let highest = this.#record.ramPages;
       for (let i = 1; i < this.#length; i++) highest = Math.max(highest, this.#page[i]! + this.#count[i]!);
       this.#count[0] = Math.min(MOST_COUNT, Math.ceil(highest / RAM_UNIT) * RAM_UNIT);
       this.#time[0] = Math.max(0, this.#first);
@@ -197,6 +202,8 @@ class StreamReader {
       harvests: this.#harvests.filter((at) => at > start && at <= this.#last).sort((a, b) => a - b),
       ignored: this.#ignored,
       assumed: this.#assumed,
+      held: this.#record.held,
+      migration: this.#record.result(),
     };
   }
 
@@ -205,24 +212,14 @@ class StreamReader {
     if (op === DIRTY_OP.syncStart || op === DIRTY_OP.harvest) this.#harvests.push(at);
     if (op === DIRTY_OP.start && (columns.flags[r]! & MIGRATION) !== 0 && this.#start < 0) this.#start = at;
     if (this.#source !== 'ram') return;
-    if (op === DIRTY_OP.report) this.#report(columns.name[r]!);
+    if (op === DIRTY_OP.report) this.#record.report(this.#strings[columns.name[r]!] ?? '');
+    if (op === DIRTY_OP.throttle) this.#record.throttled(at, columns.countLo[r]! >>> 0);
+    if (op === DIRTY_OP.state) this.#record.state(at, this.#strings[columns.name[r]!] ?? '');
     if ((op !== DIRTY_OP.write && op !== DIRTY_OP.set) || columns.space[r] !== DIRTY_SPACE.ram) return;
     // a `set` repeats its `write`; alone it is one
     if (op === DIRTY_OP.write) this.#writes = true;
     else if (this.#writes) return;
     this.#access(OPERATION.write, 0, at, columns.iovaLo[r]!, columns.iovaHi[r]!, columns.lengthLo[r]! >>> 0);
-  }
-
-  /** QEMU tells how much memory the machine has. */
-  #report(name: number): void {
-    try {
-      const document: unknown = JSON.parse(this.#strings[name] ?? '');
-      const total = (document as { 'query-migrate'?: { ram?: { total?: unknown } } })['query-migrate']?.ram?.total;
-      if (typeof total !== 'number' || !(total > 0 && total < 2 ** 52)) return;
-      this.#ramPages = Math.max(this.#ramPages, Math.ceil(total / 2 ** PAGE_SHIFT));
-    } catch {
-      // no JSON, or none of that shape: the highest address tells the size
-    }
   }
 
   #dma(columns: Segment['rows']['dma']['columns'], r: number, at: Nanoseconds): void {

@@ -29,5 +29,7 @@ export function sketchedStream(
     harvests,
     ignored: 0,
     assumed: 0,
+    held: [],
+    migration: null,
   };
 }
