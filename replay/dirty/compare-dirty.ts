@@ -8,6 +8,7 @@ import type { NamedMethod } from './dirty-methods.ts';
 import type { DirtyMethodOptions } from './dirty-method.ts';
 import { dirtyParameter, dirtyParameterTable, recordedParameters } from './dirty-parameters.ts';
 import type { DirtyParameter } from './dirty-parameters.ts';
+import { throughputLost } from './wait-costs.ts';
 import { planHarvest } from './dirty-plan.ts';
 import type { DirtyPlan, DirtyResult, DirtyRow, DirtyThreads } from './dirty-result.ts';
 import { HarvestCosts } from './harvest-costs.ts';
@@ -17,18 +18,19 @@ import { harvestTables } from './harvest-tables.ts';
 import type { HarvestTables } from './harvest-tables.ts';
 import { adBits } from './methods/ad-bits.ts';
 import { preCopy } from './pre-copy.ts';
+import { priFigures } from './pri-figures.ts';
 import { Tracking, mappedAtStart } from './tracking.ts';
 import { readWriteStream, withoutReads } from './write-stream.ts';
 import type { WriteStream } from './write-stream.ts';
-
-const PAGE_BYTES = 4096;
 import { inWritersTime } from './writers-time.ts';
 import { withHiddenWrites } from './hidden-writes.ts';
-const GIB = 2 ** 30;
 
-export interface CompareDirtyOptions {
+const PAGE_BYTES = 4096;
+const GIB = 2 ** 30;
 const USUAL_LINK = 1.25e9;
 const USUAL_DOWNTIME = 300e6;
+
+export interface CompareDirtyOptions {
   /** `ad-bits@4k,split-on-dirty`. */
   readonly methods: string;
   /** `auto`, or a name of `HARVEST_TABLES`. */
@@ -59,8 +61,6 @@ export async function compareDirty(trace: Trace, options: CompareDirtyOptions): 
   const methods = dirtyMethods(options.methods, tables);
   const stream = readWriteStream(trace, undefined, signal);
   if (stream === undefined) return undefined;
-  const times = harvestTimes(stream, parameter('dirty.interval') * 1e6);
-  const mapped = mappedAtStart(stream);
   const { migration } = stream;
   // what the trace's migration was told, behind what the user says
   const given = recordedParameters(migration, profile.dirty);
@@ -68,6 +68,8 @@ export async function compareDirty(trace: Trace, options: CompareDirtyOptions): 
   const linkBytesPerSecond = options.linkBytesPerSecond ?? migration?.linkBytesPerSecond ?? USUAL_LINK;
   const downtimeLimitNs = options.downtimeLimitNs ?? migration?.downtimeLimitNs ?? USUAL_DOWNTIME;
   const migrated = withHiddenWrites(inWritersTime(stream));
+  const times = harvestTimes(stream, parameter('dirty.interval') * 1e6);
+  const mapped = mappedAtStart(stream);
   const run: Run = {
     options,
     parameter,
@@ -126,10 +128,10 @@ interface Run {
   /** The same in the time of its writers, and that without reads. */
   readonly migrated: WriteStream;
   readonly writes: WriteStream;
-  readonly times: HarvestTimes;
-  /** Pages that are mapped where the tracking begins. */
   readonly linkBytesPerSecond: number;
   readonly downtimeLimitNs: number;
+  readonly times: HarvestTimes;
+  /** Pages that are mapped where the tracking begins. */
   readonly mapped: number;
   /** By leaf size: misses and walk reads of the stream when nothing is tracked. */
   readonly untracked: Map<number, { readonly misses: number; readonly walkReads: number }>;
@@ -231,6 +233,8 @@ function rowOf(run: Run, row: NamedMethod, { tracking, study, threads, costs }: 
   const sum = (values: readonly number[]): number => values.reduce((total, one) => total + one, 0);
   const { series } = study;
   const base = untracked(run, method.untrackedLeaf(value));
+  const waits = costs.faults.waits(study.tracking, base.walkReads);
+  const durationNs = run.stream.endNs - run.stream.startNs;
   return {
     name,
     canMiss: method.misses(methodOptions(run)) ?? null,
@@ -242,7 +246,10 @@ function rowOf(run: Run, row: NamedMethod, { tracking, study, threads, costs }: 
     counts: study.counts,
     tracking: study.tracking,
     missesCaused: study.tracking.misses - base.misses,
-    stallNs: Math.round(costs.stall(study.tracking, base.walkReads)),
+    stallNs: Math.round(waits.stallNs),
+    throughputLost: throughputLost(waits.lostNs, durationNs),
+    handlerNs: Math.round(waits.hostNs),
+    pri: method.sets === 'page-request' ? priFigures(run.parameter, costs, study.tracking, base, durationNs) : null,
     unmapHarvests: tracking.unmapHarvests,
     unmapNs: Math.round(tracking.unmapNs),
     threads,
@@ -273,6 +280,7 @@ function planOf(run: Run, row: NamedMethod, study: HarvestStudy, costs: HarvestC
       cleared: counts.entriesCleared / all,
       ranges: reported === 0 ? 1 : ranges / reported,
       ring: counts.ringEntries / all,
+      tables: counts.tablesVisited / all,
     },
     costs,
     parameter,

@@ -28,6 +28,9 @@ export function dirtyCaveats({ stream, tables, methods, rows, options }: DirtyFa
       'write-protection of devices presumes that they can fault and go on: dirty.device-fault is the time of one',
     );
   }
+  if (methods.some(({ method }) => method.sets === 'page-request')) {
+    caveats.push(...requestCaveats(options));
+  }
   if (stream.assumed > 0) {
     caveats.push(
       `the source does not say whether ${stream.assumed} accesses read or write: those that may write count as writes, so that all is an upper bound`,
@@ -67,6 +70,23 @@ export function dirtyCaveats({ stream, tables, methods, rows, options }: DirtyFa
     caveats.push(`${stream.ignored} accesses were refused, or belong to no domain that is mapped, and are left out`);
   }
   caveats.push('walks are counted without paging-structure caches: the time of added IOTLB misses is an upper bound');
+  return caveats;
+}
+
+/** What has to be there for dirty pages to be logged by page requests. */
+function requestCaveats({ hardware }: DirtyMethodOptions): readonly string[] {
+  const caveats = [
+    'pri-log: no kernel logs dirty pages by page requests yet, and nobody published the parts of their time: what they take is assumed (pri.*)',
+    'pri-log is for devices with ATS and PRI alone: to others a write to a protected page is an error that ends their transfer',
+  ];
+  if (hardware.architecture === 'smmuv3') {
+    caveats.push(
+      'pri-log: Linux 7.2 denies all requests of the PRI queue of an SMMUv3; its stalls would take their place',
+    );
+  }
+  if (hardware.architecture === 'virtio') {
+    caveats.push('pri-log: virtio-iommu has no page requests; the figures are of a unit that has them');
+  }
   return caveats;
 }
 

@@ -7,6 +7,8 @@
  * - `flushes`: invalidation commands, each with its wait;
  * - `bitmapBytes`: bytes of bitmap that were handed over; `ringEntries`: log entries that were collected;
  * - `faults`: writes that had to wait for the kernel; `exits`: writers that were stopped because their log was full;
+ * - `requests`, `responses`: page requests of devices, and answers to their groups; `retranslations`: translations that devices
+ *   asked for again, as the one they had did not permit the write or as its request was answered;
  * - `accesses`, `misses`, `walkReads`: of the IOTLB, with the walks that set a dirty bit of a cached translation;
  * - `updates`: leaves that a write made dirty.
  */
@@ -23,6 +25,9 @@ export const DIRTY_COUNT_NAMES = [
   'ringEntries',
   'faults',
   'exits',
+  'requests',
+  'responses',
+  'retranslations',
   'accesses',
   'misses',
   'walkReads',
@@ -45,6 +50,9 @@ export function noCounts(): DirtyCounts {
     ringEntries: 0,
     faults: 0,
     exits: 0,
+    requests: 0,
+    responses: 0,
+    retranslations: 0,
     accesses: 0,
     misses: 0,
     walkReads: 0,

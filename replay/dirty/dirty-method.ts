@@ -62,8 +62,11 @@ export interface DirtyMethodFactory {
   };
   /** Log2 of the bytes of the leaves that are there when nothing is tracked: what IOTLB misses are compared with. */
   untrackedLeaf(value: number): number;
-  /** `hardware`: a bit in the page table; `fault`: the first write to a page goes to the kernel. */
-  readonly sets: 'hardware' | 'fault';
+  /**
+   * `hardware`: a bit in the page table; `fault`: the first write to a page goes to the kernel; `page-request`: that of a device
+   * does, as a page request.
+   */
+  readonly sets: 'hardware' | 'fault' | 'page-request';
   /** Entries that become clean are write-protected by the kernel, under its lock for the whole machine. */
   readonly protects: boolean;
   /** A page may be logged more than once between two harvests. */

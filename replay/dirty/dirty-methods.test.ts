@@ -71,6 +71,7 @@ function rowsOf(tables: HarvestTables): readonly NamedMethod[] {
   const values = DIRTY_METHODS.flatMap((method) => {
     if (method.value === undefined) return [method.name];
     if (method.name === 'kvm-ring') return ['kvm-ring@128'];
+    if (method.name === 'pri-log') return ['pri-log@4k', 'pri-log@64k', 'pri-log@2m'];
     const shifts = method.name === 'ad-bits' ? small : small.slice(1).slice(-1);
     return shifts.map((shift) => `${method.name}@${leafName(shift)}`);
   });
@@ -252,6 +253,7 @@ describe('names', () => {
       'split-on-dirty@2m',
       'write-protect',
       'kvm-ring@4096',
+      'pri-log@4k',
     ]);
     expect(dirtyMethods('ad-bits,ad-bits@4k,ad-bits@4K', tables)).toHaveLength(1);
   });
@@ -263,6 +265,7 @@ describe('names', () => {
     ['split-on-dirty@4k', /nothing to split/],
     ['kvm-ring@100', /entries of the ring/],
     ['write-protect@4k', /takes no value/],
+    ['pri-log@1g', /what one fault logs/],
     ['', /names no method/],
   ])('%j is refused', (text, message) => {
     expect(() => dirtyMethods(text, tables)).toThrow(message);

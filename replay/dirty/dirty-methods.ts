@@ -4,12 +4,20 @@ import type { DirtyMethodFactory } from './dirty-method.ts';
 import type { HarvestTables } from './harvest-tables.ts';
 import { adBits } from './methods/ad-bits.ts';
 import { kvmRing } from './methods/kvm-ring.ts';
+import { priLog } from './methods/pri-log.ts';
 import { splitOnDirty } from './methods/split-on-dirty.ts';
 import { splitOnStart } from './methods/split-on-start.ts';
 import { writeProtect } from './methods/write-protect.ts';
 
 /** Every method, by file. A new one is its file and a line here. */
-export const DIRTY_METHODS: readonly DirtyMethodFactory[] = [adBits, splitOnStart, splitOnDirty, writeProtect, kvmRing];
+export const DIRTY_METHODS: readonly DirtyMethodFactory[] = [
+  adBits,
+  splitOnStart,
+  splitOnDirty,
+  writeProtect,
+  kvmRing,
+  priLog,
+];
 
 /** A row of a comparison: a method with its value. */
 export interface NamedMethod {

@@ -1,7 +1,8 @@
 import type { DesignParameter } from '../designs/design.ts';
+import { PRI_PARAMETERS } from '../faults/pri-parameters.ts';
 import type { ProfileParameter, Standing } from '../results.ts';
-
 import type { RecordedMigration } from './recorded-migration.ts';
+
 function of(
   name: string,
   value: number,
@@ -40,6 +41,7 @@ export const DIRTY_PARAMETERS: readonly DesignParameter[] = [
   of('dirty.device-fault', 10_000, 'ns', 'a page request and its answer; 5 to 20 us are plausible'),
   of('dirty.ring-entry', 10, 'ns', 'one entry of 16 bytes collected and marked'),
   of('dirty.ring-exit', 1300, 'ns', 'a world switch of 2,550 cycles at 3 GHz and two system-call halves'),
+  ...PRI_PARAMETERS,
   of('dirty.flush', 1, '0 or 1', CHOICE, 'assumed', [0, 1]),
   of('dirty.contiguous-defect', 0, '0 or 1', 'Linux 7.2.13 has it; off: as intended', 'assumed', [0, 1]),
   of('dirty.chunk', 0, 'MiB', 'of one harvest call; 0: memory over threads, 1 GiB at most', 'assumed', [0, 1 << 20]),
@@ -55,9 +57,9 @@ export const DIRTY_PARAMETERS: readonly DesignParameter[] = [
   of('dirty.merge-after', 2, 'harvests', 'in which all of a split leaf stays clean', 'assumed', [1, 1000]),
   of('dirty.samples', 16, 'chunks', 'that a plan builds', 'assumed', [1, 1024]),
   of('precopy.passes', 30, 'passes', 'after which a migration counts as not converging', 'assumed', [1, 1000]),
+  of('precopy.zero-share', 0, '% of memory', 'pages of zeroes, sent as a byte each', 'assumed', [0, 100]),
   of('precopy.auto-converge', 1, '0 or 1', CHOICE, 'assumed', [0, 1]),
   of('precopy.throttle-initial', 20, '%', QEMU, 'published', [1, 99]),
-  of('precopy.zero-share', 0, '% of memory', 'pages of zeroes, sent as a byte each', 'assumed', [0, 100]),
   of('precopy.throttle-increment', 10, '%', QEMU, 'published', [1, 99]),
   of('precopy.throttle-max', 99, '%', QEMU, 'published', [1, 99]),
   of('precopy.throttle-trigger', 50, '%', QEMU, 'published', [1, 100]),

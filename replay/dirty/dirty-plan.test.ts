@@ -61,6 +61,7 @@ function builtAndPlanned(name: string, format: string, gib: number, starts: numb
       cleared: sum.entriesCleared / pages,
       ranges: ranges / reported.size,
       ring: sum.ringEntries / pages,
+      tables: sum.tablesVisited / pages,
     },
     costs,
     parameter,
@@ -80,10 +81,12 @@ describe('a plan costs what it costs when it is built', () => {
     ['ad-bits@16k', 'arm-16k', 4, 300, 4],
     ['split-on-start@2m', 'vtd-second-stage', 4, 300, 4],
     ['write-protect', 'vtd-second-stage', 4, 3000, 4],
+    ['pri-log@4k', 'vtd-second-stage', 4, 3000, 4],
+    ['pri-log@64k', 'vtd-second-stage', 4, 3000, 4],
   ])('%s of %s, %i GiB', (name, format, gib, starts, runLeaves) => {
     const { plan, sum, built } = builtAndPlanned(name, format, gib, starts, runLeaves);
     expect(Math.abs(plan.entries - sum.entriesRead)).toBeLessThanOrEqual(sum.entriesRead * 0.001);
-    expect(Math.abs(plan.tables - sum.tablesVisited)).toBeLessThanOrEqual(sum.tablesVisited * 0.001);
+    expect(Math.abs(plan.tables - sum.tablesVisited)).toBeLessThanOrEqual(sum.tablesVisited * 0.001 + 1);
     expect(plan.bitmapBytes).toBe(sum.bitmapBytes);
     for (const [i, ns] of built.entries()) {
       expect(Math.abs(plan.formulaNs[i]! / ns - 1)).toBeLessThan(0.05);
@@ -99,7 +102,7 @@ test('1 TiB in leaves of 4 KiB is planned from samples of 16 GiB', () => {
     bytes: 1024 * GIB,
     rule: row!.method.plan(row!.value)!,
     format: tables.format,
-    shares: { reported: 0.01, cleared: 0.01, ranges: 0.25, ring: 0 },
+    shares: { reported: 0.01, cleared: 0.01, ranges: 0.25, ring: 0, tables: 0 },
     costs: new HarvestCosts(costsOf(genericServer), parameter, row!.method, false),
     parameter,
     chunkPages: CHUNK,

@@ -26,6 +26,8 @@ export interface DirtyShares {
   readonly ranges: number;
   /** Log entries of a mapped page. */
   readonly ring: number;
+  /** Tables that were visited, of a mapped page, where nothing is scanned. */
+  readonly tables: number;
 }
 
 export interface PlanOptions {
@@ -63,7 +65,7 @@ export function planHarvest(options: PlanOptions): DirtyPlan {
   return {
     bytes: pages * 2 ** PAGE_SHIFT,
     tableBytes: chunkShape(options, pages).tables * options.format.geometry.tableFrames * TABLE_BYTES,
-    tables: shape.tables * chunks,
+    tables: Math.round(counts.tablesVisited * chunks),
     entries: shape.entries * chunks,
     bitmapBytes: options.rule.bitmap ? Math.ceil(pages / BITMAP_PAGES) : 0,
     cleared: Math.round(counts.entriesCleared * chunks),
@@ -99,7 +101,7 @@ function formulaCounts(
 ): DirtyCounts {
   const counts = noCounts();
   counts.calls = 1;
-  counts.tablesVisited = shape.tables;
+  counts.tablesVisited = rule.scannedLeaf === 0 ? pages * shares.tables : shape.tables;
   counts.entriesRead = shape.entries;
   counts.entriesCleared = pages * shares.cleared;
   counts.flushes = Math.min(1, counts.entriesCleared);
@@ -128,11 +130,12 @@ function sample(options: PlanOptions, chunks: number, chunkPages: number): reado
       counts.tablesVisited = reads.tables;
     }
     const dirty = dirtied(random, shares, Math.ceil(chunkPages / leafPages), leafPages);
-    const clearedOfReported = shares.reported === 0 ? 0 : shares.cleared / shares.reported;
-    counts.entriesCleared = dirty.size * clearedOfReported;
+    const ofReported = (share: number): number => (shares.reported === 0 ? 0 : (dirty.size * share) / shares.reported);
+    if (rule.scannedLeaf === 0) counts.tablesVisited = ofReported(shares.tables);
+    counts.entriesCleared = ofReported(shares.cleared);
     counts.flushes = dirty.size > 0 ? 1 : 0;
     counts.bitmapBytes = rule.bitmap ? Math.ceil(chunkPages / BITMAP_PAGES) : 0;
-    counts.ringEntries = rule.ring && shares.reported > 0 ? (dirty.size * shares.ring) / shares.reported : 0;
+    counts.ringEntries = rule.ring ? ofReported(shares.ring) : 0;
     parts.push(costs.part(counts, dirty.runs()));
   }
   return parts;

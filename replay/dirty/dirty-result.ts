@@ -100,6 +100,26 @@ export interface DirtyPlan {
   readonly samples: number;
 }
 
+/** What page requests of one latency do to a device. */
+export interface PriConsequence {
+  /** `parameters`: the sum of its parts, or what was set. */
+  readonly name: string;
+  readonly standing: ProfileParameter['standing'];
+  readonly source: string;
+  /** Mean of a fault, from the write that is not permitted to the one that is. */
+  readonly latencyNs: Nanoseconds;
+  /** Sum of the device's waits. */
+  readonly deviceStallNs: Nanoseconds;
+  /** Requests under way on average, if the device could have so many: rate times latency. */
+  readonly underWay: number;
+  readonly throughputLost: number;
+}
+
+export interface PriFigures {
+  /** The first is what the row's figures are made of; the others are inputs that were published, not predictions. */
+  readonly latencies: readonly PriConsequence[];
+}
+
 export interface DirtyRow {
   readonly name: string;
   /** Why it can miss writes; null where it can't. */
@@ -115,8 +135,14 @@ export interface DirtyRow {
   readonly tracking: DirtyCounts;
   /** IOTLB misses that a run without tracking has not. */
   readonly missesCaused: number;
-  /** Time in which writers waited for faults, full logs and added walks. */
+  /** Time in which writers waited for faults, full logs and added walks: the sum over all waits. */
   readonly stallNs: Nanoseconds;
+  /** Share of their throughput that writers lose by that: waits of requests that are under way at once pass together. */
+  readonly throughputLost: number;
+  /** Processor time of the host for handlers of devices' faults. */
+  readonly handlerNs: Nanoseconds;
+  /** Null for methods without page requests. */
+  readonly pri: PriFigures | null;
   /** Ranges harvested because they were unmapped, and what that took. */
   readonly unmapHarvests: number;
   readonly unmapNs: Nanoseconds;
@@ -141,9 +167,9 @@ export interface DirtyResult {
   readonly interval: 'recorded' | Nanoseconds;
   readonly linkBytesPerSecond: number;
   readonly downtimeLimitNs: Nanoseconds;
+  /** Null where the trace tells of no migration. */
+  readonly recorded: RecordedOutcome | null;
   readonly methods: readonly DirtyRow[];
   readonly parameters: readonly ProfileParameter[];
   readonly caveats: readonly string[];
 }
-  /** Null where the trace tells of no migration. */
-  readonly recorded: RecordedOutcome | null;

@@ -2,6 +2,7 @@ import type { Costs } from '../costs/cost-profile.ts';
 import type { DirtyCounts } from './dirty-counts.ts';
 import type { DirtyMethodFactory } from './dirty-method.ts';
 import type { DirtyParameter } from './dirty-parameters.ts';
+import { WaitCosts } from './wait-costs.ts';
 
 const ENTRY_BYTES = 8;
 
@@ -15,6 +16,8 @@ export interface PartTime {
 
 /** What counts cost. */
 export class HarvestCosts {
+  /** What writers wait for. */
+  readonly faults: WaitCosts;
   readonly #perName: readonly (readonly [keyof DirtyCounts, number])[];
   readonly #flushParallel: number;
   readonly #flushSerial: number;
@@ -22,9 +25,6 @@ export class HarvestCosts {
   readonly #protectAll: number;
   readonly #range: number;
   readonly #bandwidth: number;
-  readonly #fault: number;
-  readonly #exit: number;
-  readonly #walkRead: number;
 
   /** `cpuWrites`: the writers are processors, whose faults cost less than a device's. */
   constructor(costs: Costs, parameter: DirtyParameter, method: DirtyMethodFactory, cpuWrites: boolean) {
@@ -46,9 +46,7 @@ export class HarvestCosts {
     this.#protectAll = method.protects ? parameter('dirty.protect-all') : 0;
     this.#range = parameter('dirty.range');
     this.#bandwidth = parameter('dirty.bandwidth');
-    this.#fault = parameter(cpuWrites ? 'dirty.fault' : 'dirty.device-fault');
-    this.#exit = parameter('dirty.ring-exit');
-    this.#walkRead = costs['walk.read'];
+    this.faults = new WaitCosts(costs, parameter, method.sets, cpuWrites);
   }
 
   /** `starting`: the part is of the start of tracking, where all pages are protected. */
@@ -76,11 +74,5 @@ export class HarvestCosts {
       bytes += part.bytes;
     }
     return Math.max(Math.max(...busy), bytes / this.#bandwidth) + serial;
-  }
-
-  /** Time in which writers waited: faults, full logs and walks that an untracked run would not have had. */
-  stall(counts: DirtyCounts, untrackedReads: number): number {
-    const walks = Math.max(0, counts.walkReads - untrackedReads);
-    return counts.faults * this.#fault + counts.exits * this.#exit + walks * this.#walkRead;
   }
 }

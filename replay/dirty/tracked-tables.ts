@@ -40,6 +40,8 @@ export interface TrackedOptions {
   readonly flush: boolean;
   /** Of a leaf of several entries the last one is not told, but cleaned: as in Linux 7.2.13 (generic_pt). */
   readonly contiguousDefect: boolean;
+  /** A translation that a read caches knows whether its leaf is dirty, as permissions are cached with it. */
+  readonly readsKnow?: boolean;
 }
 
 /**
@@ -54,6 +56,7 @@ export class TrackedTables {
   readonly #format: PageTableFormat;
   readonly #flush: boolean;
   readonly #contiguousDefect: boolean;
+  readonly #readsKnow: boolean;
   readonly #blockBits: number;
   readonly #pool = new TablePool({ limit: MOST_FRAMES });
   readonly #spaces: Space[] = [];
@@ -69,6 +72,7 @@ export class TrackedTables {
     this.#format = format;
     this.#contiguousDefect = contiguousDefect && format.group !== undefined;
     this.#flush = flush;
+    this.#readsKnow = options.readsKnow ?? false;
     this.#blockBits = Math.max(BLOCK_BITS, leafShift - format.pageShift);
     this.#iotlb = createIotlb(hardware, iotlbGeometry(hardware), () => undefined);
     this.#knows = new Uint8Array(this.#iotlb.entries.capacity);
@@ -102,7 +106,7 @@ export class TrackedTables {
   /** No leaf may lie across an edge. The translations are invalidated. */
   unmap(space: number, page: number, pages: number): void {
     this.#space(space).tables.unmap(page, pages);
-    this.#invalidate(space, page, pages);
+    this.invalidate(space, page, pages);
   }
 
   /** One access of a device to a page; false where the page isn't mapped. */
@@ -170,7 +174,28 @@ export class TrackedTables {
     const end = Math.floor((page + pages) / blockPages);
     for (let b = touched.next(first, end); b >= 0; b = touched.next(b + 1, end)) touched.delete(b);
     if (low < 0 || !flush) return;
-    this.#invalidate(space, low, high - low);
+    this.invalidate(space, low, high - low);
+  }
+
+  /** The clean leaves of pages become dirty, without an access; returns how many. No cached translation learns of it. */
+  dirty(space: number, page: number, pages: number): number {
+    const { walk, touched, tables } = this.#space(space);
+    const { words } = tables.pool;
+    const end = page + pages;
+    let leaves = 0;
+    for (let at = page; at < end; ) {
+      const mapped = walk.read(at | 0, (at / TWO_32) | 0, 0) === WALK.mapped;
+      const leafPages = mapped ? 2 ** (tables.leafShift - 12) : 1;
+      const slot = mapped ? walk.slots[walk.level]! : 0;
+      if (mapped && !isDirty(this.#format, words[slot]!, words[slot + 1]!)) {
+        walk.update(true);
+        leaves++;
+        touched.add(Math.floor(at / 2 ** this.#blockBits));
+      }
+      at = at - (at % leafPages) + leafPages;
+    }
+    this.counts.updates += leaves;
+    return leaves;
   }
 
   /** The leaf of a page becomes leaves of `leafShift` address bits; true if it did. */
@@ -179,7 +204,7 @@ export class TrackedTables {
     if (entries === 0) return false;
     this.counts.splits++;
     this.counts.entriesWritten += entries;
-    this.#invalidate(space, page, entries * 2 ** (leafShift - 12));
+    this.invalidate(space, page, entries * 2 ** (leafShift - 12));
     return true;
   }
 
@@ -189,19 +214,21 @@ export class TrackedTables {
     if (!mergeLeaves(this.tables(space), page, leafShift)) return false;
     this.counts.merges++;
     this.counts.entriesWritten++;
-    this.#invalidate(space, page, 2 ** (leafShift - 12));
+    this.invalidate(space, page, 2 ** (leafShift - 12));
     return true;
   }
 
   #update(space: number, page: number, slot: number, write: boolean): void {
     const { walk, tables, touched } = this.#space(space);
-    if (!write) {
-      walk.update(false);
-      return;
-    }
     const { words } = tables.pool;
     const at = walk.slots[walk.level]!;
-    if (!isDirty(this.#format, words[at]!, words[at + 1]!)) {
+    const wasDirty = isDirty(this.#format, words[at]!, words[at + 1]!);
+    if (!write) {
+      walk.update(false);
+      if (this.#readsKnow && slot >= 0 && wasDirty) this.#knows[slot] = 1;
+      return;
+    }
+    if (!wasDirty) {
       this.changed = true;
       this.counts.updates++;
       touched.add(Math.floor(page / 2 ** this.#blockBits));
@@ -239,7 +266,7 @@ export class TrackedTables {
   }
 
   /** One command over the smallest aligned block that holds the pages, or over the domain where that is too large. */
-  #invalidate(space: number, page: number, pages: number): void {
+  invalidate(space: number, page: number, pages: number): void {
     this.counts.flushes++;
     const match = matchDomain(this.#match, space, -1);
     let order = 0;
