@@ -2,7 +2,7 @@ import type { HealthReport } from './health.ts';
 import type { StreamName } from './schema.ts';
 
 /** Newest version of the format that this code reads and the one that it writes. History: docs/format.md. */
-export const FORMAT_VERSION = 3;
+export const FORMAT_VERSION = 4;
 
 /** How much of a stream the source could see: all of it, or a part. A stream that is not named could not be seen at all. */
 export type Fidelity = 'full' | 'partial';

@@ -52,6 +52,9 @@ const SPAPR: ReadonlyMap<number, string> = new Map([
   [0x3b79, 'VFIO_EEH_PE_OP (sPAPR, unsupported)'],
 ]);
 const CONTAINER = '/dev/vfio/vfio';
+/** As the kernel names the file of a fault queue (drivers/iommu/iommufd/eventq.c). */
+export const FAULT_QUEUE_FILE = 'anon_inode:[iommufd-pgfault]';
+
 /** What an open VFIO device is called where it was not opened by its node. */
 export const VFIO_DEVICE_FILE = 'anon_inode:[vfio-device]';
 

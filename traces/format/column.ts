@@ -11,8 +11,14 @@ import type { Compression, Effort } from './compression.ts';
 import { addPrediction, magnitudeOf, readPrediction, residuals, writePrediction } from './prediction.ts';
 import type { ColumnAccess, Prediction } from './prediction.ts';
 
-/** Segments after which a column's codec is chosen anew by trying all of them. */
+/**
+ * Segments after which a column's codec is chosen anew by trying all of them: 1, 2, 4 ... and then this many. A trace begins unlike
+ * itself (a machine boots, caches of addresses are filled), so early choices are soon looked at again.
+ */
 const TRIAL_PERIOD = 16;
+/** A column of more bytes than this, and of so many times the bytes a row that it was chosen for, is chosen anew at once. */
+const NOTICED = 256;
+const GROWN = 1.2;
 const SAMPLE_RUN = 3072;
 /** Of all predictions offered, so many are tried with codecs: those whose differences are smallest. */
 const PREDICTIONS_TRIED = 2;
@@ -20,8 +26,9 @@ const PREDICTIONS_TRIED = 2;
 const HOPELESSLY_SMALL = 64;
 /** Compressing fewer bytes than this never pays for its own overhead. */
 const SMALLEST_COMPRESSED = 24;
-/** A prediction costs time when reading; it must save this share of the bytes. */
+/** A prediction costs time when reading; it must save this share of the bytes, and so many bytes a row. */
 const PREDICTION_GAIN = 0.92;
+const PREDICTION_GAIN_PER_ROW = 1 / 48;
 /** In the place of a codec's id: a prediction, then the column of differences. */
 const PREDICTED = 254;
 const BYTE_STRING = 255;
@@ -35,8 +42,15 @@ interface Choice {
   codec: number;
   variant: number;
   prediction: Prediction | undefined;
+  /** Segments that it was used for, and after how many it is looked at again. */
   age: number;
+  period: number;
+  /** Of the segment that it was chosen for. */
+  bytesPerRow: number;
 }
+
+/** What was tried, before it is known how long it is kept. */
+type Trial = Pick<Choice, 'codec' | 'variant' | 'prediction'>;
 
 /** How a column may be predicted: which predictions to try, and what they may look at. */
 export interface PredictionOffer {
@@ -48,7 +62,7 @@ export interface PredictionOffer {
 
 /**
  * Encodes integer columns, each by the prediction and the codec that give the fewest bytes. All are tried on the first block
- * of a column and on every 16th after it; between, the last winner is used.
+ * of a column, on the second, the fourth and so on, and then on every 16th; between, the last winner is used.
  *
  * Layout: codec, variant, compression, then the uncompressed length as a varint, then the bytes; or 254, a prediction
  * (prediction.ts), and the column of differences in this same layout.
@@ -69,28 +83,39 @@ export class ColumnEncoder {
     // Nothing to gain without compression: the quickest codec to write.
     if (this.#compression === 'none') return this.#attempt(deltaPlanes.id, 0, values) ?? new Uint8Array(0);
     const choice = this.#choices.get(key);
-    if (choice !== undefined && choice.age < TRIAL_PERIOD) {
+    if (choice !== undefined && choice.age < choice.period) {
       choice.age++;
       const encoded = this.#again(choice, values, offer);
-      if (encoded !== undefined) return encoded;
+      if (encoded !== undefined) {
+        // rows that cost far more than those that it was chosen for are other rows
+        if (encoded.length > NOTICED && encoded.length > choice.bytesPerRow * values.length * GROWN) choice.period = 1;
+        return encoded;
+      }
     }
-    const fresh = this.#choose(values, offer);
+    const trial = this.#choose(values, offer);
+    const period = Math.min(TRIAL_PERIOD, (choice?.period ?? 0) * 2 || 1);
+    const fresh = { ...trial, age: 0, period, bytesPerRow: 0 };
     this.#choices.set(key, fresh);
     const encoded = this.#again(fresh, values, offer);
-    if (encoded !== undefined) return encoded;
+    if (encoded !== undefined) {
+      fresh.bytesPerRow = encoded.length / values.length;
+      return encoded;
+    }
     // The sample fitted a codec that the whole does not.
     const whole = this.#smallest(values, INT_CODECS, 'write');
-    this.#choices.set(key, { ...whole, prediction: undefined, age: 0 });
+    const bytesPerRow = whole.bytes.length / values.length;
+    this.#choices.set(key, { ...whole, prediction: undefined, age: 0, period, bytesPerRow });
     return whole.bytes;
   }
 
   /** Tries everything on a sample of the rows; of the predictions, those that leave the smallest differences. */
-  #choose(values: Int32Array, offer: PredictionOffer | undefined): Choice {
+  #choose(values: Int32Array, offer: PredictionOffer | undefined): Trial {
     const sample = sampleOf(values);
     const plain = this.#smallest(sample, INT_CODECS, 'compare');
-    let best = plain.bytes.length * PREDICTION_GAIN;
-    let kept: Choice = { ...plain, prediction: undefined, age: 0 };
-    if (offer === undefined || plain.bytes.length < HOPELESSLY_SMALL) return kept;
+    const { length } = plain.bytes;
+    let best = Math.min(length * PREDICTION_GAIN, length - sample.length * PREDICTION_GAIN_PER_ROW);
+    let kept: Trial = { ...plain, prediction: undefined };
+    if (offer === undefined || (length < HOPELESSLY_SMALL && sample === values)) return kept;
     const promising = offer
       .candidates()
       .map((prediction) => {
@@ -103,7 +128,7 @@ export class ColumnEncoder {
       const inner = this.#smallest(differences, CODECS_OF_DIFFERENCES, 'compare');
       if (inner.bytes.length >= best) continue;
       best = inner.bytes.length;
-      kept = { ...inner, prediction, age: 0 };
+      kept = { ...inner, prediction };
     }
     return kept;
   }
@@ -125,7 +150,11 @@ export class ColumnEncoder {
       if (error instanceof RangeError) return undefined;
       throw error;
     }
-    const inner = this.#attempt(0, 0, differences) ?? this.#attempt(choice.codec, choice.variant, differences);
+    const inner =
+      this.#attempt(0, 0, differences) ??
+      this.#attempt(choice.codec, choice.variant, differences) ??
+      // a sample without a difference says nothing of the few that there are
+      this.#attempt(runs.id, 0, differences);
     return inner === undefined ? undefined : wrap(prediction, inner);
   }
 
@@ -227,6 +256,7 @@ export function predictedFrom(
   const reader = new ByteReader(bytes);
   reader.at = 1;
   const prediction = readPrediction(reader, stream, property);
+  if (prediction.type === 'follow') return { stream: prediction.stream, property: prediction.other };
   return { stream: prediction.type === 'last' ? prediction.stream : stream, property: prediction.property };
 }
 

@@ -6,6 +6,7 @@ import type { ColumnEncoder } from './column.ts';
 import { FRAME } from './frame.ts';
 import { KIND_COLUMNS, RENEWABLE, SLOTS, newestBefore } from './layout.ts';
 import type { Slot } from './layout.ts';
+import { distinctKinds } from './kinds.ts';
 import { chooseModes } from './prediction.ts';
 import type { ColumnAccess, Prediction } from './prediction.ts';
 import { checkBytes, checkInteger, readSummary } from './segment-frame.ts';
@@ -131,12 +132,41 @@ function offers(
     if (!KIND_COLUMNS.has(other.column)) continue;
     const kinds = chooseModes(values, access.column(stream, other.number));
     if (kinds !== undefined) list.push({ type: 'kind', property: other.number, kinds });
+    list.push(...followed(slot, other, stream, segment, access));
   }
   for (let id = 0; id < stream; id++) {
     if (segment.rows[STREAM_NAMES[id]!].count === 0) continue;
     for (const other of SLOTS[id] ?? []) {
       const alike = slot.type === 'low' ? other.type === 'low' : other.type === 'int' && other.column === slot.column;
       if (alike) list.push({ type: 'last', stream: id, property: other.number });
+    }
+  }
+  return list;
+}
+
+/** A column whose rows may come in the order of the same column of a lower stream, both with the same kinds: unmaps follow maps. */
+function followed(
+  slot: Slot,
+  kindSlot: Slot,
+  stream: number,
+  segment: Segment,
+  access: ColumnAccess,
+): readonly Prediction[] {
+  if (slot.type !== 'low') return [];
+  const kinds = distinctKinds(access.column(stream, kindSlot.number));
+  if (kinds === undefined) return [];
+  const list: Prediction[] = [];
+  for (let id = 0; id < stream; id++) {
+    if (segment.rows[STREAM_NAMES[id]!].count === 0) continue;
+    const slots = SLOTS[id] ?? [];
+    const otherKind = slots.find(({ column }) => column === kindSlot.column);
+    const other = slots.find(({ column, type }) => column === slot.column && type === 'low');
+    if (otherKind === undefined || other === undefined) continue;
+    const common = { type: 'follow', property: kindSlot.number, stream: id, otherKind: otherKind.number } as const;
+    // all kinds follow, or one does and the rest repeat the row before
+    for (let one = kinds.length > 1 ? -1 : 0; one < kinds.length; one++) {
+      const modes = kinds.map((value, kind) => ({ value, mode: one < 0 || one === kind ? 3 : 1 }));
+      list.push({ ...common, other: other.number, kinds: modes });
     }
   }
   return list;

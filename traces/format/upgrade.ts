@@ -6,9 +6,10 @@ export type HeaderUpgrade = (header: Readonly<Record<string, unknown>>) => Recor
 
 /** Upgrades by the version that they start from. A new format version adds one line here and one test. */
 export const HEADER_UPGRADES: Readonly<Record<number, HeaderUpgrade>> = {
-  // Versions 2 and 3 brought streams and columns; the header stayed.
+  // Versions 2 and 3 brought streams and columns, version 4 a way to write columns; the header stayed.
   1: (header) => ({ ...header }),
   2: (header) => ({ ...header }),
+  3: (header) => ({ ...header }),
 };
 
 /**
