@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { StillCounts } from '../../replay/engine/still-replay.ts';
+import type { ReplayCounts } from '../../replay/engine/counting-replay.ts';
 import { createTrace } from '../../traces/file.ts';
 import { EMPTY_HEALTH } from '../../traces/header.ts';
 import { MemoryTrace } from '../../traces/memory-trace.ts';
@@ -37,7 +37,9 @@ function word(operation: number, pages: number, page: number, domain: number): r
 }
 
 /** The limit's rules with lists and nothing else: a set is a list of keys from newest to oldest, an emptied way a null. */
-function slowly(events: readonly (readonly [number, number, number, number])[]): Omit<StillCounts, 'commands'> {
+function slowly(
+  events: readonly (readonly [number, number, number, number])[],
+): Pick<ReplayCounts, 'lookups' | 'hits' | 'misses' | 'walkReads' | 'faults' | 'invalidated'> {
   const sets = Array.from({ length: SETS }, () => Array.from({ length: WAYS }, (): string | null => null));
   const setOf = (page: number, domain: number): (string | null)[] =>
     sets[(page ^ (page >>> 6) ^ (domain * 37)) & (SETS - 1)] ?? [];
@@ -84,9 +86,7 @@ describe('streams of the speed limit', () => {
     const trace = new MemoryTrace(limitHeader('test'));
     const stream = words(events.map(([operation, pages, page, domain]) => word(operation, pages, page, domain)));
     expect(writeLimitTrace(trace, words(maps), stream, 1e9)).toBe(events.length);
-    const { rate: _, commands, ...counts } = playLimit(trace);
-    expect(counts).toEqual(slowly(events));
-    expect(commands).toBeGreaterThan(0);
+    expect(playLimit(trace)).toMatchObject(slowly(events));
   });
 
   test('a file that is no whole number of words is refused', () => {

@@ -45,6 +45,12 @@ export interface Controls {
   readonly attached: Uint8Array;
 }
 
+/** What controls drive. */
+type Controlled = Pick<
+  Machine,
+  'dialect' | 'clock' | 'commandNow' | 'domainOf' | 'map' | 'unmap' | 'attach' | 'enableDeviceTlb' | 'reset'
+>;
+
 /** Cache tags that only a device with ATS has: `devtlb` and `nesting_devtlb` of `TAG_TYPE_NAMES`. */
 const DEVICE_TAGS: readonly number[] = [1, 3];
 
@@ -62,7 +68,7 @@ function standIn(device: number, domain: number): number {
 }
 
 /** `accesses` is told of maps and unmaps where a model stands in for the device. */
-export function createControls(machine: Machine, accesses?: AccessModel): Controls {
+export function createControls(machine: Controlled, accesses?: AccessModel): Controls {
   const dialect = dialectById(machine.dialect)!;
   const { completion } = dialect;
   const isVirtio = machine.dialect === DIALECT.virtio;

@@ -1,0 +1,104 @@
+import type { EntryMatch } from '../model/entry-match.ts';
+import type { Invalidatable } from '../model/hardware-caches.ts';
+import { KEY_PAGE_HIGH_BITS } from '../model/translation-kernel.ts';
+
+/** An address space, by its index in keys, and how commands name it. */
+interface Space {
+  readonly index: number;
+  readonly domain: number;
+  readonly pasid: number;
+}
+
+/** Takes the first and the last key of a range, as high and low words. */
+export type KeyRange = (firstHi: number, firstLo: number, lastHi: number, lastLo: number) => void;
+
+/** Turns what commands drop into ranges of keys. */
+export interface DroppedKeys {
+  /** The cache that commands act on. It knows no entries: what it says went is always 0. */
+  readonly iotlb: Invalidatable;
+  addSpace(index: number, domain: number, pasid: number): void;
+  /** Indexes of the address spaces of a domain. */
+  spacesOf(domain: number): readonly number[];
+  /** A command is over. */
+  end(): void;
+}
+
+const NONE: readonly Space[] = [];
+const PAGE_HIGH = (1 << KEY_PAGE_HIGH_BITS) - 1;
+const TWO_32 = 2 ** 32;
+
+/** Ranges that follow one another become one: commands are cut into aligned powers of two. */
+export function droppedKeys(drop: KeyRange): DroppedKeys {
+  const spaces: Space[] = [];
+  const ofDomain = new Map<number, Space[]>();
+  const indexes = new Map<number, number[]>();
+  // the range that waits: pages of one space
+  let space = 0;
+  let first = 0;
+  let next = 0;
+
+  const flush = (): void => {
+    if (space === 0) return;
+    const high = space << KEY_PAGE_HIGH_BITS;
+    const last = next - 1;
+    drop(high | (first / TWO_32), first | 0, high | (last / TWO_32), last | 0);
+    space = 0;
+  };
+
+  const add = (index: number, page: number, count: number): void => {
+    if (space !== index || page !== next) {
+      flush();
+      space = index;
+      first = page;
+    }
+    next = page + count;
+  };
+
+  const names = (match: EntryMatch, domain: number, pasid: number): boolean => {
+    const own = domain === match.domain && (match.kinds & 1) !== 0;
+    if (!own && ((match.wideKinds & 1) === 0 || ((domain ^ match.domain) & match.wideMask) !== 0)) return false;
+    return match.pasid < 0 || pasid < 0 || pasid === match.pasid;
+  };
+
+  /** Spaces that a command may name. */
+  const candidates = (match: EntryMatch): readonly Space[] =>
+    (match.wideKinds & 1) !== 0 ? spaces : (ofDomain.get(match.domain) ?? NONE);
+
+  return {
+    iotlb: {
+      dropAll() {
+        flush();
+        drop(1 << KEY_PAGE_HIGH_BITS, 0, -1, -1);
+        return 0;
+      },
+      dropMatching(match) {
+        for (const { index, domain, pasid } of candidates(match)) {
+          if (names(match, domain, pasid)) add(index, 0, 2 ** (32 + KEY_PAGE_HIGH_BITS));
+        }
+        return 0;
+      },
+      dropPages(match, pageLo, pageHi, order) {
+        const count = 2 ** Math.min(order, 32 + KEY_PAGE_HIGH_BITS);
+        const page = (pageHi & PAGE_HIGH) * TWO_32 + (pageLo >>> 0);
+        for (const { index, domain, pasid } of candidates(match)) {
+          if (names(match, domain, pasid)) add(index, page - (page % count), count);
+        }
+        return 0;
+      },
+    },
+    addSpace(index, domain, pasid) {
+      const added = { index, domain, pasid };
+      spaces.push(added);
+      const known = ofDomain.get(domain);
+      if (known === undefined) {
+        ofDomain.set(domain, [added]);
+        indexes.set(domain, [index]);
+      } else {
+        known.push(added);
+        indexes.get(domain)!.push(index);
+      }
+    },
+    spacesOf: (domain) => indexes.get(domain) ?? [],
+    end: flush,
+  };
+}

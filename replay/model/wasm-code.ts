@@ -1,0 +1,189 @@
+/**
+ * Just enough of an assembler to write WebAssembly functions as expressions: each function here returns the bytes of one
+ * instruction after those of its operands. WebAssembly Core Specification 2.0, 5.4 (instructions) and 5.5 (modules).
+ */
+export type Code = readonly number[];
+export type ValueType = 'i32' | 'i64' | 'v128';
+
+const TYPE = { i32: 0x7f, i64: 0x7e, v128: 0x7b } as const;
+const VOID = 0x40;
+const FUNCTION = 0x60;
+const END = 0x0b;
+const SIMD = 0xfd;
+/** Magic number and version. */
+const HEADER = [0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00];
+
+/** An unsigned number in LEB128. */
+function leb(value: number): number[] {
+  return value < 128 ? [value] : [(value & 127) | 128, ...leb(value >>> 7)];
+}
+
+/** A signed number of any size in LEB128. */
+function signed(value: bigint): number[] {
+  const low = Number(value & 127n);
+  const rest = value >> 7n;
+  const last = (rest === 0n && low < 64) || (rest === -1n && low >= 64);
+  return last ? [low] : [low | 128, ...signed(rest)];
+}
+
+const operation =
+  (...opcode: Code) =>
+  (...operands: readonly Code[]): Code => [...operands.flat(), ...opcode];
+
+/** A load or store, its operands first. `align` is log2 of its bytes. */
+const access =
+  (opcode: Code, align: number) =>
+  (offset: number, ...operands: readonly Code[]): Code => [...operands.flat(), ...opcode, align, ...leb(offset)];
+
+export const get = (local: number): Code => [0x20, ...leb(local)];
+export const set = (local: number, value: Code): Code => [...value, 0x21, ...leb(local)];
+export const tee = (local: number, value: Code): Code => [...value, 0x22, ...leb(local)];
+export const call = (target: number, ...operands: readonly Code[]): Code => [...operands.flat(), 0x10, ...leb(target)];
+
+/** Jumps leave (`block`) or repeat (`loop`) the frame so many levels out; `when` is one of them too. */
+export const block = (...body: readonly Code[]): Code => [0x02, VOID, ...body.flat(), END];
+export const loop = (...body: readonly Code[]): Code => [0x03, VOID, ...body.flat(), END];
+export const when = (condition: Code, ...body: readonly Code[]): Code => [
+  ...condition,
+  0x04,
+  VOID,
+  ...body.flat(),
+  END,
+];
+export const jump = (levels: number): Code => [0x0c, ...leb(levels)];
+export const jumpIf = (levels: number, condition: Code): Code => [...condition, 0x0d, ...leb(levels)];
+
+export const i32 = {
+  of: (value: number): Code => [0x41, ...signed(BigInt(value | 0))],
+  load: access([0x28], 2),
+  store: access([0x36], 2),
+  eqz: operation(0x45),
+  eq: operation(0x46),
+  ltU: operation(0x49),
+  popcnt: operation(0x69),
+  add: operation(0x6a),
+  sub: operation(0x6b),
+  mul: operation(0x6c),
+  remU: operation(0x70),
+  and: operation(0x71),
+  xor: operation(0x73),
+  shl: operation(0x74),
+  shrU: operation(0x76),
+  wrap: operation(0xa7),
+};
+
+export const i64 = {
+  of: (value: bigint): Code => [0x42, ...signed(BigInt.asIntN(64, value))],
+  load: access([0x29], 3),
+  load32U: access([0x35], 2),
+  store: access([0x37], 3),
+  eqz: operation(0x50),
+  eq: operation(0x51),
+  ltU: operation(0x54),
+  gtU: operation(0x56),
+  leU: operation(0x58),
+  add: operation(0x7c),
+  sub: operation(0x7d),
+  shrU: operation(0x88),
+  extendU: operation(0xad),
+};
+
+export const v128 = {
+  load: access([SIMD, 0x00], 4),
+  store: access([SIMD, 0x0b], 4),
+  splat64: operation(SIMD, 0x12),
+  and: operation(SIMD, 0x4e),
+  xor: operation(SIMD, 0x51),
+  bitmask64: operation(SIMD, 0xc4, 0x01),
+  add64: operation(SIMD, 0xce, 0x01),
+  sub64: operation(SIMD, 0xd1, 0x01),
+  gtS64: operation(SIMD, 0xd9, 0x01),
+  lane64: (lane: number, vector: Code): Code => [...vector, SIMD, 0x1d, lane],
+};
+
+/** A function while it is written: parameters first, then its locals in the order in which they are asked for. */
+export class FunctionCode {
+  readonly parameters: readonly ValueType[];
+  readonly result: ValueType | undefined;
+  readonly #locals: ValueType[] = [];
+  body: Code = [];
+
+  constructor(parameters: readonly ValueType[], result?: ValueType) {
+    this.parameters = parameters;
+    this.result = result;
+  }
+
+  local(type: ValueType): number {
+    this.#locals.push(type);
+    return this.parameters.length + this.#locals.length - 1;
+  }
+
+  /** Type as the module's first section has it. */
+  get type(): Code {
+    return typeOf(this.parameters, this.result);
+  }
+
+  get bytes(): Code {
+    const locals = this.#locals.flatMap((type) => [1, TYPE[type]]);
+    const content = [...leb(this.#locals.length), ...locals, ...this.body, END];
+    return [...leb(content.length), ...content];
+  }
+}
+
+function typeOf(parameters: readonly ValueType[], result: ValueType | undefined): Code {
+  const results = result === undefined ? [0] : [1, TYPE[result]];
+  return [FUNCTION, ...leb(parameters.length), ...parameters.map((type) => TYPE[type]), ...results];
+}
+
+function text(value: string): number[] {
+  return [...leb(value.length), ...new TextEncoder().encode(value)];
+}
+
+function section(id: number, entries: readonly Code[]): number[] {
+  const content = [...leb(entries.length), ...entries.flat()];
+  return [id, ...leb(content.length), ...content];
+}
+
+/** What a module takes from outside: functions, numbered from 0 on before its own, and its memory, of at most 2 GiB. */
+export interface Imports {
+  readonly functions: readonly {
+    readonly name: string;
+    readonly parameters: readonly ValueType[];
+    readonly result: ValueType;
+  }[];
+  readonly memory: string;
+}
+
+const MOST_PAGES = 32768;
+
+/** A module of functions, of which all named ones are exported. Everything is imported from the module `env`. */
+export function moduleOf(
+  imports: Imports,
+  functions: readonly { readonly name?: string; readonly code: FunctionCode }[],
+): Uint8Array<ArrayBuffer> {
+  const from = text('env');
+  const outside = imports.functions.length;
+  const types = [
+    ...imports.functions.map(({ parameters, result }) => typeOf(parameters, result)),
+    ...functions.map(({ code }) => code.type),
+  ];
+  const imported = imports.functions.map(({ name }, i) => [...from, ...text(name), 0, ...leb(i)]);
+  const memory = [...from, ...text(imports.memory), 2, 1, ...leb(1), ...leb(MOST_PAGES)];
+  const exported = functions.flatMap(({ name }, i) =>
+    name === undefined ? [] : [[...text(name), 0, ...leb(outside + i)]],
+  );
+  return new Uint8Array([
+    ...HEADER,
+    ...section(1, types),
+    ...section(2, [...imported, memory]),
+    ...section(
+      3,
+      functions.map((_, i) => leb(outside + i)),
+    ),
+    ...section(7, exported),
+    ...section(
+      10,
+      functions.map(({ code }) => code.bytes),
+    ),
+  ]);
+}
