@@ -13,6 +13,7 @@ export function parseDuration(text: string, option: string): Nanoseconds {
     throw new IorrError(
       'USAGE',
       `${option}: a time such as 1.5s, 200ms or 12us expected, found ${JSON.stringify(text)}`,
+      { hint: `for example ${option} 200ms; units are ns, us, ms, s and m` },
     );
   }
   return Math.round(Number(number) * factor);

@@ -11,7 +11,9 @@ export function parseLink(text: string, option: string): number {
   const factor = (binary === '' ? BITS : BYTES)[prefix.toLowerCase()] ?? 1;
   const rate = (Number(number) * factor) / (unit.toLowerCase() === 'bit' ? 8 : 1);
   if (match !== null && rate > 0 && rate <= 1e15) return rate;
-  throw new IorrError('USAGE', `${option}: a rate such as 10Gbit or 125MB expected, found ${JSON.stringify(text)}`);
+  throw new IorrError('USAGE', `${option}: a rate such as 10Gbit or 125MB expected, found ${JSON.stringify(text)}`, {
+    hint: `for example ${option} 25Gbit; a B is a byte a second, a bit an eighth of it`,
+  });
 }
 
 /** Bytes of `1TiB`, `64G`, `512M`; prefixes are of 1,024. Throws USAGE otherwise. */

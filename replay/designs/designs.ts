@@ -1,4 +1,5 @@
 import { nearest } from '../../traces/nearest.ts';
+import { isCounted } from '../costs/parameter-units.ts';
 import type { ProfileParameter } from '../results.ts';
 import { batchN } from './batch-n.ts';
 import { contiguousIova, contiguousIovaOnly } from './contiguous-iova.ts';
@@ -47,6 +48,7 @@ export function namedDesign(name: string, designs: readonly DesignFactory[] = DE
   const parameter = design.parameters[0];
   const number = Number(value);
   if (parameter === undefined || value.trim() === '' || !inRange(number, parameter.range)) return undefined;
+  if (isCounted(parameter.unit) && !Number.isInteger(number)) return undefined;
   return { name, design, given: new Map([[parameter.name, number]]) };
 }
 
@@ -75,7 +77,7 @@ export function designTrouble(name: string, designs: readonly DesignFactory[] = 
     return [`design '${base}' has no parameter that @${value ?? ''} could set`, `say ${base}`];
   const [low, high] = rangeOf(parameter.range);
   return [
-    `'${name}': ${parameter.name} takes a number from ${low} to ${high}`,
+    `'${name}': ${parameter.name} takes a ${isCounted(parameter.unit) ? 'whole ' : ''}number from ${low} to ${high}`,
     `for example ${base}@${parameter.value}`,
   ];
 }

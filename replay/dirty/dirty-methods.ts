@@ -45,7 +45,9 @@ export function dirtyMethods(text: string, tables: HarvestTables): readonly Name
 }
 
 function namedMethod(name: string): NamedMethod {
-  const [base = '', given] = name.split('@', 2);
+  // what stands behind the first @ is the value, whatever it holds
+  const at = name.indexOf('@');
+  const [base, given] = at < 0 ? [name, undefined] : [name.slice(0, at), name.slice(at + 1)];
   const method = DIRTY_METHODS.find((one) => one.name === base);
   if (method === undefined) {
     const known = DIRTY_METHODS.map((one) => one.name);

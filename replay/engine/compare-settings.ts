@@ -1,5 +1,6 @@
 import { IorrError } from '../../traces/errors.ts';
 import type { CostProfile } from '../costs/cost-profile.ts';
+import { isCounted } from '../costs/parameter-units.ts';
 import type { DesignParameter } from '../designs/design.ts';
 import { DESIGNS } from '../designs/designs.ts';
 import { PATHS } from '../paths/paths.ts';
@@ -47,14 +48,14 @@ export function applySettings(
     const namedOne = named.find((parameter) => parameter.name === name);
     if (name === 'kernel') parameters.set(name, kernelIn(setting, text));
     else if (costs.some((parameter) => parameter.name === name)) {
-      const value = numberIn(setting, name, text, RANGES[name.slice(name.lastIndexOf('.') + 1)] ?? [0, 1e12]);
-      costs = costs.map(
-        (parameter): ProfileParameter =>
-          parameter.name === name ? { ...parameter, value, source: 'set by the user', standing: 'assumed' } : parameter,
-      );
+      costs = costs.map((parameter): ProfileParameter => {
+        if (parameter.name !== name) return parameter;
+        const value = numberIn(setting, text, parameter, RANGES[name.slice(name.lastIndexOf('.') + 1)] ?? [0, 1e12]);
+        return { ...parameter, value, source: 'set by the user', standing: 'assumed' };
+      });
     } else if (namedOne !== undefined) {
       const ending = name.slice(name.lastIndexOf('.') + 1);
-      parameters.set(name, numberIn(setting, name, text, namedOne.range ?? RANGES[ending] ?? [0, 0x7fff_ffff]));
+      parameters.set(name, numberIn(setting, text, namedOne, namedOne.range ?? RANGES[ending] ?? [0, 0x7fff_ffff]));
     } else {
       refuseAbsentPart(setting, name);
       const known = ['kernel', ...[...costs, ...named].map((parameter) => parameter.name)];
@@ -64,6 +65,10 @@ export function applySettings(
         throw new IorrError('USAGE', `--set ${setting}: nothing is called '${name}'`, {
           hint: `did you mean '${near}'?`,
         });
+      }
+      const family = known.filter((one) => one.startsWith(`${name.split('.', 1)[0]}.`) && name.includes('.'));
+      if (family.length > 0 && !hardwareHas) {
+        throw new IorrError('USAGE', `--set ${setting}: nothing is called '${name}'`, { hint: family.join(', ') });
       }
       others.push(setting);
     }
@@ -92,10 +97,21 @@ function kernelIn(setting: string, text: string): number {
   throw new IorrError('USAGE', `--set ${setting}: kernel takes a Linux version`, { hint: '--set kernel=6.12' });
 }
 
-function numberIn(setting: string, name: string, text: string, [low, high]: readonly [number, number]): number {
+function numberIn(
+  setting: string,
+  text: string,
+  { name, unit, value: usual }: ProfileParameter,
+  [low, high]: readonly [number, number],
+): number {
   const value = Number(text);
-  if (text.trim() !== '' && Number.isFinite(value) && value >= low && value <= high) return value;
-  throw new IorrError('USAGE', `--set ${setting}: ${name} takes a number from ${low} to ${high}`, {
-    hint: `for example --set ${name}=${Math.max(low, 100)}`,
-  });
+  const whole = isCounted(unit);
+  const fits = text.trim() !== '' && Number.isFinite(value) && value >= low && value <= high;
+  if (fits && (!whole || Number.isInteger(value))) return value;
+  throw new IorrError(
+    'USAGE',
+    `--set ${setting}: ${name} takes a ${whole ? 'whole ' : ''}number from ${low} to ${high}${/^\d/.test(unit) ? '' : ` (${unit})`}`,
+    {
+      hint: `for example --set ${name}=${usual}`,
+    },
+  );
 }

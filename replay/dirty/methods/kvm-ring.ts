@@ -73,8 +73,8 @@ export const kvmRing: DirtyMethodFactory = {
     about: 'entries of the ring',
     default: '4096',
     parse: (text) => {
-      const entries = Number(text);
-      return Number.isInteger(entries) && entries >= 128 && entries <= 65536 ? entries : -1;
+      const entries = /^\d{1,5}$/.test(text) ? Number(text) : 0;
+      return entries >= 128 && entries <= 65536 ? entries : -1;
     },
     example: '65536',
   },
