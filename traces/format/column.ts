@@ -94,11 +94,17 @@ export class ColumnEncoder {
     }
     const trial = this.#choose(values, offer);
     const period = Math.min(TRIAL_PERIOD, (choice?.period ?? 0) * 2 || 1);
-    const fresh = { ...trial, age: 0, period, bytesPerRow: 0 };
-    this.#choices.set(key, fresh);
-    const encoded = this.#again(fresh, values, offer);
+    const encoded = this.#again(trial, values, offer);
+    if (choice !== undefined) {
+      // what repeats only over many rows shows in no sample: the choice before is left only for what is smaller on the whole
+      const kept = this.#again(choice, values, offer);
+      if (kept !== undefined && (encoded === undefined || kept.length <= encoded.length)) {
+        this.#choices.set(key, { ...choice, age: 0, period, bytesPerRow: kept.length / values.length });
+        return kept;
+      }
+    }
     if (encoded !== undefined) {
-      fresh.bytesPerRow = encoded.length / values.length;
+      this.#choices.set(key, { ...trial, age: 0, period, bytesPerRow: encoded.length / values.length });
       return encoded;
     }
     // The sample fitted a codec that the whole does not.
@@ -138,7 +144,7 @@ export class ColumnEncoder {
     return this.#pack(BYTE_STRING, 0, bytes, effort);
   }
 
-  #again(choice: Choice, values: Int32Array, offer: PredictionOffer | undefined): Uint8Array | undefined {
+  #again(choice: Trial, values: Int32Array, offer: PredictionOffer | undefined): Uint8Array | undefined {
     const { prediction } = choice;
     if (prediction === undefined) return this.#attempt(choice.codec, choice.variant, values);
     if (offer === undefined) return undefined;
