@@ -83,25 +83,23 @@ export class ColumnEncoder {
     // Nothing to gain without compression: the quickest codec to write.
     if (this.#compression === 'none') return this.#attempt(deltaPlanes.id, 0, values) ?? new Uint8Array(0);
     const choice = this.#choices.get(key);
-    if (choice !== undefined && choice.age < choice.period) {
-      choice.age++;
-      const encoded = this.#again(choice, values, offer);
-      if (encoded !== undefined) {
+    const kept = choice === undefined ? undefined : this.#again(choice, values, offer);
+    if (choice !== undefined && kept !== undefined) {
+      // where so little is left, nothing is to be gained
+      if (choice.age < choice.period || kept.length <= NOTICED) {
+        choice.age++;
         // rows that cost far more than those that it was chosen for are other rows
-        if (encoded.length > NOTICED && encoded.length > choice.bytesPerRow * values.length * GROWN) choice.period = 1;
-        return encoded;
+        if (kept.length > NOTICED && kept.length > choice.bytesPerRow * values.length * GROWN) choice.period = 1;
+        return kept;
       }
     }
     const trial = this.#choose(values, offer);
     const period = Math.min(TRIAL_PERIOD, (choice?.period ?? 0) * 2 || 1);
     const encoded = this.#again(trial, values, offer);
-    if (choice !== undefined) {
-      // what repeats only over many rows shows in no sample: the choice before is left only for what is smaller on the whole
-      const kept = this.#again(choice, values, offer);
-      if (kept !== undefined && (encoded === undefined || kept.length <= encoded.length)) {
-        this.#choices.set(key, { ...choice, age: 0, period, bytesPerRow: kept.length / values.length });
-        return kept;
-      }
+    // what repeats only over many rows shows in no sample: a choice is left only for what is smaller on the whole
+    if (choice !== undefined && kept !== undefined && (encoded === undefined || kept.length <= encoded.length)) {
+      this.#choices.set(key, { ...choice, age: 0, period, bytesPerRow: kept.length / values.length });
+      return kept;
     }
     if (encoded !== undefined) {
       this.#choices.set(key, { ...trial, age: 0, period, bytesPerRow: encoded.length / values.length });
