@@ -186,21 +186,40 @@ function harvestLines(harvests: HarvestSummary): string {
 
 function findingLines(findings: readonly LossFinding[], { lost }: DirtyResult): string {
   const head = `Lost: ${formatBytes(lost.bytes)} in ${formatNumberOf(lost.calls, 'call')} would not have been migrated; ${formatBytes(lost.defectBytes)} in ${formatNumberOf(lost.defectCalls, 'call')} by a defect of the kernel`;
-  // what a defect of the kernel lost comes first
-  const ordered = [...findings].sort(
-    (a, b) =>
-      Number(b.cleared) - Number(a.cleared) || (a.kind === b.kind ? a.event - b.event : a.kind === 'defect' ? -1 : 1),
-  );
-  const lines = ordered
-    .slice(0, SHOWN)
-    .flatMap((finding) =>
-      wrapText(
-        `event ${finding.event}, from ${finding.ranges[0]?.iova ?? 'unknown'}: ${finding.what}`,
-        COLUMNS - 4,
-      ).map((line, i) => `${i === 0 ? '  ' : '    '}${line}`),
-    );
-  const more = findings.length > SHOWN ? [`  ${formatNumberOf(findings.length - SHOWN, 'more finding')}: --json`] : [];
-  return [head, ...lines, ...more].join('\n');
+  const causes = LOSSES.flatMap(({ kind, cleared, then }) => {
+    const of = findings.filter((finding) => finding.kind === kind && finding.cleared === cleared);
+    const [first] = of;
+    if (first === undefined) return [];
+    const more = of.length > SHOWN ? [`${formatNumberOf(of.length - SHOWN, 'more call')}: --json`] : [];
+    return [['', ...wrapText(`${first.why}: ${then}`, COLUMNS), findingTable(of.slice(0, SHOWN)), ...more].join('\n')];
+  });
+  return [head, ...causes].join('\n');
+}
+
+/** What a defect of the kernel lost comes first. */
+const LOSSES = [
+  { kind: 'defect', cleared: true, then: 'forgotten, so that nobody would have migrated them' },
+  { kind: 'bitmap', cleared: true, then: 'forgotten, so that nobody would have migrated them' },
+  { kind: 'defect', cleared: false, then: 'not cleared, so that a later call may tell' },
+  { kind: 'bitmap', cleared: false, then: 'not cleared, so that a later call may tell' },
+] as const;
+
+function findingTable(findings: readonly LossFinding[]): string {
+  return layOut({
+    head: ['GET_DIRTY_BITMAP', 'Pages not reported', '', '', 'Bytes', 'In the recorded bitmap'],
+    rows: findings.map(({ event, pages, pageBytes, bytes, ranges, moreRanges, seen }) => {
+      const more = ranges.length - 1 + moreRanges;
+      return [
+        `event ${formatCount(event)}`,
+        formatCount(pages),
+        `of ${formatBytes(pageBytes)}`,
+        `${ranges[0]?.iova ?? ''}${more > 0 ? ` and ${formatNumberOf(more, 'more range')}` : ''}`,
+        formatBytes(bytes),
+        seen === true ? 'missing' : 'not recorded',
+      ];
+    }),
+    align: ['left', 'right', 'left', 'left', 'right', 'left'],
+  });
 }
 
 function caveatLines(caveat: string): readonly string[] {

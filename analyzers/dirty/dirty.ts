@@ -1,6 +1,7 @@
 import type { CostProfile } from '../../replay/costs/cost-profile.ts';
 import { costProfile } from '../../replay/costs/cost-profiles.ts';
-import { ACCESS, DIRTY_OP, DIRTY_SPACE, OUTCOME, STREAM_ID } from '../../traces/schema.ts';
+import { DMA_WRITE, dmaWrite, leavesTablesAlone } from '../../replay/dirty/dma-writes.ts';
+import { DIRTY_OP, DIRTY_SPACE, OUTCOME, STREAM_ID } from '../../traces/schema.ts';
 import type { Columns } from '../../traces/schema.ts';
 import type { Trace } from '../../traces/trace.ts';
 import { formatRequester, pageNumber } from '../../traces/units.ts';
@@ -114,7 +115,8 @@ function rangeOf(trace: Trace): Range {
         ram ||= op === DIRTY_OP.write || op === DIRTY_OP.set;
         written ||= op === DIRTY_OP.write;
         synced ||= op === DIRTY_OP.syncStart;
-      } else if (id === STREAM_ID.dma) dma ||= mayWrite(rows.dma.columns, r);
+      } else if (id === STREAM_ID.dma)
+        dma ||= dmaWrite(rows.dma.columns.access[r]!, rows.dma.columns.perm[r]!) !== DMA_WRITE.no;
       else if (id !== STREAM_ID.ioctl) continue;
       if (startNs < 0) startNs = time[i]!;
       endNs = Math.max(endNs, time[i]!);
@@ -132,12 +134,6 @@ const ASSUMED_HARVESTS = 20;
 /** Pages of one write; what is longer counts in part. */
 const MOST_WRITE_PAGES = 2 ** 19;
 
-/** A source that doesn't tell reads from writes may tell what the translation permits; bit 1 is the write permission everywhere. */
-function mayWrite({ access, perm }: Pick<Columns<'dma'>, 'access' | 'perm'>, r: number): boolean {
-  if (access[r] !== 0) return (access[r]! & ACCESS.write) !== 0;
-  return perm[r]! >= 0 && (perm[r]! & ACCESS.write) !== 0;
-}
-
 class DirtyAnalysis {
   readonly #strings: readonly string[];
   readonly #source: WriteSource;
@@ -154,6 +150,7 @@ class DirtyAnalysis {
   readonly #meanwhile = new Set<number>();
   readonly #waiting = new WaitingPages();
   #refused = 0;
+  #bypassed = 0;
   /** Writes by what their translation permits, and accesses of which nothing tells. */
   #permitted = 0;
   #directionless = 0;
@@ -184,14 +181,15 @@ class DirtyAnalysis {
   }
 
   dma(columns: Columns<'dma'>, r: number, at: Nanoseconds): void {
-    const access = columns.access[r]!;
-    if (access === 0 && columns.perm[r]! < 0) this.#directionless++;
-    if (this.#source !== 'dma' || !mayWrite(columns, r)) return;
-    if (access === 0) this.#permitted++;
-    if ((columns.outcome[r]! & OUTCOME.fault) !== 0) {
-      this.#refused++;
+    const writes = dmaWrite(columns.access[r]!, columns.perm[r]!);
+    if (this.#source !== 'dma' || writes === DMA_WRITE.no) return;
+    if (leavesTablesAlone(columns.outcome[r]!)) {
+      if ((columns.outcome[r]! & OUTCOME.fault) !== 0) this.#refused++;
+      else this.#bypassed++;
       return;
     }
+    if (writes === DMA_WRITE.permitted) this.#permitted++;
+    else if (writes === DMA_WRITE.assumed) this.#directionless++;
     this.#assume(at);
     const domain = columns.domain[r]!;
     const name = domain >= 0 ? `domain ${domain}` : formatRequester(columns.rid[r]!);
@@ -348,7 +346,12 @@ class DirtyAnalysis {
       );
     }
     if (this.#directionless > 0) {
-      list.push(`${this.#directionless} accesses tell neither direction nor permission: they are left out`);
+      list.push(
+        `${this.#directionless} accesses tell neither direction nor permission: they count as writes, so that pages and rates are upper bounds`,
+      );
+    }
+    if (this.#bypassed > 0) {
+      list.push(`${this.#bypassed} writes were not translated: no page table can tell of them, and they are left out`);
     }
     if (this.#refused > 0) list.push(`${this.#refused} writes were refused and dirty nothing`);
     if (this.#crowded > 0) list.push(`${this.#crowded + 1} address spaces beyond ${MOST_SPACES - 1} count as one`);

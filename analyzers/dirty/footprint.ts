@@ -7,6 +7,9 @@ export interface WorkingSetPoint {
   readonly pages: number;
 }
 
+/** What is nearly the whole says what the whole does. */
+const NEARLY = 0.95;
+
 /** Window lengths in steps of 1, 2, 5, from a hundred-thousandth of the whole (at least 1 us) up to the whole. */
 export function windowLengths(wholeNs: Nanoseconds): readonly Nanoseconds[] {
   const lengths: number[] = [];
@@ -14,7 +17,7 @@ export function windowLengths(wholeNs: Nanoseconds): readonly Nanoseconds[] {
   for (let decade = 10 ** Math.floor(Math.log10(least)); decade < wholeNs; decade *= 10) {
     for (const step of [1, 2, 5]) {
       const length = decade * step;
-      if (length >= least && length < wholeNs) lengths.push(length);
+      if (length >= least && length < wholeNs * NEARLY) lengths.push(length);
     }
   }
   lengths.push(wholeNs);

@@ -44,6 +44,8 @@ export interface LossFinding {
   /** Of the defect. */
   readonly quirk: string | null;
   readonly what: string;
+  /** The cause alone. */
+  readonly why: string;
   readonly bytes: number;
   /** Of `pageBytes`, the request's page size. */
   readonly pages: number;
@@ -156,7 +158,9 @@ function findingsOf(
     const what = `${pages} dirty ${pages === 1 ? 'page' : 'pages'} of ${pageBytes} bytes not reported, ${after}: ${why}`;
     const sizes = { bytes: pages * pageBytes, pages, pageBytes };
     const moreRanges = count - ranges.length;
-    return [{ ...call, kind, quirk: quirk?.name ?? null, what, ...sizes, ranges, moreRanges, cleared, seen }] as const;
+    return [
+      { ...call, kind, quirk: quirk?.name ?? null, what, why, ...sizes, ranges, moreRanges, cleared, seen },
+    ] as const;
   });
 }
 

@@ -36,6 +36,7 @@ export interface HarvestSummary {
   /** Mapped bytes that they looked at, and entries of the table; null where there are too many to count. */
   readonly walkedBytes: number;
   readonly entries: number | null;
+  /** Of what is mapped. */
   readonly bitmapBytes: number;
   readonly bits: number;
   readonly flushes: number;
@@ -109,7 +110,8 @@ export class HarvestTally {
     sum.walkedBytes += walkedBytes;
     sum.entries += entries ?? 0;
     if (entries === null) this.#uncounted = true;
-    sum.bitmapBytes += bitmapBytes;
+    // bitmaps of what is not mapped are neither read nor written
+    sum.bitmapBytes += Math.min(bitmapBytes, Math.ceil(walkedBytes / pageBytes / 8));
     sum.bits += bits;
     sum.flushes += flushes;
     if (durationNs > 0) {

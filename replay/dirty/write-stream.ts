@@ -1,11 +1,12 @@
 import { IorrError } from '../../traces/errors.ts';
-import { ACCESS, ATTACH, DIRTY_OP, DIRTY_SPACE, OUTCOME, STREAM_ID } from '../../traces/schema.ts';
+import { ATTACH, DIRTY_OP, DIRTY_SPACE, STREAM_ID } from '../../traces/schema.ts';
 import type { Segment } from '../../traces/segment.ts';
 import type { Trace } from '../../traces/trace.ts';
 import { ABSENT, pageNumber } from '../../traces/units.ts';
 import type { DomainId, Nanoseconds } from '../../traces/units.ts';
 import { DeviceDomains } from '../engine/device-domains.ts';
 import { changesTables } from '../engine/table-changes.ts';
+import { DMA_WRITE, dmaWrite, leavesTablesAlone } from './dma-writes.ts';
 import { MigrationRecord } from './recorded-migration.ts';
 import type { HeldBack, RecordedMigration } from './recorded-migration.ts';
 
@@ -226,19 +227,13 @@ class StreamReader {
     const named = columns.domain[r]!;
     const domain = named === ABSENT ? this.#devices.of(columns.rid[r]!) : named;
     const space = this.#spaceOf.get(domain);
-    const bypassed = (columns.outcome[r]! & (OUTCOME.bypass | OUTCOME.fault)) !== 0;
-    if (space === undefined || bypassed) {
+    if (space === undefined || leavesTablesAlone(columns.outcome[r]!)) {
       this.#ignored++;
       return;
     }
-    const access = columns.access[r]!;
-    const perm = columns.perm[r]!;
-    let writes = (access & ACCESS.write) !== 0;
-    if (access === 0 && (perm === ABSENT || (perm & ACCESS.write) !== 0)) {
-      this.#assumed++;
-      writes = true;
-    }
-    const kind = writes ? OPERATION.write : OPERATION.read;
+    const writes = dmaWrite(columns.access[r]!, columns.perm[r]!);
+    if (writes === DMA_WRITE.permitted || writes === DMA_WRITE.assumed) this.#assumed++;
+    const kind = writes === DMA_WRITE.no ? OPERATION.read : OPERATION.write;
     this.#access(kind, space, at, columns.iovaLo[r]!, columns.iovaHi[r]!, columns.length[r]! >>> 0);
   }
 
