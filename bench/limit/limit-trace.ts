@@ -55,7 +55,7 @@ function wordsOf(bytes: Uint8Array, what: string): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
 }
 
-/** Writes attachments, mappings, then up to `limit` events into the sink; returns how many events of the stream those are. */
+/** Writes attachments, mappings, then up to `limit` events into the sink; returns how many ranges became two commands. */
 export function writeLimitTrace(sink: EventSink, maps: Uint8Array, events: Uint8Array, limit: number): number {
   const mapped = wordsOf(maps, 'the map file');
   const stream = wordsOf(events, 'the event file');
@@ -84,6 +84,7 @@ export function writeLimitTrace(sink: EventSink, maps: Uint8Array, events: Uint8
     columns.prot[row] = ACCESS.read | ACCESS.write;
   }
   const count = Math.min(limit, stream.byteLength / 8);
+  let pieces = 0;
   for (let i = 0; i < count; i++) {
     const lo = stream.getInt32(i * 8, true);
     const hi = stream.getInt32(i * 8 + 4, true);
@@ -92,9 +93,9 @@ export function writeLimitTrace(sink: EventSink, maps: Uint8Array, events: Uint8
     if (operation <= LIMIT_OPERATION.write) access(sink, time, lo, hi, operation);
     else if (operation === LIMIT_OPERATION.invalidateDomain) {
       command(sink, unit, time, SMMUV3_OPCODE.tlbiNhAsid, (hi >>> 16) << 16, 0, 0);
-    } else range(sink, unit, time, lo, hi);
+    } else pieces += range(sink, unit, time, lo, hi) - 1;
   }
-  return count;
+  return pieces;
 }
 
 function attach(sink: EventSink, unit: number, domain: number): void {
@@ -128,8 +129,9 @@ function access(sink: EventSink, time: number, lo: number, hi: number, operation
   columns.perm[row] = ABSENT;
 }
 
-/** NUM and SCALE of the largest range that one command can name, then what is left. */
-function range(sink: EventSink, unit: number, time: number, lo: number, hi: number): void {
+/** NUM and SCALE of the largest range that one command can name, then what is left; returns how many commands those are. */
+function range(sink: EventSink, unit: number, time: number, lo: number, hi: number): number {
+  let commands = 0;
   let left = (lo >>> 4) & 0xff;
   let page = (hi & 0xffff) * 0x100000 + (lo >>> 12);
   const asid = hi & -0x10000;
@@ -149,7 +151,9 @@ function range(sink: EventSink, unit: number, time: number, lo: number, hi: numb
     );
     page += num << scale;
     left -= num << scale;
+    commands++;
   }
+  return commands;
 }
 
 function command(

@@ -1,26 +1,32 @@
-import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, describe, expect, test } from 'vitest';
+import { createCountingReplay } from '../../replay/engine/counting-replay.ts';
 import type { ReplayCounts } from '../../replay/engine/counting-replay.ts';
-import { createTrace } from '../../traces/file.ts';
-import { EMPTY_HEALTH } from '../../traces/header.ts';
 import { MemoryTrace } from '../../traces/memory-trace.ts';
 import { Random } from '../../traces/random.ts';
-import { playLimit } from './limit-run.ts';
+import { HAS_COMPILER, buildYardstick, runYardstick } from './c-yardstick.ts';
+import { compareLimit } from './compare-limit.ts';
+import { limitHardware } from './limit-hardware.ts';
+import { LIMIT_SHAPES } from './limit-streams.ts';
 import { LIMIT_OPERATION, limitHeader, writeLimitTrace } from './limit-trace.ts';
 
 const SOURCES = join(import.meta.dirname, '../../../shared/limit');
-/** Built by `npm test`. */
-const BUILT = join(import.meta.dirname, '../../dist/bench/limit/limit-run.js');
 const full = process.env['IORR_FULL'] === '1';
-const compiler = spawnSync('cc', ['--version']).status === 0;
 const scratch = mkdtempSync(join(tmpdir(), 'iorr-limit-'));
 afterAll(() => rmSync(scratch, { recursive: true }));
 
 const SETS = 64;
 const WAYS = 4;
+
+function play(trace: MemoryTrace): ReplayCounts {
+  const replay = createCountingReplay(limitHardware);
+  if (replay === undefined) throw new Error('the geometry of the limit must suit');
+  for (const segment of trace.segments()) replay.play(segment);
+  return replay.counts();
+}
 
 function words(values: readonly (readonly [lo: number, hi: number])[]): Uint8Array {
   const view = new DataView(new ArrayBuffer(values.length * 8));
@@ -85,8 +91,9 @@ describe('streams of the speed limit', () => {
     });
     const trace = new MemoryTrace(limitHeader('test'));
     const stream = words(events.map(([operation, pages, page, domain]) => word(operation, pages, page, domain)));
-    expect(writeLimitTrace(trace, words(maps), stream, 1e9)).toBe(events.length);
-    expect(playLimit(trace)).toMatchObject(slowly(events));
+    const pieces = writeLimitTrace(trace, words(maps), stream, 1e9);
+    expect(trace.streamCounts.dma + trace.streamCounts.inv - pieces).toBe(events.length);
+    expect(play(trace)).toMatchObject(slowly(events));
   });
 
   test('a file that is no whole number of words is refused', () => {
@@ -95,80 +102,54 @@ describe('streams of the speed limit', () => {
   });
 });
 
-interface LimitRun {
-  readonly misses: number;
-  readonly walkReads: number;
-  readonly faults: number;
-  readonly invalidated: number;
-  readonly rate: number;
-}
+const EVENTS = 200_000;
+const shapes = LIMIT_SHAPES.map((shape) => [shape.name, shape] as const);
 
-/** The C program's own report. */
-function runLimit(name: string): LimitRun {
-  const text = execFileSync(join(scratch, 'limit'), [name, '3'], { cwd: scratch, encoding: 'utf8' });
-  // dma  C 1T median 380.1 best ... (cpu-time med 380.0) | ... | hit 0.8807 miss 236817 walk 947268 fault 0 inv 197303 cmd 14592 ...
-  const number = (pattern: RegExp): number => Number(pattern.exec(text)?.[1] ?? Number.NaN);
-  return {
-    misses: number(/ miss (\d+)/),
-    walkReads: number(/ walk (\d+)/),
-    faults: number(/ fault (\d+)/),
-    invalidated: number(/ inv (\d+)/),
-    rate: number(/cpu-time med ([\d.]+)/),
-  };
-}
-
-const EVENTS = 8_000_000;
-/** What is asked for, and what the C program does on a quiet machine of two cores: million events per CPU-second. */
-const STREAMS = [
-  ['dma', 'gen-dma', ['dma', String(EVENTS)], 40, 380],
-  ['z12', 'gen-zipf', ['z12', String(EVENTS), '65536', '1.2', '16', '10'], 20, 110],
-] as const;
-
-describe('against the C program', () => {
-  const can = full && existsSync(SOURCES) && compiler;
-
-  beforeAll(() => {
-    if (!full) return;
-    if (!can) {
-      process.stderr.write('the speed limit is left out: ../shared/limit and a C compiler are needed\n');
-      return;
-    }
-    const build = (name: string, flags: readonly string[], libraries: readonly string[]): void => {
-      execFileSync('cc', [...flags, '-o', join(scratch, name), join(SOURCES, `${name}.c`), ...libraries]);
-    };
-    build('limit', ['-O3', '-march=native'], ['-lm', '-lpthread']);
-    for (const name of ['gen-dma', 'gen-zipf']) build(name, ['-O2'], ['-lm']);
+describe.skipIf(!HAS_COMPILER)('against a C program', () => {
+  test.each(shapes)('%s: the same counts, hits as they should be', (name, shape) => {
+    const { differences, events } = compareLimit(shape, { events: EVENTS, rounds: 1 });
+    expect({ name, events, differences }).toEqual({ name, events: EVENTS, differences: [] });
   });
 
-  test.skipIf(!can).each(STREAMS)('%s: the same counts, and its share of the speed', { timeout: 600_000 }, (...row) => {
-    const [name, generator, args, least, quiet] = row;
-    execFileSync(join(scratch, generator), args, { cwd: scratch });
-    const file = join(scratch, `${name}.iorr`);
-    const writer = createTrace(file, limitHeader(name));
-    writeLimitTrace(
-      writer,
-      readFileSync(join(scratch, `${name}.map`)),
-      readFileSync(join(scratch, `${name}.ev`)),
-      EVENTS,
+  // what the yardstick counts is what the program counts that it stands for
+  test.skipIf(!existsSync(SOURCES)).each(shapes)('%s: the yardstick is a true one', (name, shape) => {
+    execFileSync('cc', ['-O3', '-march=native', '-o', join(scratch, 'limit'), join(SOURCES, 'limit.c'), '-lpthread']);
+    const { maps, events } = shape.generate(EVENTS, new Random(2));
+    writeFileSync(join(scratch, `${name}.map`), maps);
+    writeFileSync(join(scratch, `${name}.ev`), events);
+    const own = runYardstick(buildYardstick(scratch), join(scratch, name), 1);
+    const text = execFileSync('./limit', [name, '1'], { cwd: scratch, encoding: 'utf8' });
+    const number = (field: string): string => new RegExp(` ${field} (\\d+)`).exec(text)?.[1] ?? 'none';
+    const { miss, walk, fault, inv, cmd, sum } = own;
+    const counts = { miss, walk, fault, inv, cmd, sum };
+    const expected = Object.fromEntries(Object.keys(counts).map((field) => [field, number(field)]));
+    expect(Object.fromEntries(Object.entries(counts).map(([field, value]) => [field, String(value)]))).toEqual(
+      expected,
     );
-    writer.finish({ health: EMPTY_HEALTH, notes: {} });
-    const rates: number[] = [];
-    const limits: number[] = [];
-    for (let round = 0; round < 5; round++) {
-      const limit = runLimit(name);
-      const text = execFileSync(process.execPath, [BUILT, file], { encoding: 'utf8' });
-      const { rate, misses, walkReads, faults, invalidated } = JSON.parse(text) as ReturnType<typeof playLimit>;
-      const { rate: limitRate, ...counts } = limit;
-      expect({ misses, walkReads, faults, invalidated }).toEqual(counts);
-      rates.push(rate);
-      limits.push(limitRate);
-    }
-    const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[2] ?? 0;
-    const share = median(rates.map((rate, i) => rate / (limits[i] ?? Number.NaN)));
+  });
+
+  // absolute rates are those of the machine at that moment: the share of the C program in the same run is not
+  test.skipIf(!full).each(shapes)('%s: its share of the speed', { timeout: 600_000 }, (name, shape) => {
+    const result = compareLimit(shape, { events: 8_000_000, rounds: 9 });
     process.stdout.write(
-      `${name}: ${median(rates).toFixed(1)} M events per CPU-second, the C program ${median(limits).toFixed(1)}; median share ${(share * 100).toFixed(1)}%\n`,
+      `${name}: ${result.kernel.toFixed(1)} M events per CPU-second, ratio ${result.ratio.toFixed(2)}\n`,
     );
-    // absolute rates are those of the machine at that moment: the share of the C program in the same run is not
-    expect(share).toBeGreaterThanOrEqual(least / quiet);
+    expect(result.ratio).toBeGreaterThanOrEqual(shape.goal);
   });
+});
+
+test('shapes hit as they should', () => {
+  const share = (name: string): number => {
+    const shape = LIMIT_SHAPES.find((one) => one.name === name)!;
+    const { maps, events } = shape.generate(400_000, new Random(3));
+    const trace = new MemoryTrace(limitHeader(name));
+    writeLimitTrace(trace, maps, events, 400_000);
+    const { hits, lookups } = play(trace);
+    return hits / lookups;
+  };
+  expect(share('pure')).toBeGreaterThan(0.999);
+  expect(share('dma')).toBeCloseTo(0.88, 1);
+  expect(share('hot')).toBeCloseTo(0.81, 1);
+  expect(share('z12')).toBeCloseTo(0.68, 1);
+  expect(share('z10')).toBeCloseTo(0.28, 1);
 });

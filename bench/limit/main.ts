@@ -1,0 +1,42 @@
+import { parseArgs } from 'node:util';
+import { compareLimit } from './compare-limit.ts';
+import { LIMIT_SHAPES } from './limit-streams.ts';
+
+// npm run bench:limit [-- --shapes dma,z12 --events 8000000 --rounds 9 --json]: the kernel against a C program of the same rules.
+const { values } = parseArgs({
+  options: {
+    shapes: { type: 'string', default: LIMIT_SHAPES.map(({ name }) => name).join(',') },
+    events: { type: 'string', default: '8000000' },
+    rounds: { type: 'string', default: '9' },
+    json: { type: 'boolean', default: false },
+  },
+});
+const names = values.shapes.split(',');
+const options = { events: Number(values.events), rounds: Number(values.rounds) };
+const results = [];
+if (!values.json) {
+  process.stdout.write(
+    'million events per second of CPU time and core; ratio: median of rounds, turn by turn\n' +
+      'shape     C   kernel  ratio  goal  from file  bytes/event  counts\n',
+  );
+}
+for (const shape of LIMIT_SHAPES) {
+  if (!names.includes(shape.name)) continue;
+  const result = compareLimit(shape, options);
+  results.push(result);
+  if (result.differences.length > 0) process.exitCode = 1;
+  if (values.json) continue;
+  const { name, yardstick, kernel, ratio, goal, fromFile, bytesPerEvent, differences } = result;
+  const cells = [
+    name.padEnd(5),
+    yardstick.toFixed(1).padStart(7),
+    kernel.toFixed(1).padStart(7),
+    ratio.toFixed(2).padStart(6),
+    goal.toFixed(1).padStart(5),
+    fromFile.toFixed(1).padStart(10),
+    bytesPerEvent.toFixed(2).padStart(12),
+    ` ${differences.length === 0 ? 'identical' : differences.join('; ')}`,
+  ];
+  process.stdout.write(`${cells.join(' ')}\n`);
+}
+if (values.json) process.stdout.write(`${JSON.stringify(results, null, 2)}\n`);
