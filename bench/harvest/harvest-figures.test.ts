@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { describeFigure, meets } from '../figures.ts';
 import type { Figure } from '../figures.ts';
-import { buildScanLoop, lossFigures, rateFigures, scanLoopRate } from './harvest-figures.ts';
+import { buildScanLoop, cachedScalingFigures, lossFigures, rateFigures, scanLoopRate } from './harvest-figures.ts';
 
 const full = process.env['IORR_FULL'] === '1';
 const folder = mkdtempSync(join(tmpdir(), 'iorr-harvest-figures-'));
@@ -22,6 +22,10 @@ function missed(figures: readonly Figure[]): readonly string[] {
 describe.skipIf(!full)('full figures of harvests', () => {
   test('rate of a core, beside a plain loop, and of two', async () => {
     expect(missed(await rateFigures({ loop, rounds: 21 }))).toEqual([]);
+  });
+
+  test('two threads where memory is no limit', async () => {
+    expect(missed(await cachedScalingFigures(21))).toEqual([]);
   });
 
   test('10 million writes while others harvest: none is lost', async () => {

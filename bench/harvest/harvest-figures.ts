@@ -3,7 +3,9 @@ import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { medianOf } from '../../replay/calibrate/robust-fit.ts';
 import { harvestUnderWrites } from '../../replay/harvest/concurrent-harvest.ts';
+import { HarvestLanes } from '../../replay/harvest/harvest-lanes.ts';
 import { measureHarvest } from '../../replay/harvest/measure-harvest.ts';
+import { buildSharedTables } from '../../replay/harvest/table-memory.ts';
 import type { Figure } from '../figures.ts';
 
 /** How fast harvests of real page tables are, beside a plain loop, and what they lose. Slow; the machine should be idle. */
@@ -12,6 +14,8 @@ const SOURCE = fileURLToPath(new URL('scan-loop.c', import.meta.url));
 const VTD = 'vtd-second-stage-48';
 /** Scans of one start of the plain loop: the first is not yet in the caches of anything. */
 const SCANS = 5;
+/** Scans of 512 KiB: a few hundredths of a second. */
+const CACHED_TURNS = 2000;
 
 /** Builds the plain loop; undefined where there is no compiler. */
 export function buildScanLoop(folder: string): string | undefined {
@@ -80,6 +84,55 @@ export async function rateFigures({ loop, rounds }: RateOptions): Promise<readon
       : [of('what two plain C loops at once read: the limit', bandwidth / 1e9, 'GB/s', 0)]),
     of('clean warm tables', measured.warm.value / 1e9, 'GB/s of a core', 0),
     ...measured.dirty.map(({ share, perLeaf }) => of(`a dirty leaf of ${share * 100} %`, perLeaf.value, 'ns', 0)),
+  ];
+}
+
+/**
+ * Two threads over tables that the caches of their cores hold, so that memory is no limit: what the code itself and its threads
+ * allow. Each start and wake-up is spread over many scans.
+ */
+export async function cachedScalingFigures(rounds: number): Promise<readonly Figure[]> {
+  const clock = (): number => Number(process.hrtime.bigint());
+  const shared = buildSharedTables({ format: VTD, leafShift: 12, bytes: 2 ** 28 });
+  const lanes = await HarvestLanes.start(shared, 2);
+  const scaling: number[] = [];
+  const byCpu: number[] = [];
+  const alone: number[] = [];
+  try {
+    for (const threads of [1, 2]) lanes.harvest(threads, true, CACHED_TURNS);
+    for (let round = 0; round < rounds; round++) {
+      const rates = new Map<number, number>();
+      const cpu = new Map<number, number>();
+      // to and fro, so that neither is always the first
+      for (const threads of round % 2 === 0 ? [1, 2] : [2, 1]) {
+        const used = process.cpuUsage();
+        const from = clock();
+        lanes.harvest(threads, true, CACHED_TURNS);
+        rates.set(threads, (shared.leafBytes * CACHED_TURNS) / (clock() - from));
+        const { user, system } = process.cpuUsage(used);
+        cpu.set(threads, user + system);
+      }
+      const one = rates.get(1) ?? Number.NaN;
+      alone.push(one);
+      scaling.push((rates.get(2) ?? Number.NaN) / one);
+      byCpu.push((2 * (cpu.get(1) ?? Number.NaN)) / (cpu.get(2) ?? Number.NaN));
+    }
+  } finally {
+    await lanes.stop();
+  }
+  const name = `harvest of ${shared.leafBytes / 1024} KiB of tables again and again, median of ${rounds} rounds`;
+  const command = 'IORR_FULL=1 npx vitest run bench/harvest';
+  return [
+    { name: `${name}: one thread`, value: medianOf(alone), unit: 'GB/s', limit: { least: 1.5 }, command },
+    { name: `${name}: two threads to one`, value: medianOf(scaling), unit: 'times', limit: { least: 1.8 }, command },
+    // the same where other programs take turns on the cores
+    {
+      name: `${name}: two threads to one by CPU time`,
+      value: medianOf(byCpu),
+      unit: 'times',
+      limit: { least: 1.8 },
+      command,
+    },
   ];
 }
 

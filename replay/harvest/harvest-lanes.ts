@@ -62,14 +62,15 @@ export class HarvestLanes {
 
   /**
    * Harvests all the memory with so many of the threads, and waits for them: the thread that calls is blocked meanwhile. Throws if
-   * one of them doesn't come to an end.
+   * one of them doesn't come to an end. With `turns` each thread harvests a part of its own so often.
    */
-  harvest(threads: number = this.threads, clear = true): LaneHarvest {
+  harvest(threads: number = this.threads, clear = true, turns = 1): LaneHarvest {
     if (!(threads >= 1 && threads <= this.threads)) throw new RangeError(`${threads} of ${this.threads} threads`);
     const control = this.#control;
     for (const at of [LANE.next, LANE.done, LANE.leaves, LANE.cleared]) Atomics.store(control, at, 0);
     Atomics.store(control, LANE.threads, threads);
     Atomics.store(control, LANE.clear, clear ? 1 : 0);
+    Atomics.store(control, LANE.turns, turns);
     Atomics.add(control, LANE.round, 1);
     Atomics.notify(control, LANE.round);
     for (let done = 0; done < threads; done = Atomics.load(control, LANE.done)) {

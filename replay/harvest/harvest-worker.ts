@@ -22,9 +22,17 @@ export function harvestLane({ shared, bitmap, control, lane }: LaneTask): void {
     if (lane >= Atomics.load(control, LANE.threads)) continue;
     const { leaves, cleared } = harvester;
     const clear = Atomics.load(control, LANE.clear) !== 0;
-    for (let i = Atomics.add(control, LANE.next, 1); i < chunks; i = Atomics.add(control, LANE.next, 1)) {
-      harvester.harvest(i * chunk, Math.min(shared.pages, (i + 1) * chunk), clear, 0);
-    }
+    const turns = Atomics.load(control, LANE.turns);
+    if (turns > 1) {
+      // always the same part, so that it stays in this core's cache
+      const threads = Atomics.load(control, LANE.threads);
+      const from = Math.floor((lane * chunks) / threads) * chunk;
+      const to = Math.min(shared.pages, Math.floor(((lane + 1) * chunks) / threads) * chunk);
+      for (let turn = 0; turn < turns; turn++) harvester.harvest(from, to, clear, 0);
+    } else
+      for (let i = Atomics.add(control, LANE.next, 1); i < chunks; i = Atomics.add(control, LANE.next, 1)) {
+        harvester.harvest(i * chunk, Math.min(shared.pages, (i + 1) * chunk), clear, 0);
+      }
     Atomics.add(control, LANE.leaves, harvester.leaves - leaves);
     Atomics.add(control, LANE.cleared, harvester.cleared - cleared);
     Atomics.add(control, LANE.done, 1);

@@ -12,6 +12,7 @@ export const LANE = {
   done: 6,
   leaves: 7,
   cleared: 8,
+  turns: 9,
 } as const;
 
 /** What a harvesting thread is told once. */
