@@ -12,6 +12,9 @@ done
 [ -n "$(find /usr/share/fonts /usr/local/share/fonts -name '*.[to]tf' -print 2>/dev/null | head -n 1)" ] ||
   missing="$missing fonts-dejavu-core"
 
+# Sweeps over many machines are tested on a server of the tests' own.
+command -v redis-server >/dev/null 2>&1 || missing="$missing redis-server"
+
 # What the kernel itself records needs root: without it these tests are left out.
 if [ "$(id -u)" -eq 0 ]; then
   for tracer in strace bpftrace; do

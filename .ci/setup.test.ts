@@ -38,6 +38,7 @@ beforeEach(() => {
   symlinkSync('/usr/bin/head', join(folder, 'bin', 'head'));
   program('find', 'echo some.ttf');
   program('id', 'echo 0');
+  program('redis-server', '');
   program('strace', '');
   program('bpftrace', '');
   program('perf', '');
@@ -72,6 +73,12 @@ describe('.ci/setup.sh', () => {
     expect(setup().installed).toMatch(/install .* strace bpftrace linux-perf$/m);
     program('id', 'echo 1000');
     expect(setup()).toMatchObject({ status: 0, stderr: '' });
+  });
+
+  test('a server for sweeps over many machines', () => {
+    program('chromium', '');
+    rmSync(join(folder, 'bin', 'redis-server'));
+    expect(setup().installed).toMatch(/install .* redis-server$/m);
   });
 
   test('takes another build of the browser for Chromium', () => {
