@@ -2,10 +2,13 @@ import type { Trace } from '../../traces/trace.ts';
 import { costsOf } from '../costs/cost-profile.ts';
 import type { CostProfile } from '../costs/cost-profile.ts';
 import type { HardwareProfile } from '../hardware/profile.ts';
+import { crossover } from './crossover.ts';
+import type { MeasuredMethod } from './crossover.ts';
+import type { Crossover } from './crossover-result.ts';
 import { dirtyCaveats } from './dirty-caveats.ts';
 import { dirtyMethods } from './dirty-methods.ts';
 import type { NamedMethod } from './dirty-methods.ts';
-import type { DirtyMethodOptions } from './dirty-method.ts';
+import type { DirtyMethodOptions, DirtyPlanRule } from './dirty-method.ts';
 import { dirtyParameter, dirtyParameterTable, recordedParameters } from './dirty-parameters.ts';
 import type { DirtyParameter } from './dirty-parameters.ts';
 import { throughputLost } from './wait-costs.ts';
@@ -27,6 +30,8 @@ import { withHiddenWrites } from './hidden-writes.ts';
 
 const PAGE_BYTES = 4096;
 const GIB = 2 ** 30;
+/** Scales of the crossover that are run too, as many as are asked for. */
+const CHECKED = [0.25, 4, 0.0625, 2];
 const USUAL_LINK = 1.25e9;
 const USUAL_DOWNTIME = 300e6;
 
@@ -86,6 +91,7 @@ export async function compareDirty(trace: Trace, options: CompareDirtyOptions): 
   const steps = methods.length * (options.threads.length + 1);
   let done = 0;
   const rows: DirtyRow[] = [];
+  const measured: MeasuredMethod[] = [];
   for (const method of methods) {
     const { tracking, counts, costs } = begin(run, method);
     const study = studyHarvests(tracking, counts, times);
@@ -98,7 +104,10 @@ export async function compareDirty(trace: Trace, options: CompareDirtyOptions): 
       threads.push(withThreads(run, method, costs, study, count));
       options.progress?.(++done / steps);
     }
-    rows.push(rowOf(run, method, { tracking, study, threads, costs }));
+    const row = rowOf(run, method, { tracking, study, threads, costs });
+    rows.push(row);
+    const rule = method.method.plan(method.value);
+    if (rule !== undefined && !method.method.logsAgain) measured.push(measuredOf(run, method, rule, { row, costs }));
   }
   return {
     hardware: hardware.name,
@@ -115,6 +124,7 @@ export async function compareDirty(trace: Trace, options: CompareDirtyOptions): 
     downtimeLimitNs,
     recorded: migration?.outcome ?? null,
     methods: rows,
+    crossover: crossoverOf(run, methods, measured, rows),
     parameters: [...hardware.parameters, ...profile.parameters, ...dirtyParameterTable(options.parameters, given)],
     caveats: dirtyCaveats({ stream, tables, methods, rows, options: methodOptions(run) }),
   };
@@ -256,6 +266,66 @@ function rowOf(run: Run, row: NamedMethod, { tracking, study, threads, costs }: 
     series,
     plan: planOf(run, row, study, costs),
   };
+}
+
+/** What of a row can be scaled to other rates of writing. */
+function measuredOf(
+  run: Run,
+  { name, method, value }: NamedMethod,
+  rule: DirtyPlanRule,
+  { row, costs }: { readonly row: DirtyRow; readonly costs: HarvestCosts },
+): MeasuredMethod {
+  return {
+    name,
+    method,
+    rule,
+    costs,
+    counts: row.counts,
+    tracking: row.tracking,
+    untracked: untracked(run, method.untrackedLeaf(value)),
+    reported: row.reported,
+    ranges: row.ranges,
+    unmapNs: row.unmapNs,
+    chunkPages: chunkPages(run, { name, method, value }, run.mapped * PAGE_BYTES),
+  };
+}
+
+/** Null where no method by page requests is compared with another that can be scaled. */
+function crossoverOf(
+  run: Run,
+  methods: readonly NamedMethod[],
+  measured: readonly MeasuredMethod[],
+  rows: readonly DirtyRow[],
+): Crossover | null {
+  const { stream, times, parameter } = run;
+  if (parameter('dirty.flush') === 0 || measured.length < 2) return null;
+  if (!measured.some(({ method }) => method.sets === 'page-request')) return null;
+  const harvests = times.at.length;
+  const intervalNs = Math.max(1, ((times.at.at(-1) ?? stream.endNs) - stream.startNs) / harvests);
+  const latencies = rows.find(({ pri }) => pri !== null)?.pri?.latencies ?? [];
+  return crossover({
+    stream,
+    methods: measured,
+    harvests,
+    intervalNs,
+    linkBytesPerSecond: run.linkBytesPerSecond,
+    marks: latencies.map(({ name, standing, latencyNs }) => ({ name, standing, latencyNs })),
+    left: methods.map(({ name }) => name).filter((name) => !measured.some((one) => one.name === name)),
+    checked: CHECKED.slice(0, parameter('crossover.checks')),
+    run: (name, scale) => passAt(run, methods.find((one) => one.name === name)!, scale * intervalNs),
+  });
+}
+
+/** Cost of a pass when the writes of so many ns of the trace are harvested at once, as it is run. */
+function passAt(run: Run, row: NamedMethod, intervalNs: number): number {
+  const { tracking, counts, costs } = begin(run, row);
+  const { startNs, endNs } = run.stream;
+  const times = harvestTimes(run.stream, intervalNs);
+  const study = studyHarvests(tracking, counts, times);
+  const base = untracked(run, row.method.untrackedLeaf(row.value));
+  const waits = costs.faults.waits(study.tracking, base.walkReads);
+  const walls = study.outcomes.reduce((sum, { parts }) => sum + costs.wall(parts, 1, 0), 0);
+  return ((walls + waits.hostNs + waits.stallNs + tracking.unmapNs) * intervalNs) / Math.max(1, endNs - startNs);
 }
 
 /** Pages that all harvests together went over. */

@@ -40,6 +40,8 @@ export interface DirtyMethodOptions {
 
 /** What of a method's counts makes up its harvest when it is planned for memory that isn't there. */
 export interface DirtyPlanRule {
+  /** What one bit or log entry tells of, in address bits. */
+  readonly told: number;
   /** Leaves that are scanned, in address bits; 0: nothing is scanned. */
   readonly scannedLeaf: number;
   /** A bitmap is handed over. */

@@ -55,6 +55,7 @@ export const DIRTY_PARAMETERS: readonly DesignParameter[] = [
   ),
   of('dirty.interval', 0, 'ms', '0: as recorded, else a twentieth of the trace', 'assumed', [0, 1e9]),
   of('dirty.merge-after', 2, 'harvests', 'in which all of a split leaf stays clean', 'assumed', [1, 1000]),
+  of('crossover.checks', 0, 'scales', 'of the crossover that are run as well', 'assumed', [0, 4]),
   of('dirty.samples', 16, 'chunks', 'that a plan builds', 'assumed', [1, 1024]),
   of('precopy.passes', 30, 'passes', 'after which a migration counts as not converging', 'assumed', [1, 1000]),
   of('precopy.zero-share', 0, '% of memory', 'pages of zeroes, sent as a byte each', 'assumed', [0, 100]),

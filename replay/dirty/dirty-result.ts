@@ -1,5 +1,6 @@
 import type { Nanoseconds } from '../../traces/units.ts';
 import type { ProfileParameter } from '../results.ts';
+import type { Crossover } from './crossover-result.ts';
 import type { DirtyCounts } from './dirty-counts.ts';
 
 /** One pass of a pre-copy migration. Pages are 4 KiB. */
@@ -170,6 +171,8 @@ export interface DirtyResult {
   /** Null where the trace tells of no migration. */
   readonly recorded: RecordedOutcome | null;
   readonly methods: readonly DirtyRow[];
+  /** Null where no method by page requests is compared with another. */
+  readonly crossover: Crossover | null;
   readonly parameters: readonly ProfileParameter[];
   readonly caveats: readonly string[];
 }

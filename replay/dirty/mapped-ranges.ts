@@ -56,6 +56,11 @@ export class MappedRanges {
     this.#ends.splice(from, to - from, ...ends);
   }
 
+  has(page: number): boolean {
+    const range = this.#after(this.#ends, page);
+    return range < this.#starts.length && this.#starts[range]! <= page;
+  }
+
   /** Every range, ascending. */
   each(told: (page: number, pages: number) => void): void {
     for (let i = 0; i < this.#starts.length; i++) told(this.#starts[i]!, this.#ends[i]! - this.#starts[i]!);

@@ -13,6 +13,6 @@ export const adBits: DirtyMethodFactory = {
   logsAgain: false,
   impossible: leafTrouble,
   misses: flushTrouble,
-  plan: (leafShift) => ({ scannedLeaf: leafShift, bitmap: true, ring: false }),
+  plan: (leafShift) => ({ told: leafShift, scannedLeaf: leafShift, bitmap: true, ring: false }),
   create: (leafShift, options) => new TableMethod(leafShift, options),
 };

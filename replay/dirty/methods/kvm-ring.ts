@@ -84,6 +84,6 @@ export const kvmRing: DirtyMethodFactory = {
   logsAgain: true,
   impossible: () => undefined,
   misses: protectTrouble,
-  plan: () => ({ scannedLeaf: 0, bitmap: false, ring: true }),
+  plan: () => ({ told: 12, scannedLeaf: 0, bitmap: false, ring: true }),
   create: (entries, options) => new RingMethod(entries, options),
 };

@@ -130,6 +130,6 @@ export const priLog: DirtyMethodFactory = {
   logsAgain: false,
   impossible: () => undefined,
   misses: protectTrouble,
-  plan: () => ({ scannedLeaf: 0, bitmap: false, ring: true }),
+  plan: (blockShift) => ({ told: blockShift, scannedLeaf: 0, bitmap: false, ring: true }),
   create: (blockShift, options) => new PriLog(blockShift, options),
 };

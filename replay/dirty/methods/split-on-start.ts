@@ -50,6 +50,6 @@ export const splitOnStart: DirtyMethodFactory = {
   logsAgain: false,
   impossible: splitTrouble,
   misses: flushTrouble,
-  plan: () => ({ scannedLeaf: 12, bitmap: true, ring: false }),
+  plan: () => ({ told: 12, scannedLeaf: 12, bitmap: true, ring: false }),
   create: (large, options) => new SplitOnStart(large, options),
 };

@@ -94,6 +94,6 @@ export const writeProtect: DirtyMethodFactory = {
   logsAgain: false,
   impossible: () => undefined,
   misses: protectTrouble,
-  plan: () => ({ scannedLeaf: 0, bitmap: true, ring: false }),
+  plan: () => ({ told: LEAF, scannedLeaf: 0, bitmap: true, ring: false }),
   create: (_, options) => new ProtectedPages(options),
 };
