@@ -6,6 +6,7 @@ import { analyzeIoctl } from './analyze-ioctl.ts';
 import { ioctlAnalysisText } from './analyze-ioctl-text.ts';
 import { batching } from './analyze-batching.ts';
 import { dirty } from './analyze-dirty.ts';
+import { iotlb } from './analyze-iotlb.ts';
 import { latency } from './analyze-latency.ts';
 import { safety } from './analyze-safety.ts';
 import { objectTreeText } from './object-tree-text.ts';
@@ -30,4 +31,4 @@ const ioctl: Analysis = {
 };
 
 /** Every analysis, in the order that help lists them. To add one: a file, a test, a line here. */
-export const ANALYSES: readonly Analysis[] = [batching, dirty, ioctl, latency, safety];
+export const ANALYSES: readonly Analysis[] = [batching, dirty, ioctl, iotlb, latency, safety];

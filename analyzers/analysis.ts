@@ -28,6 +28,8 @@ export interface AnalysisQuestion {
   readonly settings: readonly string[];
   /** Driver by whose rules ioctls are carried out, where one was named. */
   readonly driver?: string;
+  /** Share of the pages to look at, of analyses that can. */
+  readonly sample?: number;
 }
 
 /** One question about a trace, asked as `iorr analyze NAME F`. */
@@ -39,6 +41,8 @@ export interface Analysis {
   readonly gates?: { readonly [name: string]: string };
   /** Its outcome has a page. */
   readonly pictures?: true;
+  /** It can look at a share of the pages. */
+  readonly samples?: true;
   /** Throws `IorrError` STREAM_MISSING where the trace can't answer. */
   run(trace: OpenTrace, question: AnalysisQuestion): AnalysisOutcome | Promise<AnalysisOutcome>;
 }

@@ -5,6 +5,7 @@ import { openTrace } from '../traces/file.ts';
 import { toJson } from '../traces/plain-json.ts';
 import { toolVersion } from '../traces/tool.ts';
 import { ANALYSES } from './analyses.ts';
+import type { Analysis } from './analysis.ts';
 import { DRIVER_OPTION, driverOf } from './driver-option.ts';
 import { parseDuration } from './duration.ts';
 import { breach, parseGates } from './gate.ts';
@@ -16,6 +17,18 @@ const NAMES = ANALYSES.map(({ name }) => name).join(', ');
 const PICTURED = ANALYSES.filter(({ pictures }) => pictures === true)
   .map(({ name }) => name)
   .join(', ');
+
+/** `--sample`: a share of the pages. */
+function sampleOf(value: unknown, { name, samples }: Analysis): { readonly sample?: number } {
+  if (typeof value !== 'string') return {};
+  const sample = Number(value);
+  if (samples !== true) {
+    const able = ANALYSES.filter((one) => one.samples === true).map((one) => one.name);
+    throw new IorrError('USAGE', `analyze ${name} looks at all pages`, { hint: `--sample is for ${able.join(', ')}` });
+  }
+  if (value.trim() !== '' && sample > 0 && sample <= 1) return sample === 1 ? {} : { sample };
+  throw new IorrError('USAGE', `--sample ${value}: a share above 0, at most 1 expected`, { hint: '--sample 0.01' });
+}
 
 export const analyzeCommand: CommandSpec = {
   name: 'analyze',
@@ -30,6 +43,10 @@ export const analyzeCommand: CommandSpec = {
     { flags: '--hardware <name>', description: 'hardware profile for what was cached', default: 'auto' },
     { flags: '--set <name=value>', description: 'change one of its parameters', repeatable: true },
     DRIVER_OPTION,
+    {
+      flags: '--sample <share>',
+      description: 'follow this share of the pages, chosen by hash: for huge traces (iotlb)',
+    },
     { flags: '--json', description: 'one JSON document on stdout' },
     { flags: '--html <file>', description: `also write one self-contained page with pictures (${PICTURED})` },
   ],
@@ -40,6 +57,14 @@ export const analyzeCommand: CommandSpec = {
     { command: 'iorr analyze batching run.iorr', does: 'what larger batches of unmaps would cost and expose' },
     { command: 'iorr analyze latency run.iorr', does: 'from submission to completion, as percentiles over time' },
     { command: 'iorr analyze dirty vm.iorr --html dirty.html', does: 'what is written when, as numbers and pictures' },
+    {
+      command: 'iorr analyze iotlb run.iorr --hardware vtd-64x4 --html iotlb.html',
+      does: 'misses of every size and associativity, the chosen one marked',
+    },
+    {
+      command: 'iorr analyze iotlb huge.iorr --sample 0.01 --json',
+      does: 'the curve of large sizes from 1 % of the pages',
+    },
     { command: 'iorr analyze ioctl s.iorr --at 21.4s', does: 'every open /dev/iommu and its objects at that time' },
   ],
   async run({ args, options, io }) {
@@ -56,6 +81,7 @@ export const analyzeCommand: CommandSpec = {
     const gates = typeof options['failOn'] === 'string' ? parseGates(options['failOn'], analysis.gates ?? {}) : [];
     const hardware = typeof options['hardware'] === 'string' ? options['hardware'] : 'auto';
     const settings = Array.isArray(options['set']) ? options['set'].map(String) : [];
+    const sample = sampleOf(options['sample'], analysis);
     const page = typeof options['html'] === 'string' ? options['html'] : undefined;
     if (page !== undefined && analysis.pictures !== true) {
       throw new IorrError('USAGE', `analyze ${analysis.name} has no page`, { hint: `--html is for ${PICTURED}` });
@@ -64,7 +90,8 @@ export const analyzeCommand: CommandSpec = {
     let output: Output | undefined;
     try {
       output = page === undefined ? undefined : openOutput(page);
-      const { result, text, html } = await analysis.run(trace, { file, at, hardware, settings, ...driverOf(options) });
+      const question = { file, at, hardware, settings, ...driverOf(options), ...sample };
+      const { result, text, html } = await analysis.run(trace, question);
       if (options['json'] === true) {
         const input = [describeInput(file, trace, trace.bytes)];
         const parts = {
@@ -75,6 +102,7 @@ export const analyzeCommand: CommandSpec = {
             hardware,
             set: settings,
             ...driverOf(options),
+            ...sample,
             failOn: typeof options['failOn'] === 'string' ? options['failOn'] : null,
           },
           health: trace.health,

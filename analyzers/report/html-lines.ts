@@ -32,12 +32,14 @@ export interface LinesPicture {
   readonly height?: number;
   /** A value of the y axis to compare with. */
   readonly limit?: { readonly at: number; readonly label: string };
+  /** A value of the x axis to look at. */
+  readonly mark?: { readonly at: number; readonly label: string };
   /** Over the whole width of the page. */
   readonly wide?: boolean;
 }
 
 /** Null without a point. */
-export function linesPicture({ about, x, y, lines, height = 260, wide, limit }: LinesPicture): Markup | null {
+export function linesPicture({ about, x, y, lines, height = 260, wide, limit, mark }: LinesPicture): Markup | null {
   const width = wide === true ? WIDE : NARROW;
   const points = lines.flatMap((line) => line.points);
   if (points.length === 0) return null;
@@ -56,6 +58,7 @@ ${up.ticks.map((value) => html`<line class="tick" x1="${LEFT}" x2="${width - RIG
 <line class="axis" x1="${LEFT}" x2="${width - RIGHT}" y1="${floor}" y2="${floor}"/><line class="axis" x1="${LEFT}" x2="${LEFT}" y1="${TOP}" y2="${floor}"/>
 <text x="${width - RIGHT}" y="${height - 6}" text-anchor="end">${x.title}</text><text x="4" y="14">${y.title}</text>
 ${limit === undefined ? null : html`<line class="limit" x1="${LEFT}" x2="${width - RIGHT}" y1="${py(limit.at)}" y2="${py(limit.at)}"/><text x="${width - RIGHT - 4}" y="${py(limit.at) - 5}" text-anchor="end">${limit.label}</text>`}
+${mark === undefined ? null : html`<line class="limit" x1="${px(mark.at)}" x2="${px(mark.at)}" y1="${TOP}" y2="${floor}"/><text x="${px(mark.at) + (across.at(mark.at) > 0.7 ? -5 : 5)}" y="${TOP + 10}" text-anchor="${across.at(mark.at) > 0.7 ? 'end' : 'start'}">${mark.label}</text>`}
 ${lines.map(({ style, points: all, marks, area }) => {
   const path = all.map(([left, top]) => `${px(left)},${py(top)}`);
   const [first, last] = [all[0], all.at(-1)];

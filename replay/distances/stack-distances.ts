@@ -4,13 +4,14 @@ import { SeriesBuilder } from '../engine/time-series.ts';
 import { parameterOf } from '../hardware/profile.ts';
 import type { HardwareProfile } from '../hardware/profile.ts';
 import { createMachine } from '../model/create-machine.ts';
-import { DROP } from '../model/iotlb.ts';
+import { DROP, alignHigh, alignLow } from '../model/iotlb.ts';
 import { ACCESS_RESULT } from '../model/machine.ts';
 import type { Machine } from '../model/machine.ts';
 import { setNumber } from '../model/set-index.ts';
 import type { IotlbCounts } from '../results.ts';
 import { countsOfWays } from './depth-tally.ts';
 import { lruHardware } from './lru-hardware.ts';
+import type { PageSample } from './page-sample.ts';
 import { createRecencyStack } from './recency-stack.ts';
 import { createSetStacks } from './set-stacks.ts';
 
@@ -23,15 +24,18 @@ export interface DistanceOptions {
   readonly sets?: readonly number[];
   /** Ways of those that are followed: 1 to `MOST_SET_WAYS`. */
   readonly ways?: number;
-  /** Told of every lookup, see `LookupListener`. */
+  /** Told of every lookup that is followed, see `LookupListener`. */
   readonly onLookup?: LookupListener;
+  /** Follows only lookups of these pages: depths are those among them. Not for hardware with caches of devices. */
+  readonly sample?: PageSample;
 }
 
 /**
- * A lookup of a requester in a domain (-1: not known). `depth` in the stack: from 1; 0 where the entry is in none, and `dropped` is then
- * the depth at which a command dropped it, 0 for what was never cached, -1 for what was replaced at every size.
+ * A lookup of a requester in a domain (-1: not known). `depth` in the stack: from 1 to the capacity + 1; 0 where the entry is in none, and `dropped` is then
+ * the depth at which a command dropped it, 0 for what was never cached, -1 for what was replaced at every size. `hash`: of the
+ * page, where there is a sample.
  */
-export type LookupListener = (rid: number, domain: number, depth: number, dropped: number) => void;
+export type LookupListener = (rid: number, domain: number, depth: number, dropped: number, hash: number) => void;
 
 /** Ways of sets that can be followed: of caches without sets any number can. */
 export const MOST_SET_WAYS = 64;
@@ -39,7 +43,10 @@ export const MOST_SET_WAYS = 64;
 /** Misses of every size of a cache, from one replay. */
 export interface StackDistances {
   readonly play: (segment: Segment) => void;
+  /** All of the trace, also those that a sample leaves out. */
   readonly lookups: () => number;
+  /** Entries that were replaced although there was room for `capacity`. */
+  readonly evicted: () => number;
   /** Of a fully associative cache. */
   readonly full: (entries: number) => IotlbCounts;
   /** Of one with sets: `sets` is one of the options' numbers. */
@@ -61,7 +68,7 @@ const REPLACED = -1;
  * all entries follows tags, tables and commands; which of its entries a smaller cache still holds is known by their depth in stacks.
  */
 export function createStackDistances(options: DistanceOptions): StackDistances {
-  const { capacity, onLookup } = options;
+  const { capacity, onLookup, sample } = options;
   const setCounts = options.sets ?? [];
   const ways = options.ways ?? 1;
   const levels = setCounts.length;
@@ -83,7 +90,13 @@ export function createStackDistances(options: DistanceOptions): StackDistances {
   const setConflicts = new Float64Array(levels * span);
   /** Uses by the level from which on the entry was the newest of its set. */
   const newestFrom = new Float64Array(levels + 1);
-  const counted = { lookups: 0, compulsory: 0, inexact: 0 };
+  const counted = { lookups: 0, compulsory: 0 };
+  let lookups = 0;
+  let inexact = 0;
+  let evicted = 0;
+  let hash = 0;
+  /** Nothing larger than a page was mapped. */
+  let pagesOnly = granuleOf(profile) === 12;
 
   const numberOf = new Int32Array(capacity);
   /** By slot: the version of the tables by which its size was last found to be that of the leaf. */
@@ -106,8 +119,9 @@ export function createStackDistances(options: DistanceOptions): StackDistances {
     if (levels > 0) stacks.drop(slot, numberOf[slot]!);
     if (why === DROP.replacement) {
       stack.remove(slot);
+      evicted++;
       // sets that are used little hold what is long gone elsewhere
-      for (let level = 0; level < levels; level++) if (depths[level]! <= ways) counted.inexact++;
+      for (let level = 0; level < levels; level++) if (depths[level]! <= ways) inexact++;
       return;
     }
     const depth = Math.min(capacity, stack.drop(slot));
@@ -157,6 +171,24 @@ export function createStackDistances(options: DistanceOptions): StackDistances {
     return depth;
   };
 
+  /** Whether the sample has the page; its hash is in `hash` then. */
+  const follows = (
+    rid: number,
+    pasid: number,
+    domain: number,
+    iovaLo: number,
+    iovaHi: number,
+    pageShift: number,
+  ): boolean => {
+    if (domain !== -1) machine.attach(rid, pasid, domain);
+    const plain = pagesOnly && pageShift <= 12;
+    const order = plain ? 0 : Math.max(0, machine.entryOrder(rid, pasid, iovaLo, iovaHi, pageShift));
+    const owner = machine.domainOf(rid, pasid);
+    const pageLo = alignLow((iovaLo >>> 12) | (iovaHi << 20), order);
+    hash = sample!.hash(owner === -1 ? -1 - rid : owner, order, pageLo, alignHigh(iovaHi >>> 12, order));
+    return sample!.has(hash);
+  };
+
   const observed: Machine = Object.create(machine, {
     accessNow: {
       value: (
@@ -168,8 +200,13 @@ export function createStackDistances(options: DistanceOptions): StackDistances {
         access: number,
         pageShift: number,
       ): number => {
+        if (sample !== undefined && !follows(rid, pasid, domain, iovaLo, iovaHi, pageShift)) {
+          lookups++;
+          return 0;
+        }
         const result = accessNow(rid, pasid, domain, iovaLo, iovaHi, access, pageShift);
         if ((result & ACCESS_RESULT.device) !== 0) return result;
+        lookups++;
         counted.lookups++;
         const { slot } = last;
         let depth = 0;
@@ -178,7 +215,7 @@ export function createStackDistances(options: DistanceOptions): StackDistances {
           if (checked[slot] !== version || pageShift > 12 || !entries.onlyPages) {
             const order = machine.entryOrder(rid, pasid, iovaLo, iovaHi, pageShift);
             if (order === entries.orderOf(slot)) checked[slot] = version;
-            else counted.inexact++;
+            else inexact++;
           }
           depth = use(slot);
         } else {
@@ -200,7 +237,13 @@ export function createStackDistances(options: DistanceOptions): StackDistances {
           }
         }
         if (onLookup !== undefined) {
-          onLookup(rid, slot >= 0 ? entries.domainOf(slot) : machine.domainOf(rid, pasid), depth, was);
+          onLookup(
+            rid,
+            slot >= 0 ? entries.domainOf(slot) : machine.domainOf(rid, pasid),
+            Math.min(depth, capacity + 1),
+            was,
+            hash,
+          );
         }
         return result;
       },
@@ -208,6 +251,7 @@ export function createStackDistances(options: DistanceOptions): StackDistances {
     map: {
       value: (...args: Parameters<Machine['map']>) => {
         version++;
+        if (args[7] !== 0 || args[6] >>> 0 > 4096) pagesOnly = false;
         return machine.map(...args);
       },
     },
@@ -222,9 +266,10 @@ export function createStackDistances(options: DistanceOptions): StackDistances {
 
   return {
     play: (segment) => player.play(segment, 0),
-    lookups: () => counted.lookups,
+    lookups: () => lookups,
     depths: () => found,
-    inexact: () => counted.inexact,
+    inexact: () => inexact,
+    evicted: () => evicted,
     full: (size) => countsOfWays({ found, dropped, ...counted }, Math.min(size, capacity)),
 
     withSets: (sets, size) => {
@@ -241,4 +286,9 @@ export function createStackDistances(options: DistanceOptions): StackDistances {
       return countsOfWays({ found: own.subarray(0, ways + 1), dropped: droppedThere, conflicts, ...counted }, size);
     },
   };
+}
+
+/** log2 of the smallest page's bytes. */
+function granuleOf(profile: HardwareProfile): number {
+  return profile.parameters.find(({ name }) => name === 'page-table.granule')?.value ?? 12;
 }
