@@ -117,8 +117,10 @@ export function dirtyHeadline(result: DirtyResult): string {
     parts.push(`${best.name} harvests in ${formatNs(costOf(best))}${times}`);
   }
   const converging = result.methods.filter(({ threads }) => threads.some(({ migration }) => migration.converged));
-  const of = `${converging.length} of ${result.methods.length} methods`;
-  parts.push(`pre-copy converges with ${of}`);
+  const others = result.methods.filter((row) => !converging.includes(row)).map(({ name }) => name);
+  parts.push(
+    `pre-copy converges with ${converging.length} of ${result.methods.length} methods${others.length === 0 || converging.length === 0 ? '' : `, not with ${others.join(', ')}`}`,
+  );
   if (lost.length > 0) parts.push(`${lost.map(({ name }) => name).join(', ')} missed writes`);
   return `${parts.join('; ')}.`;
 }

@@ -55,8 +55,33 @@ function remaining({ threads }: DirtyRow): readonly (readonly [number, number])[
   ].filter(([, bytes]) => bytes > 0);
 }
 
+/** The recorded migration in the same way: what became dirty between QEMU's synchronisations. */
+function recordedLine(result: DirtyResult): readonly DrawnLine[] {
+  const { recorded, interval, startNs, methods } = result;
+  const series = methods[0]?.series;
+  if (recorded === null || interval !== 'recorded' || series === undefined) return [];
+  const points = series.t
+    .map((t, i) => [t - startNs, (series.written[i] ?? 0) * PAGE_BYTES] as const)
+    .filter(([, bytes]) => bytes > 0);
+  const first = recorded.memoryPages === null ? [] : [[0, recorded.memoryPages * PAGE_BYTES] as const];
+  const style = lineStyle(methods.length, false);
+  return [{ label: 'as recorded', style, points: [...first, ...points], marks: points.length < 60 }];
+}
+
+/** Time up to which the picture goes: what never ends would press the others into a corner. */
+function lookedAt(result: DirtyResult): number {
+  const ends = result.methods.flatMap(({ threads }) => {
+    const migration = threads[0]?.migration;
+    return migration?.converged === true ? [migration.totalNs] : [];
+  });
+  return ends.length === 0 ? Number.POSITIVE_INFINITY : Math.max(...ends) * 1.5;
+}
+
 function convergence(result: DirtyResult): Markup {
-  const lines = linesOf(result, remaining);
+  const until = lookedAt(result);
+  const all = [...linesOf(result, remaining), ...recordedLine(result)];
+  const lines = all.map((line) => ({ ...line, points: line.points.filter(([at]) => at <= until) }));
+  const cut = all.filter((line, i) => line.points.length > (lines[i]?.points.length ?? 0)).map(({ label }) => label);
   const limit = (result.linkBytesPerSecond * result.downtimeLimitNs) / 1e9;
   const picture = linesPicture({
     about: 'What each pass has to send',
@@ -67,9 +92,11 @@ function convergence(result: DirtyResult): Markup {
     height: 320,
     wide: true,
   });
+  const goesOn =
+    cut.length === 0 ? '' : `; ${cut.join(', ')} ${cut.length === 1 ? 'goes' : 'go'} on beyond the picture`;
   return html`<section class="part" id="convergence"><h2>Convergence</h2><p class="about">A migration ends when what a pass has to send fits into the downtime that is allowed, the broken line.</p>${figure(
     'Pre-copy',
-    `Memory to be sent at the beginning of each pass, with ${formatCount(result.methods[0]?.threads[0]?.threads ?? 1)} harvest thread`,
+    `Memory to be sent at the beginning of each pass, with ${formatCount(result.methods[0]?.threads[0]?.threads ?? 1)} harvest thread${goesOn}`,
     picture,
     lines,
   )}</section>`;
