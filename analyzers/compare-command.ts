@@ -22,6 +22,7 @@ import { DEFAULT_DESIGNS, askedDesigns } from './design-option.ts';
 import { DIRTY_OPTIONS, compareDirtyCommand, refuseDirtyOptions } from './dirty-compare/compare-dirty-command.ts';
 import { DRIVER_OPTION, driverOf } from './driver-option.ts';
 import { closeOutput, openOutput, writeAll } from './output-file.ts';
+import { PRI_OPTIONS, comparePriCommand } from './pri-compare/compare-pri-command.ts';
 import { costsOption, hardwareOption } from './profile-option.ts';
 import { rendererNamed } from './report/index.ts';
 import { sensitivityText } from './sensitivity-text.ts';
@@ -97,6 +98,7 @@ export const compareCommand: CommandSpec = {
     { flags: '--jobs <number>', description: 'workers; the result does not depend on it (default: one a core)' },
     DRIVER_OPTION,
     ...DIRTY_OPTIONS,
+    ...PRI_OPTIONS,
     { flags: '--json', description: 'one JSON document on stdout' },
     { flags: '--markdown', description: 'a table for a pull request on stdout' },
     { flags: '--html <file>', description: 'also write one self-contained page with pictures' },
@@ -121,14 +123,22 @@ export const compareCommand: CommandSpec = {
       command: 'iorr compare vm.iorr --dirty ad-bits@4k,ad-bits@2m --threads 1,4 --link 25Gbit',
       does: 'what it costs to find out which pages devices wrote, and whether a migration converges',
     },
+    {
+      command: "iorr compare sva.iorr --pri 'depth=16,64,256;servers=1,4;service=recorded,published'",
+      does: 'how deep the queue of page requests must be, and what a device loses while it waits',
+    },
   ],
   async run(invocation) {
     const { args, options, io } = invocation;
     if (options['json'] === true && options['markdown'] === true) {
       throw new IorrError('USAGE', '--json and --markdown both want stdout', { hint: 'give one of them' });
     }
+    if (options['dirty'] !== undefined && options['pri'] !== undefined) {
+      throw new IorrError('USAGE', '--dirty and --pri are different questions', { hint: 'ask them one at a time' });
+    }
     if (options['dirty'] !== undefined) return compareDirtyCommand(invocation);
     refuseDirtyOptions(options);
+    if (options['pri'] !== undefined) return comparePriCommand(invocation);
     const file = args[0];
     if (file === undefined) throw new IorrError('USAGE', 'a trace expected', { hint: 'iorr compare run.iorr' });
     const asked = await askedDesigns(String(options['designs']));

@@ -1,0 +1,207 @@
+import type { PriResult, PriRow } from '../../replay/faults/compare-pri.ts';
+import type { LevelSeries } from '../../replay/faults/service/level-over-time.ts';
+import { sentence } from '../report/escape.ts';
+import { formatCount, formatDecimal, formatNs } from '../report/format-units.ts';
+import { healthSummary } from '../report/health-lines.ts';
+import { linesLegend, linesPicture } from '../report/html-lines.ts';
+import type { DrawnLine } from '../report/html-lines.ts';
+import { pageOf } from '../report/html-page.ts';
+import { lineStyle } from '../report/line-styles.ts';
+import { html } from '../report/markup.ts';
+import type { Markup } from '../report/markup.ts';
+import type { PriReport } from './compare-pri-command.ts';
+import { QUEUE_COLUMNS, WAIT_COLUMNS, designColumns, priFacts, priHeadline } from './pri-cells.ts';
+
+/** Rows of which pictures show a line each: more can't be told apart. */
+const MOST_LINES = 10;
+/** Smallest share that a log axis shows: what is not lost is drawn there. */
+const LEAST_SHARE = 1e-6;
+
+function figure(heading: string, sub: string, picture: Markup | null, lines: readonly DrawnLine[]): Markup | null {
+  return picture === null
+    ? null
+    : html`<figure class="panel"><figcaption><div><h3>${heading}</h3><p class="sub">${sub}</p></div></figcaption>${picture}${linesLegend(lines)}</figure>`;
+}
+
+/** One line a row, of the first rows, as far as they have points. */
+function linesOf(
+  rows: readonly PriRow[],
+  points: (row: PriRow) => readonly (readonly [number, number])[],
+): readonly DrawnLine[] {
+  return rows.slice(0, MOST_LINES).flatMap((row, i) => {
+    const own = points(row);
+    return own.length === 0
+      ? []
+      : [{ label: row.name, style: lineStyle(i, false), points: own, marks: own.length < 40 }];
+  });
+}
+
+/** Share of the groups that were answered within a time, at the end of each bar. */
+function answeredWithin({ responseBars, responseNs }: PriRow): readonly (readonly [number, number])[] {
+  let seen = 0;
+  return responseBars.map(({ fromNs, count }, i) => {
+    seen += count;
+    const to = responseBars[i + 1]?.fromNs ?? Math.max(fromNs, responseNs.max);
+    return [Math.max(1, to), (100 * seen) / Math.max(1, responseNs.count)] as const;
+  });
+}
+
+function latency({ rows }: PriResult): Markup {
+  const within = linesOf(rows, answeredWithin);
+  const bars = linesOf(rows, ({ responseBars }) =>
+    responseBars.map(({ fromNs, count }) => [Math.max(1, fromNs), count] as const),
+  );
+  const x = { title: 'from the last request to the response', log: true, base: 10, format: formatNs } as const;
+  return html`<section class="part" id="latency"><h2>Latency</h2><p class="about">How long the host takes to answer, of the groups that it answered.</p>${figure(
+    'Answered within',
+    'Share of the groups that were answered within a time',
+    linesPicture({
+      about: 'Share of groups answered within a time',
+      x,
+      y: { title: 'answered', log: false, base: 10, format: (value) => `${formatDecimal(value)} %`, to: 100 },
+      lines: within,
+      height: 300,
+      wide: true,
+    }),
+    within,
+  )}${figure(
+    'Distribution',
+    'Groups by their latency, four bars in each factor of two',
+    linesPicture({
+      about: 'Groups by latency',
+      x,
+      y: { title: 'groups', log: false, base: 10, format: formatCount },
+      lines: bars,
+      wide: true,
+    }),
+    bars,
+  )}</section>`;
+}
+
+/** The highest level of each part of the time. */
+function levels({ startNs, binNs, max }: LevelSeries, from: number): readonly (readonly [number, number])[] {
+  return max.map((level, i) => [startNs - from + i * binNs, level] as const);
+}
+
+function occupancy({ rows }: PriResult): Markup {
+  const from = Math.min(...rows.map((row) => row.queueSeries.startNs));
+  const queue = linesOf(rows, ({ queueSeries }) => levels(queueSeries, from));
+  const host = linesOf(rows, ({ hostSeries }) => levels(hostSeries, from));
+  const x = { title: 'since the first request', log: false, base: 10, format: formatNs } as const;
+  const y = { log: false, base: 10, format: formatCount } as const;
+  return html`<section class="part" id="occupancy"><h2>Occupancy</h2><p class="about">Most that there was at once in each part of the time.</p>${figure(
+    'Queue',
+    'Entries of the hardware queue in use',
+    linesPicture({ about: 'Entries in use over time', x, y: { ...y, title: 'entries' }, lines: queue, wide: true }),
+    queue,
+  )}${figure(
+    'Host',
+    'Groups that wait for a server or have one',
+    linesPicture({ about: 'Groups in the host over time', x, y: { ...y, title: 'groups' }, lines: host, wide: true }),
+    host,
+  )}</section>`;
+}
+
+/** Rows that differ in nothing but the depth, as one line. */
+function depthLines(rows: readonly PriRow[], value: (row: PriRow) => number): readonly DrawnLine[] {
+  const families = new Map<string, PriRow[]>();
+  for (const row of rows) {
+    const name = row.name.replace(/(?:^| )depth=\d+/, '').trim();
+    const family = families.get(name);
+    if (family === undefined) families.set(name, [row]);
+    else family.push(row);
+  }
+  return [...families]
+    .filter(([, family]) => family.length > 1)
+    .slice(0, MOST_LINES)
+    .map(([name, family], i) => ({
+      label: name === '' ? (family[0]?.design.queue ?? '') : name,
+      style: lineStyle(i, false),
+      points: family.map((row) => [row.design.depth, value(row)] as const).sort((a, b) => a[0] - b[0]),
+      marks: true,
+    }));
+}
+
+function depth({ rows }: PriResult): Markup | null {
+  const lost = depthLines(rows, ({ overflowProbability }) => Math.max(LEAST_SHARE, overflowProbability));
+  if (lost.length === 0) return null;
+  const done = depthLines(rows, ({ doneNs }) => doneNs.mean);
+  const x = { title: 'entries of the queue', log: true, base: 2, format: formatCount } as const;
+  const share = (value: number): string => (value <= LEAST_SHARE ? 'none' : `${formatDecimal(100 * value)} %`);
+  return html`<section class="part" id="depth"><h2>Depth</h2><p class="about">What a deeper queue changes.</p>${figure(
+    'Overflow',
+    'Share of the requests that found no place',
+    linesPicture({
+      about: 'Share of lost requests against queue depth',
+      x,
+      y: { title: 'lost', log: true, base: 10, format: share, from: LEAST_SHARE, to: 1 },
+      lines: lost,
+      wide: true,
+    }),
+    lost,
+  )}${figure(
+    'Wait',
+    "Mean time from a device's wish to its translation, repeated requests included",
+    linesPicture({
+      about: 'Mean wait against queue depth',
+      x,
+      y: { title: 'mean wait', log: true, base: 10, format: formatNs },
+      lines: done,
+      wide: true,
+    }),
+    done,
+  )}</section>`;
+}
+
+function table(label: string, head: readonly string[], rows: readonly (readonly string[])[]): Markup {
+  return html`<div class="scroll"><table aria-label="${label}"><thead><tr><th scope="col" class="text"></th>${head.map((name) => html`<th scope="col">${name}</th>`)}</tr></thead><tbody>${rows.map(
+    ([name = '', ...cells]) =>
+      html`<tr><th scope="row">${name}</th>${cells.map((cell) => html`<td>${cell}</td>`)}</tr>`,
+  )}</tbody></table></div>`;
+}
+
+function figures(pri: PriResult): Markup {
+  const { rows } = pri;
+  const part = (label: string, own: typeof WAIT_COLUMNS): Markup =>
+    table(
+      label,
+      own.map(({ title }) => title),
+      rows.map((row) => [row.name, ...own.map(({ cell }) => cell(row))]),
+    );
+  return html`<section class="part" id="figures"><h2>Figures</h2><div class="panel"><p class="caption">What devices wait for</p>${part('Waits', [...designColumns(pri), ...WAIT_COLUMNS])}</div><div class="panel"><p class="caption">What the queue and the servers do</p>${part('Queues', QUEUE_COLUMNS)}</div></section>`;
+}
+
+function basis(report: PriReport): Markup {
+  const { pri } = report.result;
+  const rows = pri.parameters.map(
+    (parameter) =>
+      html`<tr><th scope="row">${parameter.name}</th><td data-v="${parameter.value}">${String(parameter.value)}</td><td class="text">${parameter.unit}</td><td class="text"><span class="standing ${parameter.standing}">${parameter.standing}</span></td><td class="text">${parameter.source}</td></tr>`,
+  );
+  return html`<section class="part" id="basis"><h2>Basis</h2><div class="panel"><p class="sub">${priFacts(pri)}</p><p class="sub">Health of the trace: ${healthSummary(report.health)}</p><details><summary>Parameters</summary><div class="scroll"><table class="sortable" aria-label="Parameters"><thead><tr><th scope="col" class="text">Parameter</th><th scope="col">Value</th><th scope="col" class="text">Unit</th><th scope="col" class="text">Standing</th><th scope="col" class="text">Source</th></tr></thead><tbody>${rows}</tbody></table></div></details></div></section>`;
+}
+
+/** The page of `iorr compare --pri`: one file that opens anywhere. */
+export function priCompareHtml(report: PriReport): string {
+  const { pri } = report.result;
+  const hidden = pri.rows.length - MOST_LINES;
+  const notes = hidden > 0 ? [...pri.caveats, `pictures over time show the first ${MOST_LINES} rows`] : pri.caveats;
+  const care =
+    notes.length === 0
+      ? null
+      : html`<div class="care" role="note"><h2>Read with care</h2><ul>${notes.map((note) => html`<li>${sentence(note)}</li>`)}</ul></div>`;
+  const depths = depth(pri);
+  return pageOf({
+    version: report.version,
+    command: 'compare',
+    file: report.input.map((input) => input.file).join(', '),
+    sections: [
+      ['latency', 'Latency'],
+      ['occupancy', 'Occupancy'],
+      ...(depths === null ? [] : ([['depth', 'Depth']] as const)),
+      ['figures', 'Figures'],
+      ['basis', 'Basis'],
+    ],
+    body: html`<div class="lead"><h1>${priHeadline(pri)}</h1></div>${care}${latency(pri)}${occupancy(pri)}${depths}${figures(pri)}${basis(report)}`,
+    charts: null,
+  });
+}
