@@ -1,0 +1,222 @@
+import { availableParallelism } from 'node:os';
+import { ACCESS_MODELS } from '../replay/access/access-models.ts';
+import { callsHeader } from '../replay/engine/derived-trace.ts';
+import { mergeResults } from '../replay/sweep/merge-results.ts';
+import { planPasses } from '../replay/sweep/passes.ts';
+import { runSweep } from '../replay/sweep/run-sweep.ts';
+import { SWEPT, crossProduct, sweepPoint } from '../replay/sweep/sweep-point.ts';
+import type { SweepParameter, SweepQuestion, SweepResult } from '../replay/sweep/sweep-point.ts';
+import type { CommandInvocation, CommandSpec } from '../traces/command.ts';
+import { describeInput, makeEnvelope } from '../traces/envelope.ts';
+import { IorrError } from '../traces/errors.ts';
+import { openTrace } from '../traces/file.ts';
+import { toJson } from '../traces/plain-json.ts';
+import { toolVersion } from '../traces/tool.ts';
+import { coreCounts } from './core-counts.ts';
+import { DRIVER_OPTION, driverOf } from './driver-option.ts';
+import { closeOutput, openOutput, writeAll } from './output-file.ts';
+import { costsOption, hardwareOption } from './profile-option.ts';
+import { openJournal } from './sweep/sweep-journal.ts';
+import { sweepHtml } from './sweep/sweep-html.ts';
+import { sweepParquet, writeWhole } from './sweep/sweep-output.ts';
+import { sweepText } from './sweep/sweep-text.ts';
+import { splitParameters, sweptParameters } from './sweep/sweep-values.ts';
+import { sweepReport } from './sweep/sweep.ts';
+import { traceHash } from './sweep/trace-hash.ts';
+
+const INTERRUPTED = 130;
+const MOST_JOBS = 1024;
+/** What progress is counted in. */
+const STEPS = 10_000;
+
+type Options = CommandInvocation['options'];
+
+function textOf(options: Options, name: string): string | undefined {
+  const value = options[name];
+  return typeof value === 'string' ? value : undefined;
+}
+
+function wholeNumber(options: Options, name: string, low: number, high: number, otherwise: number): number {
+  const text = textOf(options, name);
+  if (text === undefined) return otherwise;
+  const value = Number(text);
+  if (/^\d+$/.test(text) && value >= low && value <= high) return value;
+  throw new IorrError('USAGE', `--${name} ${text}: a whole number from ${low} to ${high} expected`);
+}
+
+function names(text: string | undefined): readonly string[] {
+  return [...new Set((text ?? '').split(',').map((name) => name.trim()))].filter((name) => name !== '');
+}
+
+/** `--designs`, `--batch`, `--paths` and `--cores` as lists like those of `--set`. */
+function namedParameters(options: Options): readonly SweepParameter[] {
+  const batches = names(textOf(options, 'batch')).map((size) => `batch-n@${size}`);
+  const designs = [...names(textOf(options, 'designs')), ...batches];
+  const paths = names(textOf(options, 'paths'));
+  const cores = textOf(options, 'cores');
+  return [
+    ...(designs.length > 0 ? [{ name: SWEPT.design, values: designs }] : []),
+    ...(paths.length > 0 ? [{ name: SWEPT.path, values: paths }] : []),
+    ...(cores === undefined ? [] : [{ name: SWEPT.cores, values: coreCounts(cores) }]),
+  ];
+}
+
+export const sweepCommand: CommandSpec = {
+  name: 'sweep',
+  summary: 'replays a trace at every point of lists of parameters: geometries, designs, batches, cores, costs',
+  args: ['FILE'],
+  options: [
+    {
+      flags: '--set <name=values>',
+      description:
+        'values of a parameter with commas, or doubled from one to another: sets=16,64,256, ways=1..16; repeatable',
+      repeatable: true,
+    },
+    {
+      flags: '--designs <names>',
+      description: 'designs to vary, with commas; without, the recorded commands are replayed',
+    },
+    { flags: '--batch <sizes>', description: 'sizes of batches of unmaps to vary: designs batch-n@SIZE' },
+    { flags: '--paths <names>', description: 'ways of the commands to the hardware to vary' },
+    { flags: '--cores <list>', description: 'core counts to vary, of designs: 1,2,4..64' },
+    {
+      flags: '--counts <what>',
+      description:
+        'iotlb: lookups and misses by cause, for which geometries share a pass; all: also walks, exposure, stale hits',
+      default: 'iotlb',
+      choices: ['iotlb', 'all'],
+    },
+    { flags: '--hardware <name>', description: 'hardware profile, or a profile file', default: 'auto' },
+    { flags: '--profile <name>', description: 'cost profile, or a profile file', default: 'auto' },
+    {
+      flags: '--access <model>',
+      description: 'accesses: recorded ones, or a model',
+      choices: ['recorded', ...ACCESS_MODELS.map(({ name }) => name)],
+    },
+    { flags: '--seed <number>', description: 'of the access model', default: '1' },
+    DRIVER_OPTION,
+    {
+      flags: '-o, --output <file>',
+      description: 'the result, .json or .parquet; beside it a journal from which a sweep that was killed goes on',
+    },
+    { flags: '--html <file>', description: 'also write one self-contained page with pictures and a table to sort' },
+    { flags: '--jobs <number>', description: 'passes at a time; default: the CPUs of the machine' },
+    { flags: '--json', description: 'one JSON document on stdout' },
+  ],
+  examples: [
+    {
+      command:
+        'iorr sweep run.iorr --hardware vtd-64x4 --set sets=1..128 --set ways=1..8 -o iotlb.json --html iotlb.html',
+      does: 'misses of 32 geometries, from one pass',
+    },
+    {
+      command: 'iorr sweep run.iorr --designs linux-strict,linux-lazy --batch 8,64 --cores 1..64 -o cores.json',
+      does: 'what designs cost and how far they scale',
+    },
+    {
+      command:
+        'iorr sweep run.iorr --counts all --set walk-cache.l1=4..64 --set iotlb.replacement=0,1,2,3 -o walks.parquet',
+      does: 'walk caches and replacement, for a notebook',
+    },
+  ],
+  async run({ args, options, io }) {
+    const [file] = args;
+    if (file === undefined)
+      throw new IorrError('USAGE', 'a trace expected', { hint: 'iorr sweep run.iorr --set ways=1..16' });
+    const listed = Array.isArray(options['set']) ? options['set'].map(String) : [];
+    const { swept, settings } = splitParameters([...namedParameters(options), ...sweptParameters(listed)]);
+    const jobs = wholeNumber(options, 'jobs', 1, MOST_JOBS, availableParallelism());
+    const seed = wholeNumber(options, 'seed', 0, Number.MAX_SAFE_INTEGER, 1);
+    const output = textOf(options, 'output');
+    const page = textOf(options, 'html');
+    const access = textOf(options, 'access');
+    const hash = traceHash(file);
+    const trace = openTrace(file);
+    const opened = page === undefined ? undefined : openOutput(page);
+    try {
+      const question: SweepQuestion = {
+        hardware: hardwareOption(String(options['hardware']), callsHeader(trace)),
+        profile: costsOption(String(options['profile']), trace.header),
+        settings,
+        counts: options['counts'] === 'all' ? 'all' : 'iotlb',
+        seed,
+        ...driverOf(options),
+        ...(access === undefined ? {} : { access }),
+      };
+      const points = crossProduct(swept).map((values) => sweepPoint(hash, toolVersion(), question, values));
+      // values that nothing takes are told before any work
+      planPasses(points);
+      const journal = output === undefined ? undefined : openJournal(output, points);
+      const found: SweepResult[] = [...(journal?.results ?? [])];
+      let { missing } = mergeResults(points, found);
+      const before = points.length - missing.length;
+      if (before > 0) io.err(`going on after ${before} of ${points.length} points\n`);
+      const progress = io.progress('sweeping', STEPS);
+      let whole = false;
+      try {
+        if (missing.length > 0) {
+          const { passes, shared } = await runSweep({
+            file,
+            points: missing,
+            jobs,
+            signal: io.signal,
+            done: (results) => {
+              journal?.add(results);
+              found.push(...results);
+            },
+            progress: (share) => progress.update((STEPS * (before + share * (points.length - before))) / points.length),
+          });
+          progress.stop();
+          if (!io.signal.aborted)
+            io.err(`${missing.length} points, ${passes} readings of the trace; ${shared} points shared one\n`);
+        }
+        const merged = mergeResults(points, found);
+        ({ missing } = merged);
+        if (missing.length > 0) {
+          const kept = output === undefined ? '' : ': the same command goes on from there';
+          io.err(`interrupted after ${merged.results.length} of ${points.length} points${kept}\n`);
+          return INTERRUPTED;
+        }
+        const report = sweepReport(points, swept, merged);
+        const parts = {
+          version: toolVersion(),
+          input: [describeInput(file, trace, trace.bytes)],
+          options: {
+            set: listed,
+            designs: textOf(options, 'designs') ?? null,
+            batch: textOf(options, 'batch') ?? null,
+            paths: textOf(options, 'paths') ?? null,
+            cores: textOf(options, 'cores') ?? null,
+            counts: question.counts,
+            hardware: question.hardware.name,
+            profile: question.profile.name,
+            access: access ?? null,
+            seed,
+            ...driverOf(options),
+          },
+          health: trace.health,
+          result: report,
+        };
+        const document = toJson(makeEnvelope('sweep', parts));
+        if (output !== undefined) {
+          writeWhole(output, output.endsWith('.parquet') ? await sweepParquet(report) : document);
+          whole = true;
+          io.err(`wrote ${output}\n`);
+        }
+        if (opened !== undefined) {
+          writeAll(opened, sweepHtml(report, { file, version: toolVersion(), health: trace.health }));
+          io.err(`wrote ${opened.path}\n`);
+        }
+        if (options['json'] === true) io.out(document);
+        else io.out(sweepText(file, report));
+        return 0;
+      } finally {
+        progress.stop();
+        journal?.close(whole);
+      }
+    } finally {
+      if (opened !== undefined) closeOutput(opened);
+      trace.close();
+    }
+  },
+};

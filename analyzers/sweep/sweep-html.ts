@@ -1,0 +1,153 @@
+import type { SweepParameter } from '../../replay/sweep/sweep-point.ts';
+import type { AnalysisPage } from '../analysis.ts';
+import { sentence } from '../report/escape.ts';
+import { formatCount, formatNumberOf, formatShort } from '../report/format-units.ts';
+import { healthSummary } from '../report/health-lines.ts';
+import { linesLegend, linesPicture } from '../report/html-lines.ts';
+import type { DrawnLine } from '../report/html-lines.ts';
+import { pageOf } from '../report/html-page.ts';
+import { lineStyle } from '../report/line-styles.ts';
+import { html } from '../report/markup.ts';
+import type { Markup } from '../report/markup.ts';
+import { gridPicture } from './grid-picture.ts';
+import { shownMetrics } from './sweep-metric-table.ts';
+import type { ShownMetric } from './sweep-metric-table.ts';
+import type { SweepReport, SweptPoint } from './sweep.ts';
+
+/** Figures that are drawn, lines of a picture, rows of the table; the result file has all. */
+const DRAWN = 4;
+const LINES = 10;
+const SHOWN = 2000;
+
+function lead({ points, hardware, parameters }: SweepReport, { file }: AnalysisPage): Markup {
+  const facts: readonly (readonly [string, string])[] = [
+    ['Trace', file],
+    ['Hardware', hardware],
+    ...parameters.map(({ name, values }) => [name, formatNumberOf(values.length, 'value')] as const),
+  ];
+  return html`<div class="lead"><h1>${formatNumberOf(points.length, 'point')}</h1><p class="facts">${facts.map(([name, value]) => html`<span>${name} <b>${value}</b></span>`)}</p></div>`;
+}
+
+function care(caveats: readonly string[]): Markup | null {
+  if (caveats.length === 0) return null;
+  return html`<div class="care" role="note"><h2>Read with care</h2><ul>${caveats.map((caveat) => html`<li>${sentence(caveat)}</li>`)}</ul></div>`;
+}
+
+function isNumeric({ values }: SweepParameter): boolean {
+  return values.every((value) => typeof value === 'number');
+}
+
+/** The parameter along the axis: the numbers with most values; the others tell lines apart. */
+function axisParameter(parameters: readonly SweepParameter[]): SweepParameter | undefined {
+  const numbers = parameters.filter((parameter) => isNumeric(parameter) && parameter.values.length > 1);
+  return numbers.toSorted((a, b) => b.values.length - a.values.length)[0];
+}
+
+function nameOf(point: SweptPoint, others: readonly SweepParameter[]): string {
+  return others.map(({ name }) => `${name} ${point.values[name] ?? ''}`).join(', ');
+}
+
+function linesOf(report: SweepReport, metric: ShownMetric, across: SweepParameter): readonly DrawnLine[] {
+  const others = report.parameters.filter(({ name, values }) => name !== across.name && values.length > 1);
+  const lines = new Map<string, (readonly [x: number, y: number])[]>();
+  for (const point of report.points) {
+    const value = point.metrics[metric.name];
+    if (value === null || value === undefined) continue;
+    const name = others.length === 0 ? metric.title : nameOf(point, others);
+    const line = lines.get(name) ?? [];
+    line.push([Number(point.values[across.name]), value]);
+    lines.set(name, line);
+  }
+  return [...lines].slice(0, LINES).map(([label, points], i) => ({
+    label,
+    style: lineStyle(i, false),
+    points: points.toSorted(([a], [b]) => a - b),
+    marks: true,
+  }));
+}
+
+/** Values that grow by factors want a logarithmic axis. */
+function growsByFactors(values: readonly number[]): boolean {
+  return values.length > 2 && values.every((value) => value > 0) && Math.max(...values) >= 8 * Math.min(...values);
+}
+
+function figureOf(report: SweepReport, metric: ShownMetric, across: SweepParameter): Markup | null {
+  const numbers = report.parameters.filter((parameter) => isNumeric(parameter) && parameter.values.length > 1);
+  const varied = report.parameters.filter(({ values }) => values.length > 1);
+  const lines = linesOf(report, metric, across);
+  const [up] = numbers.filter((parameter) => parameter !== across);
+  const picture = linesPicture({
+    about: `${metric.title} by ${across.name}`,
+    x: {
+      title: across.name,
+      log: growsByFactors(across.values.map(Number)),
+      base: 2,
+      format: formatShort,
+      from: Math.min(...across.values.map(Number)),
+      to: Math.max(...across.values.map(Number)),
+    },
+    y: { title: metric.title, log: false, base: 10, format: (value) => metric.format(value), from: 0 },
+    lines,
+    height: 300,
+    wide: true,
+  });
+  if (picture === null) return null;
+  const grid =
+    varied.length === 2 && up !== undefined
+      ? gridPicture({
+          metric,
+          across,
+          up,
+          value: (x, y) =>
+            report.points.find(({ values }) => values[across.name] === x && values[up.name] === y)?.metrics[
+              metric.name
+            ] ?? null,
+        })
+      : null;
+  const more = report.points.length > lines.reduce((sum, { points }) => sum + points.length, 0);
+  return html`<figure class="panel"><figcaption><div><h3>${metric.title}</h3><p class="sub">by ${across.name}${more ? `, the first ${LINES} of the others` : ''}</p></div></figcaption>${picture}${lines.length > 1 ? linesLegend(lines) : null}${grid}</figure>`;
+}
+
+function tableSection({ parameters, points, metrics }: SweepReport): Markup {
+  const figures = shownMetrics(metrics).filter(({ name }) =>
+    points.some((point) => (point.metrics[name] ?? null) !== null),
+  );
+  const [first, ...others] = parameters;
+  const cell = (value: number | string | undefined): string =>
+    typeof value === 'number' ? formatCount(value) : (value ?? '');
+  const more = points.length > SHOWN ? `, the first ${formatCount(SHOWN)}` : '';
+  return html`<section class="part" id="points"><h2>Points</h2><p class="about">All ${formatCount(points.length)}${more}; a click on a heading sorts.</p><div class="panel"><div class="scroll"><table class="sortable" aria-label="Points"><thead><tr><th scope="col" class="text">${first?.name ?? ''}</th>${others.map(({ name }) => html`<th scope="col">${name}</th>`)}${figures.map(({ title }) => html`<th scope="col">${title}</th>`)}</tr></thead><tbody>${points
+    .slice(0, SHOWN)
+    .map(
+      ({ values, metrics: own }) =>
+        html`<tr><th scope="row" data-v="${values[first?.name ?? ''] ?? ''}">${cell(values[first?.name ?? ''])}</th>${others.map(({ name }) => html`<td data-v="${values[name] ?? ''}">${cell(values[name])}</td>`)}${figures.map(({ name, format }) => html`<td data-v="${own[name] ?? ''}">${format(own[name] ?? null)}</td>`)}</tr>`,
+    )}</tbody></table></div></div></section>`;
+}
+
+/** The page of `iorr sweep`: one file that opens anywhere. */
+export function sweepHtml(report: SweepReport, page: AnalysisPage): string {
+  const across = axisParameter(report.parameters);
+  const figures = shownMetrics(report.metrics).filter(({ name }) => {
+    const values = new Set(report.points.map((point) => point.metrics[name] ?? null));
+    return values.size > 1;
+  });
+  const pictures =
+    across === undefined ? [] : figures.slice(0, DRAWN).map((metric) => figureOf(report, metric, across));
+  const drawn = pictures.filter((picture) => picture !== null);
+  return pageOf({
+    version: page.version,
+    command: 'sweep',
+    file: page.file,
+    sections: [
+      ...(drawn.length > 0 ? [['figures', 'Figures'] as const] : []),
+      ['points', 'Points'],
+      ['basis', 'Basis'],
+    ],
+    body: html`${lead(report, page)}${care(report.caveats)}${
+      drawn.length === 0
+        ? null
+        : html`<section class="part" id="figures"><h2>Figures</h2><p class="about">Those that vary, the first ${formatCount(drawn.length)}.</p>${drawn}</section>`
+    }${tableSection(report)}<section class="part" id="basis"><h2>Basis</h2><div class="panel"><p class="sub">Trace ${report.trace}. Health of the trace: ${healthSummary(page.health)}</p></div></section>`,
+    charts: null,
+  });
+}
