@@ -1,3 +1,4 @@
+import type { ArrayPool } from './format/array-pool.ts';
 import type { Segment, StreamRows } from './segment.ts';
 import type { BytesColumn, StreamName } from './schema.ts';
 import type { HealthReport } from './health.ts';
@@ -28,6 +29,10 @@ export interface ReadPlan {
   readonly reuse?: boolean;
   /** Decode into SharedArrayBuffers, to hand to workers without a copy. */
   readonly shared?: boolean;
+  /** Where the arrays come from, instead: taken back with each segment. */
+  readonly arrays?: ArrayPool;
+  /** Times, CPUs, tasks and sources are not looked at: those arrays may be empty. */
+  readonly untimed?: boolean;
 }
 
 /** A readable trace. `segments` may be called any number of times; each call starts over. */

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { COUNTING_COLUMNS, createCountingReplay } from '../../replay/engine/counting-replay.ts';
+import { countingPlan, createCountingReplay } from '../../replay/engine/counting-replay.ts';
 import type { CountingReplay } from '../../replay/engine/counting-replay.ts';
 import { createTrace, openTrace } from '../../traces/file.ts';
 import { EMPTY_HEALTH } from '../../traces/header.ts';
@@ -85,18 +85,18 @@ export function compareLimit(shape: LimitShape, { events, rounds }: LimitOptions
     const trace = openTrace(`${path}.iorr`);
     // the whole trace as words in memory, as the C program has it
     const replay = newReplay(events * 3 + 16);
-    let words = 0;
-    for (const segment of trace.segments({ columns: COUNTING_COLUMNS, reuse: true })) words = replay.gather(segment);
     const { kernel } = replay;
-    const empty = new Uint8Array(kernel.state().length);
-    kernel.play(words);
+    for (const segment of trace.segments(countingPlan(replay))) replay.gather(segment);
+    const words = kernel.waiting;
+    const empty = new Uint8Array(kernel.state.length);
+    kernel.run();
     const ofC = runYardstick(program, path, 1);
     const unlike = differences(ofC, replay, pieces);
     const yardsticks: number[] = [];
     const kernels: number[] = [];
     for (let round = 0; round < rounds; round++) {
       yardsticks.push((events / runYardstick(program, path, 1).cpuNs) * 1000);
-      kernel.setState(empty);
+      kernel.state = empty;
       kernels.push((events / cpuTime(() => kernel.play(words))) * 1000);
     }
     const { eventCount, bytes } = trace;
@@ -122,7 +122,7 @@ export function compareLimit(shape: LimitShape, { events, rounds }: LimitOptions
 function playFile(file: string): void {
   const trace = openTrace(file);
   const replay = newReplay();
-  for (const segment of trace.segments({ columns: COUNTING_COLUMNS, reuse: true })) replay.play(segment);
+  for (const segment of trace.segments(countingPlan(replay))) replay.play(segment);
   replay.counts();
   trace.close();
 }

@@ -1,6 +1,8 @@
 import { IorrError } from '../../traces/errors.ts';
 import { OUTCOME, STREAM_ID, STREAM_NAMES } from '../../traces/schema.ts';
+import type { Columns } from '../../traces/schema.ts';
 import type { Segment } from '../../traces/segment.ts';
+import type { ReadPlan } from '../../traces/trace.ts';
 import { ABSENT } from '../../traces/units.ts';
 import { parameterOf } from '../hardware/profile.ts';
 import type { HardwareProfile } from '../hardware/profile.ts';
@@ -12,8 +14,8 @@ import { EFFECTS } from '../model/effects.ts';
 import { entryMatch } from '../model/entry-match.ts';
 import type { HardwareCaches, Invalidatable } from '../model/hardware-caches.ts';
 import { deviceTlbGeometry, iotlbGeometry } from '../model/organisation.ts';
-import { KEY_PAGE_HIGH_BITS, WALKED, createTranslationKernel, suitsKernel } from '../model/translation-kernel.ts';
-import type { TranslationKernel, Walker } from '../model/translation-kernel.ts';
+import { TranslationKernel, WALKED, suitsKernel } from '../model/translation-kernel.ts';
+import type { Walker } from '../model/translation-kernel.ts';
 import type { CommandErrorCount } from '../results.ts';
 import { CONTROL_COLUMNS, createControls } from './controls.ts';
 import type { ControlCounts } from './controls.ts';
@@ -49,13 +51,17 @@ export interface CountingReplay {
   readonly kernel: TranslationKernel;
   /** Takes a segment. Throws `LIMIT` where the trace has what it is not for: large leaves, guests, caches of devices. */
   play(segment: Segment): void;
-  /** Takes a segment without running what need not be run yet; returns how many words wait. */
-  gather(segment: Segment): number;
+  /** Takes a segment without playing what need not be played yet. */
+  gather(segment: Segment): void;
   counts(): ReplayCounts;
 }
 
-/** Columns that it reads. */
-export const COUNTING_COLUMNS = {
+/** What it reads of a trace, into memory of its kernel. */
+export function countingPlan({ kernel }: CountingReplay): ReadPlan {
+  return { columns: COLUMNS, arrays: kernel.arrays, untimed: true };
+}
+
+const COLUMNS = {
   ...CONTROL_COLUMNS,
   dma: ['rid', 'pasid', 'domain', 'iova', 'outcome', 'pageShift'],
 } as const;
@@ -116,7 +122,8 @@ export function createCountingReplay(
   let faults = 0;
   let unbacked = 0;
   let lookups = 0;
-  let largePages = false;
+  /** Page sizes that the source saw, of the segment at hand. */
+  let shifts: Int32Array = new Int32Array(0);
 
   const walker: Walker = {
     output: 0,
@@ -128,7 +135,8 @@ export function createCountingReplay(
         walkReads += held === undefined ? format.levels : held.levels;
         walker.output = 0;
         if (held !== undefined && fills) unbacked++;
-        if (fills && largePages) throw notForThis('accesses of large pages that no page table maps');
+        if (fills && shifts.some((shift) => shift > 12))
+          throw notForThis('accesses of large pages that no page table maps');
         if (held === undefined || fills) return WALKED.once;
         faults++;
         return WALKED.fault;
@@ -139,28 +147,13 @@ export function createCountingReplay(
       return steady && level === 0 ? WALKED.until : WALKED.once;
     },
   };
-  const kernel = createTranslationKernel(geometry, walker, options.room);
-  const { wordsAt, room } = kernel;
-  /** Words that wait, as an index in the kernel's memory. */
-  let at = wordsAt;
-  const full = wordsAt + (room - 4) * 2;
-
-  const run = (): void => {
-    const count = (at - wordsAt) >>> 1;
-    at = wordsAt;
-    if (count > 0) kernel.play(count);
-  };
-
-  const drops = droppedKeys((firstHi, firstLo, lastHi, lastLo) => {
-    if (at >= full) run();
-    const { memory } = kernel;
-    memory[at] = 0;
-    memory[at + 1] = 0;
-    memory[at + 2] = firstLo;
-    memory[at + 3] = firstHi;
-    memory[at + 4] = lastLo;
-    memory[at + 5] = lastHi;
-    at += 6;
+  const kernel = new TranslationKernel(geometry, walker, {
+    codes: { dma: DMA, untranslated: UNTRANSLATED },
+    room: options.room,
+  });
+  const drops = droppedKeys((space, first, last) => {
+    if (kernel.full) kernel.run();
+    kernel.addDrop(space, first, last);
   });
 
   const settle = (requester: number): void => {
@@ -174,7 +167,15 @@ export function createCountingReplay(
       domainOfIndex[index] = domain;
       drops.addSpace(index, domain, spaces.guests ? -1 : requesters.pasid[requester]!);
     }
-    indexOf[requester] = index << KEY_PAGE_HIGH_BITS;
+    indexOf[requester] = index;
+    tell(requester);
+  };
+
+  /** What the kernel is to take a requester's accesses for. */
+  const tell = (requester: number): void => {
+    const rid = requesters.first[requester]!;
+    if (requesters.pasid[requester]! >= 0 || rid >>> 16 !== 0) return;
+    kernel.setRequester(rid, indexOf[requester]!, spaces.domainOf[requester]!, attached[rid] !== 0);
   };
 
   const requesterOf = (rid: number, pasid: number): number => {
@@ -219,7 +220,7 @@ export function createCountingReplay(
     },
     reset: () => void drops.iotlb.dropAll(0),
     map: (_time, domain, iovaLo, iovaHi, physLo, physHi, sizeLo, sizeHi, prot) => {
-      run();
+      kernel.run();
       const page = (iovaHi >>> 0) * 0x100000 + (iovaLo >>> 12);
       const count = pagesOf(iovaLo, sizeLo, sizeHi);
       const out = (physHi >>> 0) * 0x100000 + (physLo >>> 12);
@@ -229,7 +230,7 @@ export function createCountingReplay(
       return 0;
     },
     unmap: (_time, domain, iovaLo, iovaHi, sizeLo, sizeHi) => {
-      run();
+      kernel.run();
       const page = (iovaHi >>> 0) * 0x100000 + (iovaLo >>> 12);
       const count = pagesOf(iovaLo, sizeLo, sizeHi);
       spaces.tablesFor(domain).unmap(page, count);
@@ -246,63 +247,48 @@ export function createCountingReplay(
   const { attached } = controls;
 
   const row = new Int32Array(STREAM_NAMES.length);
-  const gather = ({ stream, count, rows, firstEvent }: Segment): number => {
-    const { rid: rids, pasid: pasids, domain: domains, iovaLo, iovaHi, outcome, pageShift } = rows.dma.columns;
-    const { direct } = requesters;
-    if (!largePages) largePages = anyAbove(pageShift, rows.dma.count, 12);
+  const gather = ({ stream, count, rows, firstEvent }: Segment): void => {
+    const { columns } = rows.dma;
+    shifts = columns.pageShift.subarray(0, rows.dma.count);
+    kernel.setAccesses(stream.subarray(0, count), columns);
     row.fill(0);
-    let r = 0;
-    let seen = 0;
-    let space = 0;
-    let lastRid = -1;
-    let lastPasid = 0;
-    let lastDomain = 0;
-    for (let i = 0; i < count; ) {
+    for (let i = kernel.gather(0, count); i < count; i = kernel.gather(i, count)) {
       const id = stream[i]!;
-      if (id !== DMA) {
-        const other = row[id]!;
-        row[id] = other + 1;
-        if (id === INV) controls.inv(rows.inv.columns, other);
-        else if (id === MAP) controls.map(rows.map.columns, other);
-        else if (id === UNMAP) controls.unmap(rows.unmap.columns, other, firstEvent + i);
-        else if (id === ATTACHED) {
-          controls.attach(rows.attach.columns, other);
-          lastRid = -1;
+      if (id === DMA) {
+        if (kernel.full) kernel.run();
+        else {
+          access(columns, kernel.row);
+          kernel.row++;
+          i++;
         }
-        i++;
         continue;
       }
-      // accesses come in runs, and those of one device too
-      const { memory } = kernel;
-      let to = at;
-      do {
-        const each = r++;
-        if ((outcome[each]! & UNTRANSLATED) !== 0) continue;
-        seen++;
-        const rid = rids[each]!;
-        const pasid = pasids[each]!;
-        const domain = domains[each]!;
-        if (rid !== lastRid || pasid !== lastPasid || domain !== lastDomain) {
-          const plain = pasid < 0 && rid >>> 16 === 0;
-          const known = plain ? direct[rid]! : 0;
-          const requester = known !== 0 ? known - 1 : requesterOf(rid, pasid);
-          if ((!plain || attached[rid] === 0) && domain !== ABSENT) attach(requester, domain);
-          space = indexOf[requester]!;
-          lastRid = rid;
-          lastPasid = pasid;
-          lastDomain = domain;
-        }
-        const lo = iovaLo[each]!;
-        const hi = iovaHi[each]!;
-        memory[to] = (lo >>> 12) | (hi << 20);
-        memory[to + 1] = (hi >>> 12) | space;
-        to += 2;
-      } while (++i < count && to < full && stream[i] === DMA);
-      at = to;
-      if (to >= full) run();
+      const other = row[id]!;
+      row[id] = other + 1;
+      if (id === INV) controls.inv(rows.inv.columns, other);
+      else if (id === MAP) controls.map(rows.map.columns, other);
+      else if (id === UNMAP) controls.unmap(rows.unmap.columns, other, firstEvent + i);
+      else if (id === ATTACHED) {
+        const device = rows.attach.columns.device[other]!;
+        controls.attach(rows.attach.columns, other);
+        if (device !== ABSENT) tell(requesterOf(device, ABSENT));
+      }
+      i++;
     }
-    lookups += seen;
-    return (at - wordsAt) >>> 1;
+    lookups += kernel.seen;
+  };
+
+  /** An access that the kernel doesn't know the space of: the first of a requester, one with a PASID or of another domain. */
+  const access = (columns: Columns<'dma'>, at: number): void => {
+    if ((columns.outcome[at]! & UNTRANSLATED) !== 0) return;
+    const rid = columns.rid[at]!;
+    const pasid = columns.pasid[at]!;
+    const domain = columns.domain[at]!;
+    const requester = requesterOf(rid, pasid);
+    const told = pasid < 0 && rid >>> 16 === 0 && attached[rid] !== 0;
+    if (!told && domain !== ABSENT) attach(requester, domain);
+    kernel.addAccess(indexOf[requester]!, columns.iovaLo[at]!, columns.iovaHi[at]!);
+    lookups++;
   };
 
   return {
@@ -312,7 +298,7 @@ export function createCountingReplay(
     gather,
     play(segment) {
       gather(segment);
-      run();
+      kernel.run();
     },
     counts() {
       const { misses, invalidated, outputs } = kernel.counts();
@@ -326,10 +312,4 @@ export function createCountingReplay(
 function pagesOf(iovaLo: number, sizeLo: number, sizeHi: number): number {
   const bytes = (sizeHi >>> 0) * 2 ** 32 + (sizeLo >>> 0) + (iovaLo & 0xfff);
   return Math.ceil(bytes / 4096);
-}
-
-function anyAbove(column: Int32Array, rows: number, limit: number): boolean {
-  let most = 0;
-  for (let i = 0; i < rows; i++) most = Math.max(most, column[i]!);
-  return most > limit;
 }

@@ -1,6 +1,6 @@
 import type { EntryMatch } from '../model/entry-match.ts';
 import type { Invalidatable } from '../model/hardware-caches.ts';
-import { KEY_PAGE_HIGH_BITS } from '../model/translation-kernel.ts';
+import { PAGE_BITS } from '../model/kernel-module.ts';
 
 /** An address space, by its index in keys, and how commands name it. */
 interface Space {
@@ -9,8 +9,8 @@ interface Space {
   readonly pasid: number;
 }
 
-/** Takes the first and the last key of a range, as high and low words. */
-export type KeyRange = (firstHi: number, firstLo: number, lastHi: number, lastLo: number) => void;
+/** Takes the first and the last page that go from an address space; 0 stands for all of them. */
+export type DropRange = (space: number, first: number, last: number) => void;
 
 /** Turns what commands drop into ranges of keys. */
 export interface DroppedKeys {
@@ -24,11 +24,11 @@ export interface DroppedKeys {
 }
 
 const NONE: readonly Space[] = [];
-const PAGE_HIGH = (1 << KEY_PAGE_HIGH_BITS) - 1;
-const TWO_32 = 2 ** 32;
+const ALL_PAGES = 2 ** PAGE_BITS;
+const PAGE_HIGH = (1 << (PAGE_BITS - 32)) - 1;
 
 /** Ranges that follow one another become one: commands are cut into aligned powers of two. */
-export function droppedKeys(drop: KeyRange): DroppedKeys {
+export function droppedKeys(drop: DropRange): DroppedKeys {
   const spaces: Space[] = [];
   const ofDomain = new Map<number, Space[]>();
   const indexes = new Map<number, number[]>();
@@ -39,9 +39,7 @@ export function droppedKeys(drop: KeyRange): DroppedKeys {
 
   const flush = (): void => {
     if (space === 0) return;
-    const high = space << KEY_PAGE_HIGH_BITS;
-    const last = next - 1;
-    drop(high | (first / TWO_32), first | 0, high | (last / TWO_32), last | 0);
+    drop(space, first, next - 1);
     space = 0;
   };
 
@@ -68,18 +66,18 @@ export function droppedKeys(drop: KeyRange): DroppedKeys {
     iotlb: {
       dropAll() {
         flush();
-        drop(1 << KEY_PAGE_HIGH_BITS, 0, -1, -1);
+        drop(0, 0, ALL_PAGES - 1);
         return 0;
       },
       dropMatching(match) {
         for (const { index, domain, pasid } of candidates(match)) {
-          if (names(match, domain, pasid)) add(index, 0, 2 ** (32 + KEY_PAGE_HIGH_BITS));
+          if (names(match, domain, pasid)) add(index, 0, ALL_PAGES);
         }
         return 0;
       },
       dropPages(match, pageLo, pageHi, order) {
-        const count = 2 ** Math.min(order, 32 + KEY_PAGE_HIGH_BITS);
-        const page = (pageHi & PAGE_HIGH) * TWO_32 + (pageLo >>> 0);
+        const count = 2 ** Math.min(order, PAGE_BITS);
+        const page = (pageHi & PAGE_HIGH) * 2 ** 32 + (pageLo >>> 0);
         for (const { index, domain, pasid } of candidates(match)) {
           if (names(match, domain, pasid)) add(index, page - (page % count), count);
         }

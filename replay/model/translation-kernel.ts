@@ -1,10 +1,13 @@
 import { IorrError } from '../../traces/errors.ts';
+import { ReusedArrays } from '../../traces/format/array-pool.ts';
+import type { ArrayPool } from '../../traces/format/array-pool.ts';
+import { SEGMENT_EVENTS } from '../../traces/segment.ts';
+import { KernelMemory } from './kernel-memory.ts';
+import type { Memory } from './kernel-memory.ts';
 import {
-  BLOCK_SHIFT,
-  MEMO_ENTRY,
-  MEMO_HASH,
   MOST_SPACES,
   PAGE_BITS,
+  REQUESTERS_AT,
   SALTS_AT,
   STATE,
   TAGS_AT,
@@ -12,17 +15,20 @@ import {
   kernelModule,
   saltOf,
 } from './kernel-module.ts';
+import type { GatherCodes } from './kernel-module.ts';
 import type { Geometry } from './set-associative-iotlb.ts';
+import { WalkMemo } from './walk-memo.ts';
 
 /** More ways than this are moved slower than a list is relinked. */
 const MOST_WAYS = 16;
 /** Translations at most: all ways of all sets are looked at by a command for many pages. */
 const MOST_ENTRIES = 1 << 20;
-const PAGE_BYTES = 65536;
-const BLOCK_PAGES = 1 << BLOCK_SHIFT;
-const FIRST_BLOCKS = 256;
-/** Words that commands and accesses of one segment need at most, with room to spare. */
-const SEGMENT_WORDS = 1 << 17;
+/** Words that there is room for unless more is asked for: accesses of a segment and some commands. */
+const USUAL_ROOM = 1 << 17;
+/** Words of what a command drops: 0, the first and the last key. */
+const DROP_WORDS = 3;
+/** Bits of a key's high word that are the page's; the address space is above them. */
+const PAGE_HIGH_BITS = PAGE_BITS - 32;
 
 /** What a walk says of a page: it is not mapped; or is, this time; or is until it is forgotten. */
 export const WALKED = { fault: 0, once: 1, until: 2 } as const;
@@ -42,49 +48,38 @@ export interface KernelCounts {
   readonly outputs: bigint;
 }
 
-/**
- * A translation cache that is nothing but its sets: the ways of a set lie in order of use, newest first. It has no slots, so
- * nothing can be said of an entry beyond hit and miss. Counts are those of `SetAssociativeIotlb`. It takes a list of words, each
- * the key of an access or (0, first key, last key) of what a command drops, and plays it in WebAssembly.
- */
-export interface TranslationKernel {
-  /** Memory as int32, two to a word; anew after each `play`. */
-  readonly memory: Int32Array;
-  /** Index in `memory` of the first word, and how many words there is room for. */
-  readonly wordsAt: number;
-  readonly room: number;
-  /** Plays the first words of the list, or those of a part of it. */
-  play(count: number, from?: number): void;
-  /** Tells the number of an address space, which picks sets; returns what stands for it in keys. Throws `LIMIT` at 4,096. */
-  addSpace(space: number): number;
-  /** What `Walker.walk` said of these pages holds no longer. */
-  forget(space: number, page: number, count: number): void;
-  counts(): KernelCounts;
-  /** What the cache holds, to be compared and put back. */
-  state(): Uint8Array<ArrayBuffer>;
-  setState(state: Uint8Array): void;
+/** Columns of accesses, as traces have them. */
+export interface AccessColumns {
+  readonly rid: Int32Array;
+  readonly pasid: Int32Array;
+  readonly domain: Int32Array;
+  readonly iovaLo: Int32Array;
+  readonly iovaHi: Int32Array;
+  readonly outcome: Int32Array;
 }
 
-/** Bits of a key's high word that are the page's. */
-export const KEY_PAGE_HIGH_BITS = PAGE_BITS - 32;
+const GATHERED = ['rid', 'pasid', 'domain', 'iovaLo', 'iovaHi', 'outcome'] as const;
 
-/** The part of the platform's WebAssembly that is used. */
+export interface KernelOptions {
+  readonly codes: GatherCodes;
+  /** Room for words, where a whole trace is to be held. */
+  readonly room?: number | undefined;
+}
+
+interface Exports {
+  readonly play: (at: number, end: number) => void;
+  readonly gather: (at: number, end: number, limit: number) => number;
+}
+
 interface Platform {
-  readonly Memory: new (size: { initial: number; maximum: number }) => Memory;
   readonly Module: new (bytes: Uint8Array<ArrayBuffer>) => object;
   readonly Instance: new (
     module: object,
     imports: { readonly env: { readonly memory: Memory; readonly walk: (high: number, low: number) => number } },
-  ) => { readonly exports: { readonly play: (at: number, end: number) => void } };
-}
-
-interface Memory {
-  readonly buffer: ArrayBuffer;
-  grow(pages: number): number;
+  ) => { readonly exports: Exports };
 }
 
 const { WebAssembly: platform } = globalThis as unknown as { readonly WebAssembly: Platform };
-const MOST_MEMORY_PAGES = 32768;
 
 /** True where a kernel can stand for the geometry: one bank of few ways, least recently used replaced first. */
 export function suitsKernel({ banks, replacement }: Geometry): boolean {
@@ -93,156 +88,183 @@ export function suitsKernel({ banks, replacement }: Geometry): boolean {
   return bank.ways <= MOST_WAYS && bank.sets * bank.ways <= MOST_ENTRIES;
 }
 
-/** `words`: room for that many, where a whole trace is to be held. */
-export function createTranslationKernel(geometry: Geometry, walker: Walker, words = SEGMENT_WORDS): TranslationKernel {
-  const { sets, ways } = geometry.banks[0]!;
-  const { outputsAt, end } = kernelLayout(sets, ways);
-  const wordsAt = (end + 63) & ~63;
-  let top = wordsAt + words * 8;
-  const memory = new platform.Memory({ initial: Math.ceil(top / PAGE_BYTES), maximum: MOST_MEMORY_PAGES });
-  let ints = new Int32Array(memory.buffer);
-  let blocks = 0;
-  let spaces = 0;
+/**
+ * A translation cache that is nothing but its sets: the ways of a set lie in order of use, newest first. It has no slots, so
+ * nothing can be said of an entry beyond hit and miss. Counts are those of `SetAssociativeIotlb`. It gathers a list of words,
+ * keys of accesses and ranges of keys that commands drop, and plays it in WebAssembly.
+ */
+export class TranslationKernel {
+  /** Memory of the kernel for columns that `setAccesses` gets, so that they need not be copied. */
+  readonly arrays: ArrayPool;
+  readonly #memory: KernelMemory;
+  readonly #memo: WalkMemo;
+  readonly #exports: Exports;
+  readonly #geometry: Geometry;
+  readonly #words: number;
+  /** Address from which on there may be no room for a drop. */
+  readonly #full: number;
+  /** Where a copy of each gathered column goes that is elsewhere. */
+  readonly #copies: number;
+  readonly #end: number;
+  #spaces = 0;
 
-  /** First byte of so many, which are zero. */
-  const allocate = (bytes: number): number => {
-    const at = top;
-    top += bytes;
-    if (top > memory.buffer.byteLength) {
-      const needed = Math.ceil((top - memory.buffer.byteLength) / PAGE_BYTES);
-      const pages = memory.buffer.byteLength / PAGE_BYTES;
-      const most = MOST_MEMORY_PAGES - pages;
-      if (needed > most)
-        throw new IorrError('LIMIT', 'the pages of this trace need more than 2 GiB of memory', {
-          hint: 'cut the trace to a shorter time, or filter it to fewer domains',
-        });
-      // by a quarter at least: each growth may move everything
-      memory.grow(Math.min(most, Math.max(needed, pages >>> 2)));
-      ints = new Int32Array(memory.buffer);
+  constructor(geometry: Geometry, walker: Walker, { codes, room = USUAL_ROOM }: KernelOptions) {
+    const { sets, ways } = geometry.banks[0]!;
+    const { end } = kernelLayout(sets, ways);
+    this.#geometry = geometry;
+    this.#end = end;
+    const memory = new KernelMemory(end);
+    this.#memory = memory;
+    this.#words = memory.allocate(room * 8);
+    this.#full = this.#words + (room - DROP_WORDS) * 8;
+    this.#copies = memory.allocate((GATHERED.length * 4 + 1) * SEGMENT_EVENTS);
+    this.#memo = new WalkMemo(memory);
+    this.arrays = new ReusedArrays((bytes) => memory.piece(bytes));
+    memory.ints[STATE.to >>> 2] = this.#words;
+    const walk = (high: number, low: number): number => {
+      const said = walker.walk(high >>> PAGE_HIGH_BITS, low, high & ((1 << PAGE_HIGH_BITS) - 1));
+      if (said === WALKED.fault) return 0;
+      const { output } = walker;
+      // 0 means not known: such a page is asked for each time
+      if (said === WALKED.until && output !== 0) this.#memo.remember(high, low, output);
+      memory.ints[STATE.output >>> 2] = output;
+      return 1;
+    };
+    const module = new platform.Module(kernelModule(geometry, codes));
+    this.#exports = new platform.Instance(module, { env: { memory: memory.memory, walk } }).exports;
+  }
+
+  /** Tells the number of an address space, which picks sets; returns what stands for it in keys. Throws `LIMIT` at 4,096. */
+  addSpace(space: number): number {
+    if (++this.#spaces >= MOST_SPACES) {
+      throw new IorrError('LIMIT', `more than ${MOST_SPACES - 1} address spaces`, {
+        hint: 'filter the trace to fewer devices',
+      });
     }
-    return at;
-  };
+    this.#memory.ints[(SALTS_AT >>> 2) + this.#spaces] = saltOf(this.#geometry.index, space);
+    return this.#spaces;
+  }
 
-  const state = (at: number): number => ints[at >>> 2]!;
+  /** Tells the space of a 16-bit requester id's accesses without PASID; if `steady`, whatever domain they name. */
+  setRequester(rid: number, space: number, domain: number, steady: boolean): void {
+    const at = (REQUESTERS_AT >>> 2) + rid * 2;
+    this.#memory.ints[at] = (space << PAGE_HIGH_BITS) | (steady ? 1 : 0);
+    this.#memory.ints[at + 1] = domain;
+  }
 
-  /** Index in `ints` of the entry of a block in the memo's hash table, or of the empty one where it belongs. */
-  const entryOf = (blockLo: number, blockHi: number): number => {
-    const table = state(STATE.memoTable);
-    const mask = state(STATE.memoMask);
-    const mixed = Math.imul(blockLo, MEMO_HASH.low) ^ Math.imul(blockHi, MEMO_HASH.high);
-    let slot = ((mixed >>> MEMO_HASH.shift) * MEMO_ENTRY) & mask;
-    for (;;) {
-      const entry = (table + slot) >>> 2;
-      if ((ints[entry]! | ints[entry + 1]!) === 0) return entry;
-      if (ints[entry] === blockLo && ints[entry + 1] === blockHi) return entry;
-      slot = (slot + MEMO_ENTRY) & mask;
+  /** Begins with the accesses of a segment. */
+  setAccesses(stream: Uint8Array, columns: AccessColumns): void {
+    const memory = this.#memory;
+    let at = this.#copies;
+    if (memory.has(stream)) memory.ints[STATE.stream >>> 2] = stream.byteOffset;
+    else {
+      new Uint8Array(memory.memory.buffer, at, stream.length).set(stream);
+      memory.ints[STATE.stream >>> 2] = at;
     }
-  };
-
-  const setTable = (entries: number): void => {
-    const table = allocate(entries * MEMO_ENTRY);
-    ints[STATE.memoTable >>> 2] = table;
-    ints[STATE.memoMask >>> 2] = (entries - 1) * MEMO_ENTRY;
-  };
-
-  const growTable = (): void => {
-    const from = state(STATE.memoTable) >>> 2;
-    const length = (state(STATE.memoMask) + MEMO_ENTRY) >>> 2;
-    setTable((length * 4 * 2) / MEMO_ENTRY);
-    for (let at = from; at < from + length; at += MEMO_ENTRY >>> 2) {
-      if ((ints[at]! | ints[at + 1]!) === 0) continue;
-      const entry = entryOf(ints[at]!, ints[at + 1]!);
-      ints.copyWithin(entry, at, at + 3);
-    }
-  };
-
-  const remember = (high: number, low: number, output: number): void => {
-    const blockLo = (low >>> BLOCK_SHIFT) | (high << (32 - BLOCK_SHIFT));
-    const blockHi = high >>> BLOCK_SHIFT;
-    let entry = entryOf(blockLo, blockHi);
-    if ((ints[entry]! | ints[entry + 1]!) === 0) {
-      if (++blocks * 2 * MEMO_ENTRY > state(STATE.memoMask)) growTable();
-      const words = allocate(BLOCK_PAGES * 4);
-      entry = entryOf(blockLo, blockHi);
-      ints[entry] = blockLo;
-      ints[entry + 1] = blockHi;
-      ints[entry + 2] = words;
-    }
-    ints[(ints[entry + 2]! >>> 2) + (low & (BLOCK_PAGES - 1))] = output;
-  };
-
-  const walk = (high: number, low: number): number => {
-    const said = walker.walk(high >>> KEY_PAGE_HIGH_BITS, low, high & ((1 << KEY_PAGE_HIGH_BITS) - 1));
-    if (said === WALKED.fault) return 0;
-    const { output } = walker;
-    // 0 means not known: such a page is asked for each time
-    if (said === WALKED.until && output !== 0) remember(high, low, output);
-    ints[STATE.output >>> 2] = output;
-    return 1;
-  };
-
-  setTable(FIRST_BLOCKS * 2);
-  const module = new platform.Module(kernelModule(geometry));
-  const { play } = new platform.Instance(module, { env: { memory, walk } }).exports;
-  const wide = (at: number): bigint => new DataView(memory.buffer).getBigUint64(at, true);
-
-  return {
-    get memory() {
-      return ints;
-    },
-    wordsAt: wordsAt >>> 2,
-    room: words,
-    play: (count, from = 0) => play(wordsAt + from * 8, wordsAt + (from + count) * 8),
-
-    addSpace(space) {
-      if (++spaces >= MOST_SPACES) {
-        throw new IorrError('LIMIT', `more than ${MOST_SPACES - 1} address spaces`, {
-          hint: 'filter the trace to fewer devices',
-        });
+    at += SEGMENT_EVENTS;
+    for (const name of GATHERED) {
+      const column = columns[name];
+      if (memory.has(column)) memory.ints[STATE[name] >>> 2] = column.byteOffset;
+      else {
+        memory.ints.set(column, at >>> 2);
+        memory.ints[STATE[name] >>> 2] = at;
       }
-      ints[(SALTS_AT >>> 2) + spaces] = saltOf(geometry.index, space);
-      return spaces;
-    },
+      at += SEGMENT_EVENTS * 4;
+    }
+    memory.ints[STATE.row >>> 2] = 0;
+    memory.ints[STATE.seen >>> 2] = 0;
+  }
 
-    forget(space, page, count) {
-      const last = page + count - 1;
-      const firstBlock = Math.floor(page / BLOCK_PAGES);
-      const lastBlock = Math.floor(last / BLOCK_PAGES);
-      const origin = space * 2 ** (PAGE_BITS - BLOCK_SHIFT);
-      const clear = (entry: number, block: number): void => {
-        if ((ints[entry]! | ints[entry + 1]!) === 0) return;
-        const words = ints[entry + 2]! >>> 2;
-        const from = block === firstBlock ? page % BLOCK_PAGES : 0;
-        const to = block === lastBlock ? (last % BLOCK_PAGES) + 1 : BLOCK_PAGES;
-        ints.fill(0, words + from, words + to);
-      };
-      if (lastBlock - firstBlock <= blocks) {
-        for (let block = firstBlock; block <= lastBlock; block++) {
-          const number = origin + block;
-          clear(entryOf(number | 0, (number / 2 ** 32) | 0), block);
-        }
-        return;
-      }
-      // fewer are remembered than are named
-      const table = state(STATE.memoTable) >>> 2;
-      const length = (state(STATE.memoMask) + MEMO_ENTRY) >>> 2;
-      for (let entry = table; entry < table + length; entry += MEMO_ENTRY >>> 2) {
-        const block = (ints[entry + 1]! >>> 0) * 2 ** 32 + (ints[entry]! >>> 0) - origin;
-        if (block >= firstBlock && block <= lastBlock) clear(entry, block);
-      }
-    },
+  /**
+   * Turns accesses into words, from an event on; returns the first event that it did not take: `end`, one of another stream, or
+   * an access whose address space `setRequester` did not tell, or for which there is no room.
+   */
+  gather(event: number, end: number): number {
+    return this.#exports.gather(event, end, this.#full);
+  }
 
-    counts: () => ({
-      misses: Number(wide(STATE.misses)),
-      invalidated: Number(wide(STATE.invalidated)),
-      outputs: wide(STATE.sum),
-    }),
+  /** Row of the next access, for who takes one by itself. */
+  get row(): number {
+    return this.#memory.ints[STATE.row >>> 2]!;
+  }
 
-    state: () => new Uint8Array(memory.buffer.slice(TAGS_AT, end)),
+  set row(row: number) {
+    this.#memory.ints[STATE.row >>> 2] = row;
+  }
 
-    setState(held) {
-      if (held.length !== end - TAGS_AT || outputsAt > end) throw new RangeError(`${held.length} bytes of state`);
-      new Uint8Array(memory.buffer).set(held, TAGS_AT);
-    },
-  };
+  /** Accesses gathered since `setAccesses`. */
+  get seen(): number {
+    return this.#memory.ints[STATE.seen >>> 2]!;
+  }
+
+  /** True when the words that wait must be played before others come. */
+  get full(): boolean {
+    return this.#memory.ints[STATE.to >>> 2]! >= this.#full;
+  }
+
+  /** Words that wait. */
+  get waiting(): number {
+    return (this.#memory.ints[STATE.to >>> 2]! - this.#words) >>> 3;
+  }
+
+  /** Adds an access. There must be room. */
+  addAccess(space: number, iovaLo: number, iovaHi: number): void {
+    this.#add((iovaHi >>> 12) | (space << PAGE_HIGH_BITS), (iovaLo >>> 12) | (iovaHi << 20));
+  }
+
+  /** Adds that pages from `first` to `last` of a space are dropped; those of all spaces where it is 0. There must be room. */
+  addDrop(space: number, first: number, last: number): void {
+    this.#add(0, 0);
+    if (space === 0) {
+      this.#add(1 << PAGE_HIGH_BITS, 0);
+      this.#add(-1, -1);
+      return;
+    }
+    const high = space << PAGE_HIGH_BITS;
+    this.#add(high | (first / 2 ** 32), first | 0);
+    this.#add(high | (last / 2 ** 32), last | 0);
+  }
+
+  /** Plays what waits. */
+  run(): void {
+    const { waiting } = this;
+    this.#memory.ints[STATE.to >>> 2] = this.#words;
+    if (waiting > 0) this.play(waiting);
+  }
+
+  /** Plays so many words from the first one, without taking them away. */
+  play(count: number): void {
+    this.#exports.play(this.#words, this.#words + count * 8);
+  }
+
+  /** What `Walker.walk` said of these pages holds no longer. */
+  forget(space: number, page: number, count: number): void {
+    this.#memo.forget(space, page, count);
+  }
+
+  counts(): KernelCounts {
+    return {
+      misses: Number(this.#memory.wide(STATE.misses)),
+      invalidated: Number(this.#memory.wide(STATE.invalidated)),
+      outputs: this.#memory.wide(STATE.sum),
+    };
+  }
+
+  /** What the cache holds, to be compared and put back. */
+  get state(): Uint8Array<ArrayBuffer> {
+    return new Uint8Array(this.#memory.memory.buffer, TAGS_AT, this.#end - TAGS_AT).slice();
+  }
+
+  set state(held: Uint8Array<ArrayBuffer>) {
+    if (held.length !== this.#end - TAGS_AT) throw new RangeError(`${held.length} bytes of state`);
+    new Uint8Array(this.#memory.memory.buffer).set(held, TAGS_AT);
+  }
+
+  #add(high: number, low: number): void {
+    const { ints } = this.#memory;
+    const to = ints[STATE.to >>> 2]!;
+    ints[to >>> 2] = low;
+    ints[(to >>> 2) + 1] = high;
+    ints[STATE.to >>> 2] = to + 8;
+  }
 }

@@ -56,16 +56,16 @@ export const jumpIf = (levels: number, condition: Code): Code => [...condition, 
 export const i32 = {
   of: (value: number): Code => [0x41, ...signed(BigInt(value | 0))],
   load: access([0x28], 2),
+  load8U: access([0x2d], 0),
   store: access([0x36], 2),
   eqz: operation(0x45),
-  eq: operation(0x46),
   ltU: operation(0x49),
-  popcnt: operation(0x69),
   add: operation(0x6a),
   sub: operation(0x6b),
   mul: operation(0x6c),
   remU: operation(0x70),
   and: operation(0x71),
+  or: operation(0x72),
   xor: operation(0x73),
   shl: operation(0x74),
   shrU: operation(0x76),
@@ -80,7 +80,6 @@ export const i64 = {
   eqz: operation(0x50),
   eq: operation(0x51),
   ltU: operation(0x54),
-  gtU: operation(0x56),
   leU: operation(0x58),
   add: operation(0x7c),
   sub: operation(0x7d),
@@ -144,7 +143,7 @@ function section(id: number, entries: readonly Code[]): number[] {
   return [id, ...leb(content.length), ...content];
 }
 
-/** What a module takes from outside: functions, numbered from 0 on before its own, and its memory, of at most 2 GiB. */
+/** What a module takes from outside: functions, numbered from 0 on before its own, and its memory, shared, of at most 2 GiB. */
 export interface Imports {
   readonly functions: readonly {
     readonly name: string;
@@ -155,6 +154,8 @@ export interface Imports {
 }
 
 const MOST_PAGES = 32768;
+/** Limits of a memory that may be shared and has a maximum. */
+const SHARED = 3;
 
 /** A module of functions, of which all named ones are exported. Everything is imported from the module `env`. */
 export function moduleOf(
@@ -168,7 +169,7 @@ export function moduleOf(
     ...functions.map(({ code }) => code.type),
   ];
   const imported = imports.functions.map(({ name }, i) => [...from, ...text(name), 0, ...leb(i)]);
-  const memory = [...from, ...text(imports.memory), 2, 1, ...leb(1), ...leb(MOST_PAGES)];
+  const memory = [...from, ...text(imports.memory), 2, SHARED, ...leb(1), ...leb(MOST_PAGES)];
   const exported = functions.flatMap(({ name }, i) =>
     name === undefined ? [] : [[...text(name), 0, ...leb(outside + i)]],
   );

@@ -124,7 +124,7 @@ export class TraceFile implements Trace {
 
   *segments(plan: ReadPlan = {}): Generator<Segment> {
     const { from = Number.NEGATIVE_INFINITY, to = Number.POSITIVE_INFINITY } = plan;
-    const pool = plan.reuse === true && plan.shared !== true ? new ReusedArrays() : undefined;
+    const pool = plan.arrays ?? (plan.reuse === true && plan.shared !== true ? new ReusedArrays() : undefined);
     for (const [number, entry] of this.#index.segments.entries()) {
       if (entry.tMax < from || entry.tMin >= to) continue;
       pool?.reset();

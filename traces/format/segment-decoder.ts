@@ -29,13 +29,7 @@ export function decodeSegment(
   const shared = content[6];
   if (!Array.isArray(shared)) throw new RangeError('shared columns expected');
   const stream = decodeStreams(shared[0], summary, pool);
-  const time = pool.float64(n);
-  decodeTimes(checkInteger(shared[1], 'grouping'), checkBytes(shared[2], 'times'), stream, time);
-  const cpu = decodeShared(checkBytes(shared[3], 'cpus'), n, pool);
-  const task = decodeShared(checkBytes(shared[4], 'tasks'), n, pool);
-  const sources = decodeShared(checkBytes(shared[5], 'sources'), n, pool);
-  const source = pool.uint8(n);
-  source.set(sources);
+  const timed = plan.untimed === true ? UNTIMED : decodeTimed(shared, stream, n, pool);
 
   const blocks = new Map<number, Block>();
   for (const block of content.slice(7)) {
@@ -52,12 +46,29 @@ export function decodeSegment(
     firstEvent: summary.firstEvent,
     count: n,
     stream,
-    time,
-    cpu,
-    task,
-    source,
+    ...timed,
     rows: rows as unknown as Segment['rows'],
   };
+}
+
+type Timed = Pick<Segment, 'time' | 'cpu' | 'task' | 'source'>;
+
+const UNTIMED: Timed = {
+  time: new Float64Array(0),
+  cpu: new Int32Array(0),
+  task: new Int32Array(0),
+  source: new Uint8Array(0),
+};
+
+function decodeTimed(shared: readonly unknown[], stream: Uint8Array, n: number, pool: ArrayPool): Timed {
+  const time = pool.float64(n);
+  decodeTimes(checkInteger(shared[1], 'grouping'), checkBytes(shared[2], 'times'), stream, time);
+  const cpu = decodeShared(checkBytes(shared[3], 'cpus'), n, pool);
+  const task = decodeShared(checkBytes(shared[4], 'tasks'), n, pool);
+  const sources = decodeShared(checkBytes(shared[5], 'sources'), n, pool);
+  const source = pool.uint8(n);
+  source.set(sources);
+  return { time, cpu, task, source };
 }
 
 function decodeShared(encoded: Uint8Array, rows: number, pool: ArrayPool): Int32Array {
