@@ -20,6 +20,7 @@ import type { HarvestStudy, HarvestTimes } from './harvest-study.ts';
 import { harvestTables } from './harvest-tables.ts';
 import type { HarvestTables } from './harvest-tables.ts';
 import { adBits } from './methods/ad-bits.ts';
+import { smallestLeaf } from './methods/split-leaves.ts';
 import { preCopy } from './pre-copy.ts';
 import { priFigures } from './pri-figures.ts';
 import { Tracking, mappedAtStart } from './tracking.ts';
@@ -184,6 +185,7 @@ function begin(run: Run, row: NamedMethod, migrating = false): Begun {
     costs,
     chunkPages: chunkPages(run, row, run.mapped * PAGE_BYTES),
     firstWrites,
+    granulePages: row.method.sets === 'hardware' ? 2 ** (smallestLeaf(run.tables) - 12) : 1,
   });
   return { tracking, counts: method.counts, costs };
 }

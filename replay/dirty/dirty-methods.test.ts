@@ -12,6 +12,7 @@ import { HARVEST_TABLES, harvestTables, leafName } from './harvest-tables.ts';
 import type { HarvestTables } from './harvest-tables.ts';
 import { sketchedStream } from './testing/sketched-stream.ts';
 import type { Sketch } from './testing/sketched-stream.ts';
+import { smallestLeaf } from './methods/split-leaves.ts';
 import { Tracking } from './tracking.ts';
 
 const BASE = 0x4_0000;
@@ -29,7 +30,9 @@ function trackingOf(
   const method = row.method.create(row.value, options);
   const costs = new HarvestCosts(costsOf(genericServer), parameter, row.method, false);
   const stream = sketchedStream(sketch, (sketch.at(-1)?.at ?? 0) + 1);
-  return { method, tracking: new Tracking({ stream, method, costs, chunkPages: 0x800, firstWrites }) };
+  // granules of 64 KiB hold several of the sketch's mappings
+  const granulePages = row.method.sets === 'hardware' ? 2 ** (smallestLeaf(tables) - 12) : 1;
+  return { method, tracking: new Tracking({ stream, method, costs, chunkPages: 0x800, firstWrites, granulePages }) };
 }
 
 /** Accesses, maps and unmaps in 32 MiB, of which the first 24 are mapped. */
@@ -49,12 +52,8 @@ function play(row: NamedMethod, tables: HarvestTables, steps: readonly Step[], f
   const harvests: number[] = [];
   steps.forEach(({ what, page, pages }, i) => {
     const at = i + 1;
-    // tables of 64 KiB granules take maps of that much only
-    const unit = 16;
-    const from = BASE + Math.floor(page / unit) * unit;
     if (what === 'harvest') harvests.push(at);
-    else if (what === 'map' || what === 'unmap')
-      operations.push({ what, page: from, pages: Math.max(unit, pages), at });
+    else if (what === 'map' || what === 'unmap') operations.push({ what, page: BASE + page, pages, at });
     else operations.push({ what, page: BASE + page, pages: pages > 16 ? 1 : pages, at });
   });
   const { tracking } = trackingOf(row, tables, operations, true, first);

@@ -61,6 +61,12 @@ export class MappedRanges {
     return range < this.#starts.length && this.#starts[range]! <= page;
   }
 
+  /** Whether any of the pages is there. */
+  holdsAny(page: number, pages: number): boolean {
+    const at = this.#after(this.#ends, page);
+    return at < this.#starts.length && this.#starts[at]! < page + pages;
+  }
+
   /** Every range, ascending. */
   each(told: (page: number, pages: number) => void): void {
     for (let i = 0; i < this.#starts.length; i++) told(this.#starts[i]!, this.#ends[i]! - this.#starts[i]!);

@@ -34,11 +34,15 @@ export interface TrackingOptions {
    * harvest is flushed. What accesses count is then not told.
    */
   readonly firstWrites?: boolean;
+  /** Pages of the smallest leaf (1 where absent): mapped as long as any of them is. */
+  readonly granulePages?: number;
 }
 
 /** An address space with what was written in it, by the oracle, and what was reported. */
 interface Space {
   readonly mapped: MappedRanges;
+  /** In whole granules, as the tables have it. */
+  readonly tables: MappedRanges;
   readonly atStart: MappedRanges;
   readonly written: PageSet;
   readonly reported: PageSet;
@@ -64,6 +68,7 @@ export class Tracking {
   readonly #first: number;
   readonly #changesMaps: boolean;
   readonly #firstWrites: boolean;
+  readonly #granule: number;
   #tracking = false;
   #next: number;
   #now: Nanoseconds;
@@ -74,9 +79,11 @@ export class Tracking {
     this.#costs = options.costs;
     this.#chunkPages = options.chunkPages;
     this.#firstWrites = options.firstWrites ?? false;
+    this.#granule = options.granulePages ?? 1;
     const { stream } = options;
     this.#spaces = stream.domains.map(() => ({
       mapped: new MappedRanges(),
+      tables: new MappedRanges(),
       atStart: new MappedRanges(),
       written: new PageSet(),
       reported: new PageSet(),
@@ -89,10 +96,10 @@ export class Tracking {
     let changes = false;
     for (let i = first; i < stream.length && !changes; i++) changes = stream.kind[i]! >= OPERATION.map;
     this.#changesMaps = changes;
-    for (const [space, { mapped, atStart }] of this.#spaces.entries()) {
+    for (const [space, { mapped, tables, atStart }] of this.#spaces.entries()) {
       mapped.each((page, pages) => {
         atStart.add(page, pages, ignore);
-        this.#method.map(space, page, pages);
+        this.#enter(space, tables, page, pages);
       });
     }
     this.#next = first;
@@ -235,8 +242,8 @@ export class Tracking {
   #parts(act: (space: number, page: number, pages: number) => void, starting: boolean): PartTime[] {
     const parts: PartTime[] = [];
     const { counts } = this.#method;
-    for (const [space, { mapped }] of this.#spaces.entries()) {
-      mapped.each((first, pages) => {
+    for (const [space, { tables }] of this.#spaces.entries()) {
+      tables.each((first, pages) => {
         for (let page = first; page < first + pages; ) {
           const end = Math.min(first + pages, (Math.floor(page / this.#chunkPages) + 1) * this.#chunkPages);
           const before = { ...counts };
@@ -297,27 +304,49 @@ export class Tracking {
   }
 
   #map(space: number, page: number, pages: number): void {
-    const { mapped } = this.#spaces[space]!;
-    mapped.add(page, pages, (from, missing) => this.#method.map(space, from, missing));
+    const { mapped, tables } = this.#spaces[space]!;
+    mapped.add(page, pages, ignore);
+    this.#enter(space, tables, page, pages);
+  }
+
+  /** Granules that hold a page come into the tables. */
+  #enter(space: number, tables: MappedRanges, page: number, pages: number): void {
+    const granule = this.#granule;
+    const first = page - (page % granule);
+    const end = Math.ceil((page + pages) / granule) * granule;
+    tables.add(first, end - first, (from, missing) => this.#method.map(space, from, missing));
+  }
+
+  /** Granules leave the tables with the last of their pages. */
+  #unmap(space: number, page: number, pages: number): void {
+    const { mapped, tables } = this.#spaces[space]!;
+    const granule = this.#granule;
+    const gone: (readonly [from: number, to: number])[] = [];
+    mapped.remove(page, pages, (from, present) => void gone.push([from, from + present]));
+    for (const [from, to] of gone) {
+      let first = from - (from % granule);
+      let end = Math.ceil(to / granule) * granule;
+      if (mapped.holdsAny(first, granule)) first += granule;
+      if (end > first && mapped.holdsAny(end - granule, granule)) end -= granule;
+      if (end > first) tables.remove(first, end - first, (at, present) => this.#leave(space, at, present));
+    }
   }
 
   /** With a mapping its dirty state goes, so it is read before. */
-  #unmap(space: number, page: number, pages: number): void {
-    const { mapped, reported } = this.#spaces[space]!;
+  #leave(space: number, from: number, present: number): void {
+    if (!this.#tracking) {
+      this.#method.unmap(space, from, present);
+      return;
+    }
+    const { reported } = this.#spaces[space]!;
     const { counts } = this.#method;
-    mapped.remove(page, pages, (from, present) => {
-      if (!this.#tracking) {
-        this.#method.unmap(space, from, present);
-        return;
-      }
-      const before = { ...counts };
-      this.#method.unmap(space, from, present, (at, dirty) => void reported.addRange(at, dirty));
-      const done = noCounts();
-      addCounts(done, counts, before);
-      const { parallel, serial } = this.#costs.part(done, 0);
-      this.unmapHarvests++;
-      this.unmapNs += parallel + serial;
-    });
+    const before = { ...counts };
+    this.#method.unmap(space, from, present, (at, dirty) => void reported.addRange(at, dirty));
+    const done = noCounts();
+    addCounts(done, counts, before);
+    const { parallel, serial } = this.#costs.part(done, 0);
+    this.unmapHarvests++;
+    this.unmapNs += parallel + serial;
   }
 }
 

@@ -26,7 +26,7 @@ export class TableMethod implements DirtyMethod {
 
   unmap(space: number, page: number, pages: number, found?: DirtyLeaf): void {
     this.tables.cut(space, page, pages);
-    if (found !== undefined) this.harvest(space, page, pages, found);
+    if (found !== undefined) this.read(space, page, pages, found);
     this.tables.unmap(space, page, pages);
   }
 
@@ -40,6 +40,11 @@ export class TableMethod implements DirtyMethod {
   }
 
   harvest(space: number, page: number, pages: number, found: DirtyLeaf): void {
+    this.read(space, page, pages, found);
+  }
+
+  /** One request, and nothing that a method does besides. */
+  protected read(space: number, page: number, pages: number, found: DirtyLeaf): void {
     this.tables.harvest(space, page, pages, found);
     this.counts.bitmapBytes += Math.ceil(pages / BITMAP_PAGES);
   }
