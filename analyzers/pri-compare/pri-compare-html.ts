@@ -1,7 +1,7 @@
 import type { PriResult, PriRow } from '../../replay/faults/compare-pri.ts';
 import type { LevelSeries } from '../../replay/faults/service/level-over-time.ts';
 import { sentence } from '../report/escape.ts';
-import { formatCount, formatDecimal, formatNs } from '../report/format-units.ts';
+import { formatCount, formatNs } from '../report/format-units.ts';
 import { healthSummary } from '../report/health-lines.ts';
 import { linesLegend, linesPicture } from '../report/html-lines.ts';
 import type { DrawnLine } from '../report/html-lines.ts';
@@ -46,19 +46,32 @@ function answeredWithin({ responseBars, responseNs }: PriRow): readonly (readonl
   });
 }
 
+/** Whole decades around values, so that a log axis has its round numbers. */
+function decades(values: readonly number[]): { readonly from: number; readonly to: number } {
+  const positive = values.filter((value) => value > 0);
+  const exponent = (value: number, round: (of: number) => number): number => 10 ** round(Math.log10(value));
+  return { from: exponent(Math.min(...positive, 1e9), Math.floor), to: exponent(Math.max(...positive, 10), Math.ceil) };
+}
+
+/** From least to most of what lines show, across. */
+function across(lines: readonly DrawnLine[]): readonly number[] {
+  return lines.flatMap(({ points }) => points.map(([x]) => x));
+}
+
 function latency({ rows }: PriResult): Markup {
   const within = linesOf(rows, answeredWithin);
   const bars = linesOf(rows, ({ responseBars }) =>
     responseBars.map(({ fromNs, count }) => [Math.max(1, fromNs), count] as const),
   );
-  const x = { title: 'from the last request to the response', log: true, base: 10, format: formatNs } as const;
+  const title = 'from the last request to the response';
+  const x = { title, log: true, base: 10, format: formatNs, ...decades(across([...within, ...bars])) } as const;
   return html`<section class="part" id="latency"><h2>Latency</h2><p class="about">How long the host takes to answer, of the groups that it answered.</p>${figure(
     'Answered within',
     'Share of the groups that were answered within a time',
     linesPicture({
       about: 'Share of groups answered within a time',
       x,
-      y: { title: 'answered', log: false, base: 10, format: (value) => `${formatDecimal(value)} %`, to: 100 },
+      y: { title: 'answered', log: false, base: 10, format: (value) => `${formatCount(value)} %`, to: 100 },
       lines: within,
       height: 300,
       wide: true,
@@ -127,7 +140,9 @@ function depth({ rows }: PriResult): Markup | null {
   if (lost.length === 0) return null;
   const done = depthLines(rows, ({ doneNs }) => doneNs.mean);
   const x = { title: 'entries of the queue', log: true, base: 2, format: formatCount } as const;
-  const share = (value: number): string => (value <= LEAST_SHARE ? 'none' : `${formatDecimal(100 * value)} %`);
+  const share = (value: number): string =>
+    value <= LEAST_SHARE ? 'none' : `${Number((100 * value).toPrecision(3))} %`;
+  const waits = decades(done.flatMap(({ points }) => points.map(([, y]) => y)));
   return html`<section class="part" id="depth"><h2>Depth</h2><p class="about">What a deeper queue changes.</p>${figure(
     'Overflow',
     'Share of the requests that found no place',
@@ -145,7 +160,7 @@ function depth({ rows }: PriResult): Markup | null {
     linesPicture({
       about: 'Mean wait against queue depth',
       x,
-      y: { title: 'mean wait', log: true, base: 10, format: formatNs },
+      y: { title: 'mean wait', log: true, base: 10, format: formatNs, ...waits },
       lines: done,
       wide: true,
     }),

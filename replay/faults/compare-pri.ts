@@ -191,7 +191,7 @@ function rowOf(name: string, design: PriDesign, serviceStanding: ServiceStanding
       depth,
       outstanding,
       servers,
-      service: service.name,
+      service: service.time === 'default' ? serviceStanding : service.name,
       arrivals: arrivals.name,
       speed,
       batch,

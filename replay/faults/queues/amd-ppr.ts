@@ -52,6 +52,7 @@ export const amdPpr: PageRequestQueue = {
     full: 'drop',
     overflow: 'until-drained',
     lost: 'none',
+    discards: false,
     restarted: true,
     denies: false,
     outstanding: 32,

@@ -15,6 +15,8 @@ export interface QueueTiming {
   readonly overflow: 'until-drained' | 'none';
   /** What the hardware answers to a lost request that is the last of its group: success, on which the device asks again, or nothing. */
   readonly lost: 'success' | 'none';
+  /** The driver drops partial groups when it clears an overflow, whose last requests may be lost. */
+  readonly discards: boolean;
   /** Whether the driver has to start the queue again after an overflow, which takes a time of its own. */
   readonly restarted: boolean;
   /** The driver answers every group with a denial and repairs nothing. */

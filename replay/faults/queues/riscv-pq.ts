@@ -53,6 +53,7 @@ export const riscvPq: PageRequestQueue = {
     full: 'drop',
     overflow: 'until-drained',
     lost: 'success',
+    discards: true,
     restarted: false,
     denies: false,
     outstanding: 2048,

@@ -47,6 +47,7 @@ export const smmuv3Priq: PageRequestQueue = {
     full: 'drop',
     overflow: 'until-drained',
     lost: 'success',
+    discards: false,
     restarted: false,
     denies: true,
     outstanding: 512,

@@ -67,6 +67,7 @@ export const smmuv3Stall: PageRequestQueue = {
     full: 'hold',
     overflow: 'none',
     lost: 'none',
+    discards: false,
     restarted: false,
     denies: false,
     outstanding: 512,

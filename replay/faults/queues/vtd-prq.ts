@@ -58,6 +58,7 @@ export const vtdPrq: PageRequestQueue = {
     full: 'drop',
     overflow: 'until-drained',
     lost: 'success',
+    discards: true,
     restarted: false,
     denies: false,
     // pci_enable_pri with the number of records

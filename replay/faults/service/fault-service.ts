@@ -351,7 +351,7 @@ class FaultService {
     }
     if (queue.freed === 'pass') this.#queue.free(this.#passSize, this.#now);
     if (this.#queue.overflowing && this.#queue.waiting === 0) {
-      this.#counts.discarded += this.#partials;
+      if (queue.discards) this.#counts.discarded += this.#partials;
       this.#partials = 0;
       if (queue.restarted) this.#at(this.#now + this.#costs.restartNs, EVENT.restarted, 0);
       else this.#queue.clear(this.#now);
