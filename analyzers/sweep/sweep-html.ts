@@ -129,7 +129,8 @@ export function sweepHtml(report: SweepReport, page: AnalysisPage): string {
   const across = axisParameter(report.parameters);
   const figures = shownMetrics(report.metrics).filter(({ name }) => {
     const values = new Set(report.points.map((point) => point.metrics[name] ?? null));
-    return values.size > 1;
+    // the ratio says it
+    return values.size > 1 && name !== 'misses';
   });
   const pictures =
     across === undefined ? [] : figures.slice(0, DRAWN).map((metric) => figureOf(report, metric, across));

@@ -9,12 +9,14 @@ const COLUMNS = 100;
 const SHOWN = 40;
 const FIGURES = 7;
 
-/** What `iorr sweep` prints. */
+/** What `iorr sweep` prints: figures that vary, if any do. */
 export function sweepText(file: string, report: SweepReport): string {
   const { parameters, points, caveats, metrics } = report;
-  const figures = shownMetrics(metrics)
-    .filter(({ name }) => points.some((point) => (point.metrics[name] ?? null) !== null))
-    .slice(0, FIGURES);
+  const known = shownMetrics(metrics).filter(({ name }) =>
+    points.some((point) => (point.metrics[name] ?? null) !== null),
+  );
+  const varied = known.filter(({ name }) => new Set(points.map((point) => point.metrics[name])).size > 1);
+  const figures = (varied.length > 0 ? varied : known).slice(0, FIGURES);
   const table = layOut({
     head: [...parameters.map(({ name }) => name), ...figures.map(({ title }) => title)],
     left: 0,
@@ -31,6 +33,7 @@ export function sweepText(file: string, report: SweepReport): string {
     `sweep  ${printable(file, 200)}  on ${printable(report.hardware, 80)}: ${formatNumberOf(points.length, 'point')}`,
     '',
     table,
+    ...(varied.length === 0 ? ['  Nothing varies: these figures are the same at all points.'] : []),
     ...(rest > 0 ? [`  and ${formatCount(rest)} more: -o result.json has all`] : []),
     ...(caveats.length === 0
       ? []
