@@ -30,7 +30,7 @@ export interface ValidationLine {
 
 /** A group of lines that one run of the model answers: one file each, listed in `sections.ts`. */
 export interface ValidationSection {
-  /** `A` to `D`. */
+  /** `A` to `E`. */
   readonly name: string;
   readonly title: string;
   /** Where the published figures are from. */

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { iotlbReachSection } from './a-iotlb-reach.ts';
 import { smallNumbersSection } from './d-small-numbers.ts';
+import { faultQueueSection } from './e-fault-queue.ts';
 import { sectionText, summaryText } from './line-table.ts';
 import { holds, validationLine } from './line.ts';
 import type { LineDraft } from './line.ts';
@@ -38,8 +39,16 @@ describe('validation', () => {
     expect(new Set(lines.map(({ id }) => id)).size).toBe(lines.length);
   });
 
+  test('E: waits, occupancy and overflow of fault queues are those of theory', { timeout: 300_000 }, async () => {
+    const full = process.env['IORR_FULL'] === '1';
+    const lines = await faultQueueSection.run(!full);
+    expect(lines.filter((line) => !holds(line)).map(({ id, error }) => ({ id, error }))).toEqual([]);
+    expect(new Set(lines.map(({ id }) => id)).size).toBe(lines.length);
+    if (full) expect(Math.max(...lines.map(({ error }) => error ?? 1))).toBeLessThan(0.02);
+  });
+
   test('sections have names of their own, and their lines are told as a table', async () => {
-    expect(SECTIONS.map(({ name }) => name)).toEqual(['A', 'B', 'C', 'D']);
+    expect(SECTIONS.map(({ name }) => name)).toEqual(['A', 'B', 'C', 'D', 'E']);
     const lines = await smallNumbersSection.run(true);
     const text = sectionText(smallNumbersSection, lines);
     expect(text).toMatch(/^D\. Exact small numbers\n/);
