@@ -5,7 +5,7 @@ import type { HardwareProfile } from '../hardware/profile.ts';
 import { crossover } from './crossover.ts';
 import type { MeasuredMethod } from './crossover.ts';
 import type { Crossover } from './crossover-result.ts';
-import { dirtyCaveats } from './dirty-caveats.ts';
+import { dirtyCaveats, largestRun } from './dirty-caveats.ts';
 import { dirtyMethods } from './dirty-methods.ts';
 import type { NamedMethod } from './dirty-methods.ts';
 import type { DirtyMethodOptions, DirtyPlanRule } from './dirty-method.ts';
@@ -340,6 +340,8 @@ function planOf(run: Run, row: NamedMethod, study: HarvestStudy, costs: HarvestC
   const all = mappedOf(study);
   const rule = row.method.plan(row.value);
   if (options.planBytes === 0 || rule === undefined || all === 0) return null;
+  // how dirty leaves of a size are that the trace can't have, it does not tell
+  if (2 ** rule.scannedLeaf > largestRun(run.stream)) return null;
   const { counts, series } = study;
   const reported = series.reported.reduce((sum, pages) => sum + pages, 0);
   const ranges = series.ranges.reduce((sum, count) => sum + count, 0);

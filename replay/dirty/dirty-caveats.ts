@@ -41,7 +41,7 @@ export function dirtyCaveats({ stream, tables, methods, rows, options }: DirtyFa
     const leaf = 2 ** method.untrackedLeaf(value);
     if (rows.some((row) => row.name === name) && leaf > largestRun(stream)) {
       caveats.push(
-        `${name}: no mapped range holds a leaf of ${leafName(method.untrackedLeaf(value))}: smaller ones were used`,
+        `${name}: no mapped range holds a leaf of ${leafName(method.untrackedLeaf(value))}: smaller ones were used, and nothing larger is planned`,
       );
     }
   }
@@ -91,7 +91,7 @@ function requestCaveats({ hardware }: DirtyMethodOptions): readonly string[] {
 }
 
 /** Bytes of the largest mapping; an upper bound of what a leaf can be. */
-function largestRun(stream: WriteStream): number {
+export function largestRun(stream: WriteStream): number {
   const ends = new Map<number, number>();
   const sizes = new Map<number, number>();
   let most = 0;

@@ -32,7 +32,8 @@ function builtAndPlanned(name: string, format: string, gib: number, starts: numb
   method.map(0, 0, pages);
   for (let page = 0; page < pages; page += CHUNK) method.start(0, page, CHUNK);
   const random = new Random(7);
-  const leafPages = row!.method.plan(row!.value)!.scannedLeaf === 21 ? 512 : 1;
+  const { scannedLeaf } = row!.method.plan(row!.value)!;
+  const leafPages = scannedLeaf >= 21 ? 2 ** (scannedLeaf - 12) : 1;
   for (let i = 0; i < starts * gib; i++) {
     const first = random.below(pages / leafPages);
     for (let leaf = first; leaf < Math.min(first + runLeaves, pages / leafPages); leaf++)
@@ -77,6 +78,7 @@ describe('a plan costs what it costs when it is built', () => {
     ['ad-bits@4k', 'vtd-second-stage', 4, 300, 4],
     ['ad-bits@4k', 'vtd-second-stage', 8, 20_000, 2],
     ['ad-bits@2m', 'vtd-second-stage', 64, 40, 3],
+    ['ad-bits@1g', 'vtd-second-stage', 240, 1, 1],
     ['ad-bits@4k', 'amd-v1', 4, 300, 4],
     ['ad-bits@16k', 'arm-16k', 4, 300, 4],
     ['split-on-start@2m', 'vtd-second-stage', 4, 300, 4],

@@ -16,6 +16,9 @@ const PAGE_SHIFT = 12;
 const BITMAP_PAGES = 8;
 const TABLE_BYTES = 4096;
 const READ_WRITE = 3;
+/** Leaves that samples have together, where there are so many. */
+const LEAST_LEAVES = 65_536;
+const MOST_SAMPLES = 4096;
 
 /** What a harvest found on memory that is there; what is planned is as dirty. */
 export interface DirtyShares {
@@ -117,8 +120,12 @@ function sample(options: PlanOptions, chunks: number, chunkPages: number): reado
   const format = withLeaves(options.format, Math.max(PAGE_SHIFT, rule.scannedLeaf));
   const leafPages = 2 ** (Math.max(PAGE_SHIFT, rule.scannedLeaf) - PAGE_SHIFT);
   const parts: PartTime[] = [];
-  for (let i = 0; i < Math.min(chunks, parameter('dirty.samples')); i++) {
-    const first = random.below(chunks) * chunkPages;
+  // large leaves are few in a chunk: enough chunks that chance evens out
+  const enough = Math.ceil(LEAST_LEAVES / Math.max(1, chunkPages / leafPages));
+  const wanted = Math.min(chunks, MOST_SAMPLES, Math.max(parameter('dirty.samples'), enough));
+  for (let i = 0; i < wanted; i++) {
+    // all of them where that is enough, each once
+    const first = (wanted === chunks ? i : random.below(chunks)) * chunkPages;
     const counts = noCounts();
     counts.calls = 1;
     if (rule.scannedLeaf > 0) {

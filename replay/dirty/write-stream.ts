@@ -188,7 +188,13 @@ class StreamReader {
       this.#count[0] = Math.min(MOST_COUNT, Math.ceil(highest / RAM_UNIT) * RAM_UNIT);
       this.#time[0] = Math.max(0, this.#first);
     }
-    const start = this.#start >= 0 ? this.#start : this.#first;
+    let start = this.#start >= 0 ? this.#start : this.#first;
+    let harvests = this.#harvests.filter((at) => at > start).sort((a, b) => a - b);
+    if (this.#source === 'ram' && this.#start >= 0 && harvests.length > 1) {
+      // QEMU's first synchronisation begins the tracking: all memory is sent anyway (migration/ram.c, ram_init_bitmaps)
+      start = harvests[0]!;
+      harvests = harvests.slice(1);
+    }
     return {
       source: this.#source,
       length: this.#length,
@@ -199,8 +205,8 @@ class StreamReader {
       count: this.#count,
       domains: this.#domains,
       startNs: Math.max(0, start),
-      endNs: Math.max(this.#last, start, 0),
-      harvests: this.#harvests.filter((at) => at > start && at <= this.#last).sort((a, b) => a - b),
+      endNs: Math.max(this.#last, start, harvests.at(-1) ?? 0, 0),
+      harvests,
       ignored: this.#ignored,
       assumed: this.#assumed,
       held: this.#record.held,
