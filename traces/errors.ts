@@ -16,6 +16,9 @@ export const ERROR_CODES = {
   DESIGN_FAILED: { exit: 1, title: 'design failed' },
   JOIN_IMPOSSIBLE: { exit: 1, title: 'captures do not join' },
   NOTHING_TO_VERIFY: { exit: 3, title: 'nothing to verify' },
+  PACKAGE_MISSING: { exit: 1, title: 'package missing' },
+  REDIS_FAILED: { exit: 1, title: 'Redis failed' },
+  WORKER_REFUSED: { exit: 1, title: 'worker refused' },
   INCOMPLETE: { exit: 4, title: 'incomplete data' },
 } as const;
 
