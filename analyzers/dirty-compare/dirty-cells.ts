@@ -24,6 +24,8 @@ export const WORK_COLUMNS: readonly Column<DirtyRow>[] = [
   { title: 'IOTLB misses', cell: (row) => formatCount(row.tracking.misses) },
   { title: 'of tracking', cell: (row) => formatCount(row.missesCaused) },
   { title: 'stall', cell: (row) => formatNs(row.stallNs) },
+  { title: 'throughput lost', cell: (row) => formatShare(row.throughputLost, 1) },
+  { title: 'handlers', cell: (row) => formatNs(row.handlerNs) },
 ];
 
 /** What depends on the number of threads. */

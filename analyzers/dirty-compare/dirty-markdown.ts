@@ -1,6 +1,7 @@
 import { escapeMarkdown } from '../report/escape.ts';
 import { healthSummary } from '../report/health-lines.ts';
 import type { DirtyReport } from './compare-dirty-command.ts';
+import { BOUNDARY_TITLES, LATENCY_TITLES, boundaryRows, crossoverSentence, latencyRows } from './crossover-cells.ts';
 import {
   PLAN_TITLES,
   TIME_COLUMNS,
@@ -15,6 +16,8 @@ import {
 export function dirtyMarkdown(report: DirtyReport): string {
   const { dirty } = report.result;
   const plans = planRows(dirty);
+  const latencies = latencyRows(dirty);
+  const boundaries = boundaryRows(dirty);
   return `${[
     `**${escapeMarkdown(dirtyHeadline(dirty))}**`,
     '',
@@ -26,6 +29,10 @@ export function dirtyMarkdown(report: DirtyReport): string {
     ),
     '',
     ...(plans.length === 0 ? [] : [...table(PLAN_TITLES, plans), '']),
+    ...(latencies.length === 0 ? [] : [...table(LATENCY_TITLES, latencies), '']),
+    ...(boundaries.length === 0
+      ? []
+      : [escapeMarkdown(crossoverSentence(dirty)), '', ...table(BOUNDARY_TITLES, boundaries), '']),
     ...dirty.caveats.map((caveat) => `- ⚠ ${escapeMarkdown(caveat)}`),
     '',
     `<sub>${report.input.map((input) => escapeMarkdown(input.file)).join(', ')}: ${escapeMarkdown(dirtyFacts(dirty))} · iorr ${escapeMarkdown(report.version)} · health: ${healthSummary(report.health)}</sub>`,

@@ -9,6 +9,7 @@ import { lineStyle } from '../report/line-styles.ts';
 import { html } from '../report/markup.ts';
 import type { Markup } from '../report/markup.ts';
 import type { DirtyReport } from './compare-dirty-command.ts';
+import { crossoverSection } from './crossover-html.ts';
 import {
   PLAN_TITLES,
   TIME_COLUMNS,
@@ -181,6 +182,7 @@ function basis(report: DirtyReport): Markup {
 /** The page of `iorr compare --dirty`: one file that opens anywhere. */
 export function dirtyMethodsHtml(report: DirtyReport): string {
   const { dirty } = report.result;
+  const crossover = crossoverSection(dirty, table);
   const care =
     dirty.caveats.length === 0
       ? null
@@ -192,10 +194,11 @@ export function dirtyMethodsHtml(report: DirtyReport): string {
     sections: [
       ['convergence', 'Convergence'],
       ['harvests', 'Harvests'],
+      ...(crossover === null ? [] : ([['crossover', 'Crossover']] as const)),
       ['figures', 'Figures'],
       ['basis', 'Basis'],
     ],
-    body: html`<div class="lead"><h1>${dirtyHeadline(dirty)}</h1></div>${care}${convergence(dirty)}${harvests(dirty)}${figures(dirty)}${basis(report)}`,
+    body: html`<div class="lead"><h1>${dirtyHeadline(dirty)}</h1></div>${care}${convergence(dirty)}${harvests(dirty)}${crossover}${figures(dirty)}${basis(report)}`,
     charts: null,
   });
 }

@@ -5,6 +5,7 @@ import { layOut, wrapText } from '../report/plain-table.ts';
 import type { RenderOptions } from '../report/renderer.ts';
 import { MIN_COLUMNS, standingLines } from '../report/terminal-lines.ts';
 import type { DirtyReport } from './compare-dirty-command.ts';
+import { BOUNDARY_TITLES, LATENCY_TITLES, boundaryRows, crossoverSentence, latencyRows } from './crossover-cells.ts';
 import {
   PLAN_TITLES,
   TIME_COLUMNS,
@@ -22,6 +23,9 @@ export function dirtyTables(report: DirtyReport, options: RenderOptions): string
   const columns = Math.max(MIN_COLUMNS, options.columns);
   const files = report.input.map((input) => printable(input.file, 120)).join(', ');
   const plans = planRows(dirty);
+  const latencies = latencyRows(dirty);
+  const boundaries = boundaryRows(dirty);
+  const crossing = crossoverSentence(dirty);
   const work = WORK_COLUMNS.map(({ title, cell }) => [title, ...dirty.methods.map(cell)]);
   return `${[
     `${paint.strong('iorr compare --dirty')}  ${files}`,
@@ -33,6 +37,10 @@ export function dirtyTables(report: DirtyReport, options: RenderOptions): string
     '',
     layOut({ head: ['method', ...TIME_COLUMNS.map(({ title }) => title)], rows: timeRows(dirty) }),
     ...(plans.length === 0 ? [] : ['', layOut({ head: PLAN_TITLES, rows: plans })]),
+    ...(latencies.length === 0 ? [] : ['', layOut({ head: LATENCY_TITLES, rows: latencies })]),
+    ...(boundaries.length === 0
+      ? []
+      : ['', ...wrapText(crossing, columns), '', layOut({ head: BOUNDARY_TITLES, rows: boundaries })]),
     '',
     ...dirty.caveats.flatMap((caveat) =>
       wrapText(printable(caveat, 1000), columns - 4).map((line, i) =>

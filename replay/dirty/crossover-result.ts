@@ -6,6 +6,8 @@ export interface CrossoverMethod {
   readonly name: string;
   /** Logs by page requests. */
   readonly byRequest: boolean;
+  /** Stands in the maps: writes of devices can be found by it. Faults of processors can't, and are in the boundaries alone. */
+  readonly ofDevices: boolean;
   /** Of the host's processors, and waits of writers that are not for page requests. */
   readonly fixedNs: readonly Nanoseconds[];
   /** Page requests that devices wait for. */
@@ -38,7 +40,7 @@ export interface CrossoverBoundary {
 export interface CrossoverMap {
   /** `cost`: processor time of the host and waits of writers; `migration`: that and the time on the link of what is reported. */
   readonly criterion: 'cost' | 'migration';
-  /** By scale. */
+  /** By scale; of methods `ofDevices`. */
   readonly winners: readonly (readonly CrossoverSegment[])[];
   readonly boundaries: readonly CrossoverBoundary[];
 }

@@ -1,4 +1,6 @@
 import type { Nanoseconds } from '../../traces/units.ts';
+import { leastCost } from './cost-lines.ts';
+import type { CostLine } from './cost-lines.ts';
 import type {
   Crossover,
   CrossoverBoundary,
@@ -6,7 +8,6 @@ import type {
   CrossoverMap,
   CrossoverMark,
   CrossoverMethod,
-  CrossoverSegment,
 } from './crossover-result.ts';
 import { noCounts } from './dirty-counts.ts';
 import type { DirtyCounts } from './dirty-counts.ts';
@@ -22,6 +23,8 @@ const TABLE_BITS = 9;
 /** 2^-14 to 2^4 times as fast, in steps of half an octave. */
 const SLOWEST = -28;
 const FASTEST = 8;
+/** Numbers of requests that differ by less are the same. */
+const SAME = 1e-9;
 const GBIT = 1e9 / 8;
 const LINKS = [1, 10, 25, 100, 400].map((gbit) => gbit * GBIT);
 
@@ -106,6 +109,7 @@ export function crossover(options: CrossoverOptions): Crossover {
       costs: {
         name: method.name,
         byRequest: method.method.sets === 'page-request',
+        ofDevices: method.method.sets !== 'fault',
         fixedNs: passes.map((pass) => pass.fixedNs),
         requests: passes.map((pass) => pass.requests),
         reportedBytes: grown.told.map((factor) => (factor * method.reported * PAGE_BYTES) / harvests),
@@ -124,7 +128,7 @@ export function crossover(options: CrossoverOptions): Crossover {
     );
     return {
       criterion,
-      winners: lines.map(leastCost),
+      winners: lines.map((here) => leastCost(here.filter((_, m) => scaled[m]?.costs.ofDevices === true))),
       boundaries: scaled
         .filter(({ costs }) => costs.byRequest)
         .flatMap(({ costs: { name }, own }) =>
@@ -223,31 +227,6 @@ function addedWalks({ method, rule, tracking, untracked }: MeasuredMethod): {
   return { ofAccesses, ofFirstWrites: added - ofAccesses };
 }
 
-/** Cost of a method at one scale, over the latency. */
-interface CostLine {
-  readonly name: string;
-  readonly fixed: Nanoseconds;
-  readonly slope: number;
-}
-
-/** The lower envelope of lines from latency 0 on: each next method has fewer requests. */
-function leastCost(lines: readonly CostLine[]): readonly CrossoverSegment[] {
-  const segments: CrossoverSegment[] = [];
-  let best = [...lines].sort((a, b) => a.fixed - b.fixed || a.slope - b.slope)[0];
-  let fromNs = 0;
-  while (best !== undefined) {
-    segments.push({ method: best.name, fromNs });
-    const now: CostLine = best;
-    const later = lines
-      .filter(({ slope }) => slope < now.slope)
-      .map((line) => ({ line, at: (line.fixed - now.fixed) / (now.slope - line.slope) }))
-      .sort((a, b) => a.at - b.at || a.line.slope - b.line.slope)[0];
-    best = later?.line;
-    fromNs = later?.at ?? 0;
-  }
-  return segments;
-}
-
 function boundary(
   method: string,
   against: string,
@@ -260,8 +239,9 @@ function boundary(
     other: here.find(({ name }) => name === against)!,
   }));
   const latencyNs = pairs.map(({ mine, other }): Nanoseconds | null => {
-    const at = (other.fixed - mine.fixed) / (mine.slope - other.slope);
-    return at > 0 && Number.isFinite(at) ? at : null;
+    const more = mine.slope - other.slope;
+    const at = (other.fixed - mine.fixed) / more;
+    return at > 0 && Math.abs(more) > mine.slope * SAME ? at : null;
   });
   // what the method saves
   const saved = pairs.map(

@@ -47,7 +47,7 @@ export interface PublishedLatency {
 const VIO = 'VIO, OSDI 2025';
 
 export const PUBLISHED_LATENCIES: readonly PublishedLatency[] = [
-  { name: '700 us', ns: 700_000, cpuFaults: 0, source: `${VIO}: page request to response, mean` },
+  { name: '700 µs', ns: 700_000, cpuFaults: 0, source: `${VIO}: page request to response, mean` },
   { name: '3 CPU faults', ns: 0, cpuFaults: 3, source: `${VIO}: a page request costs 3 to 80 times a CPU's fault` },
   { name: '80 CPU faults', ns: 0, cpuFaults: 80, source: `${VIO}: a page request costs 3 to 80 times a CPU's fault` },
 ];

@@ -1,0 +1,55 @@
+import type { CrossoverMap } from '../../replay/dirty/crossover-result.ts';
+import type { DirtyResult } from '../../replay/dirty/dirty-result.ts';
+import { formatDecimal, formatNs } from '../report/format-units.ts';
+import { linesLegend } from '../report/html-lines.ts';
+import { lineStyle } from '../report/line-styles.ts';
+import { html } from '../report/markup.ts';
+import type { Markup } from '../report/markup.ts';
+import {
+  BOUNDARY_TITLES,
+  LATENCY_TITLES,
+  boundaryRows,
+  crossoverSentence,
+  latencyRows,
+  linkRows,
+} from './crossover-cells.ts';
+import { crossoverPicture } from './crossover-picture.ts';
+
+/** The part of the page about page requests; null where no method has them. `table` draws one. */
+export function crossoverSection(
+  result: DirtyResult,
+  table: (label: string, head: readonly string[], rows: readonly (readonly string[])[]) => Markup,
+): Markup | null {
+  const latencies = latencyRows(result);
+  if (latencies.length === 0) return null;
+  const { crossover } = result;
+  const [linkTitles = [], ...links] = linkRows(result);
+  const figures = crossover === null ? [] : crossover.maps.map((map) => figure(result, map));
+  return html`<section class="part" id="crossover"><h2>Crossover</h2><p class="about">Page requests cost for each page that is written, a scan of dirty bits for each page that is there: the map says which method costs less, as writes come faster and requests take longer. ${crossoverSentence(result)}</p>${figures}${
+    crossover === null
+      ? null
+      : html`<div class="panel"><p class="caption">Where methods cost the same</p>${table('Boundaries', BOUNDARY_TITLES, boundaryRows(result))}</div><div class="panel"><p class="caption">The same with the time on other links</p>${table('Links', linkTitles, links)}</div>`
+  }<div class="panel"><p class="caption">What page requests do to a device, by their latency; published ones are inputs, not predictions</p>${table('Latencies', LATENCY_TITLES, latencies)}</div></section>`;
+}
+
+function figure(result: DirtyResult, map: CrossoverMap): Markup | null {
+  const { crossover, linkBytesPerSecond } = result;
+  if (crossover === null) return null;
+  const style = (method: string) =>
+    lineStyle(
+      Math.max(
+        0,
+        result.methods.findIndex(({ name }) => name === method),
+      ),
+      false,
+    );
+  const link = `${formatDecimal((linkBytesPerSecond * 8) / 1e9)} Gbit/s`;
+  const [heading, sub] =
+    map.criterion === 'cost'
+      ? ['Least cost', 'Processors of the host and waits of writers']
+      : ['Least cost with the link', `The same, and the time that what is reported takes at ${link}`];
+  const lines = crossover.methods
+    .filter(({ ofDevices }) => ofDevices)
+    .map(({ name }) => ({ label: name, style: style(name), points: [] }));
+  return html`<figure class="panel"><figcaption><div><h3>${heading}</h3><p class="sub">${sub}; harvests every ${formatNs(crossover.intervalNs)}, the writes of the trace 2<sup>−14</sup> to 16 times as fast</p></div></figcaption>${crossoverPicture(crossover, map, linkBytesPerSecond, (method) => style(method).className)}${linesLegend(lines)}</figure>`;
+}
