@@ -38,6 +38,8 @@ describe('profile files', () => {
     );
     const clear: FileParameter = { ...wait, name: 'dirty.clear', value: 30 };
     expect(parseProfile(profileText({ ...draft, dirty: [clear] }), 'p.json').costs?.dirty).toEqual([clear]);
+    const wake: FileParameter = { ...wait, name: 'pri.wake', value: 30 };
+    expect(parseProfile(profileText({ ...draft, faults: [wake] }), 'p.json').costs?.faults).toEqual([wake]);
     const half = parseProfile(profileText({ name: 'x', summary: 'y' }), 'p.json');
     expect(half).toMatchObject({ hardware: undefined, costs: undefined });
   });
@@ -62,6 +64,11 @@ describe('profile files', () => {
     ['an unknown figure of harvests', dirty({ name: 'dirty.cleer' }), /did you mean 'dirty.clear'|no parameter/],
     ['another unit of harvests', dirty({ unit: 'us' }), /'ns'/],
     ['a negative time of harvests', dirty({ value: -1 }), /0 to/],
+    [
+      'an unknown figure of page requests',
+      profileText({ ...draft, faults: [{ ...wait, name: 'dirty.clear' }] }),
+      /no parameter|did you mean/,
+    ],
     ['harvests without costs', profileText({ name: 'x', summary: 'y', dirty: [] }), /costs expected/],
     ['no JSON', '{', /no JSON/],
     ['another format', '{"format":"x"}', /iorr-profile/],

@@ -1,6 +1,8 @@
 import { IorrError } from '../traces/errors.ts';
 import { nearest } from '../traces/nearest.ts';
+import type { DesignParameter } from './designs/design.ts';
 import { DIRTY_PARAMETERS } from './dirty/dirty-parameters.ts';
+import { SERVICE_PARAMETERS } from './faults/service/service-parameters.ts';
 import { COST_PROFILES } from './costs/cost-profiles.ts';
 import type { CostProfile } from './costs/cost-profile.ts';
 import type { HardwareProfile } from './hardware/profile.ts';
@@ -32,6 +34,8 @@ export interface ProfileDraft {
   readonly costs?: { readonly base: string; readonly parameters: readonly FileParameter[] } | undefined;
   /** Parameters of `compare --dirty`; goes with `costs`. */
   readonly dirty?: readonly FileParameter[] | undefined;
+  /** Parameters of `compare --pri`; goes with `costs`. */
+  readonly faults?: readonly FileParameter[] | undefined;
   /** Figures that no model takes yet. */
   readonly measurements?: readonly FileParameter[] | undefined;
 }
@@ -67,14 +71,16 @@ export function parseProfile(text: string, file: string): ProfileFile {
   const name = textOf(root['name'], file, 'name');
   const summary = textOf(root['summary'], file, 'summary');
   const parts = { name, summary, file };
-  if (root['dirty'] !== undefined && root['costs'] === undefined)
-    throw refusal(file, 'dirty: costs expected beside it');
+  for (const { section } of COMMAND_PARTS) {
+    if (root[section] !== undefined && root['costs'] === undefined)
+      throw refusal(file, `${section}: costs expected beside it`);
+  }
   if (root['measurements'] !== undefined) parametersOf(root['measurements'], file, 'measurements');
   return {
     name,
     summary,
     hardware: root['hardware'] === undefined ? undefined : hardwareOf(root['hardware'], parts),
-    costs: root['costs'] === undefined ? undefined : costsOf(root['costs'], root['dirty'], parts),
+    costs: root['costs'] === undefined ? undefined : costsOf(root['costs'], root, parts),
   };
 }
 
@@ -98,7 +104,11 @@ function hardwareOf(value: unknown, { name, summary, file }: Parts): HardwarePro
   return { ...changed, name, summary, parameters: replaced(base.parameters, parameters) };
 }
 
-function costsOf(value: unknown, dirty: unknown, { name, summary, file }: Parts): CostProfile {
+function costsOf(
+  value: unknown,
+  root: { readonly [name: string]: unknown },
+  { name, summary, file }: Parts,
+): CostProfile {
   const { base, parameters } = sectionOf(value, file, 'costs', COST_PROFILES);
   for (const parameter of parameters) {
     const known = knownIn(base, parameter, file);
@@ -106,15 +116,30 @@ function costsOf(value: unknown, dirty: unknown, { name, summary, file }: Parts)
     checkRange(parameter, 0, LARGEST, file);
   }
   const own = { name, summary, parameters: replaced(base.parameters, parameters) };
-  return dirty === undefined ? own : { ...own, dirty: dirtyOf(dirty, file) };
+  const commands = COMMAND_PARTS.flatMap((part) =>
+    root[part.section] === undefined ? [] : [[part.section, commandPart(root[part.section], part, file)] as const],
+  );
+  return { ...own, ...Object.fromEntries(commands) };
 }
 
-function dirtyOf(value: unknown, file: string): readonly FileParameter[] {
-  const parameters = parametersOf(value, file, 'dirty');
+/** Parameters of one command, which cost profiles need not have. */
+interface CommandPart {
+  readonly section: 'dirty' | 'faults';
+  readonly name: string;
+  readonly parameters: readonly DesignParameter[];
+}
+
+const COMMAND_PARTS: readonly CommandPart[] = [
+  { section: 'dirty', name: 'compare --dirty', parameters: DIRTY_PARAMETERS },
+  { section: 'faults', name: 'compare --pri', parameters: SERVICE_PARAMETERS },
+];
+
+function commandPart(value: unknown, part: CommandPart, file: string): readonly FileParameter[] {
+  const parameters = parametersOf(value, file, part.section);
   for (const parameter of parameters) {
-    const { unit } = knownIn({ name: 'compare --dirty', parameters: DIRTY_PARAMETERS }, parameter, file);
+    const { unit } = knownIn(part, parameter, file);
     if (parameter.unit !== unit) throw wrongUnit(file, parameter, unit);
-    const [least, most] = DIRTY_PARAMETERS.find(({ name }) => name === parameter.name)?.range ?? [0, LARGEST];
+    const [least, most] = part.parameters.find(({ name }) => name === parameter.name)?.range ?? [0, LARGEST];
     checkRange(parameter, least, most, file);
   }
   return parameters;

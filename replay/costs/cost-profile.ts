@@ -10,6 +10,8 @@ export interface CostProfile {
   readonly parameters: readonly ProfileParameter[];
   /** What a profile file tells of harvests of dirty bits: parameters of `compare --dirty`, by their names. */
   readonly dirty?: readonly ProfileParameter[];
+  /** The same of page requests: parameters of `compare --pri`. */
+  readonly faults?: readonly ProfileParameter[];
 }
 
 /**

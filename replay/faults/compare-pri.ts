@@ -87,7 +87,7 @@ export interface PriResult {
 export async function comparePri(trace: Trace, options: ComparePriOptions): Promise<PriResult | undefined> {
   const { designs, profile, seed, signal } = options;
   const faults = readRecordedFaults(trace);
-  const { parameter, table } = serviceParameters(options.parameters, profile.dirty);
+  const { parameter, table } = serviceParameters(options.parameters, profile.faults);
   const costs = faultCosts(parameter);
   const names = rowNames(designs);
   const rows: PriRow[] = [];
