@@ -3,7 +3,7 @@ import { accessModel } from '../access/access-models.ts';
 import { distanceSteps } from '../distances/miss-curve.ts';
 import { compareTrace } from '../engine/compare.ts';
 import { derivationCaveats, deriveIntents } from '../engine/derived-trace.ts';
-import { replayTrace } from '../engine/replay.ts';
+import { replaySteps } from '../engine/replay.ts';
 import { parameterOf } from '../hardware/profile.ts';
 import { planPasses } from './passes.ts';
 import type { SweepPass } from './passes.ts';
@@ -31,11 +31,11 @@ export async function runPass(
 ): Promise<readonly SweepResult[]> {
   switch (pass.kind) {
     case 'stacks':
-      return byStacks(pass.points, trace, progress) ?? pass.points.map((point) => replayed(point, trace));
+      return byStacks(pass.points, trace, progress) ?? replayedAll(pass.points, trace, progress);
     case 'designs':
       return compared(pass.points, trace, progress);
     default:
-      return pass.points.map((point) => replayed(point, trace));
+      return replayedAll(pass.points, trace, progress);
   }
 }
 
@@ -78,14 +78,21 @@ function byStacks(
   }
 }
 
-function replayed(resolved: ResolvedPoint, trace: Trace): SweepResult {
+function replayedAll(points: readonly ResolvedPoint[], trace: Trace, progress: PassProgress): readonly SweepResult[] {
+  return points.map((point, i) => replayed(point, trace, (share) => progress((i + share) / points.length)));
+}
+
+function replayed(resolved: ResolvedPoint, trace: Trace, progress: PassProgress): SweepResult {
   const { hardware, point } = resolved;
   const { access, seed, driver, counts } = point.question;
-  const result = replayTrace(trace, {
+  const steps = replaySteps(trace, {
     hardware,
     ...(driver === undefined ? {} : { driver }),
     ...(access === undefined || access === 'recorded' ? {} : { accesses: { factory: accessModel(access), seed } }),
   });
+  let step = steps.next();
+  for (; step.done !== true; step = steps.next()) progress(step.value / Math.max(1, trace.eventCount));
+  const result = step.value;
   const all = counts === 'all';
   // of misses alone only where maps come from is to be said: as a pass for many says
   const derived = all ? undefined : deriveIntents(trace, driver);

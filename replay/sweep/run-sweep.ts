@@ -1,14 +1,10 @@
-import { Piscina } from 'piscina';
 import { openTrace } from '../../traces/file.ts';
 import { decodeTrace, decodedAsTrace } from './decoded-trace.ts';
 import { planPasses } from './passes.ts';
 import type { SweepPass } from './passes.ts';
 import { runPass } from './run-pass.ts';
+import { MOST_DECODED, PointPool } from './point-pool.ts';
 import type { SweepPoint, SweepResult } from './sweep-point.ts';
-import type { SweepSource } from './sweep-worker.ts';
-
-/** Events of a trace that is held decoded; of larger ones each worker decodes the file for each pass. */
-const MOST_DECODED = 8_000_000;
 
 export interface SweepRun {
   readonly file: string;
@@ -62,49 +58,26 @@ async function inline({ file, points, signal, done, progress }: SweepRun, passes
 
 async function pooled(run: SweepRun, passes: readonly SweepPass[], jobs: number): Promise<void> {
   const { file, points, signal, done, progress } = run;
-  const opened = openTrace(file);
-  let source: SweepSource = { file };
+  const pool = new PointPool(file, jobs);
+  /** Points done, by pass. */
+  const shares = passes.map(() => 0);
+  const tell = (): void => progress(shares.reduce((sum, share) => sum + share, 0) / points.length);
   try {
-    if (opened.eventCount <= MOST_DECODED) source = decodeTrace(opened);
+    await Promise.all(
+      passes.map(async (pass, i) => {
+        const own = pass.points.map(({ point }) => point);
+        const results = await pool.run(own, signal, (share) => {
+          shares[i] = share * own.length;
+          tell();
+        });
+        done(results);
+        shares[i] = own.length;
+        tell();
+      }),
+    );
+  } catch (error) {
+    if (!signal.aborted) throw error;
   } finally {
-    opened.close();
+    await pool.close();
   }
-  const pool = new Piscina({ filename: workerFile(), minThreads: jobs, maxThreads: jobs, workerData: source });
-  let started = 0;
-  const loaded = new Promise<void>((resolve) => {
-    pool.on('message', () => {
-      started++;
-      if (started === jobs) resolve();
-    });
-  });
-  const aborted = new Promise<undefined>((resolve) => {
-    signal.addEventListener('abort', () => resolve(undefined), { once: true });
-  });
-  let finished = 0;
-  const all = Promise.all(
-    passes.map(async (pass) => {
-      const results = (await pool.run(
-        pass.points.map(({ point }) => point),
-        { name: 'runPoints' },
-      )) as readonly SweepResult[];
-      if (signal.aborted) return;
-      done(results);
-      finished += pass.points.length;
-      progress(finished / points.length);
-    }),
-  );
-  all.catch(() => undefined);
-  try {
-    await Promise.race([all, aborted]);
-  } finally {
-    // Node 20 ends the whole process if a worker is terminated while it loads its modules
-    await loaded;
-    await pool.destroy();
-  }
-}
-
-/** The built worker; when this module itself runs from its source, the one in `dist`. */
-function workerFile(): string {
-  const built = !import.meta.url.endsWith('.ts');
-  return new URL(built ? './sweep-worker.js' : '../../dist/replay/sweep/sweep-worker.js', import.meta.url).href;
 }
