@@ -8,6 +8,7 @@ import { batching } from './analyze-batching.ts';
 import { dirty } from './analyze-dirty.ts';
 import { iotlb } from './analyze-iotlb.ts';
 import { latency } from './analyze-latency.ts';
+import { pri } from './analyze-pri.ts';
 import { safety } from './analyze-safety.ts';
 import { objectTreeText } from './object-tree-text.ts';
 
@@ -31,4 +32,4 @@ const ioctl: Analysis = {
 };
 
 /** Every analysis, in the order that help lists them. To add one: a file, a test, a line here. */
-export const ANALYSES: readonly Analysis[] = [batching, dirty, ioctl, iotlb, latency, safety];
+export const ANALYSES: readonly Analysis[] = [batching, dirty, ioctl, iotlb, latency, pri, safety];

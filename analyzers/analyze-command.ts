@@ -65,6 +65,7 @@ export const analyzeCommand: CommandSpec = {
       command: 'iorr analyze iotlb huge.iorr --sample 0.01 --json',
       does: 'the curve of large sizes from 1 % of the pages',
     },
+    { command: 'iorr analyze pri run.iorr --fail-on unanswered', does: 'page requests to their answers, stage by stage' },
     { command: 'iorr analyze ioctl s.iorr --at 21.4s', does: 'every open /dev/iommu and its objects at that time' },
   ],
   async run({ args, options, io }) {

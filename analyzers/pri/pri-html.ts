@@ -1,0 +1,236 @@
+import type { AnalysisPage } from '../analysis.ts';
+import { sentence } from '../report/escape.ts';
+import { formatCount, formatDecimal, formatNs, formatNumberOf, formatShare } from '../report/format-units.ts';
+import { healthSummary } from '../report/health-lines.ts';
+import { linesLegend, linesPicture } from '../report/html-lines.ts';
+import type { DrawnLine } from '../report/html-lines.ts';
+import { pageOf } from '../report/html-page.ts';
+import { lineStyle } from '../report/line-styles.ts';
+import { html } from '../report/markup.ts';
+import type { Markup } from '../report/markup.ts';
+import type { PriResult } from './pri.ts';
+import { STAGES } from './pri-stages.ts';
+import type { StageName, StageReport } from './pri-stages.ts';
+import { damageParts, shownStages, stageNs } from './pri-text.ts';
+import { barStages, stageBars, styleOf } from './stage-bars.ts';
+
+/** Rows of a table on the page; JSON has all. */
+const SHOWN = 200;
+
+type Cell = readonly [text: string, value: number | null];
+
+function title({ groups, answered, unanswered, sees, commands, stages }: PriResult): string {
+  if (!sees.requests && !sees.reads)
+    return `${formatNumberOf(commands, 'response')} to requests that the trace does not show`;
+  if (unanswered > 0)
+    return `${formatCount(unanswered)} of ${formatNumberOf(groups, 'page request group')} without an answer`;
+  const median = stages.answered === null ? '' : `, half of them within ${formatNs(stages.answered.ns.p50)}`;
+  return `${formatNumberOf(answered, 'page request group')} answered${median}`;
+}
+
+function lead(result: PriResult, { file }: AnalysisPage): Markup {
+  const { requests, codes, by, occupancy } = result;
+  const facts: readonly (readonly [string, string])[] = [
+    ['Trace', file],
+    ...(requests === null ? [] : [['Requests', formatCount(requests)] as const]),
+    ['SUCCESS', formatCount(codes.success)],
+    ['INVALID', formatCount(codes.invalid)],
+    ['FAILURE', formatCount(codes.failure)],
+    ['By user space', formatCount(by.user)],
+    ['By the kernel', formatCount(by.kernel)],
+    ...(occupancy?.groups ? [['At once', formatNumberOf(occupancy.groups.max, 'group')] as const] : []),
+  ];
+  return html`<div class="lead"><h1>${title(result)}</h1><p class="facts">${facts.map(([name, value]) => html`<span>${name} <b>${value}</b></span>`)}</p></div>`;
+}
+
+function care(caveats: readonly string[]): Markup | null {
+  if (caveats.length === 0) return null;
+  return html`<div class="care" role="note"><h2>Read with care</h2><ul>${caveats.map((caveat) => html`<li>${sentence(caveat)}</li>`)}</ul></div>`;
+}
+
+/** A table whose first column, and those named in `text`, are words. */
+function table(
+  label: string,
+  head: readonly string[],
+  rows: readonly (readonly Cell[])[],
+  text: readonly number[] = [],
+): Markup {
+  const [first = '', ...others] = head;
+  const words = (i: number): boolean => text.includes(i + 1);
+  return html`<div class="scroll"><table class="sortable" aria-label="${label}"><thead><tr><th scope="col" class="text">${first}</th>${others.map((name, i) => (words(i) ? html`<th scope="col" class="text">${name}</th>` : html`<th scope="col">${name}</th>`))}</tr></thead><tbody>${rows.map(
+    ([name, ...cells]) =>
+      html`<tr><th scope="row" data-v="${name?.[1] ?? ''}">${name?.[0] ?? ''}</th>${cells.map(([shown, value], i) => (words(i) ? html`<td class="text">${shown}</td>` : html`<td data-v="${value ?? ''}">${shown}</td>`))}</tr>`,
+  )}</tbody></table></div>`;
+}
+
+/** Share of groups that took at most so long, from the histogram. */
+function cumulative(name: StageName, { histogram, count }: StageReport): DrawnLine {
+  let sum = 0;
+  const points = histogram.map(({ fromNs, count: groups }) => {
+    sum += groups;
+    // a part ends a quarter of an octave behind its beginning
+    return [Math.max(1, fromNs) * 2 ** 0.25, (100 * sum) / count] as const;
+  });
+  return { label: STAGES[name], style: styleOf(name), points };
+}
+
+function latencySection(result: PriResult): Markup | null {
+  const shown = shownStages(result);
+  if (shown.length === 0) return null;
+  const lines = shown.map(([name, stage]) => cumulative(name, stage));
+  const picture = linesPicture({
+    about: 'Share of groups by the time that a stage took',
+    x: { title: 'at most', log: true, base: 10, format: formatNs },
+    y: { title: 'groups', log: false, base: 10, format: (value) => `${formatDecimal(value)} %`, from: 0, to: 100 },
+    lines,
+    wide: true,
+  });
+  const bars = stageBars(result.stages);
+  const legend = linesLegend(
+    barStages(result.stages).map((name) => ({ label: STAGES[name], style: styleOf(name), points: [] })),
+  );
+  const rows = shown.map(([name, stage]): readonly Cell[] => [
+    [STAGES[name], null],
+    [formatCount(stage.count), stage.count],
+    [stageNs(stage, 'p50'), stage.ns.p50],
+    [stageNs(stage, 'p95'), stage.ns.p95],
+    [stageNs(stage, 'p99'), stage.ns.p99],
+    [stageNs(stage, 'max'), stage.ns.max],
+    [stageNs(stage, 'mean'), stage.ns.mean],
+  ]);
+  const bounded = shown.some(([, stage]) => stage.atMostNs !== null)
+    ? ' Where only bounds are known, the distribution shows the lower one, and the bars the middle.'
+    : '';
+  return html`<section class="part" id="latency"><h2>Latency</h2><p class="about">How long groups took from one point of their way to the next.${bounded}</p><figure class="panel"><figcaption><div><h3>Distribution</h3><p class="sub">Share of the groups that took at most so long</p></div></figcaption>${picture}${linesLegend(lines)}</figure><figure class="panel"><figcaption><div><h3>Stages</h3><p class="sub">Mean, median and 99th percentile of each stage</p></div></figcaption>${bars}${legend}</figure><div class="panel">${table('Stages', ['From, to', 'Groups', 'P50', 'P95', 'P99', 'Longest', 'Mean'], rows)}</div></section>`;
+}
+
+function occupancySection({ occupancy, outOfOrder }: PriResult): Markup | null {
+  if (occupancy === null) return null;
+  const { startNs, binNs } = occupancy;
+  const all = [
+    ['requests', occupancy.requests],
+    ['groups', occupancy.groups],
+    ['not yet read', occupancy.waiting],
+    ['with user space', occupancy.inUser],
+  ] as const;
+  const known = all.flatMap(([name, one], i) => (one === null ? [] : [{ name, one, style: lineStyle(i, false) }]));
+  const lines = known.map(
+    ({ name, one, style }): DrawnLine => ({
+      label: name,
+      style,
+      points: one.bins.map(({ max }, i) => [startNs + (i + 0.5) * binNs, max] as const),
+    }),
+  );
+  const picture = linesPicture({
+    about: 'What was on its way at once, over time',
+    x: { title: 'time', log: false, base: 10, format: formatNs, from: startNs, to: startNs + 120 * binNs },
+    y: { title: 'at most at once', log: false, base: 10, format: formatDecimal },
+    lines,
+    wide: true,
+  });
+  const rows = known.map(({ name, one }): readonly Cell[] => [
+    [name, null],
+    [formatCount(one.max), one.max],
+    [formatNs(one.maxAtNs), one.maxAtNs],
+    [formatDecimal(one.mean), one.mean],
+  ]);
+  const order =
+    outOfOrder > 0 ? ` ${formatNumberOf(outOfOrder, 'group')} answered after one that was complete later.` : '';
+  return html`<section class="part" id="occupancy"><h2>Occupancy</h2><p class="about">Most at once in each ${formatNs(binNs)}, of what was asked and not yet answered.${order}</p><figure class="panel">${picture}${linesLegend(lines)}</figure><div class="panel">${table('Occupancy', ['On their way', 'Most', 'First at', 'Mean'], rows)}</div></section>`;
+}
+
+function answerSection({ answers, devices, sizes }: PriResult): Markup | null {
+  if (answers.length + devices.length === 0) return null;
+  const answerRows = answers.map(({ code, groups, by, what }): readonly Cell[] => [
+    [code, null],
+    [formatCount(groups), groups],
+    [by, null],
+    [what, null],
+  ]);
+  const deviceRows = devices.slice(0, SHOWN).map((row): readonly Cell[] => [
+    [row.device, null],
+    [row.pasid === null ? '' : String(row.pasid), row.pasid],
+    [formatCount(row.requests), row.requests],
+    [formatCount(row.groups), row.groups],
+    [formatCount(row.success), row.success],
+    [formatCount(row.invalid), row.invalid],
+    [formatCount(row.failure), row.failure],
+    [formatCount(row.unanswered), row.unanswered],
+    [row.answered === null ? '' : stageNs(row.answered, 'p50'), row.answered?.ns.p50 ?? null],
+    [row.answered === null ? '' : stageNs(row.answered, 'p99'), row.answered?.ns.p99 ?? null],
+  ]);
+  const sizeRows = sizes.slice(0, SHOWN).map(({ requests, groups }): readonly Cell[] => [
+    [formatCount(requests), requests],
+    [formatCount(groups), groups],
+    [formatCount(requests * groups), requests * groups],
+  ]);
+  return html`<section class="part" id="answers"><h2>Answers</h2><p class="about">What the devices were told, by whom, and how that is known.</p><div class="panel">${table('Answers', ['Answer', 'Groups', 'By', 'How that is known'], answerRows, [2, 3])}</div><div class="panel"><p class="caption">Requesters and PASIDs</p>${table('Requesters', ['Requester', 'PASID', 'Requests', 'Groups', 'SUCCESS', 'INVALID', 'FAILURE', 'Open', 'P50', 'P99'], deviceRows)}</div><div class="panel"><p class="caption">Requests in a group</p>${table('Group sizes', ['Requests', 'Groups', 'Requests in all'], sizeRows)}</div></section>`;
+}
+
+function pagesSection({ repeats, prefetch, groups }: PriResult): Markup | null {
+  if (repeats === null) return null;
+  const facts: readonly (readonly [string, string])[] = [
+    ['Pages', `${formatCount(repeats.pages)}, ${formatCount(repeats.pagesAgain)} of them asked for again`],
+    ['Most for one page', formatNumberOf(repeats.mostOfOnePage, 'request')],
+    [
+      'Again after SUCCESS',
+      `${formatCount(repeats.afterSuccess)}, ${formatCount(repeats.flushedBetween)} with a device-TLB invalidation between`,
+    ],
+    ['Again after INVALID', formatCount(repeats.afterInvalid)],
+    ['Again after FAILURE', formatCount(repeats.afterFailure)],
+    ['Again before any answer', formatCount(repeats.whileOutstanding)],
+  ];
+  const picture = linesPicture({
+    about: 'Groups that larger blocks would have avoided',
+    x: { title: 'pages brought in at once', log: true, base: 2, format: formatCount },
+    y: { title: 'groups less', log: false, base: 10, format: (value) => `${formatDecimal(value)} %`, from: 0, to: 100 },
+    lines: [
+      {
+        label: 'avoided',
+        style: lineStyle(2, false),
+        points: prefetch.map(({ blockPages, share }) => [blockPages, share * 100] as const),
+        marks: true,
+      },
+    ],
+    height: 230,
+  });
+  const rows = prefetch.map(({ blockPages, avoided, blocks }): readonly Cell[] => [
+    [formatCount(blockPages), blockPages],
+    [formatCount(avoided), avoided],
+    [formatShare(avoided, groups), avoided],
+    [formatCount(blocks), blocks],
+  ]);
+  return html`<section class="part" id="pages"><h2>Pages</h2><p class="about">Pages asked for again, and what bringing in the aligned block around each page would have saved at most.</p><div class="panel"><dl>${facts.map(([name, value]) => html`<dt>${name}</dt><dd>${value}</dd>`)}</dl></div><div class="panel"><div class="beside">${picture}${table('Larger blocks', ['Pages at once', 'Groups less', 'Of all', 'Blocks'], rows)}</div></div></section>`;
+}
+
+function oddSection(result: PriResult): Markup | null {
+  const parts = damageParts(result);
+  if (parts.length === 0) return null;
+  const rows = result.findings.slice(0, SHOWN).map(({ event, kind, what, count }): readonly Cell[] => [
+    [formatCount(event), event],
+    [formatCount(count), count],
+    [kind.replaceAll('-', ' '), null],
+    [what, null],
+  ]);
+  return html`<section class="part" id="odd"><h2>Missing or odd</h2><p class="about">${parts.map(([kind, count]) => `${kind} ${formatCount(count)}`).join(', ')}.</p><div class="panel">${table('Findings', ['Event', 'Count', 'Kind', 'What'], rows, [2, 3])}</div></section>`;
+}
+
+/** The page of `iorr analyze pri`: one file that opens anywhere. */
+export function priHtml(result: PriResult, page: AnalysisPage): string {
+  const parts: readonly (readonly [id: string, title: string, part: Markup | null])[] = [
+    ['latency', 'Latency', latencySection(result)],
+    ['occupancy', 'Occupancy', occupancySection(result)],
+    ['answers', 'Answers', answerSection(result)],
+    ['pages', 'Pages', pagesSection(result)],
+    ['odd', 'Missing or odd', oddSection(result)],
+  ];
+  const shown = parts.filter(([, , part]) => part !== null);
+  return pageOf({
+    version: page.version,
+    command: 'analyze pri',
+    file: page.file,
+    sections: shown.map(([id, name]) => [id, name]),
+    body: html`${lead(result, page)}${care(result.caveats)}${shown.map(([, , part]) => part)}<section class="part" id="basis"><h2>Basis</h2><div class="panel"><p class="sub">Health of the trace: ${healthSummary(page.health)}</p></div></section>`,
+    charts: null,
+  });
+}
