@@ -76,10 +76,12 @@ export function droppedKeys(drop: DropRange): DroppedKeys {
         return 0;
       },
       dropPages(match, pageLo, pageHi, order) {
-        const count = 2 ** Math.min(order, PAGE_BITS);
-        const page = (pageHi & PAGE_HIGH) * 2 ** 32 + (pageLo >>> 0);
+        const low = order < 32 ? pageLo & (-1 << order) : 0;
+        const high = order <= 32 ? pageHi : order < PAGE_BITS ? pageHi & (-1 << (order - 32)) : 0;
+        const page = (high & PAGE_HIGH) * 2 ** 32 + (low >>> 0);
+        const count = order < 31 ? 1 << order : 2 ** Math.min(order, PAGE_BITS);
         for (const { index, domain, pasid } of candidates(match)) {
-          if (names(match, domain, pasid)) add(index, page - (page % count), count);
+          if (names(match, domain, pasid)) add(index, page, count);
         }
         return 0;
       },

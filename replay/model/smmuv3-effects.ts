@@ -22,6 +22,7 @@ import { COMMAND_ERROR } from './command-error.ts';
 import { kindSet, matchDomain, matchGuest } from './entry-match.ts';
 import type { HardwareCaches } from './hardware-caches.ts';
 import { DROP } from './iotlb.ts';
+import { floorLog2, trailingZeros } from './page-bits.ts';
 
 const TWO_32 = 2 ** 32;
 
@@ -138,8 +139,9 @@ function range(caches: HardwareCaches, w0Lo: number, w1Lo: number, w1Hi: number,
   while (left > 0) {
     const order = pieceOrder(at, left);
     dropped += pages(caches, at, order, leaf);
-    at += 2 ** order;
-    left -= 2 ** order;
+    const size = order < 31 ? 1 << order : 2 ** order;
+    at += size;
+    left -= size;
   }
   return dropped;
 }
@@ -156,13 +158,7 @@ function pages(caches: HardwareCaches, page: number, order: number, leaf: boolea
 
 /** log2 of the largest naturally aligned piece at the start of a range. Pages are doubles. */
 function pieceOrder(page: number, count: number): number {
-  let order = 0;
-  let size = 2;
-  while (size <= count && page % size === 0) {
-    order++;
-    size *= 2;
-  }
-  return order;
+  return Math.min(trailingZeros(page, page), floorLog2(count));
 }
 
 function atc(caches: HardwareCaches, w0Lo: number, w0Hi: number, w1Lo: number, w1Hi: number): number {

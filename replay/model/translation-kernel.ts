@@ -81,6 +81,22 @@ interface Platform {
 
 const { WebAssembly: platform } = globalThis as unknown as { readonly WebAssembly: Platform };
 
+/** Modules by what they were made for: a new one runs unoptimised code for a while. */
+const modules = new Map<string, object>();
+const MOST_MODULES = 64;
+
+function compiled(geometry: Geometry, codes: GatherCodes): object {
+  const { sets, ways } = geometry.banks[0]!;
+  const key = [sets, ways, geometry.index, geometry.refillInvalidFirst, codes.dma, codes.untranslated].join();
+  let module = modules.get(key);
+  if (module === undefined) {
+    module = new platform.Module(kernelModule(geometry, codes));
+    if (modules.size >= MOST_MODULES) modules.clear();
+    modules.set(key, module);
+  }
+  return module;
+}
+
 /** True where a kernel can stand for the geometry: one bank of few ways, least recently used replaced first. */
 export function suitsKernel({ banks, replacement }: Geometry): boolean {
   const [bank] = banks;
@@ -130,7 +146,7 @@ export class TranslationKernel {
       memory.ints[STATE.output >>> 2] = output;
       return 1;
     };
-    const module = new platform.Module(kernelModule(geometry, codes));
+    const module = compiled(geometry, codes);
     this.#exports = new platform.Instance(module, { env: { memory: memory.memory, walk } }).exports;
   }
 

@@ -58,8 +58,13 @@ export class ByteReader {
   }
 
   varint(): number {
-    let value = 0;
-    let factor = 1;
+    const first = this.byte();
+    if (first < 0x80) return first;
+    // one or two bytes, nearly always
+    const second = this.byte();
+    if (second < 0x80) return (first & 0x7f) | (second << 7);
+    let value = (first & 0x7f) | ((second & 0x7f) << 7);
+    let factor = 128 * 128;
     for (;;) {
       const byte = this.byte();
       value += (byte & 0x7f) * factor;

@@ -26,6 +26,8 @@ const PREDICTIONS_TRIED = 2;
 const HOPELESSLY_SMALL = 64;
 /** Compressing fewer bytes than this never pays for its own overhead. */
 const SMALLEST_COMPRESSED = 24;
+/** What compression makes hardly smaller is left as it is: to read that takes a tenth of the time. */
+const WORTH_COMPRESSING = 0.84;
 /** A prediction costs time when reading; it must save this share of the bytes, and so many bytes a row. */
 const PREDICTION_GAIN = 0.92;
 const PREDICTION_GAIN_PER_ROW = 1 / 48;
@@ -195,7 +197,7 @@ export class ColumnEncoder {
     let body = raw;
     if (this.#compression !== 'none' && raw.length >= SMALLEST_COMPRESSED) {
       const smaller = compress(raw, this.#compression, effort);
-      if (smaller.length < raw.length) {
+      if (smaller.length < raw.length * WORTH_COMPRESSING) {
         how = this.#compression;
         body = smaller;
       }

@@ -51,6 +51,9 @@ export function decodeSegment(
   };
 }
 
+/** A call of `fill` costs as much as so many stores. */
+const LONG_RUN = 64;
+
 type Timed = Pick<Segment, 'time' | 'cpu' | 'task' | 'source'>;
 
 const UNTIMED: Timed = {
@@ -84,19 +87,21 @@ function decodeStreams(encoded: unknown, summary: SegmentSummary, pool: ArrayPoo
   const ids = pool.int32(n);
   decodeColumn(checkBytes(encoded, 'streams'), ids);
   const stream = pool.uint8(n);
-  // Two counters by turns: an increment need not wait for the one before it.
-  const seen = new Int32Array(64);
-  let union = 0;
-  for (let i = 0; i < n; i++) {
+  // Run by run: accesses come in runs, and a segment of nothing else is one.
+  const seen = new Int32Array(32);
+  for (let i = 0; i < n; ) {
     const id = ids[i]!;
-    stream[i] = id;
-    seen[(id & 31) | ((i & 1) << 5)]!++;
-    union |= id;
+    if (id >>> 5 !== 0) throw new RangeError('a stream number is out of range');
+    const from = i;
+    do i++;
+    while (i < n && ids[i] === id);
+    if (i - from > LONG_RUN) stream.fill(id, from, i);
+    else for (let k = from; k < i; k++) stream[k] = id;
+    seen[id]! += i - from;
   }
-  if ((union & ~31) !== 0) throw new RangeError('a stream number is out of range');
   for (let id = 0; id < 32; id++) {
     const rows = id < STREAM_NAMES.length ? (summary.rows[id] ?? 0) : 0;
-    if (seen[id]! + seen[id + 32]! !== rows) throw new RangeError('streams do not add up');
+    if (seen[id] !== rows) throw new RangeError('streams do not add up');
   }
   return stream;
 }

@@ -1,12 +1,17 @@
 import type { IntCodec } from './codec.ts';
 
-/** Values from a minimum upward in as few bits as the range needs, up to 24. Layout: zigzag minimum, bits, packed rows. */
+const MAX_BITS = 24;
+
+/**
+ * Values from a minimum upward in as few bits as the range needs, up to 24. Layout: zigzag minimum, bits, packed rows; in variant 1
+ * also, before the rows, how many low bits all differences to the minimum have in common as 0 and are left out.
+ */
 export const bitPacked: IntCodec = {
   id: 5,
   name: 'bit-packed',
-  variants: 1,
-  weight: 3,
-  encode(values, _variant, out) {
+  variants: 2,
+  weight: 1,
+  encode(values, variant, out) {
     const n = values.length;
     let min = values[0] ?? 0;
     let max = min;
@@ -15,17 +20,21 @@ export const bitPacked: IntCodec = {
       if (value < min) min = value;
       if (value > max) max = value;
     }
-    const bits = Math.max(1, Math.ceil(Math.log2(max - min + 1)));
-    if (bits > 24 || bits % 8 === 0) return false;
+    let union = 0;
+    for (let i = 0; i < n; i++) union |= (values[i]! - min) | 0;
+    const shift = variant === 0 || union === 0 ? 0 : 31 - Math.clz32(union & -union);
+    const bits = Math.max(1, Math.ceil(Math.log2((max - min) / 2 ** shift + 1)));
+    if (bits > MAX_BITS || (variant === 0 && bits % 8 === 0) || (variant === 1 && shift === 0)) return false;
     out.reserve(16 + Math.ceil((n * bits) / 8));
     out.varint(((min << 1) ^ (min >> 31)) >>> 0);
     const { bytes } = out;
     let at = out.length;
     bytes[at++] = bits;
+    if (variant === 1) bytes[at++] = shift;
     let word = 0;
     let filled = 0;
     for (let i = 0; i < n; i++) {
-      word |= (values[i]! - min) << filled;
+      word |= (((values[i]! - min) | 0) >>> shift) << filled;
       filled += bits;
       while (filled >= 8) {
         bytes[at++] = word;
@@ -37,28 +46,40 @@ export const bitPacked: IntCodec = {
     out.length = at;
     return true;
   },
-  decode(reader, _variant, out) {
+  decode(reader, variant, out) {
     const zigzag = reader.varint();
     if (zigzag > 0xffffffff) throw new RangeError('minimum exceeds 32 bits');
     const min = (zigzag >>> 1) ^ -(zigzag & 1);
     const bits = reader.byte();
+    const shift = variant === 0 ? 0 : reader.byte() & 31;
     const n = out.length;
-    const { bytes } = reader;
-    let at = reader.at;
-    if (bits < 1 || bits > 24 || bytes.length - at < Math.ceil((n * bits) / 8))
-      throw new RangeError('column ends early');
+    const { bytes, at } = reader;
+    const end = at + Math.ceil((n * bits) / 8);
+    if (bits < 1 || bits > MAX_BITS || bytes.length < end) throw new RangeError('column ends early');
     const mask = (1 << bits) - 1;
-    let word = 0;
-    let filled = 0;
-    for (let i = 0; i < n; i++) {
-      while (filled < bits) {
-        word |= bytes[at++]! << filled;
-        filled += 8;
+    // rows that begin so far before the end can read whole words without looking; those of few bits read fewer bytes
+    const whole = Math.max(0, Math.min(n, Math.floor(((end - at - 4) * 8) / bits)));
+    if (bits <= 9) {
+      for (let i = 0, bit = 0; i < whole; i++, bit += bits) {
+        const from = at + (bit >>> 3);
+        const word = bytes[from]! | (bytes[from + 1]! << 8);
+        out[i] = (min + (((word >>> (bit & 7)) & mask) << shift)) | 0;
       }
-      out[i] = (min + (word & mask)) | 0;
-      word >>>= bits;
-      filled -= bits;
+    } else {
+      for (let i = 0, bit = 0; i < whole; i++, bit += bits) {
+        const from = at + (bit >>> 3);
+        const word = bytes[from]! | (bytes[from + 1]! << 8) | (bytes[from + 2]! << 16) | (bytes[from + 3]! << 24);
+        out[i] = (min + (((word >>> (bit & 7)) & mask) << shift)) | 0;
+      }
     }
-    reader.at = at;
+    for (let i = whole; i < n; i++) {
+      let value = 0;
+      for (let b = 0; b < bits; b++) {
+        const bit = i * bits + b;
+        value |= ((bytes[at + (bit >>> 3)]! >>> (bit & 7)) & 1) << b;
+      }
+      out[i] = (min + (value << shift)) | 0;
+    }
+    reader.at = end;
   },
 };

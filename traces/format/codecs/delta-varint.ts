@@ -38,12 +38,15 @@ export const deltaVarint: IntCodec = {
     let at = reader.at;
     for (let i = 0; i < n; i++) {
       if (at >= end) throw new RangeError('column ends early');
-      let byte = bytes[at++]!;
-      let zigzag = byte & 0x7f;
-      for (let bits = 7; byte >= 0x80; bits += 7) {
-        if (at >= end || bits > 28) throw new RangeError('column ends early');
-        byte = bytes[at++]!;
-        zigzag |= (byte & 0x7f) << bits;
+      let zigzag = bytes[at++]!;
+      if (zigzag >= 0x80) {
+        zigzag &= 0x7f;
+        for (let bits = 7; ; bits += 7) {
+          if (at >= end || bits > 28) throw new RangeError('column ends early');
+          const byte = bytes[at++]!;
+          zigzag |= (byte & 0x7f) << bits;
+          if (byte < 0x80) break;
+        }
       }
       const delta = (zigzag >>> 1) ^ -(zigzag & 1);
       out[i] = lag === 0 || i < lag ? delta : (out[i - lag]! + delta) | 0;

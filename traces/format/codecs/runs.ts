@@ -1,5 +1,8 @@
 import type { IntCodec } from './codec.ts';
 
+/** A call of `fill` costs as much as so many stores. */
+const LONG = 64;
+
 /** Run-length: number of runs, then per run a zigzag varint value; then per run its length. */
 export const runs: IntCodec = {
   id: 4,
@@ -30,17 +33,28 @@ export const runs: IntCodec = {
     const count = reader.varint();
     if (count > out.length) throw new RangeError(`${count} runs in ${out.length} rows`);
     const values = new Int32Array(count);
+    const { bytes } = reader;
     for (let i = 0; i < count; i++) {
-      const zigzag = reader.varint();
-      if (zigzag > 0xffffffff) throw new RangeError('value exceeds 32 bits');
+      const byte = bytes[reader.at]!;
+      let zigzag = byte;
+      // most are short
+      if (byte < 0x80) reader.at++;
+      else zigzag = reader.varint();
+      if (zigzag > 0xffffffff || byte === undefined) throw new RangeError('value exceeds 32 bits, or is not there');
       values[i] = (zigzag >>> 1) ^ -(zigzag & 1);
     }
     let at = 0;
     for (let i = 0; i < count; i++) {
-      const length = reader.varint();
-      if (length > out.length - at) throw new RangeError('runs exceed the column');
-      out.fill(values[i]!, at, at + length);
-      at += length;
+      const byte = bytes[reader.at]!;
+      let length = byte;
+      if (byte < 0x80) reader.at++;
+      else length = reader.varint();
+      const end = at + length;
+      if (!(end <= out.length)) throw new RangeError('runs exceed the column');
+      const value = values[i]!;
+      if (length > LONG) out.fill(value, at, end);
+      else for (let k = at; k < end; k++) out[k] = value;
+      at = end;
     }
     if (at !== out.length) throw new RangeError('runs end early');
   },
