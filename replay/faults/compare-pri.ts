@@ -8,7 +8,7 @@ import { withTimes } from './service/fault-arrivals.ts';
 import type { FaultArrivals } from './service/fault-arrivals.ts';
 import type { FaultServiceResult } from './service/fault-service-result.ts';
 import { simulateFaultService } from './service/fault-service.ts';
-import type { ClosedLoop } from './service/fault-service.ts';
+import type { ClosedLoop } from './service/fault-service-options.ts';
 import { readRecordedFaults } from './service/recorded-arrivals.ts';
 import type { RecordedFaults } from './service/recorded-arrivals.ts';
 import { faultCosts, serviceParameters } from './service/service-parameters.ts';

@@ -6,7 +6,7 @@ import { makeArrivals, stormArrivals } from './fault-arrivals.ts';
 import { NO_COSTS } from './fault-costs.ts';
 import type { FaultServiceResult } from './fault-service-result.ts';
 import { simulateFaultService } from './fault-service.ts';
-import type { FaultServiceOptions } from './fault-service.ts';
+import type { FaultServiceOptions } from './fault-service-options.ts';
 import type { ServiceTime } from './service-time.ts';
 
 const SERVICE_NS = 10_000;

@@ -1,75 +1,21 @@
 import { Random } from '../../../traces/random.ts';
 import type { Nanoseconds } from '../../../traces/units.ts';
-import { EventHeap } from '../../time/event-heap.ts';
-import type { QueueTiming } from '../queues/queue-timing.ts';
 import type { FaultArrivals } from './fault-arrivals.ts';
 import type { FaultCosts } from './fault-costs.ts';
 import { FaultDevices } from './fault-devices.ts';
+import { EVENT, FaultEvents } from './fault-events.ts';
+import { FaultSamples } from './fault-samples.ts';
+import { FaultServers } from './fault-servers.ts';
+import type { FaultServiceOptions } from './fault-service-options.ts';
 import type { FaultServiceResult } from './fault-service-result.ts';
 import { GroupTable, OUTCOME_OF } from './group-table.ts';
 import { ENTERED, HardwareQueue } from './hardware-queue.ts';
-import { IntFifo } from './int-fifo.ts';
-import { LevelOverTime } from './level-over-time.ts';
-import { RepairedPages } from './repaired-pages.ts';
-import { Samples } from './samples.ts';
+import { PageRepair } from './page-repair.ts';
 import { timeSampler } from './service-time.ts';
-import type { ServiceTime, TimeSampler } from './service-time.ts';
+import type { TimeSampler } from './service-time.ts';
 
-/** Kinds of events; at the same time the lower one comes first, then what was put in first. */
-const EVENT = {
-  handled: 0,
-  served: 1,
-  free: 2,
-  answered: 3,
-  done: 4,
-  again: 5,
-  restarted: 6,
-  arrival: 7,
-  wish: 8,
-  request: 9,
-  interrupt: 10,
-  timer: 11,
-} as const;
-const KINDS = 16;
 /** A group that was asked for so often is given up: the queue is too small for anything to pass. */
 const MOST_ATTEMPTS = 1000;
-const HUGE_PAGES = 512;
-
-/** Groups of a device go round: as many as `outstanding` threads of each device, each with one group at a time. */
-export interface ClosedLoop {
-  readonly threads: number;
-  /** From the end of a group to the wish for the next. */
-  readonly think: ServiceTime;
-}
-
-export interface FaultServiceOptions {
-  readonly arrivals: FaultArrivals;
-  readonly queue: QueueTiming;
-  /** Entries of the hardware queue. */
-  readonly entries: number;
-  /** Requests that a device may have outstanding. */
-  readonly outstanding: number;
-  readonly servers: number;
-  readonly service: ServiceTime;
-  /** What a group takes of which the recording does not tell. */
-  readonly unknownServiceNs: Nanoseconds;
-  /** Of one record in the driver; `costs.handlerNs` unless given. */
-  readonly handler?: ServiceTime;
-  /** Responses of one submission at most; a server that finds nothing else to do submits what there is. */
-  readonly batch: number;
-  /** Longest that a response waits for others; 0: as long as servers have work. */
-  readonly lingerNs: Nanoseconds;
-  /** Pages of a repaired block: 1, 16 or 512; and pages brought in behind it. */
-  readonly repairPages: number;
-  readonly prefetch: number;
-  readonly costs: FaultCosts;
-  /** False: a lost group is not asked for again. */
-  readonly asksAgain: boolean;
-  readonly closed?: ClosedLoop;
-  readonly seed: number;
-  /** False: no quantiles of durations, for runs of many millions. */
-  readonly quantiles: boolean;
-}
 
 /** Page requests from a device's wish to its translation. The same options give the same result. */
 export function simulateFaultService(options: FaultServiceOptions): FaultServiceResult {
@@ -79,36 +25,28 @@ export function simulateFaultService(options: FaultServiceOptions): FaultService
 class FaultService {
   readonly #options: FaultServiceOptions;
   readonly #costs: FaultCosts;
-  readonly #heap = new EventHeap();
+  readonly #events = new FaultEvents();
   readonly #table = new GroupTable();
   readonly #devices: FaultDevices;
   readonly #queue: HardwareQueue;
-  readonly #complete = new IntFifo();
-  readonly #answers: number[] = [];
-  readonly #repaired = new RepairedPages();
-  readonly #host = new LevelOverTime();
-  readonly #busy = new LevelOverTime();
-  readonly #serviceOf: TimeSampler;
+  readonly #samples: FaultSamples;
+  readonly #repair: PageRepair;
+  readonly #servers: FaultServers;
   readonly #handlerOf: TimeSampler;
   readonly #thinkOf: TimeSampler | undefined;
-  /** Own copy: pages that came with others are taken out of their groups. */
-  readonly #page: Float64Array | undefined;
   /** Groups by device, in order, for closed loops. */
   readonly #ownFrom: Int32Array;
   readonly #own: Int32Array;
   readonly #ownNext: Int32Array;
-  readonly #samples: { readonly [name in SampleName]: Samples };
-  #now = 0;
-  #sequence = 0;
   #nextArrival = 0;
   #handlerOn = false;
   #passLeft = 0;
   #passSize = 0;
   #taken = -1;
-  #idle: number;
-  #generation = 0;
-  #flushDue = false;
+  /** Groups of which only earlier requests are in the host. */
   #partials = 0;
+  /** Groups that the driver denied. */
+  #denied = 0;
   readonly #counts = {
     groups: 0,
     repaired: 0,
@@ -118,10 +56,6 @@ class FaultService {
     retries: 0,
     givenUp: 0,
     discarded: 0,
-    submissions: 0,
-    prefetched: 0,
-    prefetchUsed: 0,
-    entriesWritten: 0,
   };
 
   constructor(options: FaultServiceOptions) {
@@ -129,50 +63,35 @@ class FaultService {
     this.#costs = options.costs;
     const { arrivals, seed } = options;
     // each draws from its own, so that a change of one does not move the others
-    this.#serviceOf = timeSampler(options.service, new Random(seed), options.unknownServiceNs);
     const handler = options.handler ?? ({ kind: 'fixed', ns: options.costs.handlerNs } as const);
     this.#handlerOf = timeSampler(handler, new Random(seed + 1), options.costs.handlerNs);
     this.#thinkOf =
       options.closed === undefined ? undefined : timeSampler(options.closed.think, new Random(seed + 2), 0);
     this.#devices = new FaultDevices(this.#table, arrivals.devices, arrivals.rids, options.outstanding);
     this.#queue = new HardwareQueue(options.queue, options.entries);
-    this.#page = arrivals.pages?.page.slice();
-    this.#idle = options.servers;
     const { own, from } = byDevice(arrivals, options.closed !== undefined);
     this.#own = own;
     this.#ownFrom = from;
     this.#ownNext = from.slice();
-    const keep = options.quantiles;
-    this.#samples = {
-      response: new Samples(keep),
-      done: new Samples(keep),
-      device: new Samples(keep),
-      queue: new Samples(keep),
-      server: new Samples(keep),
-      service: new Samples(keep),
-      batch: new Samples(keep),
-    };
+    this.#samples = new FaultSamples(options.quantiles);
+    this.#repair = new PageRepair(options, this.#table);
+    this.#servers = new FaultServers(options, this.#table, this.#events, this.#samples, this.#repair);
   }
 
   run(): FaultServiceResult {
     const { arrivals, closed } = this.#options;
     const start = arrivals.groups === 0 ? 0 : arrivals.time[0]!; // not empty
-    this.#now = start;
+    this.#events.now = start;
     this.#queue.occupancy.set(start, 0);
-    this.#host.set(start, 0);
-    this.#busy.set(start, 0);
+    this.#servers.host.set(start, 0);
+    this.#servers.busy.set(start, 0);
     if (closed === undefined) this.#comeNext();
     else {
       for (let thread = 0; thread < arrivals.devices * closed.threads; thread++) {
-        this.#at(start + (this.#thinkOf?.(Number.NaN) ?? 0), EVENT.wish, thread);
+        this.#events.at(start + (this.#thinkOf?.(Number.NaN) ?? 0), EVENT.wish, thread);
       }
     }
-    const heap = this.#heap;
-    while (heap.count > 0) {
-      this.#now = heap.time;
-      const id = heap.pop();
-      this.#happen(id % KINDS, Math.floor(id / KINDS));
-    }
+    for (let of = this.#events.next(); of >= 0; of = this.#events.next()) this.#happen(this.#events.kind, of);
     return this.#result(start);
   }
 
@@ -195,10 +114,10 @@ class FaultService {
         this.#handled();
         break;
       case EVENT.served:
-        this.#served(of);
+        this.#servers.served(of);
         break;
       case EVENT.free:
-        this.#freeServer();
+        this.#servers.freeServer();
         break;
       case EVENT.answered:
         this.#answered(of);
@@ -211,22 +130,18 @@ class FaultService {
         this.#askAgain(of);
         break;
       case EVENT.restarted:
-        this.#queue.clear(this.#now);
+        this.#queue.clear(this.#events.now);
         break;
       default:
-        this.#timer(of);
+        this.#servers.timer(of);
     }
-  }
-
-  #at(time: Nanoseconds, kind: number, of: number): void {
-    this.#heap.push(time, kind * 2 ** 48 + this.#sequence++, of * KINDS + kind);
   }
 
   #comeNext(): void {
     const { arrivals } = this.#options;
     if (this.#nextArrival >= arrivals.groups) return;
     const group = this.#nextArrival++;
-    this.#at(Math.max(this.#now, arrivals.time[group]!), EVENT.arrival, group); // in range
+    this.#events.at(Math.max(this.#events.now, arrivals.time[group]!), EVENT.arrival, group); // in range
   }
 
   /** A thread of a closed loop takes its device's next group. */
@@ -240,7 +155,7 @@ class FaultService {
   #wish(group: number, thread: number): void {
     const { arrivals } = this.#options;
     this.#counts.groups++;
-    const count = this.#wanted(group);
+    const count = this.#repair.wanted(group);
     if (count === 0) {
       this.#counts.avoided++;
       this.#goOn(thread);
@@ -254,37 +169,25 @@ class FaultService {
     table.thread[slot] = thread;
     table.first[slot] = arrivals.requestsFrom?.[group] ?? 0;
     table.count[slot] = count;
-    table.wantedAt[slot] = this.#now;
-    this.#devices.wish(device, this.#now);
-    this.#devices.line(slot, false, this.#now);
+    table.wantedAt[slot] = this.#events.now;
+    this.#devices.wish(device, this.#events.now);
+    this.#devices.line(slot, false, this.#events.now);
     this.#send(device);
-  }
-
-  /** Requests of a group whose pages have not come with others; they are moved to its beginning. */
-  #wanted(group: number): number {
-    const { requestsFrom, pages } = this.#options.arrivals;
-    const page = this.#page;
-    if (requestsFrom === undefined) return 1;
-    const first = requestsFrom[group]!; // in range, like the next
-    const last = requestsFrom[group + 1]!;
-    if (page === undefined || pages === undefined || this.#repaired.size === 0) return last - first;
-    let kept = first;
-    for (let i = first; i < last; i++) {
-      if (this.#repaired.take(pages.space[i]!, page[i]!)) this.#counts.prefetchUsed++;
-      else page[kept++] = page[i]!;
-    }
-    return kept - first;
   }
 
   /** What a device may send now, it sends. */
   #send(device: number): void {
     const table = this.#table;
-    for (let slot = this.#devices.next(device, this.#now); slot >= 0; slot = this.#devices.next(device, this.#now)) {
-      if (table.attempts[slot]!++ === 0) this.#samples.device.add(this.#now - table.wantedAt[slot]!); // in range
-      table.begunAt[slot] = this.#now;
+    for (
+      let slot = this.#devices.next(device, this.#events.now);
+      slot >= 0;
+      slot = this.#devices.next(device, this.#events.now)
+    ) {
+      if (table.attempts[slot]!++ === 0) this.#samples.device.add(this.#events.now - table.wantedAt[slot]!); // in range
+      table.begunAt[slot] = this.#events.now;
       table.sent[slot] = 0;
       table.lost[slot] = 0;
-      this.#at(this.#now + this.#costs.requestNs, EVENT.request, slot);
+      this.#events.at(this.#events.now + this.#costs.requestNs, EVENT.request, slot);
     }
   }
 
@@ -299,12 +202,12 @@ class FaultService {
     const table = this.#table;
     const sent = ++table.sent[slot]!; // in range, like all slots
     const last = sent === table.count[slot]!;
-    if (last) table.lastAt[slot] = this.#now - this.#costs.requestNs;
+    if (last) table.lastAt[slot] = this.#events.now - this.#costs.requestNs;
     else {
       const time = table.begunAt[slot]! + this.#costs.requestNs + this.#offset(slot, sent);
-      this.#at(Math.max(this.#now, time), EVENT.request, slot);
+      this.#events.at(Math.max(this.#events.now, time), EVENT.request, slot);
     }
-    const found = this.#queue.enter(slot * 2 + (last ? 1 : 0), this.#now);
+    const found = this.#queue.enter(slot * 2 + (last ? 1 : 0), this.#events.now);
     if (found === ENTERED.lost) {
       table.lost[slot]!++;
       if (last) this.#lastLost(slot);
@@ -319,15 +222,15 @@ class FaultService {
     if (table.lost[slot]! < table.count[slot]!) this.#partials++;
     table.outcome[slot] = asksAgain ? OUTCOME_OF.again : OUTCOME_OF.lost;
     // never at once: what asks again must not keep the driver from its turn
-    const answered = this.#now + Math.max(1, this.#costs.answerNs);
-    if (!asksAgain || queue.lost === 'success') this.#at(answered, EVENT.answered, slot);
-    else this.#at(this.#now + this.#costs.timeoutNs, EVENT.again, slot);
+    const answered = this.#events.now + Math.max(1, this.#costs.answerNs);
+    if (!asksAgain || queue.lost === 'success') this.#events.at(answered, EVENT.answered, slot);
+    else this.#events.at(this.#events.now + this.#costs.timeoutNs, EVENT.again, slot);
   }
 
   #alert(after: Nanoseconds): void {
     if (this.#handlerOn) return;
     this.#handlerOn = true;
-    this.#at(this.#now + after, EVENT.interrupt, 0);
+    this.#events.at(this.#events.now + after, EVENT.interrupt, 0);
   }
 
   /** The driver looks at the queue: it handles what is there now. */
@@ -338,8 +241,8 @@ class FaultService {
   }
 
   #takeOne(): void {
-    this.#taken = this.#queue.take(this.#now);
-    this.#at(this.#now + this.#handlerOf(Number.NaN), EVENT.handled, 0);
+    this.#taken = this.#queue.take(this.#events.now);
+    this.#events.at(this.#events.now + this.#handlerOf(Number.NaN), EVENT.handled, 0);
   }
 
   #handled(): void {
@@ -349,12 +252,12 @@ class FaultService {
       this.#takeOne();
       return;
     }
-    if (queue.freed === 'pass') this.#queue.free(this.#passSize, this.#now);
+    if (queue.freed === 'pass') this.#queue.free(this.#passSize, this.#events.now);
     if (this.#queue.overflowing && this.#queue.waiting === 0) {
       if (queue.discards) this.#counts.discarded += this.#partials;
       this.#partials = 0;
-      if (queue.restarted) this.#at(this.#now + this.#costs.restartNs, EVENT.restarted, 0);
-      else this.#queue.clear(this.#now);
+      if (queue.restarted) this.#events.at(this.#events.now + this.#costs.restartNs, EVENT.restarted, 0);
+      else this.#queue.clear(this.#events.now);
     }
     this.#handlerOn = false;
     // what came meanwhile is handled without another interrupt
@@ -363,145 +266,15 @@ class FaultService {
 
   #groupComplete(slot: number): void {
     const table = this.#table;
-    table.completeAt[slot] = this.#now;
-    this.#samples.queue.add(this.#now - table.lastAt[slot]!); // in range
+    table.completeAt[slot] = this.#events.now;
+    this.#samples.queue.add(this.#events.now - table.lastAt[slot]!); // in range
     if (this.#options.queue.denies) {
       table.outcome[slot] = OUTCOME_OF.refused;
-      this.#counts.submissions++;
-      this.#at(this.#now + this.#costs.respondNs + this.#costs.answerNs, EVENT.answered, slot);
+      this.#denied++;
+      this.#events.at(this.#events.now + this.#costs.respondNs + this.#costs.answerNs, EVENT.answered, slot);
       return;
     }
-    this.#complete.push(slot);
-    this.#host.set(this.#now, this.#host.level + 1);
-    if (this.#idle > 0) this.#serve(this.#costs.wakeNs);
-  }
-
-  /** An idle server takes the oldest group. */
-  #serve(wakeNs: Nanoseconds): void {
-    this.#idle--;
-    this.#busy.set(this.#now, this.#options.servers - this.#idle);
-    const { arrivals } = this.#options;
-    const table = this.#table;
-    const slot = this.#complete.shift();
-    const begin = this.#now + wakeNs;
-    this.#samples.server.add(begin - table.completeAt[slot]!); // in range
-    const group = table.group[slot]!;
-    const refused = arrivals.refused?.[group] === 1;
-    table.outcome[slot] = refused ? OUTCOME_OF.refused : OUTCOME_OF.repaired;
-    const ns = this.#serviceOf(arrivals.serviceNs?.[group] ?? Number.NaN) + (refused ? 0 : this.#repair(slot));
-    this.#samples.service.add(ns);
-    this.#at(begin + ns, EVENT.served, slot);
-  }
-
-  /** Brings in a group's pages, and what comes with them; returns the ns that this adds to the service. */
-  #repair(slot: number): Nanoseconds {
-    const { arrivals, repairPages, prefetch } = this.#options;
-    const counts = this.#counts;
-    const table = this.#table;
-    const count = table.count[slot]!; // in range, like the rest
-    const page = this.#page;
-    if (page === undefined || arrivals.pages === undefined) {
-      counts.entriesWritten += count;
-      return count * this.#costs.entryNs;
-    }
-    const first = table.first[slot]!;
-    let entries = 0;
-    let extra = 0;
-    let block = -1;
-    for (let i = first; i < first + count; i++) {
-      const own = Math.floor(page[i]! / repairPages);
-      if (own === block && repairPages > 1) continue;
-      block = own;
-      // a block of 64 KiB is 16 entries, one of 2 MiB a single one
-      entries += repairPages >= HUGE_PAGES ? 1 : repairPages;
-      if (repairPages > 1) extra += this.#bring(slot, own * repairPages, repairPages);
-    }
-    if (prefetch > 0) {
-      const behind = this.#bring(
-        slot,
-        repairPages > 1 ? (block + 1) * repairPages : page[first + count - 1]! + 1,
-        prefetch,
-      );
-      extra += behind;
-      entries += repairPages >= HUGE_PAGES ? Math.ceil(behind / HUGE_PAGES) : behind;
-    }
-    counts.entriesWritten += entries;
-    counts.prefetched += extra;
-    const each = repairPages >= HUGE_PAGES ? this.#costs.populateHugeNs : this.#costs.populateNs;
-    return entries * this.#costs.entryNs + extra * each;
-  }
-
-  /** Pages of a run that were not asked for by the group itself and had not come before. */
-  #bring(slot: number, from: number, pages: number): number {
-    const table = this.#table;
-    const page = this.#page;
-    const first = table.first[slot]!; // in range, like the rest
-    const count = table.count[slot]!;
-    const space = this.#options.arrivals.pages?.space[first] ?? 0;
-    let brought = 0;
-    for (let at = from; at < from + pages; at++) {
-      let asked = false;
-      for (let i = first; i < first + count && !asked; i++) asked = page?.[i] === at;
-      if (!asked && this.#repaired.add(space, at)) brought++;
-    }
-    return brought;
-  }
-
-  #served(slot: number): void {
-    this.#table.servedAt[slot] = this.#now;
-    this.#host.set(this.#now, this.#host.level - 1);
-    this.#answers.push(slot);
-    if (this.#answers.length >= this.#options.batch || this.#flushDue) this.#submit();
-    else {
-      if (this.#answers.length === 1 && this.#options.lingerNs > 0) {
-        this.#at(this.#now + this.#options.lingerNs, EVENT.timer, this.#generation);
-      }
-      this.#freeServer();
-    }
-  }
-
-  /** A server that is busy submits all responses that wait. */
-  #submit(): void {
-    const { submitNs, respondNs, answerNs } = this.#costs;
-    let time = this.#now + submitNs;
-    for (const slot of this.#answers) {
-      this.#samples.batch.add(this.#now - this.#table.servedAt[slot]!); // in range
-      time += respondNs;
-      this.#at(time + answerNs, EVENT.answered, slot);
-    }
-    this.#answers.length = 0;
-    this.#generation = (this.#generation + 1) & 0xff_ffff;
-    this.#flushDue = false;
-    this.#counts.submissions++;
-    if (time > this.#now) this.#at(time, EVENT.free, 0);
-    else this.#freeServer();
-  }
-
-  /** A server is done with what it did. */
-  #freeServer(): void {
-    if (this.#complete.count > 0) {
-      this.#idle++;
-      this.#serve(0);
-      return;
-    }
-    // the last one to go submits what waits
-    if (this.#answers.length > 0 && this.#idle === this.#options.servers - 1) {
-      this.#submit();
-      return;
-    }
-    this.#idle++;
-    this.#busy.set(this.#now, this.#options.servers - this.#idle);
-  }
-
-  #timer(generation: number): void {
-    if (generation !== this.#generation || this.#answers.length === 0) return;
-    if (this.#idle === 0) {
-      this.#flushDue = true;
-      return;
-    }
-    this.#idle--;
-    this.#busy.set(this.#now, this.#options.servers - this.#idle);
-    this.#submit();
+    this.#servers.take(slot);
   }
 
   /** The device has a response. */
@@ -509,16 +282,16 @@ class FaultService {
     const table = this.#table;
     const { outcome } = table;
     if (this.#options.queue.freed === 'answered' && table.lost[slot] === 0) {
-      this.#queue.free(table.count[slot]!, this.#now); // in range
+      this.#queue.free(table.count[slot]!, this.#events.now); // in range
       if (this.#queue.waiting > 0) this.#alert(this.#costs.interruptNs);
     }
     this.#devices.answered(slot);
     const kind = outcome[slot];
     if (kind === OUTCOME_OF.repaired || kind === OUTCOME_OF.refused) {
-      this.#samples.response.add(this.#now - table.lastAt[slot]!); // in range
+      this.#samples.response.add(this.#events.now - table.lastAt[slot]!); // in range
     }
     if (kind === OUTCOME_OF.refused || kind === OUTCOME_OF.lost) this.#end(slot);
-    else this.#at(this.#now + this.#costs.retranslateNs, EVENT.done, slot);
+    else this.#events.at(this.#events.now + this.#costs.retranslateNs, EVENT.done, slot);
     this.#send(table.device[slot]!);
   }
 
@@ -547,15 +320,15 @@ class FaultService {
     }
     this.#counts.retries++;
     table.outcome[slot] = OUTCOME_OF.open;
-    this.#devices.line(slot, true, this.#now);
+    this.#devices.line(slot, true, this.#events.now);
     this.#send(device);
   }
 
   #end(slot: number): void {
     const table = this.#table;
-    const waited = this.#now - table.wantedAt[slot]!; // in range, like the rest
+    const waited = this.#events.now - table.wantedAt[slot]!; // in range, like the rest
     this.#samples.done.add(waited);
-    this.#devices.over(table.device[slot]!, waited, this.#now);
+    this.#devices.over(table.device[slot]!, waited, this.#events.now);
     const outcome = table.outcome[slot];
     if (outcome === OUTCOME_OF.repaired) this.#counts.repaired++;
     else if (outcome === OUTCOME_OF.refused) this.#counts.refused++;
@@ -567,12 +340,14 @@ class FaultService {
 
   /** A thread of a closed loop goes on to its next group. */
   #goOn(thread: number): void {
-    if (thread >= 0) this.#at(this.#now + (this.#thinkOf?.(Number.NaN) ?? 0), EVENT.wish, thread);
+    if (thread >= 0) this.#events.at(this.#events.now + (this.#thinkOf?.(Number.NaN) ?? 0), EVENT.wish, thread);
   }
 
   #result(start: Nanoseconds): FaultServiceResult {
-    const end = this.#now;
-    for (const level of [this.#queue.occupancy, this.#host, this.#busy]) level.end(end);
+    const end = this.#events.now;
+    const { busy, host } = this.#servers;
+    const { prefetched, prefetchUsed, entriesWritten } = this.#repair;
+    for (const level of [this.#queue.occupancy, host, busy]) level.end(end);
     const spanNs = end - start;
     const devices = this.#devices.result();
     const share = (ns: number): number => (spanNs > 0 && devices.length > 0 ? ns / spanNs / devices.length : 0);
@@ -581,6 +356,10 @@ class FaultService {
     return {
       spanNs,
       ...this.#counts,
+      submissions: this.#servers.submissions + this.#denied,
+      prefetched,
+      prefetchUsed,
+      entriesWritten,
       requests: queue.offered,
       lostRequests: queue.lost,
       overflowProbability: queue.offered === 0 ? 0 : queue.lost / queue.offered,
@@ -598,18 +377,16 @@ class FaultService {
       },
       responseBars: samples.response.bars(),
       queue: queue.occupancy.summary(),
-      host: this.#host.summary(),
+      host: host.summary(),
       queueSeries: queue.occupancy.series(),
-      hostSeries: this.#host.series(),
-      utilisation: this.#busy.summary().mean / this.#options.servers,
+      hostSeries: host.series(),
+      utilisation: busy.summary().mean / this.#options.servers,
       stallShare: share(devices.reduce((sum, { stallNs }) => sum + stallNs, 0)),
       blockedShare: share(devices.reduce((sum, { blockedNs }) => sum + blockedNs, 0)),
       devices,
     };
   }
 }
-
-type SampleName = 'response' | 'done' | 'device' | 'queue' | 'server' | 'service' | 'batch';
 
 function byDevice(arrivals: FaultArrivals, wanted: boolean): { readonly own: Int32Array; readonly from: Int32Array } {
   const from = new Int32Array(arrivals.devices + 1);
