@@ -7,6 +7,8 @@ const SOURCE = 'stack distances';
 /** What has no part in what the IOTLB holds, and costs time. */
 const UNUSED = /^(?:walk-cache\.|context\.entries$|pasid\.entries$)/;
 
+const KEPT: ReadonlySet<string> = new Set(['iotlb.hashed', 'iotlb.refill-invalid-first']);
+
 /** True where stack distances tell what the profile's own IOTLB does: one bank for all sizes, least recently used replaced. */
 export function isStackHardware(profile: HardwareProfile): boolean {
   if (profile.iotlb !== 'set-associative') return false;
@@ -21,11 +23,10 @@ export function isStackHardware(profile: HardwareProfile): boolean {
 export function lruHardware(profile: HardwareProfile, entries: number): HardwareProfile {
   const own = profile.iotlb === 'set-associative' ? profile.parameters : [];
   const kept = (name: string): number | undefined => own.find((one) => one.name === name)?.value;
-  const iotlb = unifiedIotlb(1, entries, SOURCE, 'assumed').map((one) =>
-    one.name === 'iotlb.hashed' || one.name === 'iotlb.refill-invalid-first'
-      ? { ...one, value: kept(one.name) ?? one.value }
-      : one,
-  );
+  const iotlb = unifiedIotlb(1, entries, SOURCE, 'assumed').map((one) => ({
+    ...one,
+    value: KEPT.has(one.name) ? (kept(one.name) ?? one.value) : one.value,
+  }));
   const others = profile.parameters.filter(({ name }) => !name.startsWith('iotlb.'));
   return {
     ...profile,

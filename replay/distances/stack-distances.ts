@@ -3,6 +3,7 @@ import { createPlayer } from '../engine/replay.ts';
 import { SeriesBuilder } from '../engine/time-series.ts';
 import { parameterOf } from '../hardware/profile.ts';
 import type { HardwareProfile } from '../hardware/profile.ts';
+import { withSettings } from '../hardware/profiles.ts';
 import { createMachine } from '../model/create-machine.ts';
 import { DROP, alignHigh, alignLow } from '../model/iotlb.ts';
 import { ACCESS_RESULT } from '../model/machine.ts';
@@ -106,7 +107,8 @@ export function createStackDistances(options: DistanceOptions): StackDistances {
   let fate = new Int32Array(4096);
   let setFate = new Uint8Array(4096 * levels);
 
-  const machine = createMachine(profile, {
+  // its own cache has room for all, so which of its emptied ways it takes does not matter: one that is free at once is quickest
+  const machine = createMachine(withSettings(profile, ['iotlb.refill-invalid-first=1']), {
     unmappedAccess: 'fill',
     onDrop: (slot, why, cache) => {
       if (cache.name === 'iotlb') gone(slot, why);
