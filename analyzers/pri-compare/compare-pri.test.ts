@@ -101,7 +101,8 @@ describe('page requests of a recording', () => {
     // whole ns, and the page-table entries
     expect(eighty! / three! / (80 / 3)).toBeCloseTo(1, 1);
     expect(caveats.join(' ')).toMatch(/published service times are inputs/);
-    expect(await run(requests, { pri: 'service=published' })).toContain('(published)');
+    const text = await run(requests, { pri: 'service=published,exp:20us' });
+    expect(text).toMatch(/ published {2}.* exp:20us \(assumed\) /s);
   });
 
   test('more pages at a time are fewer requests', async () => {

@@ -7,19 +7,17 @@ interface Column {
   readonly cell: (row: PriRow) => string;
 }
 
-const MARKS: { readonly [standing in PriRow['serviceStanding']]: string } = {
-  recorded: '',
-  measured: '',
-  fitted: ' (fitted)',
-  published: ' (published)',
-  assumed: ' (assumed)',
-};
+/** A service time, and what it rests on where its name does not say so. */
+function serviceText({ design, serviceStanding: standing }: PriRow): string {
+  const said = standing === 'recorded' || design.service.startsWith(standing);
+  return said ? design.service : `${design.service} (${standing})`;
+}
 
 /** What a row is made of. */
 const DESIGN_COLUMNS: readonly Column[] = [
   { title: 'queue', cell: ({ design }) => `${design.queue}@${design.depth}` },
   { title: 'servers', cell: ({ design }) => formatCount(design.servers) },
-  { title: 'service', cell: ({ design, serviceStanding }) => `${design.service}${MARKS[serviceStanding]}` },
+  { title: 'service', cell: serviceText },
   {
     title: 'arrivals',
     cell: ({ design }) => (design.speed === 1 ? design.arrivals : `${design.arrivals} x${design.speed}`),

@@ -1,7 +1,7 @@
 import type { PriResult, PriRow } from '../../replay/faults/compare-pri.ts';
 import type { LevelSeries } from '../../replay/faults/service/level-over-time.ts';
 import { sentence } from '../report/escape.ts';
-import { formatCount, formatNs } from '../report/format-units.ts';
+import { formatCount, formatNs, formatShort } from '../report/format-units.ts';
 import { healthSummary } from '../report/health-lines.ts';
 import { linesLegend, linesPicture } from '../report/html-lines.ts';
 import type { DrawnLine } from '../report/html-lines.ts';
@@ -101,7 +101,7 @@ function occupancy({ rows }: PriResult): Markup {
   const queue = linesOf(rows, ({ queueSeries }) => levels(queueSeries, from));
   const host = linesOf(rows, ({ hostSeries }) => levels(hostSeries, from));
   const x = { title: 'since the first request', log: false, base: 10, format: formatNs } as const;
-  const y = { log: false, base: 10, format: formatCount } as const;
+  const y = { log: false, base: 10, format: formatShort } as const;
   return html`<section class="part" id="occupancy"><h2>Occupancy</h2><p class="about">Most that there was at once in each part of the time.</p>${figure(
     'Queue',
     'Entries of the hardware queue in use',
