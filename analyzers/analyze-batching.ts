@@ -5,11 +5,13 @@ import { hardwareProfile } from '../replay/hardware/profiles.ts';
 import { IorrError } from '../traces/errors.ts';
 import type { Analysis } from './analysis.ts';
 import { analyzeBatching } from './batching/batching.ts';
+import { batchingHtml } from './batching/batching-html.ts';
 import { batchingText } from './batching/batching-text.ts';
 
 /** How invalidations were batched, and what larger batches would have saved and exposed. */
 export const batching: Analysis = {
   name: 'batching',
+  pictures: true,
   summary: 'commands of a submit, submits of an unmap, contiguity; batches of 1 to 512 unmaps, replayed',
   gates: { submitsPerUnmap: 'submitsPerUnmap', commands: 'commands' },
   async run(trace, { file, hardware, settings, at, driver }) {
@@ -25,6 +27,6 @@ export const batching: Analysis = {
       profile: applied.profile,
       ...(driver === undefined ? {} : { driver }),
     });
-    return { result, text: batchingText(file, result) };
+    return { result, text: batchingText(file, result), html: (page) => batchingHtml(result, page) };
   },
 };

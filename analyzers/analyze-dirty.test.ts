@@ -63,7 +63,7 @@ describe('iorr analyze dirty', () => {
       const { code, err } = await analyze(join(CORPUS, 'migration-dirty.iorr'), { html });
       expect({ code, err }).toEqual({ code: 0, err: `wrote ${html}\n` });
       expect(readFileSync(html, 'utf8')).toMatch(/^<!doctype html>/);
-      const args = ['latency', join(CORPUS, 'vtd-pri-pasid-7.2.iorr')];
+      const args = ['ioctl', join(CORPUS, 'iommufd-random.iorr')];
       const none = join(folder, 'none.html');
       await expect(analyzeCommand.run({ args, options: { html: none }, io: IO })).rejects.toThrow('has no page');
       expect(existsSync(none)).toBe(false);

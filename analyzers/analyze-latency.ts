@@ -1,11 +1,13 @@
 import { IorrError } from '../traces/errors.ts';
 import type { Analysis } from './analysis.ts';
 import { analyzeLatency } from './latency/latency.ts';
+import { latencyHtml } from './latency/latency-html.ts';
 import { latencyText } from './latency/latency-text.ts';
 
 /** How long commands, calls and page requests take, and when. */
 export const latency: Analysis = {
   name: 'latency',
+  pictures: true,
   summary: 'submission to completion of commands, calls in the kernel, page request to response: percentiles over time',
   run(trace, { file, at }) {
     if (at !== undefined) {
@@ -25,6 +27,6 @@ export const latency: Analysis = {
       );
     }
     const result = analyzeLatency(trace);
-    return { result, text: latencyText(file, result) };
+    return { result, text: latencyText(file, result), html: (page) => latencyHtml(result, page) };
   },
 };

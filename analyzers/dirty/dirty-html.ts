@@ -1,5 +1,4 @@
 import type { AnalysisPage } from '../analysis.ts';
-import { sentence } from '../report/escape.ts';
 import {
   formatBytes,
   formatCount,
@@ -11,6 +10,7 @@ import {
 import { healthSummary } from '../report/health-lines.ts';
 import { linesPicture } from '../report/html-lines.ts';
 import { pageOf } from '../report/html-page.ts';
+import { careOf, figureOf, leadOf, sortableTable } from '../report/html-parts.ts';
 import { lineStyle } from '../report/line-styles.ts';
 import { html } from '../report/markup.ts';
 import type { Markup } from '../report/markup.ts';
@@ -58,31 +58,7 @@ function lead(result: DirtyResult, { file }: AnalysisPage): Markup {
         ] as const)),
     ...(typeof passes === 'number' ? [['Passes', formatCount(passes)] as const] : []),
   ];
-  return html`<div class="lead"><h1>${title(result)}</h1><p class="facts">${facts.map(([name, value]) => html`<span>${name} <b>${value}</b></span>`)}</p></div>`;
-}
-
-function care(caveats: readonly string[]): Markup | null {
-  if (caveats.length === 0) return null;
-  return html`<div class="care" role="note"><h2>Read with care</h2><ul>${caveats.map((caveat) => html`<li>${sentence(caveat)}</li>`)}</ul></div>`;
-}
-
-/** A table whose first column is text; a cell is what is shown, and its number for sorting. */
-function table(
-  label: string,
-  head: readonly string[],
-  rows: readonly (readonly (readonly [string, number | null])[])[],
-): Markup {
-  const [first = '', ...others] = head;
-  return html`<div class="scroll"><table class="sortable" aria-label="${label}"><thead><tr><th scope="col" class="text">${first}</th>${others.map((name) => html`<th scope="col">${name}</th>`)}</tr></thead><tbody>${rows.map(
-    ([name, ...cells]) =>
-      html`<tr><th scope="row" data-v="${name?.[1] ?? ''}">${name?.[0] ?? ''}</th>${cells.map(([text, value]) => html`<td data-v="${value ?? ''}">${text}</td>`)}</tr>`,
-  )}</tbody></table></div>`;
-}
-
-function figure(heading: string, sub: string, picture: Markup | null): Markup | null {
-  return picture === null
-    ? null
-    : html`<figure class="panel"><figcaption><div><h3>${heading}</h3><p class="sub">${sub}</p></div></figcaption>${picture}</figure>`;
+  return leadOf(title(result), facts);
 }
 
 function timeSection({ rate, heat }: WriteSummary): Markup {
@@ -97,7 +73,7 @@ function timeSection({ rate, heat }: WriteSummary): Markup {
     height: 230,
     wide: true,
   });
-  return html`<section class="part" id="time"><h2>Time</h2><p class="about">Different pages of 4 KiB in each ${formatNs(binNs)}.</p>${figure('Dirty rate', 'A page counts once in each part', picture)}${figure(
+  return html`<section class="part" id="time"><h2>Time</h2><p class="about">Different pages of 4 KiB in each ${formatNs(binNs)}.</p>${figureOf('Dirty rate', 'A page counts once in each part', picture)}${figureOf(
     'Addresses against time',
     `Blocks of ${formatBytes(heat.blockBytes)} in which something was written`,
     heatPicture(heat),
@@ -120,7 +96,7 @@ function setsSection({ workingSet, hotSets, pages }: WriteSummary): Markup {
       },
     ],
   });
-  const windows = table(
+  const windows = sortableTable(
     'Working set',
     ['Window', 'Pages', 'Memory', 'Of all'],
     workingSet.map((point) => [
@@ -130,7 +106,7 @@ function setsSection({ workingSet, hotSets, pages }: WriteSummary): Markup {
       [formatShare(point.pages, pages), point.pages],
     ]),
   );
-  const hot = table(
+  const hot = sortableTable(
     'Hot pages',
     ['Page size', 'Written', 'Half of the writes', '90 %', '99 %', 'Memory for 90 %'],
     hotSets.map((set) => [
@@ -146,7 +122,7 @@ function setsSection({ workingSet, hotSets, pages }: WriteSummary): Markup {
 }
 
 function estimateTable({ memoryBytes, profile, rows }: HarvestEstimates): Markup {
-  const cost = table(
+  const cost = sortableTable(
     'Cost of a harvest',
     ['Leaf size', 'Entries read', 'Tables', 'Cleared', 'Flushes', 'Bitmap', 'Time', 'Each GiB'],
     rows.map((row) => [
@@ -179,7 +155,7 @@ function leavesSection({ count, overReporting }: Intervals, estimates: HarvestEs
     ],
     height: 230,
   });
-  const rows = table(
+  const rows = sortableTable(
     'Over-reporting',
     ['Leaf size', 'Dirty leaves', 'Reported', 'Written', 'Factor'],
     overReporting.map((row) => [
@@ -227,7 +203,7 @@ function migrationSection({
     height: 230,
     wide: true,
   });
-  const rows = table(
+  const rows = sortableTable(
     'Synchronisations',
     ['Event', 'At', 'Took', 'Pages by the log', 'Counted by QEMU', 'Still to be sent'],
     syncs.slice(0, SHOWN).map((sync) => [
@@ -243,7 +219,7 @@ function migrationSection({
     sync.why === null ? [] : [html`<li>Event ${formatCount(sync.event)}: ${sync.why}</li>`],
   );
   const told = passesReported === null ? '' : `, ${formatCount(passesReported)} by QEMU’s own account`;
-  return html`<section class="part" id="migration"><h2>Migration</h2><p class="about">${formatCount(agreed)} of ${formatNumberOf(compared, 'synchronisation')} found as many pages as the log has; ${formatCount(explained)} more differ by pages that were still to be sent. ${passes === null ? 'No pass was logged' : formatNumberOf(passes, 'pass', 'passes')}${told}; ${formatNumberOf(sentPages, 'page')} sent.</p>${figure('Convergence', 'What each pass has to send again', picture)}<div class="panel"><details><summary>All synchronisations</summary>${rows}</details>${exceptions.length === 0 ? null : html`<ul>${exceptions.slice(0, SHOWN)}</ul>`}</div></section>`;
+  return html`<section class="part" id="migration"><h2>Migration</h2><p class="about">${formatCount(agreed)} of ${formatNumberOf(compared, 'synchronisation')} found as many pages as the log has; ${formatCount(explained)} more differ by pages that were still to be sent. ${passes === null ? 'No pass was logged' : formatNumberOf(passes, 'pass', 'passes')}${told}; ${formatNumberOf(sentPages, 'page')} sent.</p>${figureOf('Convergence', 'What each pass has to send again', picture)}<div class="panel"><details><summary>All synchronisations</summary>${rows}</details>${exceptions.length === 0 ? null : html`<ul>${exceptions.slice(0, SHOWN)}</ul>`}</div></section>`;
 }
 
 function harvestSection(harvests: HarvestSummary): Markup {
@@ -259,7 +235,7 @@ function harvestSection(harvests: HarvestSummary): Markup {
       `${formatNs(durationNs)}${nsPerGib === null ? '' : `, ${formatNs(nsPerGib)} for each GiB mapped`}`,
     ],
   ];
-  const rows = table(
+  const rows = sortableTable(
     'Calls',
     ['Event', 'At', 'From', 'Mapped', 'Entries', 'Bits', 'Bitmap', 'Took'],
     list.slice(0, SHOWN).map((call) => [
@@ -305,7 +281,7 @@ export function dirtyHtml(result: DirtyResult, page: AnalysisPage): string {
     command: 'analyze dirty',
     file: page.file,
     sections: shown.map(([id, name]) => [id, name]),
-    body: html`${lead(result, page)}${care(caveats)}${shown.map(([, , part]) => part)}<section class="part" id="basis"><h2>Basis</h2><div class="panel"><p class="sub">Health of the trace: ${healthSummary(page.health)}</p></div></section>`,
+    body: html`${lead(result, page)}${careOf(caveats)}${shown.map(([, , part]) => part)}<section class="part" id="basis"><h2>Basis</h2><div class="panel"><p class="sub">Health of the trace: ${healthSummary(page.health)}</p></div></section>`,
     charts: null,
   });
 }

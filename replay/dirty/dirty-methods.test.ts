@@ -227,6 +227,38 @@ test('leaves split when tracking starts are merged when it ends', () => {
   expect(method.counts).toMatchObject({ splits: 2, merges: 2 });
 });
 
+test('cached translations of a size go with it: splits and merges cost misses', () => {
+  const tables = harvestTables('vtd-second-stage', vtdServer);
+  const [start, dirty] = dirtyMethods('split-on-start@2m,split-on-dirty', tables);
+  const options = { hardware: vtdServer, tables, flush: true, contiguousDefect: false, mergeAfter: 1 };
+  const misses = (method: { readonly counts: { readonly misses: number } }, act: () => void): number => {
+    const before = method.counts.misses;
+    act();
+    return method.counts.misses - before;
+  };
+  for (const row of [start!, dirty!]) {
+    const method = row.method.create(row.value, options);
+    const read = (page: number): void => void method.access(0, BASE + page, false);
+    const harvest = (): void => method.harvest(0, BASE, 512, () => undefined);
+    method.map(0, BASE, 512);
+    const both = (): void => [0, 1].forEach(read);
+    // one translation of 2 MiB, then one for each page, then one again
+    expect(misses(method, both)).toBe(1);
+    method.start(0, BASE, 512);
+    if (row === dirty) {
+      method.access(0, BASE + 9, true);
+      harvest();
+    }
+    expect(method.counts.splits).toBe(1);
+    expect(misses(method, both)).toBe(2);
+    expect(misses(method, both)).toBe(0);
+    if (row === dirty) harvest();
+    else method.stop(0, BASE, 512);
+    expect(method.counts.merges).toBe(1);
+    expect(misses(method, both)).toBe(1);
+  }
+});
+
 test('a full ring stops its writer and is collected', () => {
   const tables = harvestTables('vtd-second-stage', vtdServer);
   const [row] = dirtyMethods('kvm-ring@128', tables);
