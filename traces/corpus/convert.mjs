@@ -44,6 +44,11 @@ const TRACES = [
   { name: 'vtd-vfio-7.2', parts: ['trace.txt', 'qemu_trace.log'] },
   { name: 'vtd-first-stage-vfio-7.2', parts: ['trace.txt', 'qemu_trace.log'] },
   { name: 'vtd-pri-pasid-7.2', parts: ['trace.txt', 'qemu_trace.log'] },
+  {
+    name: 'vtd-pri-pasid-7.2-calls',
+    from: 'vtd-pri-pasid-7.2',
+    parts: ['trace.txt', 'ioctl_pri.hex', 'strace_pri.txt', 'qemu_trace.log'],
+  },
   { name: 'nested-qemu-vfio-7.2', parts: ['trace.txt', 'qemu_trace.log'] },
   { name: 'vtd-vfio-7.2-qemu', from: 'vtd-vfio-7.2', parts: ['qemu_trace.log'] },
   {

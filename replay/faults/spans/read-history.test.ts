@@ -322,58 +322,63 @@ describe('damage', () => {
   }
 
   const picks = fc.array(fc.nat(), { minLength: 1, maxLength: 6 });
-  const damaged = (name: string, run: (steps: Step[], picks: number[]) => void): void => {
-    test(name, () => {
-      fc.assert(fc.property(runs, picks, run), { numRuns: 60 });
-    });
-  };
+  function damaged(run: (steps: Step[], picks: number[]) => void): void {
+    fc.assert(fc.property(runs, picks, run), { numRuns: 60 });
+  }
 
-  damaged('none is found where none is', (steps) => {
-    expect(count(steps)).toEqual({});
-  });
+  test('none is found where none is', () =>
+    damaged((steps) => {
+      expect(count(steps)).toEqual({});
+    }));
 
-  damaged('lost requests', (steps, wanted) => {
-    const places = some(steps, 'request', wanted);
-    for (const i of places) steps.splice(i, 1);
-    expect(count(steps)['lost-requests']).toBe(places.length);
-  });
+  test('lost requests', () =>
+    damaged((steps, wanted) => {
+      const places = some(steps, 'request', wanted);
+      for (const i of places) steps.splice(i, 1);
+      expect(count(steps)['lost-requests']).toBe(places.length);
+    }));
 
-  damaged('duplicate requests', (steps, wanted) => {
-    const places = some(steps, 'request', wanted);
-    for (const i of places) steps.splice(i, 0, steps[i]!);
-    expect(count(steps)).toEqual({ 'duplicate-request': places.length });
-  });
+  test('duplicate requests', () =>
+    damaged((steps, wanted) => {
+      const places = some(steps, 'request', wanted);
+      for (const i of places) steps.splice(i, 0, steps[i]!);
+      expect(count(steps)).toEqual({ 'duplicate-request': places.length });
+    }));
 
-  damaged('requests out of order', (steps, wanted) => {
-    const places = some(steps, 'request', wanted, (i) => steps[i + 1]?.kind === 'request');
-    fc.pre(places.length > 0);
-    for (const i of places) [steps[i], steps[i + 1]] = [steps[i + 1]!, steps[i]!];
-    const found = history(steps);
-    expect(count(steps)).toEqual({ 'reordered-request': places.length });
-    expect(found.groups.every((group) => group.answer !== undefined && group.closed)).toBe(true);
-  });
+  test('requests out of order', () =>
+    damaged((steps, wanted) => {
+      const places = some(steps, 'request', wanted, (i) => steps[i + 1]?.kind === 'request');
+      fc.pre(places.length > 0);
+      for (const i of places) [steps[i], steps[i + 1]] = [steps[i + 1]!, steps[i]!];
+      const found = history(steps);
+      expect(count(steps)).toEqual({ 'reordered-request': places.length });
+      expect(found.groups.every((group) => group.answer !== undefined && group.closed)).toBe(true);
+    }));
 
-  damaged('responses that are lost, or never came', (steps, wanted) => {
-    const places = some(steps, 'answer', wanted);
-    for (const i of places) steps.splice(i, 1);
-    const { unanswered = 0, 'lost-response': lost = 0, ...others } = count(steps);
-    expect([unanswered + lost, others]).toEqual([places.length, {}]);
-    expect(history(steps).groups.filter((group) => group.answer === undefined)).toHaveLength(places.length);
-  });
+  test('responses that are lost, or never came', () =>
+    damaged((steps, wanted) => {
+      const places = some(steps, 'answer', wanted);
+      for (const i of places) steps.splice(i, 1);
+      const { unanswered = 0, 'lost-response': lost = 0, ...others } = count(steps);
+      expect([unanswered + lost, others]).toEqual([places.length, {}]);
+      expect(history(steps).groups.filter((group) => group.answer === undefined)).toHaveLength(places.length);
+    }));
 
-  damaged('responses that come twice', (steps, wanted) => {
-    const places = some(steps, 'answer', wanted);
-    for (const i of places) steps.splice(i, 0, steps[i]!);
-    const found = history(steps);
-    expect(found.kinds.map(([kind]) => kind)).toEqual(places.map(() => 'duplicate-response'));
-    expect(found.findings.map(({ event }) => event).sort((a, b) => b - a)).toEqual(
-      places.map((i, k) => i + places.length - k),
-    );
-  });
+  test('responses that come twice', () =>
+    damaged((steps, wanted) => {
+      const places = some(steps, 'answer', wanted);
+      for (const i of places) steps.splice(i, 0, steps[i]!);
+      const found = history(steps);
+      expect(found.kinds.map(([kind]) => kind)).toEqual(places.map(() => 'duplicate-response'));
+      expect(found.findings.map(({ event }) => event).sort((a, b) => b - a)).toEqual(
+        places.map((i, k) => i + places.length - k),
+      );
+    }));
 
-  damaged('responses to nothing', (steps, wanted) => {
-    const places = some(steps, 'request', wanted);
-    for (const i of places) steps.splice(i, 0, answer(400 + (i % 100)));
-    expect(count(steps)).toEqual({ 'orphan-response': places.length });
-  });
+  test('responses to nothing', () =>
+    damaged((steps, wanted) => {
+      const places = some(steps, 'request', wanted);
+      for (const i of places) steps.splice(i, 0, answer(400 + (i % 100)));
+      expect(count(steps)).toEqual({ 'orphan-response': places.length });
+    }));
 });
