@@ -19,6 +19,7 @@ const COMMANDS: readonly { readonly name: string; readonly load: () => Promise<C
   { name: 'compare', load: async () => (await import('./analyzers/compare-command.ts')).compareCommand },
   { name: 'analyze', load: async () => (await import('./analyzers/analyze-command.ts')).analyzeCommand },
   { name: 'sweep', load: async () => (await import('./analyzers/sweep-command.ts')).sweepCommand },
+  { name: 'worker', load: async () => (await import('./analyzers/worker-command.ts')).workerCommand },
   { name: 'calibrate', load: async () => (await import('./analyzers/calibrate-command.ts')).calibrateCommand },
   { name: 'bench', load: async () => (await import('./bench/bench-command.ts')).benchCommand },
   { name: 'doctor', load: async () => (await import('./recorder/live/doctor-command.ts')).doctorCommand },

@@ -4,6 +4,7 @@ import { callsHeader } from '../replay/engine/derived-trace.ts';
 import { mergeResults } from '../replay/sweep/merge-results.ts';
 import { planPasses } from '../replay/sweep/passes.ts';
 import { runSweep } from '../replay/sweep/run-sweep.ts';
+import { runClusterSweep } from '../replay/sweep/sweep-cluster.ts';
 import { SWEPT, crossProduct, sweepPoint } from '../replay/sweep/sweep-point.ts';
 import type { SweepParameter, SweepQuestion, SweepResult } from '../replay/sweep/sweep-point.ts';
 import type { CommandInvocation, CommandSpec } from '../traces/command.ts';
@@ -16,6 +17,7 @@ import { coreCounts } from './core-counts.ts';
 import { DRIVER_OPTION, driverOf } from './driver-option.ts';
 import { closeOutput, openOutput, writeAll } from './output-file.ts';
 import { costsOption, hardwareOption } from './profile-option.ts';
+import { REDIS_OPTIONS, redisOption } from './redis-option.ts';
 import { openJournal } from './sweep/sweep-journal.ts';
 import { sweepHtml } from './sweep/sweep-html.ts';
 import { sweepParquet, writeWhole } from './sweep/sweep-output.ts';
@@ -101,6 +103,7 @@ export const sweepCommand: CommandSpec = {
     },
     { flags: '--html <file>', description: 'also write one self-contained page with pictures and a table to sort' },
     { flags: '--jobs <number>', description: 'passes at a time; default: the CPUs of the machine' },
+    ...REDIS_OPTIONS,
     { flags: '--json', description: 'one JSON document on stdout' },
   ],
   examples: [
@@ -155,17 +158,22 @@ export const sweepCommand: CommandSpec = {
       let whole = false;
       try {
         if (missing.length > 0) {
-          const { passes, shared } = await runSweep({
+          const run = {
             file,
             points: missing,
-            jobs,
             signal: io.signal,
-            done: (results) => {
+            done: (results: readonly SweepResult[]): void => {
               journal?.add(results);
               found.push(...results);
             },
-            progress: (share) => progress.update((STEPS * (before + share * (points.length - before))) / points.length),
-          });
+            progress: (share: number): void =>
+              progress.update((STEPS * (before + share * (points.length - before))) / points.length),
+          };
+          const link = await redisOption(options);
+          const { passes, shared } = await (link === undefined
+            ? runSweep({ ...run, jobs })
+            : runClusterSweep({ ...run, link, note: (text) => io.err(text) })
+          ).finally(() => link?.close());
           progress.stop();
           if (!io.signal.aborted)
             io.err(`${missing.length} points, ${passes} readings of the trace; ${shared} points shared one\n`);
@@ -210,6 +218,12 @@ export const sweepCommand: CommandSpec = {
         if (options['json'] === true) io.out(document);
         else io.out(sweepText(file, report));
         return 0;
+      } catch (error) {
+        progress.stop();
+        if (journal !== undefined && found.length > 0) {
+          io.err(`${found.length} of ${points.length} points are kept: the same command goes on from there\n`);
+        }
+        throw error;
       } finally {
         progress.stop();
         journal?.close(whole);

@@ -34,8 +34,11 @@ export function blockLength({ size, blockBytes }: BlockManifest, index: number):
   return Math.min(blockBytes, size - index * blockBytes);
 }
 
-/** Reads a trace once and names its blocks. Throws `LIMIT` for one that is too long, `FILE_UNREADABLE`. */
-export function cutIntoBlocks(source: ByteSource, blockBytes: number = BLOCK_BYTES): BlockManifest {
+/** Reads a trace once and names its blocks, and all of it. Throws `LIMIT` for one that is too long, `FILE_UNREADABLE`. */
+export function cutIntoBlocks(
+  source: ByteSource,
+  blockBytes: number = BLOCK_BYTES,
+): { readonly manifest: BlockManifest /** SHA-256 of the trace's bytes, in hex. */; readonly content: string } {
   const count = Math.ceil(source.size / blockBytes);
   if (count > MOST_BLOCKS) {
     throw new IorrError('LIMIT', `${source.size} bytes; at most ${MOST_BLOCKS * blockBytes} go over a Redis`, {
@@ -47,13 +50,15 @@ export function cutIntoBlocks(source: ByteSource, blockBytes: number = BLOCK_BYT
   bytes.set(MAGIC);
   bytes.writeBigUInt64LE(BigInt(source.size), 8);
   bytes.writeUInt32LE(blockBytes, 16);
+  const content = createHash('sha256');
   for (let i = 0; i < count; i++) {
     const block = source.read(i * blockBytes, blockBytes);
+    content.update(block);
     bytes.set(createHash('sha256').update(block).digest(), HEADER_BYTES + i * HASH_BYTES);
   }
   const manifest = readManifest(bytes, hashOf(bytes));
   if (manifest === undefined) throw new RangeError('a manifest that was just written does not read');
-  return manifest;
+  return { manifest, content: content.digest('hex') };
 }
 
 /** Reads a manifest that is to have this hash; undefined for any other bytes. */

@@ -49,10 +49,7 @@ export class PublishedTrace {
       if (signal?.aborted === true) return;
       const content = this.#source.read(place * this.manifest.blockBytes, blockLength(this.manifest, place));
       if (hashOf(content) !== block) {
-        throw new IorrError('TRACE_DAMAGED', 'the trace changed while it was swept', {
-          place: { file: this.#source.name, offset: place * this.manifest.blockBytes },
-          hint: 'leave it alone until the sweep is done',
-        });
+        throw traceChanged(this.#source.name, place * this.manifest.blockBytes);
       }
       await this.#link.guard(redis.set(blockKey(id, block), Buffer.from(content), 'PX', ORPHAN_MS));
       there++;
@@ -95,6 +92,13 @@ export class PublishedTrace {
       { hint: 'raise its maxmemory, or end other sweeps there' },
     );
   }
+}
+
+export function traceChanged(file: string, offset: number): IorrError {
+  return new IorrError('TRACE_DAMAGED', 'the trace changed while it was swept', {
+    place: { file, offset },
+    hint: 'leave it alone until the sweep is done',
+  });
 }
 
 /** A sweep no longer uses a trace: its blocks go if none does. */

@@ -15,6 +15,13 @@ export function queueName(sweep: string): string {
   return `sweep-${sweep}`;
 }
 
+/** Keys of a queue that may come up again behind its end: a worker that was just told something of it. */
+export function queueRemains(sweep: string): readonly string[] {
+  return ['meta', 'events', 'stalled', 'stalled-check', 'marker'].map(
+    (part) => `${PREFIX}:${queueName(sweep)}:${part}`,
+  );
+}
+
 /** What a sweep says of itself; gone when its lease is over. */
 export function entryKey(sweep: string): string {
   return `${PREFIX}:entry:${sweep}`;

@@ -5,8 +5,8 @@ import type { Queue } from 'bullmq';
 import type { ByteSource } from '../../traces/format/bytes-io.ts';
 import { IorrError } from '../../traces/errors.ts';
 import { cutIntoBlocks } from './block-manifest.ts';
-import { PublishedTrace } from './block-store.ts';
-import { PREFIX, SWEEPS_KEY, entryKey, queueName, workerKey, workersKey } from './cluster-keys.ts';
+import { PublishedTrace, traceChanged } from './block-store.ts';
+import { PREFIX, SWEEPS_KEY, entryKey, queueName, queueRemains, workerKey, workersKey } from './cluster-keys.ts';
 import {
   ATTEMPTS,
   BACK_OFF_MS,
@@ -42,6 +42,8 @@ export interface Standing {
 export interface Distribution {
   readonly link: RedisLink;
   readonly trace: ByteSource;
+  /** SHA-256 that the tasks know the trace by. */
+  readonly content: string;
   readonly tasks: readonly ClusterTask[];
   readonly signal: AbortSignal;
   /** Told each task's result, once. What it throws ends the distribution. */
@@ -74,7 +76,8 @@ export async function distribute(distribution: Distribution): Promise<void> {
       `a task of ${long.text.length} characters; at most ${MOST_TASK_CHARACTERS} go over a Redis`,
     );
   }
-  const manifest = cutIntoBlocks(trace);
+  const { manifest, content } = cutIntoBlocks(trace);
+  if (content !== distribution.content) throw traceChanged(trace.name, 0);
   const sweep = randomBytes(6).toString('hex');
   const published = new PublishedTrace(link, manifest, trace, sweep);
   const queue = new link.bullmq.Queue(queueName(sweep), { connection: link.redis, prefix: PREFIX });
@@ -278,7 +281,7 @@ export async function forgetSweep(link: RedisLink, sweep: string): Promise<void>
   const { redis } = link;
   const workers = await link.guard(redis.zrange(workersKey(sweep), 0, `${MOST_WORKERS - 1}`));
   const records = workers.map((worker) => workerKey(sweep, worker));
-  await link.guard(redis.unlink(entryKey(sweep), workersKey(sweep), ...records));
+  await link.guard(redis.unlink(entryKey(sweep), workersKey(sweep), ...records, ...queueRemains(sweep)));
   await link.guard(redis.zrem(SWEEPS_KEY, sweep));
 }
 

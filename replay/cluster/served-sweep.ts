@@ -2,7 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Job, Worker } from 'bullmq';
 import { IorrError } from '../../traces/errors.ts';
 import { MissingBlock, fetchBlock, fetchManifest } from './block-store.ts';
-import { PREFIX, queueName, workerKey, workersKey } from './cluster-keys.ts';
+import { PREFIX, entryKey, queueName, queueRemains, workerKey, workersKey } from './cluster-keys.ts';
 import { LEASE_MS, LOCK_MS, MOST_STALLS, MOST_TASK_CHARACTERS, RENEWAL_MS, STALL_CHECK_MS } from './cluster-limits.ts';
 import { redisNow } from './redis-now.ts';
 import type { RedisLink } from './redis-link.ts';
@@ -148,6 +148,10 @@ export class ServedSweep {
     const { link, worker } = this.#shop;
     await link.guard(link.redis.zrem(workersKey(this.id), worker));
     await link.guard(link.redis.unlink(workerKey(this.id, worker)));
+    // the sweep is over: what the last words to its queue brought back goes, too
+    if ((await link.guard(link.redis.exists(entryKey(this.id)))) === 0) {
+      await link.guard(link.redis.unlink(...queueRemains(this.id)));
+    }
   }
 
   /** Gets the trace, and what runs tasks on it. */

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { MessageChannel } from 'node:worker_threads';
 import { Piscina } from 'piscina';
 import { openTrace } from '../../traces/file.ts';
@@ -53,6 +54,8 @@ export class PointPool {
         reject(new Error('aborted'));
       };
     });
+    // one for each task is no leak
+    setMaxListeners(0, signal);
     signal.addEventListener('abort', abort, { once: true });
     const task: PoolTask = { points, cancel, port: port2 };
     const work = this.#pool.run(task, { name: 'runPoints', transferList: [port2] }) as Promise<readonly SweepResult[]>;
