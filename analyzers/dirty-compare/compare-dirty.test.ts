@@ -177,6 +177,18 @@ test('docs/json.md has every name of the result', async () => {
     threads!.migration,
     threads!.migration.passes[0],
     result.recorded,
+    result.crossover,
+    result.crossover?.methods[0],
+    result.crossover?.marks[0],
+    result.crossover?.maps[0],
+    result.crossover?.maps[0]?.winners[0]?.[0],
+    result.crossover?.maps[0]?.boundaries[0],
+    result.crossover?.links[0],
+    result.crossover?.checks[0],
+    result.methods[1]?.pri,
+    result.methods[1]?.pri?.latencies[0],
+    result.methods[1]?.pri?.storms,
+    result.methods[1]?.pri?.storms?.storms[0],
   ].flatMap((part) => Object.keys(part ?? {}));
   expect(names.filter((name) => !section.includes(`\`${name}`) && !section.includes(`.${name}`))).toEqual([]);
 });

@@ -1,6 +1,6 @@
 import type { Crossover, CrossoverBoundary } from '../../replay/dirty/crossover-result.ts';
 import type { DirtyResult } from '../../replay/dirty/dirty-result.ts';
-import { formatBytes, formatDecimal, formatNs, formatShare } from '../report/format-units.ts';
+import { formatBytes, formatCount, formatDecimal, formatNs, formatShare } from '../report/format-units.ts';
 
 const CRITERIA = { cost: 'cost', migration: 'cost and link' } as const;
 
@@ -25,6 +25,41 @@ export function latencyRows({ methods }: DirtyResult): readonly (readonly string
       formatNs(one.deviceStallNs),
       formatDecimal(one.underWay),
       formatShare(one.throughputLost, 1),
+    ]),
+  );
+}
+
+export const STORM_TITLES = [
+  'method',
+  'protected',
+  'blocks at once',
+  'faults',
+  'mean',
+  'p99',
+  'longest',
+  'waiting at most',
+  'in the queue',
+  'overflow',
+  'stalled',
+  'blocked',
+];
+
+/** Page requests of the pass with the most of them, as its blocks are protected at once or in slices. */
+export function stormRows({ methods }: DirtyResult): readonly (readonly string[])[] {
+  return methods.flatMap((row) =>
+    (row.pri?.storms?.storms ?? []).map((one) => [
+      row.name,
+      one.name,
+      formatCount(one.blocksAtOnce),
+      formatCount(one.faults),
+      formatNs(one.latency.mean),
+      formatNs(one.latency.p99),
+      formatNs(one.latency.max),
+      formatCount(one.waitingMax),
+      formatCount(one.queueMax),
+      formatShare(one.overflowProbability, 1),
+      formatShare(one.stallShare, 1),
+      formatShare(one.blockedShare, 1),
     ]),
   );
 }

@@ -1,19 +1,48 @@
 import type { CrossoverMap } from '../../replay/dirty/crossover-result.ts';
-import type { DirtyResult } from '../../replay/dirty/dirty-result.ts';
-import { formatDecimal, formatNs } from '../report/format-units.ts';
-import { linesLegend } from '../report/html-lines.ts';
+import type { DirtyResult, FaultStorm } from '../../replay/dirty/dirty-result.ts';
+import { formatCount, formatDecimal, formatNs } from '../report/format-units.ts';
+import { linesLegend, linesPicture } from '../report/html-lines.ts';
+import type { DrawnLine } from '../report/html-lines.ts';
 import { lineStyle } from '../report/line-styles.ts';
 import { html } from '../report/markup.ts';
 import type { Markup } from '../report/markup.ts';
 import {
   BOUNDARY_TITLES,
   LATENCY_TITLES,
+  STORM_TITLES,
   boundaryRows,
   crossoverSentence,
   latencyRows,
   linkRows,
+  stormRows,
 } from './crossover-cells.ts';
 import { crossoverPicture } from './crossover-picture.ts';
+
+/** Latencies against the slices that blocks are protected in. */
+function pacing(result: DirtyResult): Markup | null {
+  const lines = result.methods.flatMap((row, i): readonly DrawnLine[] => {
+    const sliced = row.pri?.storms?.storms.filter(({ name }) => name === 'at once' || name.endsWith(' slices')) ?? [];
+    if (sliced.length === 0) return [];
+    const style = lineStyle(i, false);
+    const of = (label: string, dash: readonly number[], value: (storm: FaultStorm) => number): DrawnLine => ({
+      label: `${row.name}, ${label}`,
+      style: { ...style, dash },
+      points: sliced.map((storm) => [storm.slices, value(storm)] as const),
+      marks: true,
+    });
+    return [of('p99', [], ({ latency }) => latency.p99), of('mean', [6, 4], ({ latency }) => latency.mean)];
+  });
+  const picture = linesPicture({
+    about: 'Latency of page requests against slices',
+    x: { title: 'slices of a pass', log: true, base: 2, format: formatCount },
+    y: { title: 'latency', log: true, base: 10, format: formatNs },
+    lines,
+    wide: true,
+  });
+  const [storms] = result.methods.flatMap(({ pri }) => pri?.storms ?? []);
+  if (picture === null || storms === undefined) return null;
+  return html`<figure class="panel"><figcaption><div><h3>Storms and pacing</h3><p class="sub">Page requests of the pass with the most of them, when what was logged before is protected at once or in slices over the pass; through the queue of ${storms.queue}</p></div></figcaption>${picture}${linesLegend(lines)}</figure>`;
+}
 
 /** The part of the page about page requests; null where no method has them. `table` draws one. */
 export function crossoverSection(
@@ -29,7 +58,7 @@ export function crossoverSection(
     crossover === null
       ? null
       : html`<div class="panel"><p class="caption">Where methods cost the same</p>${table('Boundaries', BOUNDARY_TITLES, boundaryRows(result))}</div><div class="panel"><p class="caption">The same with the time on other links</p>${table('Links', linkTitles, links)}</div>`
-  }<div class="panel"><p class="caption">What page requests do to a device, by their latency; published ones are inputs, not predictions</p>${table('Latencies', LATENCY_TITLES, latencies)}</div></section>`;
+  }${pacing(result)}<div class="panel"><p class="caption">Page requests of one pass</p>${table('Storms', STORM_TITLES, stormRows(result))}</div><div class="panel"><p class="caption">What page requests do to a device, by their latency; published ones are inputs, not predictions</p>${table('Latencies', LATENCY_TITLES, latencies)}</div></section>`;
 }
 
 function figure(result: DirtyResult, map: CrossoverMap): Markup | null {

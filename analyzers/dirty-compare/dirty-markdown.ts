@@ -1,7 +1,15 @@
 import { escapeMarkdown } from '../report/escape.ts';
 import { healthSummary } from '../report/health-lines.ts';
 import type { DirtyReport } from './compare-dirty-command.ts';
-import { BOUNDARY_TITLES, LATENCY_TITLES, boundaryRows, crossoverSentence, latencyRows } from './crossover-cells.ts';
+import {
+  BOUNDARY_TITLES,
+  LATENCY_TITLES,
+  STORM_TITLES,
+  boundaryRows,
+  crossoverSentence,
+  latencyRows,
+  stormRows,
+} from './crossover-cells.ts';
 import {
   PLAN_TITLES,
   TIME_COLUMNS,
@@ -18,6 +26,7 @@ export function dirtyMarkdown(report: DirtyReport): string {
   const plans = planRows(dirty);
   const latencies = latencyRows(dirty);
   const boundaries = boundaryRows(dirty);
+  const storms = stormRows(dirty);
   return `${[
     `**${escapeMarkdown(dirtyHeadline(dirty))}**`,
     '',
@@ -30,6 +39,7 @@ export function dirtyMarkdown(report: DirtyReport): string {
     '',
     ...(plans.length === 0 ? [] : [...table(PLAN_TITLES, plans), '']),
     ...(latencies.length === 0 ? [] : [...table(LATENCY_TITLES, latencies), '']),
+    ...(storms.length === 0 ? [] : [...table(STORM_TITLES, storms), '']),
     ...(boundaries.length === 0
       ? []
       : [escapeMarkdown(crossoverSentence(dirty)), '', ...table(BOUNDARY_TITLES, boundaries), '']),

@@ -77,5 +77,5 @@ test('with page requests it has maps of what costs least', async () => {
   // a part of the map for each, in both maps
   expect(part.match(/<path d="M[^"]+z" fill="currentColor"/g)).toHaveLength(4);
   expect(part).toContain('700\u202fµs');
-  for (const label of ['Boundaries', 'Links', 'Latencies']) expect(part).toContain(`aria-label="${label}"`);
+  for (const label of ['Boundaries', 'Links', 'Storms', 'Latencies']) expect(part).toContain(`aria-label="${label}"`);
 });

@@ -5,7 +5,15 @@ import { layOut, wrapText } from '../report/plain-table.ts';
 import type { RenderOptions } from '../report/renderer.ts';
 import { MIN_COLUMNS, standingLines } from '../report/terminal-lines.ts';
 import type { DirtyReport } from './compare-dirty-command.ts';
-import { BOUNDARY_TITLES, LATENCY_TITLES, boundaryRows, crossoverSentence, latencyRows } from './crossover-cells.ts';
+import {
+  BOUNDARY_TITLES,
+  LATENCY_TITLES,
+  STORM_TITLES,
+  boundaryRows,
+  crossoverSentence,
+  latencyRows,
+  stormRows,
+} from './crossover-cells.ts';
 import {
   PLAN_TITLES,
   TIME_COLUMNS,
@@ -25,6 +33,7 @@ export function dirtyTables(report: DirtyReport, options: RenderOptions): string
   const plans = planRows(dirty);
   const latencies = latencyRows(dirty);
   const boundaries = boundaryRows(dirty);
+  const storms = stormRows(dirty);
   const crossing = crossoverSentence(dirty);
   const work = WORK_COLUMNS.map(({ title, cell }) => [title, ...dirty.methods.map(cell)]);
   return `${[
@@ -38,6 +47,7 @@ export function dirtyTables(report: DirtyReport, options: RenderOptions): string
     layOut({ head: ['method', ...TIME_COLUMNS.map(({ title }) => title)], rows: timeRows(dirty) }),
     ...(plans.length === 0 ? [] : ['', layOut({ head: PLAN_TITLES, rows: plans })]),
     ...(latencies.length === 0 ? [] : ['', layOut({ head: LATENCY_TITLES, rows: latencies })]),
+    ...(storms.length === 0 ? [] : ['', layOut({ head: STORM_TITLES, rows: storms })]),
     ...(boundaries.length === 0
       ? []
       : ['', ...wrapText(crossing, columns), '', layOut({ head: BOUNDARY_TITLES, rows: boundaries })]),

@@ -1,6 +1,7 @@
 import type { Trace } from '../../traces/trace.ts';
 import { costsOf } from '../costs/cost-profile.ts';
 import type { CostProfile } from '../costs/cost-profile.ts';
+import { PUBLISHED_LATENCIES } from '../faults/pri-parameters.ts';
 import type { HardwareProfile } from '../hardware/profile.ts';
 import { crossover } from './crossover.ts';
 import type { MeasuredMethod } from './crossover.ts';
@@ -13,7 +14,8 @@ import { dirtyParameter, dirtyParameterTable, recordedParameters } from './dirty
 import type { DirtyParameter } from './dirty-parameters.ts';
 import { throughputLost } from './wait-costs.ts';
 import { planHarvest } from './dirty-plan.ts';
-import type { DirtyPlan, DirtyResult, DirtyRow, DirtyThreads } from './dirty-result.ts';
+import type { DirtyPlan, DirtyResult, DirtyRow, DirtyThreads, FaultStorms } from './dirty-result.ts';
+import { faultStorms } from './fault-storms.ts';
 import { HarvestCosts } from './harvest-costs.ts';
 import { harvestTimes, studyHarvests } from './harvest-study.ts';
 import type { HarvestStudy, HarvestTimes } from './harvest-study.ts';
@@ -261,7 +263,10 @@ function rowOf(run: Run, row: NamedMethod, { tracking, study, threads, costs }: 
     stallNs: Math.round(waits.stallNs),
     throughputLost: throughputLost(waits.lostNs, durationNs),
     handlerNs: Math.round(waits.hostNs),
-    pri: method.sets === 'page-request' ? priFigures(run.parameter, costs, study.tracking, base, durationNs) : null,
+    pri:
+      method.sets === 'page-request'
+        ? priFigures(run.parameter, costs, study.tracking, base, durationNs, stormsOf(run, row))
+        : null,
     unmapHarvests: tracking.unmapHarvests,
     unmapNs: Math.round(tracking.unmapNs),
     threads,
@@ -328,6 +333,19 @@ function passAt(run: Run, row: NamedMethod, intervalNs: number): number {
   const waits = costs.faults.waits(study.tracking, base.walkReads);
   const walls = study.outcomes.reduce((sum, { parts }) => sum + costs.wall(parts, 1, 0), 0);
   return ((walls + waits.hostNs + waits.stallNs + tracking.unmapNs) * intervalNs) / Math.max(1, endNs - startNs);
+}
+
+function stormsOf({ stream, times, options, parameter }: Run, { method, value }: NamedMethod): FaultStorms | null {
+  const { hardware, seed } = options;
+  return faultStorms({
+    stream,
+    at: times.at,
+    blockShift: method.plan(value)?.told ?? 12,
+    hardware,
+    parameter,
+    published: PUBLISHED_LATENCIES.flatMap(({ name, ns }) => (ns > 0 ? [{ name, latencyNs: ns }] : [])),
+    seed,
+  });
 }
 
 /** Pages that all harvests together went over. */

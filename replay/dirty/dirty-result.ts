@@ -1,5 +1,5 @@
 import type { Nanoseconds } from '../../traces/units.ts';
-import type { ProfileParameter } from '../results.ts';
+import type { ProfileParameter, WaitQuantiles } from '../results.ts';
 import type { Crossover } from './crossover-result.ts';
 import type { DirtyCounts } from './dirty-counts.ts';
 
@@ -119,6 +119,46 @@ export interface PriConsequence {
 export interface PriFigures {
   /** The first is what the row's figures are made of; the others are inputs that were published, not predictions. */
   readonly latencies: readonly PriConsequence[];
+  /** Null where no pass has a request, or each has too many. */
+  readonly storms: FaultStorms | null;
+}
+
+/** Page requests of one pass, one by one through the hardware's queue. */
+export interface FaultStorm {
+  /** `all together`: none waits for its write to come; `at once`: all blocks are protected at the harvest. */
+  readonly name: string;
+  /** Parts that the logged blocks are protected in, and blocks of one. */
+  readonly slices: number;
+  readonly blocksAtOnce: number;
+  readonly faults: number;
+  /** From a write that is not permitted to the one that is. */
+  readonly latency: WaitQuantiles;
+  /** From the first request to the end of the last. */
+  readonly spanNs: Nanoseconds;
+  /** Entries of the hardware's queue in use over time; requests that wait for a handler or have one, at most. */
+  readonly queueMean: number;
+  readonly queueP99: number;
+  readonly queueMax: number;
+  readonly waitingMax: number;
+  readonly overflowProbability: number;
+  /** Time in which devices waited for at least one request; its share, and that in which they could not even ask. */
+  readonly deviceStallNs: Nanoseconds;
+  readonly stallShare: number;
+  readonly blockedShare: number;
+}
+
+export interface FaultStorms {
+  /** The pass with the most requests, from 0. */
+  readonly pass: number;
+  readonly faults: number;
+  /** Blocks that it has to protect: logged by the pass before. */
+  readonly protectedBlocks: number;
+  readonly durationNs: Nanoseconds;
+  /** Of `PAGE_REQUEST_QUEUES`. */
+  readonly queue: string;
+  readonly storms: readonly FaultStorm[];
+  /** The fewest slices with which devices are blocked no longer than `pri.stall-budget`; null: none of those tried. */
+  readonly slices: number | null;
 }
 
 export interface DirtyRow {

@@ -1,7 +1,7 @@
 import { PRI_PARAMETERS, PUBLISHED_LATENCIES } from '../faults/pri-parameters.ts';
 import type { DirtyCounts } from './dirty-counts.ts';
 import type { DirtyParameter } from './dirty-parameters.ts';
-import type { PriConsequence, PriFigures } from './dirty-result.ts';
+import type { FaultStorms, PriConsequence, PriFigures } from './dirty-result.ts';
 import { throughputLost } from './wait-costs.ts';
 import type { HarvestCosts } from './harvest-costs.ts';
 
@@ -12,6 +12,7 @@ export function priFigures(
   counts: DirtyCounts,
   untracked: { readonly walkReads: number },
   durationNs: number,
+  storms: FaultStorms | null,
 ): PriFigures {
   const of = (name: string, standing: PriConsequence['standing'], source: string, ns?: number): PriConsequence => {
     const { faultNs, stallNs, lostNs } = faults.waits(counts, untracked.walkReads, ns);
@@ -36,5 +37,6 @@ export function priFigures(
         of(name, 'published', source, ns > 0 ? ns : cpuFaults * parameter('dirty.fault')),
       ),
     ],
+    storms,
   };
 }
