@@ -227,6 +227,24 @@ test('leaves split when tracking starts are merged when it ends', () => {
   expect(method.counts).toMatchObject({ splits: 2, merges: 2 });
 });
 
+test('a granule stays as long as one of its pages is mapped', () => {
+  const tables = harvestTables('arm-16k', vtdServer);
+  const [row] = dirtyMethods('ad-bits@16k', tables);
+  const sketch: Sketch[] = [
+    { what: 'map', page: BASE + 1, pages: 2, at: 0 },
+    { what: 'map', page: BASE + 6, pages: 1, at: 0 },
+    { what: 'unmap', page: BASE + 1, pages: 1, at: 1 },
+    { what: 'write', page: BASE + 2, at: 2 },
+    { what: 'unmap', page: BASE + 6, pages: 1, at: 3 },
+    { what: 'write', page: BASE + 6, at: 4 },
+  ];
+  const { tracking } = trackingOf(row!, tables, sketch);
+  tracking.start();
+  tracking.playTo(5);
+  expect(tracking.harvest()).toMatchObject({ mapped: 1, written: 1, reported: 4, missed: 0 });
+  expect(tracking.unmapped).toBe(1);
+});
+
 test('cached translations of a size go with it: splits and merges cost misses', () => {
   const tables = harvestTables('vtd-second-stage', vtdServer);
   const [start, dirty] = dirtyMethods('split-on-start@2m,split-on-dirty', tables);

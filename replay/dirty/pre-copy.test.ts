@@ -120,6 +120,15 @@ describe('pre-copy', () => {
     expect(half.sentBytes).toBe((half.sentPages - MEMORY / 2) * 4104 + (MEMORY / 2) * 9);
   });
 
+  test('the downtime is the last harvest, and what is sent after it', () => {
+    // a harvest of 30 ms, and then what was written in its time: 600 pages at the end of the passes, and 600 more
+    const { passes, downtimeNs } = migrate(MEMORY, 50_000, 100_000, 60e6, [['dirty.call', 30e6]]);
+    const last = passes.at(-1)!;
+    const onLink = ((last.reported + 600) * 4104 * SECOND) / (100_000 * 4096);
+    expect(downtimeNs! - onLink).toBeGreaterThan(30e6);
+    expect(downtimeNs! - onLink).toBeLessThan(32e6);
+  });
+
   test('a longer downtime ends sooner', () => {
     const short = migrate(MEMORY, 50_000, 100_000, 1e6);
     const long = migrate(MEMORY, 50_000, 100_000, 100e6);
