@@ -3,6 +3,7 @@ import { STREAM_NAMES } from '../../traces/schema.ts';
 import type { StreamName } from '../../traces/schema.ts';
 import { printable } from './counted-names.ts';
 import type { AttributedRows, AttributionReport } from './join/attribution.ts';
+import type { CallLogReport } from './join/call-logs.ts';
 import type { JoinReport } from './join/join.ts';
 import type { ImportUnit } from './importer.ts';
 import type { SourceReport } from './read-source.ts';
@@ -33,6 +34,8 @@ export interface ImportResult {
   readonly attribution: AttributionReport | null;
   /** How two captures of one run were joined; null for a single one. */
   readonly join: Omit<JoinReport, 'attribution'> | null;
+  /** How logs of system calls were joined with a kernel's trace; null without. */
+  readonly callLogs: readonly CallLogReport[] | null;
 }
 
 export function streamsOf(counts: { readonly [S in StreamName]: number }): ImportResult['streams'] {
@@ -109,6 +112,15 @@ function joinLines(join: ImportResult['join']): string[] {
   return lines;
 }
 
+function callLogLine({ format, task, ioctls, matched, traceOnly, calls, driftPpm, residualNs }: CallLogReport): string {
+  const { median, p99 } = residualNs;
+  return (
+    `  ${format}: ${count(matched)} of ${count(ioctls)} ioctls are thread ${task}'s of the trace (which has ${count(traceOnly)} more), ` +
+    `${count(calls)} other rows added; clocks ${driftPpm.toFixed(1)} ppm apart, ` +
+    `residual median ${(median / 1000).toFixed(1)} us, P99 ${(p99 / 1000).toFixed(1)} us`
+  );
+}
+
 /** What all inputs are counted in; lines where they differ. */
 function unitOf(inputs: ImportResult['inputs']): ImportUnit {
   const units = new Set(inputs.map(({ unit }) => unit));
@@ -125,6 +137,7 @@ export function summaryText(result: ImportResult, health: HealthReport): string 
       return `  ${input.file}: ${input.format}, ${count(input.lines)} ${input.unit}${folded}`;
     }),
     `  ${streams.join(', ')}`,
+    ...(result.callLogs ?? []).map(callLogLine),
     ...joinLines(result.join),
     ...ownerLines(result.attribution),
     ...healthLines(health),

@@ -17,7 +17,7 @@ import { OwnerSearch } from './join/attribute.ts';
 import { OutputPlace } from './output-path.ts';
 import { readSource } from './read-source.ts';
 import type { ReadOptions, SourceReport } from './read-source.ts';
-import { attributePass, besidePass, joinPass, resegmentPass } from './second-pass.ts';
+import { attributePass, besidePass, callLogPass, joinPass, resegmentPass } from './second-pass.ts';
 
 export interface ImportOutcome {
   readonly result: ImportResult;
@@ -46,6 +46,7 @@ interface Written {
   readonly health: HealthReport;
   readonly attribution: ImportResult['attribution'];
   readonly join: ImportResult['join'];
+  readonly callLogs: ImportResult['callLogs'];
   /** When the last input was read. */
   readonly readAt: Instant;
 }
@@ -60,12 +61,16 @@ export async function importSources(
   options: ReadOptions,
 ): Promise<ImportOutcome> {
   const begun = now();
-  const pair = pairOf(sources);
+  const run = runOf(sources);
   const place = new OutputPlace(output);
   try {
     const written =
-      pair === undefined ? await importSingle(sources[0]!, place, options) : await importPair(pair, place, options);
-    const { writer, reports, health, attribution, join } = written;
+      run === undefined
+        ? await importSingle(sources[0]!, place, options)
+        : 'logs' in run
+          ? await importWithCalls(run, place, options)
+          : await importPair(run, place, options);
+    const { writer, reports, health, attribution, join, callLogs } = written;
     const ended = now();
     const wallNs = ended.wallNs - begun.wallNs;
     const cpuNs = ended.cpuNs - begun.cpuNs;
@@ -92,6 +97,7 @@ export async function importSources(
       complete,
       attribution,
       join,
+      callLogs,
     };
     return { result, health, input: reports.map((report) => inputOf(sources, report)) };
   } finally {
@@ -106,11 +112,22 @@ interface Pair {
   readonly beside: boolean;
 }
 
+/** A kernel's trace, logs of system calls that were made to it, and the log of the host that emulated its IOMMU, if there is one. */
+interface CallRun {
+  readonly guest: ImportSource;
+  readonly logs: readonly ImportSource[];
+  readonly host: ImportSource | undefined;
+}
+
 /** Undefined for a single input. */
-function pairOf(sources: readonly ImportSource[]): Pair | undefined {
+function runOf(sources: readonly ImportSource[]): Pair | CallRun | undefined {
   if (sources.length === 1) return undefined;
   const guest = sources.filter(({ importer }) => importer.side === 'guest');
   const host = sources.filter(({ importer }) => importer.side === 'host');
+  const kernel = guest.filter(({ importer }) => importer.calls !== true);
+  if (guest.length > 1 && kernel.length === 1 && host.length <= 1 && host[0]?.importer.beside !== true) {
+    return { guest: kernel[0]!, logs: guest.filter((source) => source !== kernel[0]), host: host[0] };
+  }
   const [beside, ...more] = host.filter(({ importer }) => importer.beside === true);
   if (beside === undefined && guest.length === 1 && host.length === 1) {
     return { first: guest[0]!, second: host[0]!, beside: false };
@@ -122,7 +139,8 @@ function pairOf(sources: readonly ImportSource[]): Pair | undefined {
   const found = sources.map(({ input, importer }) => `${input.name} (${importer.name}, ${importer.side})`).join(', ');
   throw new IorrError(
     'JOIN_IMPOSSIBLE',
-    `one capture of the guest and one of the host expected, or QEMU's log and its qmp-log, found ${found}`,
+    "one capture of the guest and one of the host expected, a kernel's trace with logs of system calls, or QEMU's log " +
+      `and its qmp-log, found ${found}`,
     { hint: 'import captures of different runs one by one' },
   );
 }
@@ -146,14 +164,14 @@ async function importSingle(source: ImportSource, place: OutputPlace, options: R
   const readAt = now();
   const reports = [report];
   if (path === place.path && (!again || !report.complete)) {
-    return { writer, reports, health, attribution: null, join: null, readAt };
+    return { writer, reports, health, attribution: null, join: null, callLogs: null, readAt };
   }
   const notes = notesOf(reports);
   const pass =
     search !== undefined
       ? attributePass(path, search, place, health, notes, paused)
       : resegmentPass(path, headerOf(source), place, health, notes);
-  return { writer: pass.writer, reports, health, attribution: pass.attribution, join: null, readAt };
+  return { writer: pass.writer, reports, health, attribution: pass.attribution, join: null, callLogs: null, readAt };
 }
 
 /** Inputs that are no files may pause: what was read is then flushed after a second, so that a killed import keeps it. */
@@ -174,10 +192,65 @@ async function importPair(pair: Pair, place: OutputPlace, options: ReadOptions):
     const report = health.report();
     if (reports.some(({ complete }) => !complete)) {
       // What was read of the first stays; half a run can't be joined.
-      return { writer: first.writer, reports, health: report, attribution: null, join: null, readAt };
+      return { writer: first.writer, reports, health: report, attribution: null, join: null, callLogs: null, readAt };
     }
     const pass = (pair.beside ? besidePass : joinPass)(firstPath, secondPath, place, report, notesOf(reports));
-    return { writer: pass.writer, reports, health: report, attribution: pass.attribution, join: pass.join, readAt };
+    return {
+      writer: pass.writer,
+      reports,
+      health: report,
+      attribution: pass.attribution,
+      join: pass.join,
+      callLogs: null,
+      readAt,
+    };
+  } catch (error) {
+    place.discard();
+    throw error;
+  }
+}
+
+/** Reads all inputs, puts the calls into the guest's trace, and goes on with it as with a guest's. */
+async function importWithCalls(
+  { guest, logs, host }: CallRun,
+  place: OutputPlace,
+  options: ReadOptions,
+): Promise<Written> {
+  const guestPath = place.regular ? place.path : place.part('read');
+  const logPaths = logs.map((_, i) => place.part(`calls${i}`));
+  const hostPath = place.part('host');
+  const inputs = [
+    { source: guest, path: guestPath },
+    ...logs.map((source, i) => ({ source, path: logPaths[i]! })),
+    ...(host === undefined ? [] : [{ source: host, path: hostPath }]),
+  ];
+  try {
+    const reports: SourceReport[] = [];
+    const health = new Health();
+    let writer: TraceFileWriter | undefined;
+    for (const { source, path } of inputs) {
+      const one = await importOne(source, path, true, TEMPORARY, options);
+      writer ??= one.writer;
+      reports.push(one.report);
+      health.merge(source.health.report());
+    }
+    const readAt = now();
+    const report = health.report();
+    if (reports.some(({ complete }) => !complete)) {
+      return { writer: writer!, reports, health: report, attribution: null, join: null, callLogs: null, readAt };
+    }
+    const path = place.part('joined');
+    const search = new OwnerSearch();
+    const callLogs = callLogPass(guestPath, logPaths, path, {
+      ...TEMPORARY,
+      onSegment: (segment) => search.add(segment),
+    });
+    const notes = { ...notesOf(reports), callLogs };
+    const pass =
+      host === undefined
+        ? attributePass(path, search, place, report, notes, true)
+        : joinPass(path, hostPath, place, report, notes);
+    return { ...pass, reports, health: report, callLogs, readAt };
   } catch (error) {
     place.discard();
     throw error;

@@ -83,6 +83,8 @@ export interface Importer {
   readonly unit?: ImportUnit;
   /** Its events go beside those of another capture of the same side, by the clock that both have. */
   readonly beside?: boolean;
+  /** It records system calls of programs: they are joined with what a kernel's trace of the same run has of them. */
+  readonly calls?: true;
   /** It can keep events that no stream is for. */
   readonly keepsOthers?: true;
   /** From 0 (not this format) to 1 (certainly), by the first `HEAD_BYTES` of an input. */

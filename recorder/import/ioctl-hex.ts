@@ -1,3 +1,4 @@
+import { FAULT_QUEUE_FILE } from '../../traces/ioctl-requests.ts';
 import { CALL_EVENT } from '../../traces/schema.ts';
 import { ABSENT } from '../../traces/units.ts';
 import { eventRecord, writeCall, writeIoctl } from './calls/call-rows.ts';
@@ -16,8 +17,6 @@ const CALL_LINE = /^(\d{1,9})\.(\d{9}) ([EX]) (.*)$/;
 const FAULT_LINE = /^FAULT : ([0-9a-f ]+)$/;
 /** `RESP cookie=1 code=0`: a response that was written to it. */
 const RESPONSE_LINE = /^RESP cookie=(\d{1,10}) code=(\d{1,10})$/;
-/** As the kernel names the file (drivers/iommu/iommufd/eventq.c). */
-const FAULT_FILE = 'anon_inode:[iommufd-pgfault]';
 
 /**
  * Struct bytes of a program's ioctls: an E line with the bytes before, an X line with result and bytes after.
@@ -31,6 +30,7 @@ export const ioctlHex: Importer = {
   name: 'ioctl-hex',
   description: 'struct bytes before (E) and after (X) each ioctl, as hexadecimal text',
   side: 'guest',
+  calls: true,
   detect: (head) => shareOfLines(firstLines(head)),
   describe,
   create: (target) => new IoctlHexRun(target),
@@ -247,7 +247,7 @@ class IoctlHexRun implements ImportRun, LineReader {
   #faultFile(name: string, data: Uint8Array): void {
     const who = { time: this.#time, pid: ABSENT, tid: ABSENT };
     const record = eventRecord(CALL_EVENT.syscall, name, who, data.length, data);
-    writeCall(this.#target.sink, this.#source, { ...record, kind: FAULT_FILE });
+    writeCall(this.#target.sink, this.#source, { ...record, kind: FAULT_QUEUE_FILE });
     this.#events++;
   }
 

@@ -21,6 +21,7 @@ export const ioctlNdjson: Importer = {
   name: 'ioctl-ndjson',
   description: 'system calls with ioctl structs and user memory, one JSON object a line',
   side: 'guest',
+  calls: true,
   detect,
   describe,
   create: (target) => new IoctlNdjsonRun(target),

@@ -2,6 +2,7 @@ import { renameSync } from 'node:fs';
 import { IorrError } from '../../traces/errors.ts';
 import { createTrace, openTrace } from '../../traces/file.ts';
 import type { OpenTrace, TraceFileWriter } from '../../traces/file.ts';
+import type { WriterOptions } from '../../traces/format/writer.ts';
 import { RENEWABLE_PLAN } from '../../traces/format/layout.ts';
 import type { TraceHeader, TraceSummary } from '../../traces/header.ts';
 import type { HealthReport } from '../../traces/health.ts';
@@ -11,6 +12,8 @@ import type { OwnerSearch } from './join/attribute.ts';
 import type { Attribution, AttributionReport } from './join/attribution.ts';
 import { createRowCopier } from '../../traces/row-copier.ts';
 import { besideHeaders, mergeByTime } from './join/by-time.ts';
+import { callLogHeaders, joinCallLogs } from './join/call-logs.ts';
+import type { CallLogReport } from './join/call-logs.ts';
 import { EventCursor } from './join/event-cursor.ts';
 import { joinHeaders, joinTraces } from './join/join.ts';
 import type { JoinReport } from './join/join.ts';
@@ -152,6 +155,34 @@ export function joinPass(
     }
   } finally {
     guest.close();
+  }
+}
+
+/** Writes a kernel's trace and logs of system calls of its run as one trace, to be passed on. */
+export function callLogPass(
+  path: string,
+  logPaths: readonly string[],
+  target: string,
+  options: WriterOptions,
+): CallLogReport[] {
+  const traces: OpenTrace[] = [];
+  try {
+    for (const one of [path, ...logPaths]) traces.push(openTrace(one));
+    const [trace, ...logs] = traces as [OpenTrace, ...OpenTrace[]];
+    const header = callLogHeaders(
+      trace.header,
+      logs.map((log) => log.header),
+    );
+    const writer = createTrace(target, header, options);
+    try {
+      const reports = joinCallLogs(trace, logs, writer);
+      writer.finish({ health: trace.health, notes: {} });
+      return reports;
+    } finally {
+      writer.close();
+    }
+  } finally {
+    for (const trace of traces) trace.close();
   }
 }
 

@@ -155,6 +155,28 @@ describe('times', () => {
   });
 });
 
+describe('a fault queue', () => {
+  const QUEUE = '197 1.000010 ioctl(3, 0x3b8e /* IOMMU_FAULT_QUEUE_ALLOC */, 0x7ffc38bdc2e0) = 0';
+  const RECORDS =
+    '197 1.000020 read(5, "\\5\\0\\0\\0\\1\\0\\0\\0\\7\\0\\0\\0\\0\\0\\0\\0\\3\\0\\0\\0\\0\\0\\0\\0\\0\\0\\2\\0\\1\\0\\0\\0"..., 640) = 160 <0.000160>';
+  const RESPONSE = '197 1.000030 write(5, "\\1\\0\\0\\0\\1\\0\\0\\0", 8) = 8 <0.000182>';
+  const paths = (lines: readonly string[]): unknown[] =>
+    read(lines)
+      .events.filter(({ fields }) => fields['name'] === 'read' || fields['name'] === 'write')
+      .map(({ fields }) => fields['path']);
+
+  test('is known by what is read from a descriptor that nobody opened', () => {
+    expect(paths([QUEUE, RECORDS, RESPONSE])).toEqual(['anon_inode:[iommufd-pgfault]', 'anon_inode:[iommufd-pgfault]']);
+  });
+
+  test('is none without a queue, of another file, or of other contents', () => {
+    expect(paths([RECORDS, RESPONSE])).toEqual([null, null]);
+    expect(paths([QUEUE, '197 1.000015 openat(-100, "/tmp/x", 0x2) = 5', RECORDS])).toEqual(['file']);
+    expect(paths([QUEUE, RECORDS.replace('\\3', '\\377'), RESPONSE])).toEqual([null, null]);
+    expect(paths([QUEUE, RECORDS.replace('= 160', '= 161')])).toEqual([null]);
+  });
+});
+
 test('requests by number, by name, by their parts', () => {
   expect(parseRequest('0x3b85 /* IOMMU_IOAS_MAP */')).toBe(0x3b85);
   expect(parseRequest('IOMMU_IOAS_MAP')).toBe(0x3b85);

@@ -2,6 +2,7 @@ import { CALL_EVENT } from '../../traces/schema.ts';
 import { ABSENT } from '../../traces/units.ts';
 import { eventRecord, writeCall, writeIoctl } from './calls/call-rows.ts';
 import type { CallResult } from './calls/call-rows.ts';
+import { FaultQueueFds } from './calls/fault-queue-fds.ts';
 import { PLAIN_FILE, fileKind, keepsContents } from './calls/file-kind.ts';
 import { OpenFiles } from './calls/open-files.ts';
 import { namesAnotherRequest, parseRequest, parseStraceCall, parseStraceLine } from './calls/strace-line.ts';
@@ -65,6 +66,7 @@ export const strace: Importer = {
   name: 'strace',
   description: 'strace output: calls and results, without the contents of ioctl structs',
   side: 'guest',
+  calls: true,
   detect,
   describe,
   create: (target) => new StraceRun(target),
@@ -106,6 +108,7 @@ class StraceRun implements ImportRun, LineReader {
   readonly #splitter: LineSplitter;
   readonly #clock: StraceClock;
   readonly #files = new OpenFiles();
+  readonly #faultQueues = new FaultQueueFds();
   /** Process of each thread; threads that came from nowhere belong to the first process. */
   readonly #processes = new Map<number, number>();
   readonly #unfinished = new Map<number, { readonly name: string; readonly text: string; readonly entered: number }>();
@@ -282,6 +285,7 @@ class StraceRun implements ImportRun, LineReader {
       after: undefined,
     };
     writeIoctl(this.#target.sink, this.#source, record);
+    this.#faultQueues.ioctl(pid, request, errno);
     if (request === GET_DEVICE_FD && errno === 0) {
       this.#files.set(pid, ret.lo, fileKind(annotatedPath(text) ?? VFIO_FILES.device, pid));
     }
@@ -292,7 +296,11 @@ class StraceRun implements ImportRun, LineReader {
     const { pid, fd } = result;
     const opened = this.#openedKind(call, pid);
     const position = FD_POSITION.get(name) ?? 0;
-    const kind = opened ?? (fd < 0 ? undefined : this.#kindOf(pid, fd, args[position] ?? ''));
+    let kind = opened ?? (fd < 0 ? undefined : this.#kindOf(pid, fd, args[position] ?? ''));
+    if (kind === undefined && name === 'read' && call.errno === 0) {
+      this.#faultQueues.read(this.#files, pid, fd, call.ret.lo, parseString(args[1] ?? ''));
+      kind = this.#files.get(pid, fd);
+    }
     const numbers: Words[] = args.slice(0, 6).map((argument) => parseNumber(argument) ?? ZERO);
     const data = /^p?(?:read|write)(?:64)?$/.test(name) && keepsContents(kind) ? parseString(args[1] ?? '') : undefined;
     const record = { ...result, kind, event: CALL_EVENT.syscall, name, args: numbers, data };

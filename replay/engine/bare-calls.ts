@@ -15,16 +15,18 @@ import { isVfioFile } from '../model/iommufd/vfio/vfio-file.ts';
 import { UNKNOWN_EFFECT } from './ioctl-doubts.ts';
 
 /**
- * Whether a trace has ioctls and the struct of none: a trace of system calls (strace), where a thread has a number of its own
- * and may use files that another number opened.
+ * Tells of which processes a trace has ioctls and the struct of none: from a trace of system calls (strace), where a thread has a
+ * number of its own and may use files that another number opened.
  */
-export function withoutStructs(trace: Trace): boolean {
-  if (trace.streamCounts.ioctl === 0) return false;
-  for (const { rows } of trace.segments({ columns: { ioctl: ['seen'] }, reuse: true })) {
+export function withoutStructs(trace: Trace): (pid: number) => boolean {
+  const shown = new Set<number>();
+  for (const { rows } of trace.segments({ columns: { ioctl: ['pid', 'seen'] }, reuse: true })) {
     const { columns, count } = rows.ioctl;
-    for (let i = 0; i < count; i++) if (((columns.seen[i] ?? 0) & (SEEN.before | SEEN.unreadable)) !== 0) return false;
+    for (let i = 0; i < count; i++) {
+      if (((columns.seen[i] ?? 0) & (SEEN.before | SEEN.unreadable)) !== 0) shown.add(columns.pid[i] ?? -1);
+    }
   }
-  return true;
+  return (pid) => !shown.has(pid);
 }
 
 /** A call of which the struct is not known. `ret` negative: an errno. */

@@ -54,3 +54,12 @@ function fits(kind: OpenFile['kind'], path: string | undefined): boolean {
   if (path === '/dev/vfio/vfio') return kind === 'vfioContainer' || kind === 'iommufd';
   return kind === (isVfioDevice(path) || path === VFIO_DEVICE_FILE ? 'vfioDevice' : 'vfioGroup');
 }
+
+/** Whether the argument is the address of a struct; of few calls of VFIO it is a number or a name. */
+export function takesStruct(request: number, file: OpenFile['kind']): boolean {
+  if (file === 'iommufd' && (request & 0xff) >= 0x80) return true;
+  if (request >>> 8 !== 0x3b) return false;
+  if (file === 'vfioDevice') return request !== 0x3b6f;
+  if (request === 0x3b73 || request === 0x3b74) return false;
+  return request === 0x3b67 || request === 0x3b68 || request >= 0x3b70;
+}

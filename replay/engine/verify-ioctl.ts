@@ -16,7 +16,7 @@ import { runIoctl } from '../model/iommufd/ioctl.ts';
 import { Machine } from '../model/iommufd/machine.ts';
 import { mockBackend } from '../model/iommufd/mock/mock-backend.ts';
 import type { HarvestListener } from '../model/iommufd/harvest-listener.ts';
-import type { IommufdFile, OpenFile, Process } from '../model/iommufd/process.ts';
+import type { IommufdFile, Process } from '../model/iommufd/process.ts';
 import type { VaddrListener } from '../model/iommufd/vfio/vaddr-listener.ts';
 import type { IntentListener } from '../model/iommufd/intents.ts';
 import { QUIRKS, quirksOf } from '../model/iommufd/quirks.ts';
@@ -38,7 +38,7 @@ import { Births, bytesOf, callEvents, memoryOf, signed, unsigned } from './ioctl
 import { transferEvents } from './event-fds.ts';
 import { differences, regionOf, unsignedWords } from './ioctl-comparison.ts';
 import type { CallRegion, Recorded } from './ioctl-comparison.ts';
-import { fileOf } from './ioctl-files.ts';
+import { fileOf, takesStruct } from './ioctl-files.ts';
 import { takeNumbersBelow, unseenFile } from './new-fds.ts';
 import { findHardware } from './recorded-hardware.ts';
 import type { HardwareFinding } from './recorded-hardware.ts';
@@ -86,8 +86,8 @@ export interface TraceFacts {
   readonly injected: Set<number>;
   /** Whether the source tells of other calls than ioctls. */
   readonly told: boolean;
-  /** Whether the source shows no structs at all; whether it may leave out that a file came or went. */
-  readonly bare: boolean;
+  /** Whether the source shows no struct of a process at all; whether it may leave out that a file came or went. */
+  readonly bare: (pid: number) => boolean;
   readonly filesUnseen: boolean;
 }
 
@@ -165,7 +165,8 @@ export class IoctlVerification {
     const process = this.#calls.process(columns.pid[row] ?? 0, event);
     const fd = columns.fd[row] ?? -1;
     const path = strings[columns.path[row] ?? -1];
-    const file = fileOf(this.machine, process, fd, path, this.#facts.bare);
+    const bare = this.#facts.bare(process.pid);
+    const file = fileOf(this.machine, process, fd, path, bare);
     if (file?.kind !== 'iommufd' && !isVfioFile(file)) {
       this.#skip(`on ${path ?? 'an unknown file'}`);
       return;
@@ -192,7 +193,7 @@ export class IoctlVerification {
     const seen = columns.seen[row] ?? 0;
     if ((seen & (SEEN.before | SEEN.unreadable)) === 0 && takesStruct(request, file.kind)) {
       if (ret >= 0) this.#calls.doubts.process(process.pid, UNKNOWN_EFFECT);
-      if (this.#facts.bare) {
+      if (bare) {
         const argument = unsigned(columns.argLo, columns.argHi, row);
         this.#byResult(event, path, { machine: this.machine, process, file, request, argument, ret });
       } else this.#skip('contents of the struct not recorded');
@@ -224,7 +225,7 @@ export class IoctlVerification {
       if (ret >= 0) error.effect?.(ret);
       else error.refused?.(-ret);
     }
-    if (this.#facts.bare && request === VFIO.groupGetDeviceFd && ret >= 0) moveNewest(process, ret);
+    if (bare && request === VFIO.groupGetDeviceFd && ret >= 0) moveNewest(process, ret);
     // What failed gave no descriptor.
     if (fds !== undefined) for (const made of process.fds.keys()) if (!fds.has(made)) process.close(made);
     this.#takeQuirks();
@@ -451,9 +452,8 @@ function newMachine(
 }
 
 /** MD_CHECK_REFS of the mock driver: its result depends on what all processes have pinned. */
-function countsPins(request: number, struct: Uint8Array | undefined): boolean {
-  return request === 0x3ba0 && struct?.[4] === 4;
-}
+const countsPins = (request: number, struct: Uint8Array | undefined): boolean =>
+  request === 0x3ba0 && struct?.[4] === 4;
 
 /** MAP, MAP_FILE, COPY, OPTION, VFIO_IOAS: done when the copy of their result fails. */
 const DONE_BEFORE_RESULT = new Set([0x3b83, 0x3b85, 0x3b87, 0x3b88, 0x3b8f]);
@@ -488,13 +488,4 @@ function moveNewest(process: Process, fd: number): void {
   if (number === undefined || file === undefined || number === fd) return;
   process.installAt(fd, file);
   process.close(number);
-}
-
-/** Whether the argument is the address of a struct; of few calls of VFIO it is a number or a name. */
-function takesStruct(request: number, file: OpenFile['kind']): boolean {
-  if (file === 'iommufd' && (request & 0xff) >= 0x80) return true;
-  if (request >>> 8 !== 0x3b) return false;
-  if (file === 'vfioDevice') return request !== 0x3b6f;
-  if (request === 0x3b73 || request === 0x3b74) return false;
-  return request === 0x3b67 || request === 0x3b68 || request >= 0x3b70;
 }
