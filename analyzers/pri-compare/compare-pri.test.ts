@@ -8,6 +8,7 @@ import { compareCommand } from '../compare-command.ts';
 
 const requests = join(import.meta.dirname, '../../traces/corpus/vtd-pri-pasid-7.2.iorr');
 const calls = join(import.meta.dirname, '../../traces/corpus/iommufd-random.iorr');
+const strict = join(import.meta.dirname, '../../traces/corpus/smmuv3-strict-6.12.iorr');
 
 /** What the command writes to stdout. */
 async function run(file: string, options: { readonly [name: string]: unknown }): Promise<string> {
@@ -134,6 +135,15 @@ describe('page requests of a recording', () => {
   });
 });
 
+test('reads of a fault queue are requests, too, where nothing shows the hardware', async () => {
+  const text = await run(calls, { pri: 'servers=1,2', json: true });
+  const { pri } = (JSON.parse(text) as { result: { pri: PriResult } }).result;
+  expect(pri.recorded).toMatchObject({ source: 'user', unit: '' });
+  expect(pri.recorded.groups).toBeGreaterThan(0);
+  expect(pri.rows.map(({ groups }) => groups)).toEqual([pri.recorded.groups, pri.recorded.groups]);
+  expect(pri.caveats.join(' ')).toMatch(/no source shows the queue of the hardware/);
+});
+
 describe('what can not be', () => {
   test.each([
     [{ pri: 'dept=4' }, /unknown name 'dept'/],
@@ -161,7 +171,7 @@ describe('what can not be', () => {
   });
 
   test('a trace without page requests', async () => {
-    await expect(run(calls, { pri: '' })).rejects.toThrow(/this trace has none/);
+    await expect(run(strict, { pri: '' })).rejects.toThrow(/this trace has none/);
   });
 });
 

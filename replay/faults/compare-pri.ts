@@ -31,6 +31,8 @@ export interface ComparePriOptions {
 
 /** What the recording shows of page requests, before anything is modelled. */
 export interface RecordedPri {
+  /** `queue`: as drivers took them from the hardware; `user`: as user space read them. */
+  readonly source: 'queue' | 'user';
   readonly unit: string;
   /** Units whose requests are left out. */
   readonly otherUnits: number;
@@ -263,6 +265,10 @@ function caveatsOf(
     [
       faults.otherUnits > 0,
       `only the requests to ${faults.unit} are compared; ${faults.otherUnits} other units have queues of their own`,
+    ],
+    [
+      faults.source === 'user',
+      'no source shows the queue of the hardware: requests are those that user space read, at the time of its reads',
     ],
     [
       arrivals('recorded'),

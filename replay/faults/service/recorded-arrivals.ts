@@ -1,27 +1,21 @@
 import { IorrError } from '../../../traces/errors.ts';
-import { ACCESS, INV_FORM, STREAM_ID } from '../../../traces/schema.ts';
-import type { Columns } from '../../../traces/schema.ts';
 import type { Trace } from '../../../traces/trace.ts';
-import { pageNumber } from '../../../traces/units.ts';
-import type { Nanoseconds } from '../../../traces/units.ts';
+import type { Nanoseconds, PageNumber, RequesterId } from '../../../traces/units.ts';
 import type { WaitQuantiles } from '../../results.ts';
-import { RESPONSE, pageResponse, readPageResponse } from '../page-response.ts';
+import { RESPONSE } from '../page-response.ts';
+import type { RequestGroup } from '../spans/page-request.ts';
+import { readPriHistory } from '../spans/read-history.ts';
 import type { FaultArrivals } from './fault-arrivals.ts';
 import { Samples } from './samples.ts';
 
-/** 8 million requests are 500 MB. */
-const MOST_REQUESTS = 8e6;
-/** A driver may trace a request after its answer is out; a response that waits longer for its request answers something else. */
-const MOST_EARLY: Nanoseconds = 100_000_000;
-const COLUMNS = {
-  prq: ['unit', 'rid', 'pasid', 'group', 'iova', 'access'],
-  prs: ['unit', 'rid', 'pasid', 'group', 'code'],
-  inv: ['dialect', 'form', 'w0', 'w1'],
-} as const;
+/** 2 million requests with all that is known of them are 600 MB. */
+const MOST_REQUESTS = 2e6;
 
 /** The page requests of a recording, and what it tells of how they were served. */
 export interface RecordedFaults {
   readonly arrivals: FaultArrivals;
+  /** `queue`: as drivers took them from the hardware; `user`: as user space read them, with others of the hardware unseen. */
+  readonly source: 'queue' | 'user';
   /** Unit whose requests these are; requests of other units are left out. */
   readonly unit: string;
   readonly otherUnits: number;
@@ -41,190 +35,120 @@ export interface RecordedFaults {
   readonly serviceNs: readonly Nanoseconds[];
 }
 
-interface OpenGroup {
-  readonly device: number;
-  readonly space: number;
+/** A group as the model needs it. */
+interface ServedGroup {
+  readonly rid: RequesterId;
+  readonly pasid: number;
+  readonly times: readonly Nanoseconds[];
+  readonly pages: readonly PageNumber[];
   readonly begun: Nanoseconds;
-  closed: Nanoseconds;
-  readonly pages: number[];
-  readonly times: number[];
-  answered: Nanoseconds;
-  code: number;
+  readonly closed: Nanoseconds;
+  /** When the host had its response ready; -1: never seen. */
+  readonly answered: Nanoseconds;
+  readonly code: number;
 }
 
-/** Reads the page requests of the unit that has most of them. Throws `STREAM_MISSING` without any, `LIMIT` for too many. */
+/**
+ * Reads the page requests of the unit that has most of them; where no source shows the hardware's side, the records that user
+ * space read from fault queues. Throws `STREAM_MISSING` without any, `LIMIT` for too many.
+ */
 export function readRecordedFaults(trace: Trace): RecordedFaults {
-  if (trace.streamCounts.prq === 0) {
-    throw new IorrError('STREAM_MISSING', 'page requests are compared on recorded ones; this trace has none', {
-      hint: 'record intel_iommu:prq_report, or make a trace: iorr simulate sva',
-    });
-  }
   if (trace.streamCounts.prq > MOST_REQUESTS) {
     throw new IorrError('LIMIT', `${trace.streamCounts.prq} page requests; ${MOST_REQUESTS} at most`, {
       hint: 'cut the trace to a shorter time: iorr cut',
     });
   }
-  const { unit, otherUnits } = busiestUnit(trace);
-  const reader = new Reader(unit);
-  for (const segment of trace.segments({ columns: COLUMNS, reuse: true })) {
-    const { stream, time, count, rows } = segment;
-    const row = new Int32Array(32);
-    for (let i = 0; i < count; i++) {
-      const id = stream[i]!; // in range, like the rest
-      const r = row[id]!;
-      row[id] = r + 1;
-      if (id === STREAM_ID.prq) reader.request(rows.prq.columns, r, time[i]!);
-      else if (id === STREAM_ID.prs) reader.response(rows.prs.columns, r, time[i]!);
-      else if (id === STREAM_ID.inv) reader.command(rows.inv.columns, r, time[i]!);
-    }
+  const history = readPriHistory(trace);
+  const seen = history.groups.filter(({ requests, delivery }) => requests.length > 0 || delivery !== undefined);
+  if (seen.length === 0) {
+    throw new IorrError('STREAM_MISSING', 'page requests are compared on recorded ones; this trace has none', {
+      hint: 'record intel_iommu:prq_report, or make a trace: iorr simulate sva',
+    });
   }
-  return reader.finish(trace.strings[unit] ?? '', otherUnits);
+  const { unit, otherUnits } = busiestUnit(seen);
+  const own = seen.filter((group) => unitOf(group) === unit);
+  const groups = own
+    .filter(({ closed, answer, requests }) => closed || answer !== undefined || requests.length === 0)
+    .map(servedGroup)
+    .sort((a, b) => a.begun - b.begun);
+  const response = new Samples(true);
+  for (const { answered, closed } of groups) if (answered >= 0) response.add(Math.max(0, answered - closed));
+  const answered = groups.filter((group) => group.answered >= 0);
+  const { inOrder, serviceNs } = servedTimes(groups);
+  return {
+    arrivals: { ...arrivalsOf(groups), serviceNs },
+    source: history.requests > 0 ? 'queue' : 'user',
+    unit,
+    otherUnits,
+    requests: groups.reduce((sum, { pages }) => sum + pages.length, 0),
+    answered: answered.length,
+    refused: answered.filter(({ code }) => code !== RESPONSE.success).length,
+    unanswered: groups.length - answered.length,
+    partial: own.length - groups.length,
+    stopMarkers: history.stopMarkers,
+    orphans: history.findings.reduce((sum, { kind, count }) => sum + (kind === 'orphan-response' ? count : 0), 0),
+    responseNs: response.quantiles(),
+    inOrder,
+    serviceNs: [...serviceNs].filter((ns) => ns >= 0),
+  };
 }
 
-function busiestUnit(trace: Trace): { readonly unit: number; readonly otherUnits: number } {
-  const requests = new Map<number, number>();
-  for (const { rows } of trace.segments({ columns: { prq: ['unit'] }, reuse: true })) {
-    const { columns, count } = rows.prq;
-    for (let r = 0; r < count; r++) requests.set(columns.unit[r]!, (requests.get(columns.unit[r]!) ?? 0) + 1); // in range
-  }
-  const [most] = [...requests].sort((a, b) => b[1] - a[1] || a[0] - b[0]);
-  return { unit: most?.[0] ?? -1, otherUnits: requests.size - 1 };
+function unitOf({ requests }: RequestGroup): string {
+  return requests[0]?.unit ?? '';
 }
 
-class Reader {
-  readonly #unit: number;
-  /** By requester, PASID and index: the group that grows, and groups that wait for a response, oldest first. */
-  readonly #growing = new Map<number, OpenGroup>();
-  readonly #waiting = new Map<number, OpenGroup[]>();
-  readonly #early = new Map<number, { readonly at: Nanoseconds; readonly code: number }>();
-  readonly #groups: OpenGroup[] = [];
-  readonly #devices = new Map<number, number>();
-  readonly #spaces = new Map<number, number>();
-  readonly #response = pageResponse();
-  #requests = 0;
-  #stopMarkers = 0;
-  #orphans = 0;
+function busiestUnit(groups: readonly RequestGroup[]): { readonly unit: string; readonly otherUnits: number } {
+  const counts = new Map<string, number>();
+  for (const group of groups) counts.set(unitOf(group), (counts.get(unitOf(group)) ?? 0) + 1);
+  const [most] = [...counts].sort((a, b) => b[1] - a[1]);
+  return { unit: most?.[0] ?? '', otherUnits: counts.size - 1 };
+}
 
-  constructor(unit: number) {
-    this.#unit = unit;
-  }
+function servedGroup({ answer, delivery, pasid, requests, rid }: RequestGroup): ServedGroup {
+  const read = delivery?.at.from ?? 0;
+  const times = requests.length > 0 ? requests.map(({ time }) => time) : (delivery?.records ?? []).map(() => read);
+  const pages = (requests.length > 0 ? requests : (delivery?.records ?? [])).map(({ page }) => page);
+  return {
+    rid,
+    pasid,
+    times,
+    pages,
+    begun: Math.min(...times),
+    closed: Math.max(...times),
+    answered: answer?.submitted ?? delivery?.response?.at.from ?? -1,
+    code: answer?.code ?? delivery?.response?.code ?? RESPONSE.success,
+  };
+}
 
-  request(columns: Columns<'prq'>, r: number, time: Nanoseconds): void {
-    if (columns.unit[r] !== this.#unit) return;
-    const access = columns.access[r]!; // in range, like the rest
-    const rid = columns.rid[r]!;
-    const pasid = columns.pasid[r]!;
-    if ((access & (ACCESS.last | ACCESS.read | ACCESS.write | ACCESS.execute)) === ACCESS.last) {
-      this.#stopMarkers++;
-      return;
-    }
-    this.#requests++;
-    const key = keyOf(rid, pasid, columns.group[r]!);
-    let group = this.#growing.get(key);
-    if (group === undefined) {
-      const device = numberOf(this.#devices, rid);
-      const space = numberOf(this.#spaces, (rid & 0x3f_ffff) * 0x20_0000 + pasid + 1);
-      group = { device, space, begun: time, closed: -1, pages: [], times: [], answered: -1, code: RESPONSE.success };
-      this.#growing.set(key, group);
-    }
-    group.pages.push(pageNumber(columns.iovaLo[r]!, columns.iovaHi[r]!));
-    group.times.push(time);
-    if ((access & ACCESS.last) === 0) return;
-    this.#growing.delete(key);
-    group.closed = time;
-    this.#groups.push(group);
-    const early = this.#early.get(key);
-    this.#early.delete(key);
-    if (early !== undefined && time - early.at <= MOST_EARLY) {
-      group.answered = Math.max(early.at, time);
-      group.code = early.code;
-      return;
-    }
-    if (early !== undefined) this.#orphans++;
-    const waiting = this.#waiting.get(key);
-    if (waiting === undefined) this.#waiting.set(key, [group]);
-    else waiting.push(group);
-  }
-
-  response(columns: Columns<'prs'>, r: number, time: Nanoseconds): void {
-    this.#answer(columns.rid[r]!, columns.pasid[r]!, columns.group[r]!, columns.code[r]!, time); // in range
-  }
-
-  command({ dialect, form, w0Lo, w0Hi, w1Lo, w1Hi }: Columns<'inv'>, r: number, time: Nanoseconds): void {
-    if (form[r] !== INV_FORM.words && form[r] !== INV_FORM.decoded) return;
-    const response = this.#response;
-    if (!readPageResponse(response, dialect[r]!, w0Lo[r]!, w0Hi[r]!, w1Lo[r]!, w1Hi[r]!)) return; // in range
-    this.#answer(response.rid, response.pasid, response.group, response.code, time);
-  }
-
-  #answer(rid: number, pasid: number, index: number, code: number, at: Nanoseconds): void {
-    if (!this.#devices.has(rid)) {
-      this.#orphans++;
-      return;
-    }
-    const key = keyOf(rid, pasid, index);
-    const group = this.#waiting.get(key)?.shift();
-    if (group !== undefined) {
-      group.answered = at;
-      group.code = code;
-    } else if (this.#growing.has(key)) this.#early.set(key, { at, code });
-    else this.#orphans++;
-  }
-
-  finish(unit: string, otherUnits: number): RecordedFaults {
-    const groups = this.#groups.sort((a, b) => a.begun - b.begun);
-    const arrivals = this.#arrivals(groups);
-    const response = new Samples(true);
-    for (const group of groups) if (group.answered >= 0) response.add(Math.max(0, group.answered - group.closed));
-    const answered = groups.filter((group) => group.answered >= 0);
-    const { inOrder, serviceNs } = servedTimes(groups);
-    arrivals.serviceNs.set(serviceNs);
-    return {
-      arrivals,
-      unit,
-      otherUnits,
-      requests: this.#requests,
-      answered: answered.length,
-      refused: answered.filter(({ code }) => code !== RESPONSE.success).length,
-      unanswered: groups.length - answered.length,
-      partial: this.#growing.size,
-      stopMarkers: this.#stopMarkers,
-      orphans: this.#orphans,
-      responseNs: response.quantiles(),
-      inOrder,
-      serviceNs: [...serviceNs].filter((ns) => ns >= 0),
-    };
-  }
-
-  #arrivals(groups: readonly OpenGroup[]): FaultArrivals & { readonly serviceNs: Float64Array } {
-    const requestsFrom = new Int32Array(groups.length + 1);
-    groups.forEach(({ pages }, i) => {
-      requestsFrom[i + 1] = requestsFrom[i]! + pages.length; // in range
+function arrivalsOf(groups: readonly ServedGroup[]): FaultArrivals {
+  const devices = new Map<number, number>();
+  const spaces = new Map<number, number>();
+  const requestsFrom = new Int32Array(groups.length + 1);
+  groups.forEach(({ pages }, i) => {
+    requestsFrom[i + 1] = requestsFrom[i]! + pages.length; // in range
+  });
+  const total = requestsFrom[groups.length]!;
+  const page = new Float64Array(total);
+  const space = new Int32Array(total);
+  const offsetNs = new Float64Array(total);
+  groups.forEach(({ begun, pages, pasid, rid, times }, i) => {
+    const from = requestsFrom[i]!;
+    page.set(pages, from);
+    space.fill(numberOf(spaces, rid * 0x20_0000 + pasid + 1), from, from + pages.length);
+    times.forEach((time, k) => {
+      offsetNs[from + k] = time - begun;
     });
-    const total = requestsFrom[groups.length]!;
-    const page = new Float64Array(total);
-    const space = new Int32Array(total);
-    const offsetNs = new Float64Array(total);
-    groups.forEach((group, i) => {
-      const from = requestsFrom[i]!;
-      page.set(group.pages, from);
-      space.fill(group.space, from, from + group.pages.length);
-      group.times.forEach((time, k) => {
-        offsetNs[from + k] = time - group.begun;
-      });
-    });
-    return {
-      groups: groups.length,
-      time: Float64Array.from(groups, ({ begun }) => begun),
-      devices: Math.max(1, this.#devices.size),
-      rids: [...this.#devices.keys()],
-      device: Int32Array.from(groups, ({ device }) => device),
-      requestsFrom,
-      pages: { page, space, offsetNs },
-      serviceNs: new Float64Array(groups.length).fill(Number.NaN),
-      refused: Uint8Array.from(groups, ({ code }) => (code === RESPONSE.success ? 0 : 1)),
-    };
-  }
+  });
+  return {
+    groups: groups.length,
+    time: Float64Array.from(groups, ({ begun }) => begun),
+    device: Int32Array.from(groups, ({ rid }) => numberOf(devices, rid)),
+    devices: devices.size,
+    rids: [...devices.keys()],
+    requestsFrom,
+    pages: { page, space, offsetNs },
+    refused: Uint8Array.from(groups, ({ code }) => (code === RESPONSE.success ? 0 : 1)),
+  };
 }
 
 /**
@@ -232,7 +156,7 @@ class Reader {
  * one is the response less the later of that group and the response before. Else several worked beside each other, and the whole
  * time to the response is taken, waits included.
  */
-function servedTimes(groups: readonly OpenGroup[]): { readonly inOrder: boolean; readonly serviceNs: Float64Array } {
+function servedTimes(groups: readonly ServedGroup[]): { readonly inOrder: boolean; readonly serviceNs: Float64Array } {
   const order = groups.map((_, i) => i).filter((i) => groups[i]!.answered >= 0); // in range
   order.sort((a, b) => groups[a]!.closed - groups[b]!.closed || a - b);
   const inOrder = order.every((i, k) => k === 0 || groups[order[k - 1]!]!.answered <= groups[i]!.answered);
@@ -253,9 +177,4 @@ function numberOf(numbers: Map<number, number>, key: number): number {
     numbers.set(key, found);
   }
   return found;
-}
-
-/** 32 + 21 + 9 bits would be too many for a double: stream ids are taken modulo 2^22. */
-function keyOf(rid: number, pasid: number, group: number): number {
-  return ((rid & 0x3f_ffff) * 0x20_0000 + (pasid + 1)) * 0x200 + (group & 0x1ff);
 }
