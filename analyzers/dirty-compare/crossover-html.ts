@@ -32,10 +32,18 @@ function pacing(result: DirtyResult): Markup | null {
     });
     return [of('p99', [], ({ latency }) => latency.p99), of('mean', [6, 4], ({ latency }) => latency.mean)];
   });
+  const values = lines.flatMap(({ points }) => points.map(([, ns]) => Math.log10(Math.max(1, ns))));
   const picture = linesPicture({
     about: 'Latency of page requests against slices',
     x: { title: 'slices of a pass', log: true, base: 2, format: formatCount },
-    y: { title: 'latency', log: true, base: 10, format: formatNs },
+    y: {
+      title: 'latency',
+      log: true,
+      base: 10,
+      format: formatNs,
+      from: 10 ** Math.floor(Math.min(...values)),
+      to: 10 ** Math.ceil(Math.max(...values)),
+    },
     lines,
     wide: true,
   });

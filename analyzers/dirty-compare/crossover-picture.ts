@@ -21,6 +21,7 @@ const FINE = 6;
 /** Room that a name needs to stand in its part of the map. */
 const LABEL_WIDTH = 90;
 const LABEL_HEIGHT = 18;
+const MARK_WIDTH = 150;
 const STEPS = [0, 14, -14, 28, -28, 42, -42];
 
 interface Column {
@@ -147,7 +148,9 @@ function label(name: string, cells: readonly Cell[], className: string, taken: r
   const tallest = [...cells].sort((a, b) => weight(b, from, to) - weight(a, from, to))[0];
   if (tallest === undefined || to - from < LABEL_WIDTH || tallest.bottom - tallest.top < LABEL_HEIGHT) return null;
   const half = LABEL_WIDTH / 2;
-  const x = round(Math.min(to - half, Math.max(from + half, tallest.x)));
+  // the right side has the names of the marks
+  const right = Math.max(from + half, Math.min(to - half, WIDTH - RIGHT - MARK_WIDTH - half));
+  const x = round(Math.min(right, Math.max(from + half, tallest.x)));
   const middle = (tallest.top + tallest.bottom) / 2 + 4;
   const free = STEPS.map((step) => middle + step).find(
     (y) => y < tallest.bottom - 4 && y - 12 > tallest.top && !taken.some((line) => line > y - 14 && line < y + 4),
