@@ -21,7 +21,8 @@ export const verifyCommand: CommandSpec = {
   options: [
     {
       flags: '--only <kinds>',
-      description: 'of dma (hit or miss, output address, resets), inv (commands), ioctl; comma-separated',
+      description:
+        'of dma (hit or miss, output address, resets), inv (commands), ioctl, pri (fault records, responses); comma-separated',
     },
     {
       flags: '--hardware <name>',

@@ -311,7 +311,7 @@ export interface CompareResult {
   readonly caveats: readonly string[];
 }
 
-export type VerifyKind = 'ioctl' | 'dma' | 'inv';
+export type VerifyKind = 'ioctl' | 'dma' | 'inv' | 'pri';
 
 export interface Divergence {
   /** Index of the event in the trace. */

@@ -40,6 +40,14 @@ describe('polls of queues', () => {
     expect(call(IN | OUT)).toMatchObject({ recorded: `fd ${fd} 0x45`, model: `fd ${fd} 0x4` });
   });
 
+  test('of requests that a device sent nothing is known here', () => {
+    const call = poll(1, polled([fd, IN | OUT, IN | OUT]));
+    expect(transferEvents(process, call, true)).toMatch(/^page requests of a device/);
+    const read = { ...call, name: 'read', fd, args: [fd, 0x1000, 40], ret: 40, data: new Uint8Array(40) };
+    expect(transferEvents(process, read, true)).toMatch(/^page requests of a device/);
+    expect(transferEvents(process, read)).toMatchObject({ name: 'fault read', model: '0: ' });
+  });
+
   test('only what was asked for is found', () => {
     expect(transferEvents(process, poll(0, polled([fd, 1, 0])))).toMatchObject({ model: `fd ${fd} 0x0` });
   });

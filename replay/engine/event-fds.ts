@@ -15,6 +15,8 @@ export interface EventTransfer {
 const READS = new Set(['read', 'pread64']);
 const WRITES = new Set(['write', 'pwrite64']);
 
+const FROM_DEVICE = 'page requests of a device: they are held against what the hardware recorded (pri)';
+
 const POLLS = new Set(['poll', 'ppoll']);
 /** struct pollfd {i32 fd, i16 events, i16 revents}. */
 const POLLFD_BYTES = 8;
@@ -71,16 +73,25 @@ function mapRegion(process: Process, { args, fd, ret }: SystemCall): EventTransf
 
 /**
  * Reads and writes of the fds of fault queues and event queues, done by the model too: the queue changes with them; polls of them;
- * maps of an iommufd's regions. Undefined for any other call; a text: why the call can't be judged.
+ * maps of an iommufd's regions. Undefined for any other call; a text: why the call can't be judged. `devices`: page requests come
+ * from devices, and not from calls that the model does.
  */
-export function transferEvents(process: Process, call: SystemCall): EventTransfer | string | undefined {
+export function transferEvents(
+  process: Process,
+  call: SystemCall,
+  devices = false,
+): EventTransfer | string | undefined {
   const { name, ret } = call;
-  if (POLLS.has(name)) return pollEvents(process, call);
+  if (POLLS.has(name)) {
+    const found = pollEvents(process, call);
+    return devices && found?.name.startsWith('fault') === true ? FROM_DEVICE : found;
+  }
   if (name === 'mmap') return mapRegion(process, call);
   const reads = READS.has(name);
   if (!reads && !WRITES.has(name)) return undefined;
   const file = process.fds.get(call.fd);
   if (file?.kind !== 'fault' && file?.kind !== 'veventq') return undefined;
+  if (devices && file.kind === 'fault') return FROM_DEVICE;
   const [, address = 0, count = 0, offset = 0] = call.args;
   const position = name.startsWith('p') ? BigInt(offset) : undefined;
   const title = `${file.kind} ${name}`;

@@ -268,7 +268,7 @@ export class IoctlVerification {
       return;
     }
     const process = this.#calls.process(call.pid, event);
-    const found = transferEvents(process, call);
+    const found = transferEvents(process, call, this.#input !== undefined);
     if (found === undefined) return;
     this.#takeQuirks();
     if (typeof found === 'string') {
@@ -276,9 +276,9 @@ export class IoctlVerification {
       return;
     }
     const { name, recorded, model } = found;
-    const tally = this.#tally('events');
+    const tallies = [this.#tally('events'), this.#tally(`events.${name}`)];
     if (recorded === model) {
-      tally.agreed++;
+      for (const tally of tallies) tally.agreed++;
       return;
     }
     if (this.#failed(event, call.ret, process, process)) return;
@@ -287,7 +287,7 @@ export class IoctlVerification {
       this.#skip(excuse);
       return;
     }
-    tally.diverged++;
+    for (const tally of tallies) tally.diverged++;
     this.#total.diverged++;
     this.#divergences.add({ event, kind: 'ioctl', what: name, recorded, model });
   }

@@ -10,6 +10,7 @@ import type { VerifyPart } from './verification.ts';
 import { verifyDma } from './verify-dma.ts';
 import { verifyInv } from './verify-inv.ts';
 import { verifyIoctl } from './verify-ioctl.ts';
+import { verifyPri } from './verify-pri.ts';
 
 export interface VerifyOptions {
   /** Kinds to check; default all that the trace has. */
@@ -22,7 +23,7 @@ export interface VerifyOptions {
   readonly design?: string;
 }
 
-const KINDS: readonly VerifyKind[] = ['ioctl', 'dma', 'inv'];
+const KINDS: readonly VerifyKind[] = ['ioctl', 'dma', 'inv', 'pri'];
 
 /** The kinds in `dma,inv`. Throws `USAGE` for anything else. */
 export function verifyKinds(text: string): VerifyKind[] {
@@ -66,6 +67,12 @@ export function* verifySteps(trace: Trace, options: VerifyOptions = {}): Generat
     if (part === undefined) missing.push(missingInv(trace));
     else parts.push(part);
   }
+  if (wanted.includes('pri')) {
+    const part = verifyPri(trace);
+    if (part !== undefined) parts.push(part);
+    else if (options.only !== undefined)
+      missing.push('pri: the trace has not both page requests and what user space read of them');
+  }
   if (options.only !== undefined) notes.push(...missing);
   const result = merge(parts, notes);
   if (result.checked === 0) {
@@ -84,6 +91,8 @@ function hintOf(trace: Trace, wanted: readonly VerifyKind[]): string {
     return ioctl === 0
       ? 'record the calls with the bytes of their structs (docs/ioctl-ndjson.md): iorr import calls.jsonl -o run.iorr'
       : 'ioctls are compared where their structs, descriptors and results were recorded (docs/ioctl-ndjson.md); strace and tracefs show less';
+  if (wanted.length === 1 && wanted[0] === 'pri')
+    return 'join the trace of the kernel with the calls of the process that serves its faults: iorr import trace.txt calls.jsonl';
   if (wanted.length === 1 && wanted[0] === 'dma')
     return "translations are in an emulator's log only: iorr import qemu.log -o run.iorr";
   if (wanted.length === 1 && dma > 0)
