@@ -104,7 +104,7 @@ function addCommand(program: Command, spec: CommandSpec, io: CommandIo, finish: 
   const command = program.command(spec.name).description(spec.summary);
   for (const argument of spec.args) command.argument(argument.startsWith('[') ? argument : `<${argument}>`);
   for (const option of spec.options) command.addOption(toOption(option));
-  command.addHelpText('after', exampleText(spec));
+  command.addHelpText('after', () => spec.about?.(command.args) ?? exampleText(spec));
   command.action(async () => {
     finish(await spec.run({ args: command.args, options: command.opts(), io }));
   });

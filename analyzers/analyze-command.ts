@@ -1,4 +1,4 @@
-import type { CommandSpec } from '../traces/command.ts';
+import type { CommandExample, CommandSpec } from '../traces/command.ts';
 import { describeInput, makeEnvelope } from '../traces/envelope.ts';
 import { IorrError } from '../traces/errors.ts';
 import { openTrace } from '../traces/file.ts';
@@ -30,6 +30,50 @@ function sampleOf(value: unknown, { name, samples }: Analysis): { readonly sampl
   throw new IorrError('USAGE', `--sample ${value}: a share above 0, at most 1 expected`, { hint: '--sample 0.01' });
 }
 
+const EXAMPLES: readonly CommandExample[] = [
+  { command: 'iorr analyze ioctl s.iorr', does: 'calls, errors and latency by request, batch sizes' },
+  { command: 'iorr analyze ioctl s.iorr --json | jq .result.requests[0]', does: 'the most frequent request' },
+  { command: 'iorr analyze safety run.iorr --fail-on stale,missing', does: 'a gate: no command may be missing' },
+  { command: 'iorr analyze batching run.iorr', does: 'what larger batches of unmaps would cost and expose' },
+  { command: 'iorr analyze latency run.iorr', does: 'from submission to completion, as percentiles over time' },
+  { command: 'iorr analyze dirty vm.iorr --html dirty.html', does: 'what is written when, as numbers and pictures' },
+  {
+    command: 'iorr analyze iotlb run.iorr --hardware vtd-64x4 --html iotlb.html',
+    does: 'misses of every size and associativity, the chosen one marked',
+  },
+  {
+    command: 'iorr analyze iotlb huge.iorr --sample 0.01 --json',
+    does: 'the curve of large sizes from 1 % of the pages',
+  },
+  { command: 'iorr analyze pri run.iorr --fail-on unanswered', does: 'page requests to their answers, stage by stage' },
+  { command: 'iorr analyze ioctl s.iorr --at 21.4s', does: 'every open /dev/iommu and its objects at that time' },
+];
+
+/** Help of one analysis: `iorr analyze dirty --help`. */
+function about([name]: readonly string[]): string | undefined {
+  const analysis = ANALYSES.find((known) => known.name === name);
+  if (analysis === undefined) return undefined;
+  const { pictures, samples, gates = {} } = analysis;
+  const named = Object.entries(gates).map(([gate, path]) => (gate === path ? gate : `${gate} (${path})`));
+  const own = [
+    ...(pictures === true ? ['--html'] : []),
+    ...(samples === true ? ['--sample'] : []),
+    ...(analysis.summary.includes('--at') ? ['--at'] : []),
+  ];
+  const lines = EXAMPLES.filter(({ command }) => command.startsWith(`iorr analyze ${analysis.name} `)).map(
+    ({ command, does }) => `  ${command}\n      ${does}`,
+  );
+  return [
+    '',
+    `analyze ${analysis.name}: ${analysis.summary}`,
+    ...(own.length === 0 ? [] : [`Of the options that not all have, it takes ${own.join(', ')}.`]),
+    `--fail-on takes ${[...named, 'any path of the result with a comparison'].join(', ')}.`,
+    '',
+    'Examples:',
+    ...lines,
+  ].join('\n');
+}
+
 export const analyzeCommand: CommandSpec = {
   name: 'analyze',
   summary: `asks one question of a trace: ${NAMES}`,
@@ -50,24 +94,8 @@ export const analyzeCommand: CommandSpec = {
     { flags: '--json', description: 'one JSON document on stdout' },
     { flags: '--html <file>', description: `also write one self-contained page with pictures (${PICTURED})` },
   ],
-  examples: [
-    { command: 'iorr analyze ioctl s.iorr', does: 'calls, errors and latency by request, batch sizes' },
-    { command: 'iorr analyze ioctl s.iorr --json | jq .result.requests[0]', does: 'the most frequent request' },
-    { command: 'iorr analyze safety run.iorr --fail-on stale,missing', does: 'a gate: no command may be missing' },
-    { command: 'iorr analyze batching run.iorr', does: 'what larger batches of unmaps would cost and expose' },
-    { command: 'iorr analyze latency run.iorr', does: 'from submission to completion, as percentiles over time' },
-    { command: 'iorr analyze dirty vm.iorr --html dirty.html', does: 'what is written when, as numbers and pictures' },
-    {
-      command: 'iorr analyze iotlb run.iorr --hardware vtd-64x4 --html iotlb.html',
-      does: 'misses of every size and associativity, the chosen one marked',
-    },
-    {
-      command: 'iorr analyze iotlb huge.iorr --sample 0.01 --json',
-      does: 'the curve of large sizes from 1 % of the pages',
-    },
-    { command: 'iorr analyze pri run.iorr --fail-on unanswered', does: 'page requests to their answers, stage by stage' },
-    { command: 'iorr analyze ioctl s.iorr --at 21.4s', does: 'every open /dev/iommu and its objects at that time' },
-  ],
+  examples: EXAMPLES,
+  about,
   async run({ args, options, io }) {
     const [name, file] = args;
     const analysis = ANALYSES.find((known) => known.name === name);

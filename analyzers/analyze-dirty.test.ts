@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { CommandIo } from '../traces/command.ts';
+import { ANALYSES } from './analyses.ts';
 import { analyzeCommand } from './analyze-command.ts';
 import type { DirtyResult } from './dirty/dirty.ts';
 
@@ -70,6 +71,18 @@ describe('iorr analyze dirty', () => {
     } finally {
       rmSync(folder, { recursive: true });
     }
+  });
+
+  test('help of one analysis has its own gates and examples', () => {
+    for (const { name, summary } of ANALYSES) {
+      const text = analyzeCommand.about?.([name]) ?? '';
+      expect(text).toContain(summary);
+      expect(text).toMatch(new RegExp(`^  iorr analyze ${name} `, 'm'));
+      const others = ANALYSES.filter((one) => one.name !== name);
+      expect(others.filter((one) => text.includes(`iorr analyze ${one.name} `))).toEqual([]);
+    }
+    expect(analyzeCommand.about?.(['dirty'])).toContain('defect (lost.defectBytes)');
+    expect(analyzeCommand.about?.([])).toBeUndefined();
   });
 
   test('a trace without writes says so', async () => {

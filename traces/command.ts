@@ -52,6 +52,8 @@ export interface CommandSpec {
   readonly options: readonly CommandOption[];
   /** At least three that work. */
   readonly examples: readonly CommandExample[];
+  /** What help says in the place of all examples when these arguments stand beside `--help`; undefined where nothing else. */
+  about?(args: readonly string[]): string | undefined;
   /** Exit code. Throws `IorrError` for what can't be done. */
   run(invocation: CommandInvocation): Promise<number>;
 }

@@ -53,6 +53,14 @@ export function dirtyCaveats({ stream, tables, methods, rows, options }: DirtyFa
       'writers wait for more than a tenth of the time: with such stalls they would write less than the trace shows',
     );
   }
+  const slow = rows
+    .filter(({ series, threads }) => (threads[0]?.worstNs ?? 0) > usualGap(series.t))
+    .map(({ name }) => name);
+  if (slow.length > 0) {
+    caveats.push(
+      `harvests of ${slow.join(', ')} take longer than the time between them: such a method could not keep up; --set dirty.interval takes ms`,
+    );
+  }
   if (tables.caveat !== undefined && options.flush && !options.contiguousDefect) caveats.push(tables.caveat);
   const repeats = Math.max(0, ...rows.flatMap(({ threads }) => threads.map(({ migration }) => migration.repeats)));
   if (repeats > 0) {
@@ -88,6 +96,12 @@ function requestCaveats({ hardware }: DirtyMethodOptions): readonly string[] {
     caveats.push('pri-log: virtio-iommu has no page requests; the figures are of a unit that has them');
   }
   return caveats;
+}
+
+/** Median time between harvests; infinite where there are no two. */
+function usualGap(times: readonly number[]): number {
+  const gaps = times.slice(1).map((at, i) => at - times[i]!);
+  return gaps.length === 0 ? Number.POSITIVE_INFINITY : gaps.sort((a, b) => a - b)[gaps.length >> 1]!;
 }
 
 /** Bytes of the largest mapping; an upper bound of what a leaf can be. */

@@ -85,6 +85,23 @@ describe('dirty bitmaps', () => {
     expect(read(domain, 0x1000)).toBe(0);
   });
 
+  test('to enable tracking, once more too, clears all; to disable it clears nothing, and marks nothing from then on', () => {
+    const domain = tracked();
+    const set = (flags: number): number => domain.calls.call(0x3b8b, flags, domain.hwpt, 0).ret;
+    write(domain, 0b0110);
+    expect(set(1)).toBe(0);
+    expect(read(domain, 0x1000, 1)).toBe(0);
+    write(domain, 0b0101);
+    expect(set(0)).toBe(0);
+    expect(read(domain, 0x1000, 1)).toBe(0b0101);
+    // the mock's hardware is off
+    domain.calls.process.memory.remember(BITMAP, Uint8Array.of(0b1000));
+    expect(domain.calls.mock(13, domain.hwpt, 0, 0, IOVA, 0, 0x4000, 0, 0x1000, 0, BITMAP, 0, 0, 0).ret).toBe(-22);
+    expect(read(domain, 0x1000, 1)).toBe(0b0101);
+    expect(set(1)).toBe(0);
+    expect(read(domain, 0x1000)).toBe(0);
+  });
+
   test('a domain without tracking has no bitmap', () => {
     const { calls } = tracked();
     const own = calls.mock(12, 1, 0, 0, 0, 0).struct.u32(20);
