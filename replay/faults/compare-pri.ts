@@ -113,6 +113,7 @@ export async function comparePri(trace: Trace, options: ComparePriOptions): Prom
       prefetch: design.prefetch,
       costs,
       asksAgain: true,
+      refaults: parameter('pri.refault'),
       ...(closed === undefined ? {} : { closed }),
       seed,
       quantiles: true,

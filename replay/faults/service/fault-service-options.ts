@@ -34,6 +34,8 @@ export interface FaultServiceOptions {
   readonly costs: FaultCosts;
   /** False: a lost group is not asked for again. */
   readonly asksAgain: boolean;
+  /** Share of the repaired groups whose pages are gone again before the device has translated; 0 unless given. */
+  readonly refaults?: number;
   readonly closed?: ClosedLoop;
   readonly seed: number;
   /** False: no quantiles of durations, for runs of many millions. */

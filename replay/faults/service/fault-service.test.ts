@@ -63,14 +63,14 @@ function disagreements(
   once: (seed: number, groups: number) => FaultServiceResult,
 ): readonly string[] {
   const full = process.env['IORR_FULL'] === '1';
-  const figures = Array.from({ length: 12 }, (_, seed) => figure(once(seed, full ? 400_000 : 8000)));
+  const figures = Array.from({ length: 12 }, (_, seed) => figure(once(seed, full ? 250_000 : 8000)));
   const mean = figures.reduce((sum, one) => sum + one, 0) / figures.length;
   const variance = figures.reduce((sum, one) => sum + (one - mean) ** 2, 0) / (figures.length - 1);
   const error = Math.sqrt(variance / figures.length);
   const away = Math.abs(mean - theory);
   return [
     ...(away < 4 * error ? [] : [`${mean} instead of ${theory}, standard error ${error}`]),
-    ...(error < theory * (full ? 0.01 : 0.1) ? [] : [`standard error ${error} of ${theory}`]),
+    ...(error < theory * (full ? 0.015 : 0.1) ? [] : [`standard error ${error} of ${theory}`]),
     ...(!full || away < 0.02 * theory ? [] : [`${mean} is not within 2% of ${theory}`]),
   ];
 }
@@ -80,14 +80,14 @@ describe('closed forms', () => {
     [1, 0.5],
     [1, 0.8],
     [4, 3.2],
-    [16, 13],
-  ])('M/M/%i at load %f: wait and occupancy', { timeout: 120_000 }, (servers, load) => {
+    [16, 14.4],
+  ])('M/M/%i at load %f: wait and occupancy', { timeout: 900_000 }, (servers, load) => {
     const once = (seed: number, groups: number): FaultServiceResult => run(groups, seed, load, { servers });
     expect(disagreements(waitOfMmc(servers, load), ({ parts }) => parts.serverNs.mean / SERVICE_NS, once)).toEqual([]);
     expect(disagreements(occupancyOfMmc(servers, load), ({ host }) => host.mean, once)).toEqual([]);
   });
 
-  test.each([0.5, 0.8])('M/D/1 at load %f: wait', { timeout: 120_000 }, (load) => {
+  test.each([0.5, 0.8])('M/D/1 at load %f: wait', { timeout: 900_000 }, (load) => {
     const service: ServiceTime = { kind: 'fixed', ns: SERVICE_NS };
     expect(
       disagreements(
@@ -98,7 +98,7 @@ describe('closed forms', () => {
     ).toEqual([]);
   });
 
-  test('M/G/1 with gamma and lognormal services: wait', { timeout: 120_000 }, () => {
+  test('M/G/1 with gamma and lognormal services: wait', { timeout: 900_000 }, () => {
     const sigma = 0.5;
     const cases: readonly (readonly [ServiceTime, number])[] = [
       [{ kind: 'gamma', ns: SERVICE_NS, shape: 4 }, 1 / 4],
@@ -123,7 +123,7 @@ describe('closed forms', () => {
     [4, 12, 4],
   ])(
     'M/M/%i/%i at load %f: overflow, entries held until the answer',
-    { timeout: 120_000 },
+    { timeout: 900_000 },
     (servers, entries, load) => {
       expect(
         disagreements(
@@ -135,7 +135,7 @@ describe('closed forms', () => {
     },
   );
 
-  test('M/M/1/K at the driver: overflow, entries free when taken', { timeout: 120_000 }, () => {
+  test('M/M/1/K at the driver: overflow, entries free when taken', { timeout: 900_000 }, () => {
     const load = 0.9;
     expect(
       disagreements(
@@ -307,6 +307,14 @@ describe('a storm of 500 requests', () => {
   test('stalls wait for an entry instead of being lost', () => {
     const held = simulateFaultService({ ...storm, service, costs, queue: { ...PLAIN, full: 'hold' }, entries: 64 });
     expect([held.lostRequests, held.held, held.repaired]).toEqual([0, 436, 500]);
+  });
+
+  test('pages that are gone again before the device has its translation are asked for again', () => {
+    const { repaired, retries, requests } = simulateFaultService({ ...storm, service, costs, refaults: 0.5 });
+    expect(repaired).toBe(500);
+    expect(requests).toBe(500 + retries);
+    expect(retries).toBeGreaterThan(400);
+    expect(retries).toBeLessThan(600);
   });
 
   test('a driver that denies repairs nothing', () => {

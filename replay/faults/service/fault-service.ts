@@ -34,6 +34,7 @@ class FaultService {
   readonly #servers: FaultServers;
   readonly #handlerOf: TimeSampler;
   readonly #thinkOf: TimeSampler | undefined;
+  readonly #refault: Random | undefined;
   /** Groups by device, in order, for closed loops. */
   readonly #ownFrom: Int32Array;
   readonly #own: Int32Array;
@@ -67,6 +68,7 @@ class FaultService {
     this.#handlerOf = timeSampler(handler, new Random(seed + 1), options.costs.handlerNs);
     this.#thinkOf =
       options.closed === undefined ? undefined : timeSampler(options.closed.think, new Random(seed + 2), 0);
+    this.#refault = (options.refaults ?? 0) > 0 ? new Random(seed + 4) : undefined;
     this.#devices = new FaultDevices(this.#table, arrivals.devices, arrivals.rids, options.outstanding);
     this.#queue = new HardwareQueue(options.queue, options.entries);
     const { own, from } = byDevice(arrivals, options.closed !== undefined);
@@ -305,7 +307,8 @@ class FaultService {
       table.first[slot]! += table.count[slot]! - lost;
       table.count[slot] = lost;
       this.#askAgain(slot);
-    } else this.#end(slot);
+    } else if (this.#refault?.chance(this.#options.refaults ?? 0) === true) this.#askAgain(slot);
+    else this.#end(slot);
   }
 
   #askAgain(slot: number): void {

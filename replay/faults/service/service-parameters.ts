@@ -39,6 +39,14 @@ const OWN: readonly DesignParameter[] = [
     'after which a device asks again that got no answer; PCIe has no such time, devices have their own',
   ),
   of('pri.linger', 0, 'that a response waits for others of its batch at most; 0: while servers have work'),
+  of(
+    'pri.refault',
+    0,
+    'share of repaired groups whose pages are gone again before the device has translated',
+    'assumed',
+    'share',
+    [0, 0.99],
+  ),
   of('pri.published', 700_000, `${VIO}: page request to response, mean`, 'published'),
   of('pri.cpu-fault', 565, `one page fault of a CPU: ${POPULATE}, 148 ms/GiB without huge pages`, 'published'),
 ];
