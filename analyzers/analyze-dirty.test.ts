@@ -38,7 +38,7 @@ describe('iorr analyze dirty', () => {
     const lossy = await analyze(join(CORPUS, 'iommufd-random.iorr'), { failOn: 'lost' });
     expect(lossy.code).toBe(3);
     expect(lossy.err).toBe('iorr: gate breached: lost: lost.bytes is 114688\n');
-    expect(lossy.out).toMatch(/event 418 +1 +of 2\.00 KiB +0x1900800/);
+    expect(lossy.out).toMatch(/event 418 +1 +of 2\.00\sKiB +0x1900800/);
     const whole = await analyze(join(CORPUS, 'migration-dirty.iorr'), { failOn: 'lost,defect' });
     expect(whole.code).toBe(0);
   });
