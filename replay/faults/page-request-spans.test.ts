@@ -100,6 +100,21 @@ describe('page requests and their responses', () => {
     expect(spans.at(-1)).toMatchObject({ requests: 1, ns: 100 });
   });
 
+  test('a response may come before the trace tells of its last request', () => {
+    const spans: AnsweredGroup[] = [];
+    const join = new PageRequestSpans((group) => spans.push(group));
+    join.request(0x100, 7, 1, ACCESS.read, 1000);
+    join.response(0x100, 7, 1, 1400);
+    join.request(0x100, 7, 1, ACCESS.read | ACCESS.last, 1500);
+    join.response(0x100, 7, 2, 2000);
+    join.request(0x100, 7, 2, ACCESS.read | ACCESS.last, 2100);
+    expect(spans.map(({ group, requests, ns }) => [group, requests, ns])).toEqual([
+      [1, 2, 0],
+      [2, 1, 0],
+    ]);
+    expect(join).toMatchObject({ responses: 2, orphans: 0, open: 0 });
+  });
+
   test('groups that nobody answers do not fill memory', () => {
     const join = new PageRequestSpans(() => undefined);
     for (let i = 0; i < 70_000; i++) join.request(i & 0xffff, i >>> 16, 0, ACCESS.last, i);

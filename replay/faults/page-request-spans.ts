@@ -15,7 +15,17 @@ export interface AnsweredGroup {
 interface OpenGroup {
   requests: number;
   newest: Nanoseconds;
+  /** Its last request came. */
+  closed: boolean;
+  /** A response that came before its last request; -1 without. */
+  answeredAt: Nanoseconds;
 }
+
+/**
+ * A driver hands a request on before it tells of it in the trace (drivers/iommu/intel/prq.c): another CPU may answer in between,
+ * and so long at most.
+ */
+const MOST_EARLY: Nanoseconds = 100_000_000;
 
 /** Groups that are open at once at most; older ones are given up, so that hostile input can't fill memory. */
 const MOST_OPEN = 65_536;
@@ -26,6 +36,9 @@ const MOST_OPEN = 65_536;
  */
 export class PageRequestSpans {
   readonly #open = new Map<number, OpenGroup>();
+  /** Responses to nothing, by group, that may be those of requests to come: when, and how long behind the group's newest answer. */
+  readonly #early = new Map<number, { readonly at: Nanoseconds; readonly behind: Nanoseconds }>();
+  readonly #newest = new Map<number, Nanoseconds>();
   readonly #answered: (group: AnsweredGroup) => void;
   requests = 0;
   /** Requests that end their group. */
@@ -49,18 +62,29 @@ export class PageRequestSpans {
     this.requests++;
     if ((access & ACCESS.last) !== 0) this.lastRequests++;
     const key = keyOf(rid, pasid, group);
-    const open = this.#open.get(key);
-    if (open !== undefined) {
-      open.requests++;
-      open.newest = time;
-      return;
+    const last = (access & ACCESS.last) !== 0;
+    let open = this.#open.get(key);
+    if (open === undefined) {
+      if (this.#open.size >= MOST_OPEN) {
+        const [oldest] = this.#open.keys();
+        if (oldest !== undefined) this.#open.delete(oldest);
+        this.givenUp++;
+      }
+      open = { requests: 0, newest: time, closed: false, answeredAt: -1 };
+      this.#open.set(key, open);
     }
-    if (this.#open.size >= MOST_OPEN) {
-      const [oldest] = this.#open.keys();
-      if (oldest !== undefined) this.#open.delete(oldest);
-      this.givenUp++;
+    open.requests++;
+    open.newest = time;
+    open.closed ||= last;
+    if (!last) return;
+    const early = this.#early.get(key);
+    this.#early.delete(key);
+    // What is nearer to an answer before it is a second one of that.
+    if (open.answeredAt < 0 && early !== undefined && time - early.at <= Math.min(MOST_EARLY, early.behind)) {
+      this.orphans--;
+      open.answeredAt = early.at;
     }
-    this.#open.set(key, { requests: 1, newest: time });
+    if (open.answeredAt >= 0) this.#close(key, open, { rid, pasid, group }, open.answeredAt);
   }
 
   response(rid: RequesterId, pasid: number, group: number, time: Nanoseconds): void {
@@ -69,10 +93,25 @@ export class PageRequestSpans {
     const open = this.#open.get(key);
     if (open === undefined) {
       this.orphans++;
+      if (this.#early.size >= MOST_OPEN) this.#early.clear();
+      this.#early.set(key, { at: time, behind: time - (this.#newest.get(key) ?? Number.NEGATIVE_INFINITY) });
       return;
     }
+    if (open.closed) this.#close(key, open, { rid, pasid, group }, time);
+    else if (open.answeredAt >= 0) this.orphans++;
+    else open.answeredAt = time;
+  }
+
+  #close(
+    key: number,
+    { requests, newest }: OpenGroup,
+    of: { readonly rid: RequesterId; readonly pasid: number; readonly group: number },
+    at: Nanoseconds,
+  ): void {
     this.#open.delete(key);
-    this.#answered({ rid, pasid, group, requests: open.requests, ns: Math.max(0, time - open.newest), at: time });
+    if (this.#newest.size >= MOST_OPEN) this.#newest.clear();
+    this.#newest.set(key, at);
+    this.#answered({ ...of, requests, ns: Math.max(0, at - newest), at });
   }
 }
 
