@@ -14,6 +14,9 @@ import { EFFECTS } from '../model/effects.ts';
 import { entryMatch } from '../model/entry-match.ts';
 import type { HardwareCaches, Invalidatable } from '../model/hardware-caches.ts';
 import { deviceTlbGeometry, iotlbGeometry } from '../model/organisation.ts';
+import type { PageTables } from '../model/page-tables.ts';
+import { stackProgram } from '../model/stacks-module.ts';
+import type { StackShape } from '../model/stacks-module.ts';
 import { TranslationKernel, WALKED, suitsKernel } from '../model/translation-kernel.ts';
 import type { Walker } from '../model/translation-kernel.ts';
 import type { CommandErrorCount } from '../results.ts';
@@ -43,6 +46,8 @@ export interface CountingOptions {
   readonly unmappedAccess?: 'fault' | 'fill';
   /** Words that the kernel has room for: so many may be waiting to be run. */
   readonly room?: number;
+  /** Plays through the stacks of several numbers of sets instead: `counts` has lookups alone then, and nothing is walked. */
+  readonly stacks?: StackShape;
 }
 
 export interface CountingReplay {
@@ -147,9 +152,12 @@ export function createCountingReplay(
       return steady && level === 0 ? WALKED.until : WALKED.once;
     },
   };
+  const codes = { dma: DMA, untranslated: UNTRANSLATED };
+  const { stacks } = options;
   const kernel = new TranslationKernel(geometry, walker, {
-    codes: { dma: DMA, untranslated: UNTRANSLATED },
+    codes,
     room: options.room,
+    program: stacks && stackProgram(stacks, codes),
   });
   const drops = droppedKeys((space, first, last) => {
     if (kernel.full) kernel.run();
@@ -224,7 +232,10 @@ export function createCountingReplay(
       const page = (iovaHi >>> 0) * 0x100000 + (iovaLo >>> 12);
       const count = pagesOf(iovaLo, sizeLo, sizeHi);
       const out = (physHi >>> 0) * 0x100000 + (physLo >>> 12);
-      const events = spaces.tablesFor(domain).map(page, out, count, prot);
+      const held = spaces.tablesFor(domain);
+      const events = held.map(page, out, count, prot);
+      if (stacks !== undefined && count > 1 && hasLarge(held, page, count))
+        throw notForThis('pages larger than 4 KiB are mapped');
       // a page that was not mapped before is not remembered
       if (events !== 0) changed(domain, page, count);
       return 0;
@@ -250,6 +261,7 @@ export function createCountingReplay(
   const gather = ({ stream, count, rows, firstEvent }: Segment): void => {
     const { columns } = rows.dma;
     shifts = columns.pageShift.subarray(0, rows.dma.count);
+    if (stacks !== undefined && shifts.some((shift) => shift > 12)) throw notForThis('accesses of large pages');
     kernel.setAccesses(stream.subarray(0, count), columns);
     row.fill(0);
     for (let i = kernel.gather(0, count); i < count; i = kernel.gather(i, count)) {
@@ -306,6 +318,16 @@ export function createCountingReplay(
       return { lookups, hits: lookups - misses, misses, walkReads: reads, faults, unbacked, invalidated, outputs };
     },
   };
+}
+
+/** Whether a leaf of what was just mapped is larger than 4 KiB: the first place for one tells, others lie as it does. */
+function hasLarge(held: PageTables, page: number, count: number): boolean {
+  const [smallest, next] = held.format.geometry.sizes;
+  if (smallest?.pages !== 1) return true;
+  if (next === undefined) return false;
+  const first = Math.ceil(page / next.pages) * next.pages;
+  if (first + next.pages > page + count) return false;
+  return held.translate(first | 0, Math.floor(first / 2 ** 32)) >= 0 && held.leafShift > 12;
 }
 
 /** 4 KiB pages that a range touches. */

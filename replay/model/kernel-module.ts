@@ -94,21 +94,25 @@ const WALK = 0;
 const SET_OF = 1;
 const DROP = 2;
 
-/** Set of a key: the same three ways to pick it as `SetAssociativeIotlb`. `low` holds the low word of the page number. */
-function setIndex({ banks, index }: Geometry, key: number, low: number): Code {
-  const { sets } = banks[0]!;
+/** What picks the set of a key, modulo the sets: as `setNumber`. `low` holds the low word of the page number. */
+export function hashOf(index: number, key: number, low: number): Code {
   const salt = i32.load(SALTS_AT, i32.shl(i32.wrap(i64.shrU(get(key), i64.of(BigInt(PAGE_BITS)))), i32.of(2)));
+  if (index === SET_INDEX.low) return i32.wrap(get(key));
   const lowWord = tee(low, i32.wrap(get(key)));
-  const powerOfTwo = (sets & (sets - 1)) === 0;
-  const within = (mixed: Code): Code => (powerOfTwo ? i32.and(mixed, i32.of(sets - 1)) : i32.remU(mixed, i32.of(sets)));
-  if (sets === 1) return i32.of(0);
-  if (index === SET_INDEX.folded) return within(i32.xor(i32.xor(lowWord, i32.shrU(get(low), i32.of(6))), salt));
-  if (index === SET_INDEX.low) return within(i32.wrap(get(key)));
+  if (index === SET_INDEX.folded) return i32.xor(i32.xor(lowWord, i32.shrU(get(low), i32.of(6))), salt);
   const high = i32.and(i32.wrap(i64.shrU(get(key), i64.of(32n))), i32.of((1 << (PAGE_BITS - 32)) - 1));
   const all = i32.xor(i32.xor(i32.wrap(get(key)), i32.mul(high, i32.of(MIX.pageHi))), salt);
   const first = tee(low, i32.mul(all, i32.of(MIX.first)));
   const folded = i32.xor(first, i32.shrU(get(low), i32.of(15)));
-  return within(i32.shrU(i32.mul(folded, i32.of(MIX.second)), i32.of(8)));
+  return i32.shrU(i32.mul(folded, i32.of(MIX.second)), i32.of(8));
+}
+
+/** Set of a key. */
+function setIndex({ banks, index }: Geometry, key: number, low: number): Code {
+  const { sets } = banks[0]!;
+  if (sets === 1) return i32.of(0);
+  const number = hashOf(index, key, low);
+  return (sets & (sets - 1)) === 0 ? i32.and(number, i32.of(sets - 1)) : i32.remU(number, i32.of(sets));
 }
 
 /** Set of a key, for drops; the loop over accesses has its own copy inlined. */
@@ -293,7 +297,7 @@ function play(geometry: Geometry): FunctionCode {
  * comes, or an access whose address space is not known by its requester. Returns the event that it stopped at. Accesses whose
  * outcome has a bit of `untranslated` are passed over.
  */
-function gather(dma: number, untranslated: number): FunctionCode {
+export function gather(dma: number, untranslated: number): FunctionCode {
   const [at, end, limit] = [0, 1, 2];
   const code = new FunctionCode(['i32', 'i32', 'i32'], 'i32');
   const word = (): number => code.local('i32');

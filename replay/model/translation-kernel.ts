@@ -64,6 +64,17 @@ export interface KernelOptions {
   readonly codes: GatherCodes;
   /** Room for words, where a whole trace is to be held. */
   readonly room?: number | undefined;
+  /** Plays the words in the place of the geometry's own module. */
+  readonly program?: KernelProgram | undefined;
+}
+
+/** A module that exports what `kernelModule`'s does. */
+export interface KernelProgram {
+  /** Programs of one name are the same. */
+  readonly name: string;
+  readonly module: () => Uint8Array<ArrayBuffer>;
+  /** Where what it keeps in memory ends. */
+  readonly end: number;
 }
 
 interface Exports {
@@ -85,12 +96,13 @@ const { WebAssembly: platform } = globalThis as unknown as { readonly WebAssembl
 const modules = new Map<string, object>();
 const MOST_MODULES = 64;
 
-function compiled(geometry: Geometry, codes: GatherCodes): object {
+function compiled(geometry: Geometry, codes: GatherCodes, program: KernelProgram | undefined): object {
   const { sets, ways } = geometry.banks[0]!;
-  const key = [sets, ways, geometry.index, geometry.refillInvalidFirst, codes.dma, codes.untranslated].join();
+  const own = [sets, ways, geometry.index, geometry.refillInvalidFirst];
+  const key = [program?.name ?? own, codes.dma, codes.untranslated].join();
   let module = modules.get(key);
   if (module === undefined) {
-    module = new platform.Module(kernelModule(geometry, codes));
+    module = new platform.Module(program?.module() ?? kernelModule(geometry, codes));
     if (modules.size >= MOST_MODULES) modules.clear();
     modules.set(key, module);
   }
@@ -124,9 +136,9 @@ export class TranslationKernel {
   readonly #end: number;
   #spaces = 0;
 
-  constructor(geometry: Geometry, walker: Walker, { codes, room = USUAL_ROOM }: KernelOptions) {
+  constructor(geometry: Geometry, walker: Walker, { codes, room = USUAL_ROOM, program }: KernelOptions) {
     const { sets, ways } = geometry.banks[0]!;
-    const { end } = kernelLayout(sets, ways);
+    const { end } = program ?? kernelLayout(sets, ways);
     this.#geometry = geometry;
     this.#end = end;
     const memory = new KernelMemory(end);
@@ -146,7 +158,7 @@ export class TranslationKernel {
       memory.ints[STATE.output >>> 2] = output;
       return 1;
     };
-    const module = compiled(geometry, codes);
+    const module = compiled(geometry, codes, program);
     this.#exports = new platform.Instance(module, { env: { memory: memory.memory, walk } }).exports;
   }
 
@@ -256,6 +268,11 @@ export class TranslationKernel {
   /** What `Walker.walk` said of these pages holds no longer. */
   forget(space: number, page: number, count: number): void {
     this.#memo.forget(space, page, count);
+  }
+
+  /** Counters of a program: 64-bit words from an address on. */
+  counters(at: number, count: number): readonly number[] {
+    return Array.from({ length: count }, (_, i) => Number(this.#memory.wide(at + i * 8)));
   }
 
   counts(): KernelCounts {
