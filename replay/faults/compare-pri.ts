@@ -1,3 +1,4 @@
+import { IorrError } from '../../traces/errors.ts';
 import type { Trace } from '../../traces/trace.ts';
 import type { Nanoseconds } from '../../traces/units.ts';
 import type { CostProfile } from '../costs/cost-profile.ts';
@@ -17,6 +18,8 @@ import type { ServiceTime } from './service/service-time.ts';
 const PAGE_BYTES = 4096;
 /** Servers that are busier do not keep up. */
 const MOST_BUSY = 0.99;
+/** Groups of all devices together that a closed loop keeps under way. */
+const MOST_THREADS = 1 << 20;
 
 export interface ComparePriOptions {
   readonly designs: readonly PriDesign[];
@@ -165,6 +168,11 @@ function arrivalsOf(
 ): { readonly arrivals: FaultArrivals; readonly closed?: ClosedLoop } {
   const { arrivals } = faults;
   if (asked.kind === 'closed') {
+    if (asked.value * arrivals.devices > MOST_THREADS) {
+      throw new IorrError('LIMIT', `${asked.name}: ${arrivals.devices} devices have too many groups under way`, {
+        hint: `fewer than ${MOST_THREADS} in all: arrivals=closed:${Math.max(1, Math.floor(MOST_THREADS / arrivals.devices))}`,
+      });
+    }
     return { arrivals, closed: { threads: asked.value, think: { kind: 'fixed', ns: asked.thinkNs } } };
   }
   if (asked.kind !== 'recorded') {

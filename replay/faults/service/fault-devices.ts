@@ -90,8 +90,23 @@ export class FaultDevices {
     this.#groups[device]!--;
   }
 
-  result(): FaultDevice[] {
-    return Array.from(this.#requests, (_, device) => ({
+  /** Sum over the devices. */
+  get stallNs(): Nanoseconds {
+    return this.#stallNs.reduce((sum, ns) => sum + ns, 0);
+  }
+
+  get blockedNs(): Nanoseconds {
+    return this.#blockedNs.reduce((sum, ns) => sum + ns, 0);
+  }
+
+  get count(): number {
+    return this.#requests.length;
+  }
+
+  /** Those that stood still longest first; as many as `most`. */
+  result(most: number): FaultDevice[] {
+    const order = Array.from(this.#requests.keys()).sort((a, b) => this.#stallNs[b]! - this.#stallNs[a]! || a - b);
+    return order.slice(0, most).map((device) => ({
       rid: this.#rids[device] ?? -1,
       groups: this.#done[device]!,
       stallNs: this.#stallNs[device]!,

@@ -69,5 +69,6 @@ export interface FaultServiceResult {
   /** Shares of `spanNs`, over all devices: mean. */
   readonly stallShare: number;
   readonly blockedShare: number;
+  /** The 100 that stood still longest. */
   readonly devices: readonly FaultDevice[];
 }

@@ -16,6 +16,8 @@ import type { TimeSampler } from './service-time.ts';
 
 /** A group that was asked for so often is given up: the queue is too small for anything to pass. */
 const MOST_ATTEMPTS = 1000;
+/** Devices that a result names. */
+const MOST_DEVICES = 100;
 
 /** Page requests from a device's wish to its translation. The same options give the same result. */
 export function simulateFaultService(options: FaultServiceOptions): FaultServiceResult {
@@ -352,8 +354,8 @@ class FaultService {
     const { prefetched, prefetchUsed, entriesWritten } = this.#repair;
     for (const level of [this.#queue.occupancy, host, busy]) level.end(end);
     const spanNs = end - start;
-    const devices = this.#devices.result();
-    const share = (ns: number): number => (spanNs > 0 && devices.length > 0 ? ns / spanNs / devices.length : 0);
+    const devices = this.#devices;
+    const share = (ns: number): number => (spanNs > 0 && devices.count > 0 ? ns / spanNs / devices.count : 0);
     const samples = this.#samples;
     const queue = this.#queue;
     return {
@@ -384,9 +386,9 @@ class FaultService {
       queueSeries: queue.occupancy.series(),
       hostSeries: host.series(),
       utilisation: busy.summary().mean / this.#options.servers,
-      stallShare: share(devices.reduce((sum, { stallNs }) => sum + stallNs, 0)),
-      blockedShare: share(devices.reduce((sum, { blockedNs }) => sum + blockedNs, 0)),
-      devices,
+      stallShare: share(devices.stallNs),
+      blockedShare: share(devices.blockedNs),
+      devices: devices.result(MOST_DEVICES),
     };
   }
 }
