@@ -2,6 +2,8 @@ import type { DirtyResult, DirtyRow, DirtyThreads, RecordedOutcome } from '../..
 import { formatBytes, formatCount, formatDecimal, formatNs, formatShare } from '../report/format-units.ts';
 
 const GIB = 2 ** 30;
+/** Of the writers' throughput: more than that is told in the headline. */
+const MUCH_LOST = 0.05;
 
 /** A column of a table of methods. */
 interface Column<T> {
@@ -123,6 +125,12 @@ export function dirtyHeadline(result: DirtyResult): string {
   parts.push(
     `pre-copy converges with ${converging.length} of ${result.methods.length} methods${others.length === 0 || converging.length === 0 ? '' : `, not with ${others.join(', ')}`}`,
   );
+  const held = result.methods.filter(({ throughputLost }) => throughputLost >= MUCH_LOST);
+  if (held.length > 0) {
+    const most = Math.max(...held.map(({ throughputLost }) => throughputLost));
+    const names = held.map(({ name }) => name).join(', ');
+    parts.push(`writers lose up to ${formatShare(most, 1)} of their throughput to ${names}`);
+  }
   if (lost.length > 0) parts.push(`${lost.map(({ name }) => name).join(', ')} missed writes`);
   return `${parts.join('; ')}.`;
 }

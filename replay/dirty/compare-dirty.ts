@@ -25,6 +25,7 @@ import { adBits } from './methods/ad-bits.ts';
 import { smallestLeaf } from './methods/split-leaves.ts';
 import { preCopy } from './pre-copy.ts';
 import { priFigures } from './pri-figures.ts';
+import { requestDevices } from './request-devices.ts';
 import { Tracking, mappedAtStart } from './tracking.ts';
 import { readWriteStream, withoutReads } from './write-stream.ts';
 import type { WriteStream } from './write-stream.ts';
@@ -129,7 +130,14 @@ export async function compareDirty(trace: Trace, options: CompareDirtyOptions): 
     methods: rows,
     crossover: crossoverOf(run, methods, measured, rows),
     parameters: [...hardware.parameters, ...profile.parameters, ...dirtyParameterTable(options.parameters, given)],
-    caveats: dirtyCaveats({ stream, tables, methods, rows, options: methodOptions(run) }),
+    caveats: dirtyCaveats({
+      stream,
+      tables,
+      methods,
+      rows,
+      options: methodOptions(run),
+      devices: requestDevices(trace.header.machine),
+    }),
   };
 }
 

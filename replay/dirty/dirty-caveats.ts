@@ -3,6 +3,7 @@ import type { NamedMethod } from './dirty-methods.ts';
 import type { DirtyRow } from './dirty-result.ts';
 import type { HarvestTables } from './harvest-tables.ts';
 import { leafName } from './harvest-tables.ts';
+import type { RequestDevices } from './request-devices.ts';
 import { OPERATION } from './write-stream.ts';
 import type { WriteStream } from './write-stream.ts';
 
@@ -13,10 +14,12 @@ export interface DirtyFacts {
   readonly methods: readonly NamedMethod[];
   readonly rows: readonly DirtyRow[];
   readonly options: DirtyMethodOptions;
+  /** Of the recorded machine; null where nothing is known. */
+  readonly devices: RequestDevices | null;
 }
 
 /** Sentences about what limits the figures. */
-export function dirtyCaveats({ stream, tables, methods, rows, options }: DirtyFacts): readonly string[] {
+export function dirtyCaveats({ stream, tables, methods, rows, options, devices }: DirtyFacts): readonly string[] {
   const caveats: string[] = [];
   if (stream.source === 'ram') {
     caveats.push(
@@ -29,7 +32,7 @@ export function dirtyCaveats({ stream, tables, methods, rows, options }: DirtyFa
     );
   }
   if (methods.some(({ method }) => method.sets === 'page-request')) {
-    caveats.push(...requestCaveats(options));
+    caveats.push(...requestCaveats(options, devices));
   }
   if (stream.assumed > 0) {
     caveats.push(
@@ -82,11 +85,16 @@ export function dirtyCaveats({ stream, tables, methods, rows, options }: DirtyFa
 }
 
 /** What has to be there for dirty pages to be logged by page requests. */
-function requestCaveats({ hardware }: DirtyMethodOptions): readonly string[] {
+function requestCaveats({ hardware }: DirtyMethodOptions, devices: RequestDevices | null): readonly string[] {
   const caveats = [
     'pri-log: no kernel logs dirty pages by page requests yet, and nobody published the parts of their time: what they take is assumed (pri.*)',
     'pri-log is for devices with ATS and PRI alone: to others a write to a protected page is an error that ends their transfer',
   ];
+  if (devices !== null && devices.unable > 0) {
+    caveats.push(
+      `pri-log: of the recorded machine's PCI functions behind an IOMMU ${devices.able} have ATS and PRI, and ${devices.unable} have not`,
+    );
+  }
   if (hardware.architecture === 'smmuv3') {
     caveats.push(
       'pri-log: Linux 7.2 denies all requests of the PRI queue of an SMMUv3; its stalls would take their place',
