@@ -30,8 +30,9 @@ describe('docs/json.md', () => {
     ['verify', [trace]],
     ['replay', [trace]],
     ['compare', [trace, '--designs', 'linux-strict']],
+    ['analyze pri', [join(root, 'traces/corpus/vtd-pri-pasid-7.2-calls.iorr')]],
   ] as const)('has every name in the result of %s, and no other', (command, args) => {
-    expect(Object.keys(result(command, ...args)).sort()).toEqual(documented(`## ${command}\n`));
+    expect(Object.keys(result(...command.split(' '), ...args)).sort()).toEqual(documented(`## ${command}\n`));
   });
 
   test('has every name of a design', () => {
