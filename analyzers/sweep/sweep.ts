@@ -1,5 +1,11 @@
 import type { MergedSweep } from '../../replay/sweep/merge-results.ts';
-import type { SweepMetrics, SweepParameter, SweepPoint, SweepValues } from '../../replay/sweep/sweep-point.ts';
+import type {
+  SweepMetrics,
+  SweepParameter,
+  SweepPoint,
+  SweepQuestion,
+  SweepValues,
+} from '../../replay/sweep/sweep-point.ts';
 
 /** A point with its figures. */
 export interface SweptPoint {
@@ -14,7 +20,7 @@ export interface SweepReport {
   readonly trace: string;
   readonly hardware: string;
   readonly profile: string;
-  readonly counts: 'iotlb' | 'all';
+  readonly counts: SweepQuestion['counts'];
   readonly parameters: readonly SweepParameter[];
   /** Names of the figures that points have. */
   readonly metrics: readonly string[];

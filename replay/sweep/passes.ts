@@ -49,7 +49,7 @@ export function planPasses(points: readonly SweepPoint[]): readonly SweepPass[] 
 function kindOf({ design, hardware, point }: ResolvedPoint): SweepPass['kind'] {
   if (design !== undefined) return 'designs';
   const { counts, access } = point.question;
-  if (counts !== 'iotlb' || (access ?? 'recorded') !== 'recorded' || !isStackHardware(hardware)) return 'replay';
+  if (counts === 'all' || (access ?? 'recorded') !== 'recorded' || !isStackHardware(hardware)) return 'replay';
   const ways = parameterOf(hardware, 'iotlb.ways');
   const single = parameterOf(hardware, 'iotlb.sets') === 1;
   return ways <= (single ? MOST_ENTRIES : MOST_SET_WAYS) ? 'stacks' : 'replay';

@@ -5,6 +5,7 @@ import { compareTrace } from '../engine/compare.ts';
 import { derivationCaveats, deriveIntents } from '../engine/derived-trace.ts';
 import { replaySteps } from '../engine/replay.ts';
 import { parameterOf } from '../hardware/profile.ts';
+import { countPass, missMetrics } from './count-pass.ts';
 import { planPasses } from './passes.ts';
 import type { SweepPass } from './passes.ts';
 import type { ResolvedPoint } from './resolve-point.ts';
@@ -29,6 +30,19 @@ export async function runPass(
   trace: Trace,
   progress: PassProgress = () => undefined,
 ): Promise<readonly SweepResult[]> {
+  if (pass.points[0]?.point.question.counts === 'misses' && pass.kind !== 'designs') {
+    const counted = countPass(pass, trace, progress);
+    if (counted !== undefined) return counted;
+    const results = await runWhole(pass, trace, progress);
+    return results.map(({ metrics, ...result }) => ({
+      ...result,
+      metrics: missMetrics(metrics['lookups'] ?? null, metrics['misses'] ?? null),
+    }));
+  }
+  return runWhole(pass, trace, progress);
+}
+
+async function runWhole(pass: SweepPass, trace: Trace, progress: PassProgress): Promise<readonly SweepResult[]> {
   switch (pass.kind) {
     case 'stacks':
       return byStacks(pass.points, trace, progress) ?? replayedAll(pass.points, trace, progress);

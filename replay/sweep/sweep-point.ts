@@ -9,8 +9,11 @@ export interface SweepQuestion {
   readonly profile: CostProfile;
   /** `name=value`, of parameters that are the same everywhere. */
   readonly settings: readonly string[];
-  /** `iotlb`: lookups and misses alone, which many points can share a pass for; `all`: what a replay tells. Of designs: `all`. */
-  readonly counts: 'iotlb' | 'all';
+  /**
+   * `misses`: lookups and misses, counted in WebAssembly where hardware and trace allow; `iotlb`: misses by cause. Many points can
+   * share a pass for these. `all`: what a replay tells; of designs always that.
+   */
+  readonly counts: 'misses' | 'iotlb' | 'all';
   /** `recorded`, or an access model. */
   readonly access?: string;
   readonly seed: number;

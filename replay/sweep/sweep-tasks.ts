@@ -167,7 +167,7 @@ function questionOf(value: unknown): SweepQuestion {
     hardware: hardwareOf(question['hardware']),
     profile: costsOf(question['profile']),
     settings: listOf(question['settings'], MOST_VALUES, 'settings').map((text) => textOf(text, 'a setting')),
-    counts: oneOf(question['counts'], ['iotlb', 'all'], 'counts'),
+    counts: oneOf(question['counts'], ['misses', 'iotlb', 'all'], 'counts'),
     seed: numberOf(question['seed'], 0, Number.MAX_SAFE_INTEGER, 'seed'),
     ...(access === undefined ? {} : { access: oneOf(access, models, 'access') }),
     ...(driver === undefined ? {} : { driver: oneOf(driver, DRIVER_NAMES, 'driver') }),

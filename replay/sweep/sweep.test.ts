@@ -127,6 +127,24 @@ describe('passes', () => {
     });
   });
 
+  test('misses alone are the same, counted or replayed, one or many', async () => {
+    const question = { ...QUESTION, counts: 'misses' as const };
+    const lists = [
+      { name: 'iotlb.sets', values: [1, 4, 64] },
+      { name: 'iotlb.ways', values: [1, 4] },
+      // the last one is no stack
+      { name: 'iotlb.replacement', values: [0, 2] },
+    ];
+    await withTrace(async (trace) => {
+      const points = pointsOf(lists, question);
+      const counted = await runAll(points, trace);
+      const told = await runAll(pointsOf(lists), trace);
+      expect(counted.map(({ metrics }) => metrics['misses'])).toEqual(told.map(({ metrics }) => metrics['misses']));
+      expect(Object.keys(counted[0]?.metrics ?? {})).toEqual(['lookups', 'misses', 'missRatio']);
+      for (const [i, point] of points.entries()) expect(await runPoint(point, trace)).toEqual(counted[i]);
+    });
+  });
+
   test('designs and cores are rows of one comparison, and each point is the same alone', async () => {
     const points = pointsOf([
       { name: 'design', values: ['linux-strict', 'linux-lazy'] },
