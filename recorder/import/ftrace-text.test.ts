@@ -397,3 +397,15 @@ describe('losses', () => {
     expect(health).toMatchObject({ truncated: 1, malformed: 0 });
   });
 });
+
+test('workers of the kernel that answer page requests are noted, and nobody else by name', () => {
+  const line = (who: string, kind: string): string =>
+    `${who} [000] d..1.     6.338478: qi_submit: ${kind} dmar0: 0x701000019 0x0 0x0 0x0\n`;
+  const { facts, health } = read(
+    line('   kworker/u8:1-57     ', 'page_grp_resp') +
+      line('   kworker/u8:2-58     ', 'p_dev_tlb_inv') +
+      line('   prilab.static-191   ', 'page_grp_resp'),
+  );
+  expect(facts.notes).toEqual({ answeringKernelWorkers: [57] });
+  expect(health.malformed).toBe(0);
+});

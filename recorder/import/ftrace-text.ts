@@ -140,6 +140,11 @@ function startsWith(bytes: Uint8Array, start: number, end: number, expected: Uin
   return true;
 }
 
+/** `   kworker/u8:1-57   [000] ...  6.3: qi_submit: page_grp_resp dmar0: 0x701000019 0x0 0x0 0x0` */
+const PAGE_RESPONSE = ascii('page_grp_resp ');
+const WORKER = ascii('kworker/');
+const MAX_WORKERS = 1024;
+
 class FtraceTextRun implements ImportRun, LineReader {
   readonly #target: ImportTarget;
   readonly #splitter: LineSplitter;
@@ -158,6 +163,7 @@ class FtraceTextRun implements ImportRun, LineReader {
   #inBuffer = -1;
   #overwritten = 0;
   #lastTime = 0;
+  readonly #workers = new Set<number>();
 
   constructor(target: ImportTarget) {
     this.#target = target;
@@ -197,8 +203,10 @@ class FtraceTextRun implements ImportRun, LineReader {
     this.#begin(time, number);
     const line = this.#line;
     line.cursor.set(bytes, header.argsStart, end);
-    if (parser.parse(line)) this.#lastTime = time;
-    else this.#bad(id < 0 ? (parser.names[0] ?? '') : NAMES.text(id), number);
+    if (parser.parse(line)) {
+      this.#lastTime = time;
+      if (startsWith(bytes, header.argsStart, end, PAGE_RESPONSE)) this.#answering(bytes, start, end);
+    } else this.#bad(id < 0 ? (parser.names[0] ?? '') : NAMES.text(id), number);
   }
 
   /** The common columns of the event whose header was parsed. */
@@ -211,6 +219,13 @@ class FtraceTextRun implements ImportRun, LineReader {
     out.number = number;
     if (this.#overwritten > 0) this.#writeOverwritten(time);
     return out;
+  }
+
+  /** Whether a thread of the kernel's own answers page requests: the names of others are nobody's business. */
+  #answering(bytes: Uint8Array, start: number, end: number): void {
+    let at = start;
+    while (at < end && bytes[at] === 0x20) at++;
+    if (startsWith(bytes, at, end, WORKER) && this.#workers.size < MAX_WORKERS) this.#workers.add(this.#header.task);
   }
 
   /** An event that no stream is for, as it was printed. */
@@ -265,6 +280,7 @@ class FtraceTextRun implements ImportRun, LineReader {
       skipped: this.#skipped,
       notes: {
         ...(unnamedDevices.length > 0 ? { devicesWithoutRequesterId: unnamedDevices } : {}),
+        ...(this.#workers.size > 0 ? { answeringKernelWorkers: [...this.#workers].sort((a, b) => a - b) } : {}),
         ...((syscalls.told & TOLD.raw) !== 0 ? { syscallNumbersOf: TEXT_MACHINE } : {}),
       },
     };

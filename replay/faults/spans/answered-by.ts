@@ -38,6 +38,8 @@ export interface Answerers {
   readonly callers: ReadonlySet<number>;
   /** Whether the trace has system calls. */
   readonly calls: boolean;
+  /** Threads of the kernel: workers by their names, and what both takes requests and answers them with SUCCESS. */
+  readonly kernel: ReadonlySet<number>;
 }
 
 export function answeredBy({ requests, delivery, answer }: RequestGroup, seen: Answerers): AnsweredBy | undefined {
@@ -48,6 +50,7 @@ export function answeredBy({ requests, delivery, answer }: RequestGroup, seen: A
   if (code === RESPONSE.invalid && seen.teardowns.some((one) => during(one, task, submitted))) {
     return { by: 'kernel', cause: 'teardown' };
   }
+  if (seen.kernel.has(task)) return { by: 'kernel', cause: 'handler' };
   if (requests.some((request) => request.task === task)) {
     return { by: 'kernel', cause: code === RESPONSE.failure ? 'failed' : 'no-handler' };
   }

@@ -206,6 +206,18 @@ describe('who answered', () => {
     ]);
   });
 
+  test('the kernel, by the name of its thread, or because one thread takes requests and fulfils them', () => {
+    const trace = traceOf([request(0, 1, 5), answer(1, { task: WORKER })]);
+    trace.notes = { import: [{ format: 'ftrace-text', answeringKernelWorkers: [WORKER] }] };
+    const { groups, answerers } = readPriHistory(trace);
+    expect(groups.map((group) => answeredBy(group, answerers))).toEqual([{ by: 'kernel', cause: 'handler' }]);
+    const alone = [request(0, 1, 5), answer(1, { task: IRQ }), request(1, 2, 5), answer(2, { task: IRQ, code: 1 })];
+    expect(by(alone)).toEqual([
+      { by: 'kernel', cause: 'handler' },
+      { by: 'kernel', cause: 'handler' },
+    ]);
+  });
+
   test('nobody knows: a trace without system calls', () => {
     expect(by([request(0, 1, 5), answer(1, { task: WORKER })])).toEqual([{ by: 'unknown', cause: 'task' }]);
   });

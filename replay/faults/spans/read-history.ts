@@ -6,7 +6,7 @@ import type { Nanoseconds } from '../../../traces/units.ts';
 import { FAULT_QUEUE_FILE } from '../../../traces/ioctl-requests.ts';
 import { VTD_TYPE, vtdType } from '../../../traces/dialects/vtd-fields.ts';
 import { DIALECT } from '../../../traces/schema.ts';
-import { pageResponse, readPageResponse } from '../page-response.ts';
+import { RESPONSE, pageResponse, readPageResponse } from '../page-response.ts';
 import { answeredBy } from './answered-by.ts';
 import type { Answerers } from './answered-by.ts';
 import { GroupJoin } from './group-join.ts';
@@ -79,6 +79,7 @@ class HistoryReader {
   readonly #serving = new Set<number>();
   readonly #callers = new Set<number>();
   readonly #requesters = new Set<number>();
+  readonly #kernel: Set<number>;
   readonly #flushes = new Map<number, Nanoseconds[]>();
   /** Reads and writes without a time, by thread, until its next call shows by when they were done. */
   readonly #pending = new Map<number, Moment[]>();
@@ -94,6 +95,7 @@ class HistoryReader {
     this.#user = new UserJoin(this.#findings);
     const untimed = trace.header.sources.flatMap(({ format }, i) => (format === UNTIMED ? [i] : []));
     this.#untimedSources = new Set(untimed);
+    this.#kernel = new Set(kernelWorkers(trace));
   }
 
   segment(segment: Segment): void {
@@ -123,6 +125,9 @@ class HistoryReader {
   finish(): PriHistory {
     for (const moments of this.#pending.values()) for (const moment of moments) moment.to = this.#end;
     const groups = this.#groups.finish();
+    for (const { answer } of groups) {
+      if (answer?.code === RESPONSE.success && this.#requesters.has(answer.task)) this.#kernel.add(answer.task);
+    }
     for (const { answer, last } of this.#groups.spare) this.#spare(answer, last);
     this.#user.finish(groups);
     for (const group of groups) {
@@ -306,6 +311,7 @@ class HistoryReader {
       serving: this.#serving,
       callers: this.#callers,
       calls: this.#callers.size > 0,
+      kernel: this.#kernel,
     };
   }
 
@@ -317,6 +323,16 @@ class HistoryReader {
       this.#findings.push({ event: answer.event, kind: 'code-differs', what, count: 1 });
     }
   }
+}
+
+/** Threads that an importer knew for the kernel's by their names. */
+function kernelWorkers({ notes }: Trace): number[] {
+  const imports: readonly unknown[] = Array.isArray(notes['import']) ? notes['import'] : [];
+  return imports.flatMap((one) => {
+    const workers: unknown =
+      typeof one === 'object' && one !== null ? (one as Record<string, unknown>)['answeringKernelWorkers'] : undefined;
+    return Array.isArray(workers) ? workers.filter((task): task is number => typeof task === 'number') : [];
+  });
 }
 
 /** A read comes behind the requests that it gives, a response before the command that carries it. */
