@@ -34,7 +34,7 @@ export interface DirtyMethodOptions {
   readonly flush: boolean;
   /** Leaves of several entries lose the last one, as Linux 7.2.13 harvests them. */
   readonly contiguousDefect: boolean;
-  /** Harvests in which all of a split leaf stays clean, after which it becomes one leaf again. */
+  /** Harvests in which all of a split leaf stays clean, after which it becomes one leaf again; 0: when tracking ends. */
   readonly mergeAfter: number;
 }
 

@@ -217,6 +217,20 @@ test('a leaf that is split when it is found dirty is merged when it stays clean'
   expect(method.counts.merges).toBe(1);
 });
 
+test('by default it is merged when tracking ends', () => {
+  const tables = harvestTables('vtd-second-stage', vtdServer);
+  const [row] = dirtyMethods('split-on-dirty', tables);
+  const options = { hardware: vtdServer, tables, flush: true, contiguousDefect: false };
+  const method = row!.method.create(row!.value, { ...options, mergeAfter: parameter('dirty.merge-after') });
+  method.map(0, BASE, 1024);
+  method.start(0, BASE, 1024);
+  method.access(0, BASE + 600, true);
+  for (let i = 0; i < 5; i++) method.harvest(0, BASE, 1024, () => undefined);
+  expect(method.counts).toMatchObject({ splits: 1, merges: 0 });
+  method.stop(0, BASE, 1024);
+  expect(method.counts).toMatchObject({ splits: 1, merges: 1 });
+});
+
 test('leaves split when tracking starts are merged when it ends', () => {
   const tables = harvestTables('vtd-second-stage', vtdServer);
   const [row] = dirtyMethods('split-on-start@2m', tables);

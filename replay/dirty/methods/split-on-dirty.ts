@@ -7,7 +7,7 @@ import { TableMethod, flushTrouble } from './table-method.ts';
 
 /**
  * The first harvest that finds a large leaf dirty reports all of it and splits it, so that the next one tells its pages apart;
- * once it was clean for some harvests in a row it is merged.
+ * it is merged when tracking ends or, if so told, once it was clean for some harvests in a row.
  */
 class SplitOnDirty extends TableMethod {
   readonly #large: number;
@@ -60,6 +60,7 @@ class SplitOnDirty extends TableMethod {
 
   /** Split leaves of a range that stayed clean long enough become one again. */
   #merge(space: number, page: number, pages: number, idle: Map<number, number>): void {
+    if (this.#mergeAfter === 0) return;
     for (const [leaf, harvests] of idle) {
       const at = leaf * this.#leaf;
       if (at < page || at + this.#leaf > page + pages) continue;
@@ -80,7 +81,7 @@ class SplitOnDirty extends TableMethod {
 /** Dynamic leaf sizes: fine where memory is written, coarse where it is not. */
 export const splitOnDirty: DirtyMethodFactory = {
   name: 'split-on-dirty',
-  summary: 'dirty bits; a large leaf is split once it was found dirty, and merged once it stayed clean',
+  summary: 'dirty bits; a large leaf is split once it was found dirty, and merged when tracking ends',
   value: { about: 'size of the leaves when nothing is tracked', default: '2m', parse: leafShiftOf, example: '1g' },
   untrackedLeaf: (large) => large,
   sets: 'hardware',
