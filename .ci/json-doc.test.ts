@@ -35,6 +35,10 @@ describe('docs/json.md', () => {
     expect(Object.keys(result(...command.split(' '), ...args)).sort()).toEqual(documented(`## ${command}\n`));
   });
 
+  test('has every name of a replay that only counts', () => {
+    expect(Object.keys(result('replay', trace, '--counts')).sort()).toEqual(documented('## replay with --counts\n'));
+  });
+
   test('has every name of a design', () => {
     const args = ['--designs', 'linux-strict,persistent', '--cores', '1,2'];
     const { designs } = result('compare', trace, ...args) as { designs: readonly object[] };

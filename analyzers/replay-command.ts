@@ -1,27 +1,72 @@
+import { availableParallelism } from 'node:os';
 import { setImmediate as turn } from 'node:timers/promises';
 import { ACCESS_MODELS, accessModel } from '../replay/access/access-models.ts';
-import { callsHeader } from '../replay/engine/derived-trace.ts';
+import { countInWorkers } from '../replay/engine/count-pool.ts';
+import { countSteps, countedResult } from '../replay/engine/count-replay.ts';
+import type { CountOptions, CountedReplay } from '../replay/engine/count-replay.ts';
+import { callsHeader, deriveIntents } from '../replay/engine/derived-trace.ts';
 import { replaySteps } from '../replay/engine/replay.ts';
 import type { ReplayOptions } from '../replay/engine/replay.ts';
 import { HARDWARE, withSettings } from '../replay/hardware/profiles.ts';
-import type { CommandInvocation, CommandSpec } from '../traces/command.ts';
+import type { CommandInvocation, CommandProgress, CommandSpec } from '../traces/command.ts';
 import { describeInput, makeEnvelope } from '../traces/envelope.ts';
 import { IorrError } from '../traces/errors.ts';
 import { openTrace } from '../traces/file.ts';
+import type { OpenTrace } from '../traces/file.ts';
 import { toolVersion } from '../traces/tool.ts';
 import { DRIVER_OPTION, driverOf } from './driver-option.ts';
 import { hardwareOption } from './profile-option.ts';
+import { countedText } from './counted-text.ts';
 import { jsonRenderer, terminalRenderer } from './report/index.ts';
+import { toJson } from '../traces/plain-json.ts';
 
 const INTERRUPTED = 130;
 /** Repeats at most: a trace of a million events would play for days. */
 const MOST_REPEATS = 1_000_000;
+const MOST_JOBS = 256;
+/** Segments that a worker takes about as long for as it takes to start: a third of a second. */
+const SEGMENTS_OF_WORKER = 100;
 
 function wholeNumber(options: CommandInvocation['options'], name: string, low: number, high: number): number {
   const text = String(options[name]);
   const value = Number(text);
   if (/^\d+$/.test(text) && value >= low && value <= high) return value;
   throw new IorrError('USAGE', `--${name} ${text}: a whole number from ${low} to ${high} expected`);
+}
+
+/** A worker a core, but none that would have done before it has started. */
+function usualJobs(trace: OpenTrace): number {
+  return Math.max(1, Math.min(availableParallelism(), Math.floor(trace.segmentCount / SEGMENTS_OF_WORKER)));
+}
+
+/** Counts by workers where the trace can be counted in stretches, else here; undefined if it was interrupted. */
+async function count(
+  file: string,
+  trace: OpenTrace,
+  options: CountOptions,
+  jobs: number,
+  io: CommandInvocation['io'],
+  progress: CommandProgress,
+): Promise<CountedReplay | undefined> {
+  const clock = (): number => performance.now() * 1e6;
+  const began = clock();
+  if (jobs > 1 && trace.segmentCount > 1 && deriveIntents(trace, options.driver) === undefined) {
+    const counts = await countInWorkers(file, trace.segmentCount, options.hardware, jobs, io.signal);
+    if (io.signal.aborted) return undefined;
+    if (counts !== undefined) {
+      // so that their events are counted as lost
+      for (const number of counts.damaged) trace.readSegment(number);
+      return countedResult(trace, options, counts, clock() - began);
+    }
+  }
+  const steps = countSteps(trace, { ...options, clock });
+  let step = steps.next();
+  for (let n = 0; step.done !== true; n++, step = steps.next()) {
+    progress.update(step.value);
+    if (n % 16 === 0) await turn();
+    if (io.signal.aborted) return undefined;
+  }
+  return step.value;
 }
 
 export const replayCommand: CommandSpec = {
@@ -53,12 +98,26 @@ export const replayCommand: CommandSpec = {
       default: '1',
     },
     DRIVER_OPTION,
+    {
+      flags: '--counts',
+      description:
+        'only how many hits, misses and reads of walks, and what commands drop: no causes, no exposure, no times, and many times as fast',
+    },
+    {
+      flags: '--jobs <number>',
+      description:
+        'with --counts: workers; the result does not depend on it (default: one a core, fewer for short traces)',
+    },
     { flags: '--json', description: 'one JSON document on stdout' },
   ],
   examples: [
     { command: 'iorr replay run.iorr', does: 'on the hardware that the trace says it ran on' },
     { command: 'iorr replay run.iorr --hardware vtd-64x4 --set sets=128,ways=8', does: 'on a larger IOTLB' },
     { command: 'iorr replay q.iorr --repeat 20 --json | jq .result.eventsPerSecond', does: 'how fast is the replay?' },
+    {
+      command: 'iorr replay run.iorr --counts --set sets=128,ways=8',
+      does: 'hits of a larger IOTLB, as fast as can be',
+    },
     { command: 'iorr replay guest.iorr --access ring', does: 'a trace without DMA, with accesses of a model' },
   ],
   async run({ args, options, io }) {
@@ -68,10 +127,34 @@ export const replayCommand: CommandSpec = {
     const seed = wholeNumber(options, 'seed', 0, Number.MAX_SAFE_INTEGER);
     const access = String(options['access']);
     const settings = Array.isArray(options['set']) ? options['set'].map(String) : [];
+    const counts = options['counts'] === true;
+    if (counts && (repeat !== 1 || access !== 'none')) {
+      throw new IorrError('USAGE', '--counts plays recorded accesses once', {
+        hint: 'leave out --repeat and --access',
+      });
+    }
+    if (!counts && options['jobs'] !== undefined) {
+      throw new IorrError('USAGE', '--jobs goes with --counts', { hint: 'iorr replay FILE --counts --jobs 2' });
+    }
     const trace = openTrace(file);
     const progress = io.progress('replaying', trace.eventCount * repeat);
     try {
       const hardware = withSettings(hardwareOption(String(options['hardware']), callsHeader(trace)), settings);
+      if (counts) {
+        const jobs = options['jobs'] === undefined ? usualJobs(trace) : wholeNumber(options, 'jobs', 1, MOST_JOBS);
+        const result = await count(file, trace, { hardware, ...driverOf(options) }, jobs, io, progress);
+        if (result === undefined) return INTERRUPTED;
+        progress.stop();
+        const report = makeEnvelope('replay', {
+          version: toolVersion(),
+          input: [describeInput(file, trace, trace.bytes)],
+          options: { hardware: hardware.name, set: settings, counts: true, ...driverOf(options) },
+          health: trace.health,
+          result,
+        });
+        io.out(options['json'] === true ? toJson(report) : countedText(file, result));
+        return 0;
+      }
       const replay: ReplayOptions = {
         hardware,
         repeat,

@@ -88,7 +88,7 @@ export function compareLimit(shape: LimitShape, { events, rounds }: LimitOptions
     const { kernel } = replay;
     for (const segment of trace.segments(countingPlan(replay))) replay.gather(segment);
     const words = kernel.waiting;
-    const empty = new Uint8Array(kernel.state.length);
+    const empty = new Int32Array(kernel.entries().length);
     kernel.run();
     const ofC = runYardstick(program, path, 1);
     const unlike = differences(ofC, replay, pieces);
@@ -96,7 +96,7 @@ export function compareLimit(shape: LimitShape, { events, rounds }: LimitOptions
     const kernels: number[] = [];
     for (let round = 0; round < rounds; round++) {
       yardsticks.push((events / runYardstick(program, path, 1).cpuNs) * 1000);
-      kernel.state = empty;
+      kernel.setEntries(empty);
       kernels.push((events / cpuTime(() => kernel.play(words))) * 1000);
     }
     const { eventCount, bytes } = trace;

@@ -17,7 +17,7 @@ import { deviceTlbGeometry, iotlbGeometry } from '../model/organisation.ts';
 import type { PageTables } from '../model/page-tables.ts';
 import { stackProgram } from '../model/stacks-module.ts';
 import type { StackShape } from '../model/stacks-module.ts';
-import { TranslationKernel, WALKED, suitsKernel } from '../model/translation-kernel.ts';
+import { ENTRY_WORDS, TranslationKernel, WALKED, suitsKernel } from '../model/translation-kernel.ts';
 import type { Walker } from '../model/translation-kernel.ts';
 import type { CommandErrorCount } from '../results.ts';
 import { CONTROL_COLUMNS, createControls } from './controls.ts';
@@ -56,6 +56,17 @@ export interface CountingReplay {
   readonly kernel: TranslationKernel;
   /** Takes a segment. Throws `LIMIT` where the trace has what it is not for: large leaves, guests, caches of devices. */
   play(segment: Segment): void;
+  /** Takes only maps, unmaps and attachments of a segment: those before the stretch of a trace that is to be counted. */
+  forward(segment: Segment): void;
+  /**
+   * From here on it is noted whether anything depends on accesses that were not taken: which domain a requester had last, and
+   * the order in which address spaces were first seen.
+   */
+  begin(): void;
+  readonly needsHistory: boolean;
+  /** What the cache holds: way by way the number of the address space, high and low word of the page and its output. */
+  cache(): Int32Array<ArrayBuffer>;
+  setCache(held: Int32Array): void;
   /** Takes a segment without playing what need not be played yet. */
   gather(segment: Segment): void;
   counts(): ReplayCounts;
@@ -72,6 +83,8 @@ const COLUMNS = {
 } as const;
 
 const { dma: DMA, inv: INV, map: MAP, unmap: UNMAP, attach: ATTACHED } = STREAM_ID;
+/** No address space has this number. */
+const NO_SPACE = -0x8000_0000;
 const UNTRANSLATED = OUTCOME.bypass | OUTCOME.fault;
 const NOTHING: Invalidatable = { dropAll: () => 0, dropMatching: () => 0, dropPages: () => 0 };
 
@@ -121,7 +134,11 @@ export function createCountingReplay(
   /** By requester: what stands for its address space in keys, in its place there. */
   let indexOf = new Int32Array(spaces.domainOf.length);
   const indexOfTag = new Map<number, number>();
+  const tagOfIndex: number[] = [0];
   const domainOfIndex: number[] = [];
+  /** Requesters whose domain was told since `begin`; undefined before. */
+  let told: Set<number> | undefined;
+  let needsHistory = false;
   let walkReads = 0;
   let asked = 0;
   let faults = 0;
@@ -164,18 +181,23 @@ export function createCountingReplay(
     kernel.addDrop(space, first, last);
   });
 
-  const settle = (requester: number): void => {
-    const domain = spaces.domainOf[requester]!;
-    if (spaces.isGuest(domain)) throw notForThis('domains of a second stage alone');
-    const tag = spaces.tagOf[requester]!;
+  const indexOfSpace = (tag: number, domain: number, pasid: number): number => {
     let index = indexOfTag.get(tag);
     if (index === undefined) {
       index = kernel.addSpace(tag);
       indexOfTag.set(tag, index);
+      tagOfIndex[index] = tag;
       domainOfIndex[index] = domain;
-      drops.addSpace(index, domain, spaces.guests ? -1 : requesters.pasid[requester]!);
+      drops.addSpace(index, domain, pasid);
     }
-    indexOf[requester] = index;
+    return index;
+  };
+
+  const settle = (requester: number): void => {
+    const domain = spaces.domainOf[requester]!;
+    if (spaces.isGuest(domain)) throw notForThis('domains of a second stage alone');
+    const tag = spaces.tagOf[requester]!;
+    indexOf[requester] = indexOfSpace(tag, domain, spaces.guests ? -1 : requesters.pasid[requester]!);
     tell(requester);
   };
 
@@ -197,6 +219,7 @@ export function createCountingReplay(
     if (spaces.domainOf[requester] === domain) return;
     spaces.attach(requester, domain);
     settle(requester);
+    if (told !== undefined && spaces.tagOf[requester] !== domain) needsHistory = true;
   };
 
   const caches: HardwareCaches = {
@@ -208,7 +231,10 @@ export function createCountingReplay(
     match: entryMatch(),
     maxMask: architecture === 'vtd' ? value('command.max-mask') : 0,
     quirks: 0,
-    knows: (domain) => spaces.knows(domain),
+    knows: (domain) => {
+      if (told !== undefined) needsHistory = true;
+      return spaces.knows(domain);
+    },
     hasCombined: () => false,
     dropRequester: () => 0,
   };
@@ -283,7 +309,7 @@ export function createCountingReplay(
       else if (id === ATTACHED) {
         const device = rows.attach.columns.device[other]!;
         controls.attach(rows.attach.columns, other);
-        if (device !== ABSENT) tell(requesterOf(device, ABSENT));
+        if (device !== ABSENT && told === undefined) tell(requesterOf(device, ABSENT));
       }
       i++;
     }
@@ -297,8 +323,16 @@ export function createCountingReplay(
     const pasid = columns.pasid[at]!;
     const domain = columns.domain[at]!;
     const requester = requesterOf(rid, pasid);
-    const told = pasid < 0 && rid >>> 16 === 0 && attached[rid] !== 0;
-    if (!told && domain !== ABSENT) attach(requester, domain);
+    const steady = pasid < 0 && rid >>> 16 === 0 && attached[rid] !== 0;
+    if (!steady && domain !== ABSENT) {
+      attach(requester, domain);
+      told?.add(requester);
+    }
+    if (told !== undefined) {
+      const tag = spaces.tagOf[requester]!;
+      if (tag !== spaces.domainOf[requester] || tag < 0 || !(steady || told.has(requester))) needsHistory = true;
+      tell(requester);
+    }
     kernel.addAccess(indexOf[requester]!, columns.iovaLo[at]!, columns.iovaHi[at]!);
     lookups++;
   };
@@ -307,6 +341,46 @@ export function createCountingReplay(
     controls: controls.counts,
     commandErrors: () => errors.report(),
     kernel,
+    get needsHistory() {
+      return needsHistory;
+    },
+
+    forward({ stream, count, rows, firstEvent }) {
+      row.fill(0);
+      for (let i = 0; i < count; i++) {
+        const id = stream[i]!;
+        const at = row[id]!;
+        row[id] = at + 1;
+        if (id === MAP) controls.map(rows.map.columns, at);
+        else if (id === UNMAP) controls.unmap(rows.unmap.columns, at, firstEvent + i);
+        else if (id === ATTACHED) controls.attach(rows.attach.columns, at);
+      }
+    },
+
+    begin() {
+      told = new Set();
+      // every requester is to be looked at once
+      for (const rid of requesters.first) if (rid >>> 16 === 0) kernel.setRequester(rid, 0, 0, false);
+    },
+
+    cache() {
+      const held = kernel.entries();
+      for (let at = 0; at < held.length; at += ENTRY_WORDS) {
+        held[at] = held[at] === 0 ? NO_SPACE : tagOfIndex[held[at]!]!;
+      }
+      return held;
+    },
+
+    setCache(held) {
+      const own = Int32Array.from(held);
+      for (let at = 0; at < own.length; at += ENTRY_WORDS) {
+        const tag = own[at]!;
+        // other numbers than those of domains themselves mean something only where they were given
+        if (tag !== NO_SPACE && tag >>> 16 !== 0) needsHistory = true;
+        own[at] = tag === NO_SPACE ? 0 : indexOfSpace(tag, tag, ABSENT);
+      }
+      kernel.setEntries(own);
+    },
     gather,
     play(segment) {
       gather(segment);

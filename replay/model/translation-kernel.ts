@@ -29,6 +29,8 @@ const USUAL_ROOM = 1 << 17;
 const DROP_WORDS = 3;
 /** Bits of a key's high word that are the page's; the address space is above them. */
 const PAGE_HIGH_BITS = PAGE_BITS - 32;
+/** Words of an entry as `entries` tells it. */
+export const ENTRY_WORDS = 4;
 
 /** What a walk says of a page: it is not mapped; or is, this time; or is until it is forgotten. */
 export const WALKED = { fault: 0, once: 1, until: 2 } as const;
@@ -133,14 +135,12 @@ export class TranslationKernel {
   readonly #full: number;
   /** Where a copy of each gathered column goes that is elsewhere. */
   readonly #copies: number;
-  readonly #end: number;
   #spaces = 0;
 
   constructor(geometry: Geometry, walker: Walker, { codes, room = USUAL_ROOM, program }: KernelOptions) {
     const { sets, ways } = geometry.banks[0]!;
     const { end } = program ?? kernelLayout(sets, ways);
     this.#geometry = geometry;
-    this.#end = end;
     const memory = new KernelMemory(end);
     this.#memory = memory;
     this.#words = memory.allocate(room * 8);
@@ -283,14 +283,42 @@ export class TranslationKernel {
     };
   }
 
-  /** What the cache holds, to be compared and put back. */
-  get state(): Uint8Array<ArrayBuffer> {
-    return new Uint8Array(this.#memory.memory.buffer, TAGS_AT, this.#end - TAGS_AT).slice();
+  /**
+   * What the cache holds, way by way as four words: number of the address space as `addSpace` counts, high and low word of the page,
+   * low word of its output. All are 0 for an empty way.
+   */
+  entries(): Int32Array<ArrayBuffer> {
+    const { ints } = this.#memory;
+    const { tags, outputs, count } = this.#places();
+    const held = new Int32Array(count * ENTRY_WORDS);
+    for (let i = 0; i < count; i++) {
+      const high = ints[tags + 2 * i + 1]!;
+      if (high === 0) continue;
+      held[i * ENTRY_WORDS] = high >>> PAGE_HIGH_BITS;
+      held[i * ENTRY_WORDS + 1] = high & ((1 << PAGE_HIGH_BITS) - 1);
+      held[i * ENTRY_WORDS + 2] = ints[tags + 2 * i]!;
+      held[i * ENTRY_WORDS + 3] = ints[outputs + i]!;
+    }
+    return held;
   }
 
-  set state(held: Uint8Array<ArrayBuffer>) {
-    if (held.length !== this.#end - TAGS_AT) throw new RangeError(`${held.length} bytes of state`);
-    new Uint8Array(this.#memory.memory.buffer).set(held, TAGS_AT);
+  /** The cache holds this now. Throws `RangeError` for what another geometry held. */
+  setEntries(held: Int32Array): void {
+    const { ints } = this.#memory;
+    const { tags, outputs, count } = this.#places();
+    if (held.length !== count * ENTRY_WORDS)
+      throw new RangeError(`${held.length} words of a cache of ${count} entries`);
+    for (let i = 0; i < count; i++) {
+      const at = i * ENTRY_WORDS;
+      ints[tags + 2 * i] = held[at + 2]!;
+      ints[tags + 2 * i + 1] = (held[at]! << PAGE_HIGH_BITS) | held[at + 1]!;
+      ints[outputs + i] = held[at + 3]!;
+    }
+  }
+
+  #places(): { readonly tags: number; readonly outputs: number; readonly count: number } {
+    const { sets, ways } = this.#geometry.banks[0]!;
+    return { tags: TAGS_AT >>> 2, outputs: kernelLayout(sets, ways).outputsAt >>> 2, count: sets * ways };
   }
 
   #add(high: number, low: number): void {

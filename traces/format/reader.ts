@@ -122,6 +122,11 @@ export class TraceFile implements Trace {
     return this.#index.segments.length;
   }
 
+  /** Rows of a segment by stream number, as the index tells them. */
+  segmentRows(number: number): readonly number[] {
+    return this.#index.segments[number]?.rows ?? [];
+  }
+
   *segments(plan: ReadPlan = {}): Generator<Segment> {
     const { from = Number.NEGATIVE_INFINITY, to = Number.POSITIVE_INFINITY } = plan;
     const pool = plan.arrays ?? (plan.reuse === true && plan.shared !== true ? new ReusedArrays() : undefined);
@@ -134,7 +139,7 @@ export class TraceFile implements Trace {
   }
 
   /** One segment, or undefined where it is damaged: then its events are counted as lost, once. */
-  readSegment(number: number, plan: ReadPlan = {}, pool?: ArrayPool): Segment | undefined {
+  readSegment(number: number, plan: ReadPlan = {}, pool: ArrayPool | undefined = plan.arrays): Segment | undefined {
     return this.#readFramed(number, plan, pool)?.segment;
   }
 
