@@ -6,9 +6,10 @@ import { harvest } from './suites/harvest.ts';
 import { importing } from './suites/importing.ts';
 import { ioctls } from './suites/ioctls.ts';
 import { replay } from './suites/replay.ts';
+import { sweep } from './suites/sweep.ts';
 
 /** Every suite, in the order in which they run. */
-export const SUITES: readonly BenchSuite[] = [encode, decode, importing, replay, ioctls, harvest];
+export const SUITES: readonly BenchSuite[] = [encode, decode, importing, replay, sweep, ioctls, harvest];
 
 /** The suites of a comma-separated list; all where it is undefined. Throws `IorrError` USAGE for an unknown name. */
 export function chooseSuites(list: string | undefined): readonly BenchSuite[] {
