@@ -49,6 +49,11 @@ export function priCaveats(history: PriHistory, sees: PriSight, stages: StageRep
       `${formatCount(user.untimed)} reads and writes have no time of their own: they lie between the calls around them, and stages that they bound are given as least and most`,
     );
   }
+  if (user.cut > 0 && !sees.requests) {
+    caveats.push(
+      `${formatCount(user.cut)} of ${formatCount(user.records)} records were cut by the source: groups may be larger and more than they look, and pages are missing`,
+    );
+  }
   if (sees.requests) {
     caveats.push(
       'a request is seen when the driver takes it out of the queue: how long it was there, how deep the queue was and whether it overflowed is not in the trace',

@@ -14,8 +14,7 @@ export const ANSWER_CAUSES = {
   teardown: 'the kernel answers what is outstanding: its device was detached, or its HWPT or queue destroyed',
   'no-handler': 'the kernel answers on receipt: no handler is attached to the device or PASID',
   failed: 'the kernel answers on receipt: the group could not be kept, or its handler failed',
-  handler:
-    "the kernel's own handler (shared virtual addressing): another thread answers, and no process has a fault queue",
+  handler: "the kernel's own handler (shared virtual addressing): one of its threads answers",
   task: 'a thread of which the trace shows no system call: a handler of the kernel, or a process that was not recorded',
   unseen: 'the trace does not show who sent it',
 } as const;

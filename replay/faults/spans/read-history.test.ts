@@ -250,7 +250,7 @@ describe('user space', () => {
   });
 
   test('of what a source cut the groups follow from their number', () => {
-    const { groups, kinds } = history([
+    const { groups, kinds, user } = history([
       request(0, 1, 5),
       request(1, 2, 6, false),
       request(2, 2, 7),
@@ -261,6 +261,7 @@ describe('user space', () => {
       { kind: 'write', cookie: 1 },
     ]);
     expect(kinds).toEqual([]);
+    expect(user).toMatchObject({ reads: 1, records: 3, cut: 2 });
     expect(groups.map(({ delivery }) => delivery?.response?.event)).toEqual([7, 5]);
   });
 

@@ -31,6 +31,8 @@ export interface PriHistory {
     readonly writes: number;
     readonly responses: number;
     readonly refused: number;
+    /** Records that the source cut away. */
+    readonly cut: number;
     /** Reads and writes of which only the calls around them have times. */
     readonly untimed: number;
   };
@@ -135,7 +137,7 @@ class HistoryReader {
       this.#unwritten(group);
     }
     this.#compareCodes(groups);
-    const { reads, records, writes, responses, refused } = this.#user;
+    const { reads, records, writes, responses, refused, cut } = this.#user;
     return {
       groups,
       findings: this.#findings.sort((a, b) => a.event - b.event),
@@ -144,7 +146,7 @@ class HistoryReader {
       stopMarkers: this.#groups.stopMarkers,
       requestsBefore: this.#groups.before,
       answers: this.#groups.answers,
-      user: { reads, records, writes, responses, refused, untimed: this.#untimed },
+      user: { reads, records, writes, responses, refused, cut, untimed: this.#untimed },
       answerers: this.#answerers(),
       deviceFlushes: this.#flushes,
       startNs: Math.max(0, this.#start),

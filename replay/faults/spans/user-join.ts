@@ -44,6 +44,8 @@ export class UserJoin {
   writes = 0;
   responses = 0;
   refused = 0;
+  /** Records of which less than flags to address is known. */
+  cut = 0;
 
   constructor(findings: PriFinding[]) {
     this.#findings = findings;
@@ -94,6 +96,7 @@ export class UserJoin {
       queue.carried = group;
       return;
     }
+    this.cut += total - told;
     // The rest was cut: a group of which the beginning is known, and the groups behind it.
     let rest = total - told;
     if (group.length > 0) {
