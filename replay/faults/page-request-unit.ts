@@ -20,6 +20,8 @@ export class PageRequestUnit {
   overflowing = false;
   /** Commands that answer requests, in the order in which the driver writes them. */
   readonly commands: (readonly bigint[])[] = [];
+  /** Records for the event queue of a vIOMMU. */
+  readonly events: (readonly bigint[])[] = [];
   /** Lost last requests that the hardware answered with success, and lost requests that nobody answers. */
   hardwareAnswers = 0;
   unanswered = 0;
@@ -78,5 +80,6 @@ export class PageRequestUnit {
     const taken = this.#queue.take(record, this.#host);
     if (taken.kind === 'report') this.#faults.report(taken.rid, taken.fault);
     else if (taken.kind === 'answer') this.commands.push(taken.command);
+    else if (taken.kind === 'event') this.events.push(taken.record);
   }
 }

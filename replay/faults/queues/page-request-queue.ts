@@ -11,6 +11,8 @@ export interface QueueHost {
   knows(rid: RequesterId): boolean;
   /** PASIDs of a device. */
   maxPasids(rid: RequesterId): number;
+  /** Virtual stream of a device that is attached through a vIOMMU; undefined for others. */
+  virtualStream?(sid: RequesterId): number | undefined;
 }
 
 /** What a driver does with one record. */
@@ -19,6 +21,8 @@ export type Taken =
   | (ReportedFault & { readonly kind: 'report' })
   /** The driver answers by itself; `command` is what it writes. */
   | { readonly kind: 'answer'; readonly command: readonly bigint[]; readonly why: string }
+  /** It goes to the event queue of the vIOMMU (vEVENTQ), as the guest is to see it. */
+  | { readonly kind: 'event'; readonly record: readonly bigint[] }
   /** Nobody answers. */
   | { readonly kind: 'nothing'; readonly why: string };
 

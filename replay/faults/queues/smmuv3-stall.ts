@@ -29,9 +29,14 @@ function take(record: readonly bigint[], host: QueueHost): Taken {
   const event = smmuv3EventRecords.decode(record);
   if (event.type === 'undefined') return { kind: 'nothing', why: 'not an event' };
   if (!HANDLED.has(event.id)) return { kind: 'nothing', why: 'logged' };
-  const { address, instruction, privileged, read, sid, ssid, ssv, stall, tag } = event;
+  const { address, instruction, privileged, read, sid, ssid, ssv, stage2, stall, tag } = event;
   if (!host.knows(sid)) return { kind: 'nothing', why: 'unknown stream' };
-  if (!stall) return { kind: 'nothing', why: 'not stalled: an event of the vEVENTQ, or logged' };
+  if (!stall) {
+    const virtual = stage2 ? undefined : host.virtualStream?.(sid);
+    if (virtual === undefined) return { kind: 'nothing', why: 'not stalled: logged' };
+    const [first = 0n, ...others] = record;
+    return { kind: 'event', record: [BigInt.asUintN(32, first) | (BigInt(virtual) << 32n), ...others] };
+  }
   return {
     kind: 'report',
     rid: sid,
