@@ -18,6 +18,7 @@ import { DRIVER_OPTION, driverOf } from './driver-option.ts';
 import { closeOutput, openOutput, writeAll } from './output-file.ts';
 import { costsOption, hardwareOption } from './profile-option.ts';
 import { REDIS_OPTIONS, redisOption } from './redis-option.ts';
+import { formatNumberOf } from './report/format-units.ts';
 import { openJournal } from './sweep/sweep-journal.ts';
 import { sweepHtml } from './sweep/sweep-html.ts';
 import { sweepParquet, writeWhole } from './sweep/sweep-output.ts';
@@ -177,7 +178,9 @@ export const sweepCommand: CommandSpec = {
           ).finally(() => link?.close());
           progress.stop();
           if (!io.signal.aborted)
-            io.err(`${missing.length} points, ${passes} readings of the trace; ${shared} points shared one\n`);
+            io.err(
+              `${formatNumberOf(missing.length, 'point')}, ${formatNumberOf(passes, 'reading')} of the trace; ${formatNumberOf(shared, 'point')} shared one\n`,
+            );
         }
         const merged = mergeResults(points, found);
         ({ missing } = merged);

@@ -147,7 +147,7 @@ export function sweepHtml(report: SweepReport, page: AnalysisPage): string {
     body: html`${lead(report, page)}${care(report.caveats)}${
       drawn.length === 0
         ? null
-        : html`<section class="part" id="figures"><h2>Figures</h2><p class="about">Those that vary, the first ${formatCount(drawn.length)}.</p>${drawn}</section>`
+        : html`<section class="part" id="figures"><h2>Figures</h2><p class="about">${figures.length > drawn.length ? `The first ${formatCount(drawn.length)} of those that vary.` : 'What varies.'}</p>${drawn}</section>`
     }${tableSection(report)}<section class="part" id="basis"><h2>Basis</h2><div class="panel"><p class="sub">Trace ${report.trace}. Health of the trace: ${healthSummary(page.health)}</p></div></section>`,
     charts: null,
   });
