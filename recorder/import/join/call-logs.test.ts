@@ -166,6 +166,25 @@ describe('a log of system calls and a trace of its kernel', () => {
     ]);
   });
 
+  test('of two runs that made the same calls a log is that of the one whose clock it has', () => {
+    const kernel = new MemoryTrace(header('ftrace-text'));
+    const log = new MemoryTrace(header('ioctl-hex'));
+    for (let run = 0; run < 3; run++) {
+      for (let i = 0; i < 50; i++) {
+        const request = (i * i) % 5 < 2 ? IOAS_MAP : IOAS_UNMAP;
+        const call = {
+          time: 1e9 * run + 100_000 * i + ((i * (7 + run)) % 11) * 9_000,
+          task: 40 + run,
+          request,
+          ret: 0,
+        };
+        put(kernel, call, call.time, { task: 40 + run, struct: false });
+        if (run === 1) put(log, call, call.time + 7e9 + (i % 3) * 700, { task: -1, struct: true });
+      }
+    }
+    expect(joined(kernel, log).reports[0]).toMatchObject({ task: 41, matched: 50, offsetNs: '7000000000' });
+  });
+
   test('of another run is refused', () => {
     const kernel = new MemoryTrace(header('ftrace-text'));
     const log = new MemoryTrace(header('ioctl-hex'));

@@ -84,20 +84,34 @@ export function callLogHeaders(trace: TraceHeader, logs: readonly TraceHeader[])
 export function joinCallLogs(trace: Trace, logs: readonly Trace[], sink: EventSink): CallLogReport[] {
   const ioctls = readIoctls(trace);
   let sources = trace.header.sources.length;
-  const joined = logs.map((log) => {
-    const epochNs = BigInt(log.header.clock.epochNs) - BigInt(trace.header.clock.epochNs);
-    const one = joinLog(ioctls, log, sources, epochNs);
-    sources += log.header.sources.length;
-    return one;
-  });
+  const taken = new Set<number>();
+  const joined = logs
+    .map((log, place) => {
+      const own = { log, ioctls: readIoctls(log), sources, place };
+      sources += log.header.sources.length;
+      return own;
+    })
+    // Logs that name their threads leave the others to those that don't.
+    .sort((a, b) => Number(b.ioctls.named) - Number(a.ioctls.named) || a.place - b.place)
+    .map((own) => {
+      const epochNs = BigInt(own.log.header.clock.epochNs) - BigInt(trace.header.clock.epochNs);
+      const one = joinLog(ioctls, own, epochNs, taken);
+      for (const task of one.threads.keys()) taken.add(task);
+      return { ...one, place: own.place };
+    })
+    .sort((a, b) => a.place - b.place);
   write(trace, joined, sink);
   return joined.map(({ report }) => report);
 }
 
-function joinLog(ioctls: IoctlList, log: Trace, sources: number, epochNs: bigint): JoinedLog {
+function joinLog(
+  ioctls: IoctlList,
+  { log, ioctls: own, sources }: { readonly log: Trace; readonly ioctls: IoctlList; readonly sources: number },
+  epochNs: bigint,
+  taken: ReadonlySet<number>,
+): JoinedLog {
   const format = log.header.sources[0]?.format ?? 'unknown';
-  const own = readIoctls(log);
-  const main = pairThread(ioctls, own);
+  const main = pairThread(ioctls, own, taken);
   if (main === null || main.pairs.length < LEAST_SHARE * own.ofThread(main.logTask).length) {
     throw new IorrError(
       'JOIN_IMPOSSIBLE',

@@ -26,6 +26,8 @@ export class IoctlList {
   count = 0;
   /** Whether all have the number of their descriptor. */
   numbered = true;
+  /** Whether all have the number of their thread. */
+  named = true;
   #byTask: ReadonlyMap<number, Int32Array> | undefined;
   #argued = true;
 
@@ -60,6 +62,7 @@ export class IoctlList {
     this.#result[n] = row.result;
     this.#argument[n] = row.argument;
     if (row.fd < 0) this.numbered = false;
+    if (row.task < 0) this.named = false;
     if (row.argument < 0) this.#argued = false;
   }
 
@@ -159,27 +162,55 @@ export interface ThreadPairs {
   readonly pairs: readonly (readonly [number, number])[];
 }
 
-/** Finds the thread of a trace that the busiest thread of a log is; null where no call is in both. */
-export function pairThread(trace: IoctlList, log: IoctlList): ThreadPairs | null {
+/**
+ * Finds the thread of a trace that the busiest thread of a log is, of those that are not `taken`; null where no call is in both.
+ * Runs of one program make the same calls: of the right one the two clocks differ by nearly the same at each.
+ */
+export function pairThread(trace: IoctlList, log: IoctlList, taken: ReadonlySet<number>): ThreadPairs | null {
   const [logTask] = log.tasks;
   if (logTask === undefined) return null;
   const rows = log.ofThread(logTask);
   const theirs = log.fingerprints(rows, trace);
-  let best: ThreadPairs | null = null;
+  let best: (ThreadPairs & { readonly spread: number }) | null = null;
+  const tasks = trace.tasks.slice(0, MOST_THREADS).filter((task) => !taken.has(task));
   // A log that names its threads names those of the trace, unless it was recorded in another PID namespace.
-  const tasks = trace.tasks.slice(0, MOST_THREADS);
   if (tasks.includes(logTask)) tasks.unshift(logTask);
   for (const task of tasks) {
     const own = trace.ofThread(task);
-    if (best !== null && own.length <= best.pairs.length) continue;
+    if (best !== null && own.length < NEARLY * best.pairs.length) continue;
     const match = matchCommands(trace.fingerprints(own, log), theirs);
-    if (match === null || (best !== null && match.matched <= best.pairs.length)) continue;
+    if (match === null) continue;
     const pairs: [number, number][] = [];
     match.hostOf.forEach((j, i) => {
       if (j >= 0) pairs.push([own[i]!, rows[j]!]);
     });
-    best = { logTask, task, pairs };
-    if (pairs.length === rows.length) break;
+    const found = { logTask, task, pairs, spread: spreadOf(trace, log, pairs) };
+    if (best === null || isBetter(found, best)) best = found;
+    if (task === logTask && pairs.length === rows.length) break;
   }
   return best;
+}
+
+/** So many pairs are about as good as all. */
+const NEARLY = 0.9;
+/** Of the right run the clocks agree so much better. */
+const CLEARLY = 4;
+
+interface Rated {
+  readonly pairs: { readonly length: number };
+  readonly spread: number;
+}
+
+function isBetter(a: Rated, b: Rated): boolean {
+  const near = a.pairs.length >= NEARLY * b.pairs.length && b.pairs.length >= NEARLY * a.pairs.length;
+  if (near && a.spread * CLEARLY < b.spread) return true;
+  if (near && b.spread * CLEARLY < a.spread) return false;
+  return a.pairs.length > b.pairs.length || (a.pairs.length === b.pairs.length && a.spread < b.spread);
+}
+
+/** Half of the differences between the two clocks lie in so much time. */
+function spreadOf(trace: IoctlList, log: IoctlList, pairs: readonly (readonly [number, number])[]): Nanoseconds {
+  const differences = Float64Array.from(pairs, ([a, b]) => log.time[b]! - trace.time[a]!).sort();
+  const at = (share: number): number => differences[Math.floor(share * (differences.length - 1))] ?? 0;
+  return Math.max(1, at(0.75) - at(0.25));
 }
