@@ -94,35 +94,38 @@ class Order {
   }
 }
 
-/** Told of each write to a block that is not logged; false: it stays so. */
+/** Told of each write to a protected page of a block; false: it stays so. */
 type FirstWrite = (pass: number, space: number, block: number, time: Nanoseconds) => boolean;
 
 function sweep(stream: WriteStream, at: readonly Nanoseconds[], blockShift: number, told: FirstWrite): void {
   const { kind, space, page, count, time, length, startNs } = stream;
   const block = 2 ** (blockShift - PAGE_SHIFT);
-  const spaces = stream.domains.map(() => ({ mapped: new MappedRanges(), logged: new PageSet() }));
+  // by page, as a page that is mapped anew is protected, and the others of its block are not
+  const spaces = stream.domains.map(() => ({ mapped: new MappedRanges(), writable: new PageSet() }));
   let pass = 0;
   for (let i = 0; i < length; i++) {
     const now = time[i]!;
     // the instant of a harvest belongs to the pass that it ends
     while (pass < at.length && now > at[pass]!) {
       pass++;
-      for (const { logged } of spaces) logged.clear();
+      for (const { writable } of spaces) writable.clear();
     }
     if (pass >= at.length) return;
-    const { mapped, logged } = spaces[space[i]!]!;
+    const { mapped, writable } = spaces[space[i]!]!;
     const from = page[i]!;
     const end = from + count[i]!;
-    if (kind[i] === OPERATION.map) mapped.add(from, count[i]!, ignore);
-    else if (kind[i] === OPERATION.unmap) {
-      mapped.remove(from, count[i]!, ignore);
-      const last = Math.floor(end / block);
-      for (let b = logged.next(Math.ceil(from / block), last); b >= 0; b = logged.next(b + 1, last)) logged.delete(b);
-    } else if (kind[i] === OPERATION.write && now >= startNs) {
-      const last = Math.floor((end - 1) / block);
-      for (let b = Math.floor(from / block); b <= last; b++) {
-        if (logged.has(b) || !mapped.has(Math.max(from, b * block))) continue;
-        if (told(pass, space[i]!, b, now)) logged.add(b);
+    if (kind[i] === OPERATION.map) {
+      mapped.add(from, count[i]!, (first, pages) => {
+        for (let p = writable.next(first, first + pages); p >= 0; p = writable.next(p + 1, first + pages)) {
+          writable.delete(p);
+        }
+      });
+    } else if (kind[i] === OPERATION.unmap) mapped.remove(from, count[i]!, ignore);
+    else if (kind[i] === OPERATION.write && now >= startNs) {
+      for (let p = from; p < end; p++) {
+        if (writable.has(p) || !mapped.has(p)) continue;
+        const of = Math.floor(p / block);
+        if (told(pass, space[i]!, of, now)) writable.addRange(of * block, block);
       }
     }
   }

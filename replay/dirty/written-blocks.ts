@@ -1,5 +1,6 @@
 import type { Nanoseconds } from '../../traces/units.ts';
 import { MappedRanges } from './mapped-ranges.ts';
+import { PageSet } from './page-set.ts';
 import { OPERATION } from './write-stream.ts';
 import type { WriteStream } from './write-stream.ts';
 
@@ -12,7 +13,7 @@ const SPREAD = 0x9e3779b1;
  * How many blocks of 2^`blockShift` bytes a window of the stream writes on average, over all windows of a length: each write adds
  * the time since the block's last one, but no more than the window, over the length of the stream (Denning and Schwartz,
  * "Properties of the working-set model", 1972). The stream counts as repeated without end, as `Tracking` repeats it. A block
- * that was unmapped is written anew. `windows`: ns, ascending; the answer is exact for each.
+ * that was unmapped, or a page of it mapped, is written anew. `windows`: ns, ascending; the answer is exact for each.
  */
 export function writtenBlocks(
   stream: WriteStream,
@@ -23,20 +24,37 @@ export function writtenBlocks(
   const { kind, space, page, count, time, length, startNs, endNs } = stream;
   const period = Math.max(1, endNs - startNs);
   const block = 2 ** (blockShift - PAGE_SHIFT);
-  const spaces = stream.domains.map(() => ({ mapped: new MappedRanges(), last: new LastWrites() }));
+  const spaces = stream.domains.map(() => ({
+    mapped: new MappedRanges(),
+    last: new LastWrites(),
+    /** Pages that were mapped while others of their blocks may have been written. */
+    fresh: new PageSet(),
+  }));
+  let writes = false;
   for (let i = 0; i < length; i++) {
     const which = kind[i]!;
     const from = page[i]!;
     const pages = count[i]!;
-    const { mapped, last } = spaces[space[i]!]!;
-    if (which === OPERATION.map) mapped.add(from, pages, ignore);
-    else if (which === OPERATION.unmap) {
+    const { mapped, last, fresh } = spaces[space[i]!]!;
+    if (which === OPERATION.map) {
+      const late = writes && block > 1;
+      mapped.add(from, pages, (first, missing) => void (late && fresh.addRange(first, missing)));
+    } else if (which === OPERATION.unmap) {
       mapped.remove(from, pages, ignore);
       last.end(Math.ceil(from / block), Math.floor((from + pages) / block), gaps);
     } else if (which === OPERATION.write && time[i]! >= startNs) {
+      writes = true;
       const end = Math.floor((from + pages - 1) / block);
       for (let at = Math.floor(from / block); at <= end; at++) {
-        if (mapped.has(Math.max(from, at * block))) last.write(at, time[i]!, gaps);
+        const first = Math.max(from, at * block);
+        if (!mapped.has(first)) continue;
+        if (fresh.next(first, Math.min(from + pages, (at + 1) * block)) >= 0) {
+          last.renew(at, gaps);
+          for (let p = fresh.next(at * block, (at + 1) * block); p >= 0; p = fresh.next(p + 1, (at + 1) * block)) {
+            fresh.delete(p);
+          }
+        }
+        last.write(at, time[i]!, gaps);
       }
     }
   }
@@ -102,6 +120,12 @@ class LastWrites {
     const last = this.#last[slot]!;
     gaps.add(last < 0 ? Infinity : at - last);
     this.#last[slot] = at;
+  }
+
+  /** The next write to a block counts as one to a new block. */
+  renew(block: number, gaps: GapSums): void {
+    const slot = this.#slot(block);
+    if (this.#keys[slot] !== 0) this.#endSlot(slot, gaps);
   }
 
   /** Blocks from `block` to before `end` are no longer mapped. */
