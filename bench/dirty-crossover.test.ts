@@ -8,8 +8,8 @@ const full = process.env['IORR_FULL'] === '1';
 /** Of 64 GiB the whole run takes minutes. */
 const SETTINGS = full ? ['memory=65536'] : ['memory=1024', 'events=60k'];
 
-describe(`page requests against dirty bits in a virtual machine, ${SETTINGS.join(', ')}`, async () => {
-  const result = await compareDirty(simulatedTrace('vm', SETTINGS), {
+async function compared(workload: string, settings: readonly string[], checks: number) {
+  return compareDirty(simulatedTrace(workload, settings), {
     methods: 'ad-bits@4k,write-protect,pri-log,pri-log@64k,pri-log@2m',
     tables: 'auto',
     threads: [1],
@@ -18,9 +18,21 @@ describe(`page requests against dirty bits in a virtual machine, ${SETTINGS.join
     linkBytesPerSecond: 1.25e9,
     downtimeLimitNs: 300e6,
     planBytes: 0,
-    parameters: new Map([['crossover.checks', full ? 4 : 2]]),
+    parameters: new Map([['crossover.checks', checks]]),
     seed: 1,
   });
+}
+
+test('where mappings come and go, the formula at other rates of writing is what a run gives', async () => {
+  const result = await compared('nvme', ['events=60k'], 2);
+  expect(result!.methods[0]!.unmapHarvests).toBeGreaterThan(1000);
+  for (const { formulaNs, runNs } of result!.crossover!.checks) {
+    expect(Math.abs(formulaNs / runNs - 1)).toBeLessThan(0.05);
+  }
+});
+
+describe(`page requests against dirty bits in a virtual machine, ${SETTINGS.join(', ')}`, async () => {
+  const result = await compared('vm', SETTINGS, full ? 4 : 2);
   const crossover = result!.crossover!;
 
   test('the formula at other rates of writing is what a run gives', () => {
