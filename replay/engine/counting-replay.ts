@@ -46,7 +46,7 @@ export interface CountingOptions {
   readonly unmappedAccess?: 'fault' | 'fill';
   /** Words that the kernel has room for: so many may be waiting to be run. */
   readonly room?: number;
-  /** Plays through the stacks of several numbers of sets instead: `counts` has lookups alone then, and nothing is walked. */
+  /** Plays through the stacks of several numbers of sets instead: `counts` has lookups alone then, and nothing is walked until pages are large. */
   readonly stacks?: StackShape;
 }
 
@@ -260,8 +260,7 @@ export function createCountingReplay(
       const out = (physHi >>> 0) * 0x100000 + (physLo >>> 12);
       const held = spaces.tablesFor(domain);
       const events = held.map(page, out, count, prot);
-      if (stacks !== undefined && count > 1 && hasLarge(held, page, count))
-        throw notForThis('pages larger than 4 KiB are mapped');
+      if (stacks !== undefined && count > 1 && hasLarge(held, page, count)) kernel.askWalks();
       // a page that was not mapped before is not remembered
       if (events !== 0) changed(domain, page, count);
       return 0;
@@ -287,7 +286,7 @@ export function createCountingReplay(
   const gather = ({ stream, count, rows, firstEvent }: Segment): void => {
     const { columns } = rows.dma;
     shifts = columns.pageShift.subarray(0, rows.dma.count);
-    if (stacks !== undefined && shifts.some((shift) => shift > 12)) throw notForThis('accesses of large pages');
+    if (stacks !== undefined && shifts.some((shift) => shift > 12)) kernel.askWalks();
     kernel.setAccesses(stream.subarray(0, count), columns);
     row.fill(0);
     for (let i = kernel.gather(0, count); i < count; i = kernel.gather(i, count)) {

@@ -58,6 +58,8 @@ export const STATE = {
   row: 64,
   to: 68,
   seen: 72,
+  /** Not 0: a program that walks nothing is to have its accesses walked all the same. */
+  walks: 76,
 } as const;
 
 /** By index of an address space, what its number adds to the set of a page. */

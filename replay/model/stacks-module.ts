@@ -1,4 +1,4 @@
-import { TAGS_AT, gather, hashOf } from './kernel-module.ts';
+import { STATE, TAGS_AT, gather, hashOf } from './kernel-module.ts';
 import type { GatherCodes } from './kernel-module.ts';
 import type { KernelProgram } from './translation-kernel.ts';
 import { FunctionCode, block, call, get, i32, i64, jump, jumpIf, loop, moduleOf, set, when } from './wasm-code.ts';
@@ -6,7 +6,7 @@ import type { Code } from './wasm-code.ts';
 
 /**
  * The inner loop of `createSetStacks` as a WebAssembly module: the words of a counting replay go through the stacks of the sets of
- * several numbers of sets at once. Nothing is walked: it serves where every entry is a page of 4 KiB.
+ * several numbers of sets at once. It serves where every entry is a page of 4 KiB: nothing is walked but to find larger ones.
  */
 export interface StackShape {
   /** Powers of two, ascending: each level's sets are parts of those of the level before. */
@@ -49,7 +49,8 @@ export function stackLayout({ sets, ways }: StackShape): StackLayout {
   return { lines, linesEnd: at, newest: at, found: newest, end: newest + sets.length * ways * 8 };
 }
 
-// of the functions in the module; `walk` comes from outside and is not called
+// of the functions in the module; `walk` comes from outside
+const WALK = 0;
 const USE = 1;
 const DROP = 2;
 
@@ -145,6 +146,12 @@ function drop(shape: StackShape): FunctionCode {
   return code;
 }
 
+/** Has a key walked, if walks are wanted: an access that some geometry may miss. What is said of it does not matter here. */
+function asked(key: number): Code {
+  const words = [i32.wrap(i64.shrU(get(key), i64.of(32n))), i32.wrap(get(key))];
+  return when(i32.load(STATE.walks, i32.of(0)), when(call(WALK, ...words)));
+}
+
 /** Plays words as the translation kernel's `play` does. */
 function play(shape: StackShape): FunctionCode {
   const { newest, found } = stackLayout(shape);
@@ -162,6 +169,7 @@ function play(shape: StackShape): FunctionCode {
       ...shape.sets.flatMap((_, level) => [
         set(base, setAt(shape, level, get(hash))),
         when(i64.eq(i64.load(0, get(base)), get(key)), countUp(i32.of(newest + level * 8)), jump(1)),
+        ...(level === 0 ? [asked(key)] : []),
         call(USE, get(base), get(key), i32.of(found + level * shape.ways * 8)),
       ]),
       jump(0),

@@ -270,6 +270,11 @@ export class TranslationKernel {
     this.#memo.forget(space, page, count);
   }
 
+  /** From now on a program that walks nothing asks for a walk of each access that is not the newest everywhere. */
+  askWalks(): void {
+    this.#memory.ints[STATE.walks >>> 2] = 1;
+  }
+
   /** Counters of a program: 64-bit words from an address on. */
   counters(at: number, count: number): readonly number[] {
     return Array.from({ length: count }, (_, i) => Number(this.#memory.wide(at + i * 8)));
