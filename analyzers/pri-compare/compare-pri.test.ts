@@ -70,6 +70,13 @@ describe('page requests of a recording', () => {
     });
   });
 
+  test('with nothing but the recorded service, latencies are the recorded ones', async () => {
+    const none = ['request', 'interrupt', 'record', 'wake', 'entry', 'response', 'submit', 'answer', 'retranslate'];
+    const { recorded, rows } = await resultOf('service=recorded', { set: none.map((name) => `pri.${name}=0`) });
+    expect(recorded.inOrder).toBe(true);
+    expect(rows[0]!.responseNs).toEqual(recorded.responseNs);
+  });
+
   test('all combinations are rows, named by what they differ in', async () => {
     const { rows } = await resultOf('depth=4,2048;servers=1,2 batch=1,16');
     expect(rows.map(({ name }) => name)).toEqual([
