@@ -20,6 +20,8 @@ export interface DatContent {
   readonly ftrace?: readonly string[];
   readonly events?: { readonly [system: string]: readonly string[] };
   readonly uname?: string;
+  /** Names of tasks: a line `57 kworker/u8:1` each. */
+  readonly tasks?: string;
   /** Further options: number and data. */
   readonly options?: readonly (readonly [number, Uint8Array])[];
   /** The first is the machine's own. */
@@ -104,13 +106,14 @@ function option(to: ByteParts, id: number, data: Uint8Array): void {
 
 /** Version 6. Instances are written as trace-cmd does: an option with the offset of their part. */
 export function writeDat6(content: DatContent): Uint8Array {
-  const { littleEndian = true, pageBytes = 4096, buffers } = content;
+  const { littleEndian = true, pageBytes = 4096, tasks = '', buffers } = content;
   const before = head(content, 6);
   eventFormats(content, ftraceFormats(content, headerInfo(content, before)));
   before
     .number(0, 4)
     .number(0, 4)
-    .number(0, 8)
+    .number(tasks.length, 8)
+    .add(tasks)
     .number(buffers[0]?.cpus.length ?? 0, 4);
   const plain = basicOptions(content);
   const clock = buffers[0]?.clock ?? '';
@@ -144,7 +147,7 @@ export function writeDat6(content: DatContent): Uint8Array {
 
 /** Version 7, with all sections compressed if there is a compressor. */
 export function writeDat7(content: DatContent, compressor?: DatCompressor): Uint8Array {
-  const { littleEndian = true, pageBytes = 4096, buffers } = content;
+  const { littleEndian = true, pageBytes = 4096, tasks, buffers } = content;
   const file = head(content, 7);
   file.name(compressor?.name ?? 'none').name(compressor === undefined ? '' : '1.0');
   const optionsField = file.length;
@@ -169,6 +172,7 @@ export function writeDat7(content: DatContent, compressor?: DatCompressor): Uint
     [OPTION.headerInfo, headerInfo(content, parts()).bytes()],
     [OPTION.ftraceEvents, ftraceFormats(content, parts()).bytes()],
     [OPTION.eventFormats, eventFormats(content, parts()).bytes()],
+    ...(tasks === undefined ? [] : [[OPTION.cmdlines, parts().number(tasks.length, 8).add(tasks).bytes()] as const]),
   ];
   for (const [id, bytes] of places) option(options, id, parts().number(section(id, bytes), 8).bytes());
   for (const { name, clock, cpus } of buffers) {

@@ -32,6 +32,8 @@ export class EventOutput {
   events = 0;
   /** Calls that tasks are in the middle of. */
   readonly syscalls = new SyscallPairs();
+  /** Threads that answered page requests. */
+  readonly answering = new Set<number>();
   readonly #refs = new ByteTable(MAX_REFS);
   readonly #refIds: number[] = [];
   readonly #devices = new ByteTable(MAX_REFS);

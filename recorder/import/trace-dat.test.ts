@@ -143,6 +143,33 @@ describe('files of both versions', () => {
     expect(health.entries).toEqual([{ kind: 'unknown', name: 'sched:sched_switch', count: 1, first: ['t:2'] }]);
   });
 
+  test.each(FORMS)('%s: workers of the kernel that answer page requests are noted', (_name, write) => {
+    const fields = ['qw0', 'qw1', 'qw2', 'qw3'].map(
+      (name, i) => `\tfield:u64 ${name};\toffset:${8 + i * 8};\tsize:8;\tsigned:0;\n`,
+    );
+    const format = `name: qi_submit\nID: 79\nformat:\n${COMMON}${fields.join('')}\tfield:__data_loc char[] iommu;\toffset:40;\tsize:4;\tsigned:1;\n\nprint fmt: "x"\n`;
+    const submit = (pid: number, qw0: bigint): Uint8Array => {
+      const bytes = new Uint8Array(52);
+      const view = new DataView(bytes.buffer);
+      view.setUint16(0, 79, true);
+      view.setInt32(4, pid, true);
+      view.setBigUint64(8, qw0, true);
+      view.setUint32(40, (6 << 16) | 44, true);
+      bytes.set(Buffer.from('dmar0\0'), 44);
+      return bytes;
+    };
+    const events = [
+      { time: 1000n, record: submit(57, 0x7_0100_0019n) },
+      { time: 2000n, record: submit(58, 0x400f2n) },
+      { time: 3000n, record: submit(11, 0x7_0100_0019n) },
+    ];
+    const tasks = '11 fio\n57 kworker/u8:1\n58 kworker/u8:2\n';
+    const { facts, health } = read(traceDat, write(content([events], { tasks, events: { intel_iommu: [format] } })));
+    expect(facts.events).toBe(3);
+    expect(facts.notes).toMatchObject({ answeringKernelWorkers: [57] });
+    expect(health.truncated).toBe(0);
+  });
+
   test.each(FORMS)('%s: big-endian', (_name, write) => {
     const events = [{ time: 7_000_000_000n, record: unmap(0x1234_5678_9abc_d000n, 9, false) }];
     const { events: got } = read(traceDat, write(content([events], { littleEndian: false })));

@@ -1,7 +1,11 @@
+import { VTD_TYPE, vtdType } from '../../../traces/dialects/vtd-fields.ts';
 import { ACCESS, DIALECT, FLUSH, INV_FORM, STREAM_ID } from '../../../traces/schema.ts';
 import type { EventOutput } from '../event-output.ts';
 
 /** Rows of the VT-d driver's events (drivers/iommu/intel/trace.h). Units are string-table indices. */
+
+/** Threads that are noted as answering page requests. */
+const MOST_ANSWERING = 65_536;
 
 /** Fields of `cache_tag_assign`, `cache_tag_unassign` and `cache_tag_flush_all`; readers fill the one object that they keep. */
 export interface TagFields {
@@ -83,6 +87,7 @@ export function writeQiSubmit(
   w3Lo: number,
   w3Hi: number,
 ): void {
+  if (vtdType(w0Lo) === VTD_TYPE.pageResponse && out.answering.size < MOST_ANSWERING) out.answering.add(out.task);
   const row = out.begin(STREAM_ID.inv);
   const columns = out.sink.rows.inv.columns;
   columns.unit[row] = unit;

@@ -45,6 +45,8 @@ export interface DatFile {
   readonly statistics: readonly string[];
   /** Version of trace-cmd; empty if not recorded. */
   readonly recorder: string;
+  /** Threads of the kernel's workers, by their names. */
+  readonly kernelWorkers: ReadonlySet<number>;
   /** Parts that could not be read, by what and where. */
   readonly damages: readonly { readonly what: string; readonly offset: number }[];
   /** Options and sections of kinds that are not known, by number. */

@@ -23,6 +23,9 @@ const MAX_OPTION_SECTIONS = 4096;
 const MAX_SUB_BUFFER = 8 * 1024 * 1024;
 const COMPRESSED = 1;
 const MARK_BYTES = 10;
+/** Linux keeps 128 names, and up to 32,768 if it is told to; a name has 15 bytes at most. */
+const MAX_TASK_NAMES = 16 * 1024 * 1024;
+const MAX_WORKERS = 65_536;
 
 /** What was found so far; damage leaves what came before it. */
 class Findings {
@@ -31,6 +34,7 @@ class Findings {
   readonly damages: { what: string; offset: number }[] = [];
   readonly options = new Options();
   headerPage = '';
+  kernelWorkers: ReadonlySet<number> = new Set();
 
   /** Buffers may name the same data; how much that can become is limited. */
   addBuffer(buffer: DatBuffer, offset: number): void {
@@ -108,7 +112,19 @@ export function readDatFile(source: ByteSource): DatFile {
   const cpus = Math.max(options.cpus, ...buffers.map((buffer) => buffer.cpus.length), 0);
   const { uname, scale, timeOffset, statistics, recorder, unknown } = options;
   const rest = { uname, scale, timeOffset, statistics, recorder, unknown };
-  return { version, littleEndian, pageBytes, formats, buffers, cpus, damages, ...rest };
+  const { kernelWorkers } = found;
+  return { version, littleEndian, pageBytes, formats, buffers, cpus, kernelWorkers, damages, ...rest };
+}
+
+/** Names of tasks: u64 bytes of text, a line `57 kworker/u8:1` each. */
+function readKernelWorkers(cursor: DatCursor): ReadonlySet<number> {
+  const bytes = cursor.u64();
+  if (bytes > MAX_TASK_NAMES) {
+    cursor.skip(bytes);
+    return new Set();
+  }
+  const lines = cursor.text(bytes).matchAll(/^(\d{1,10}) kworker\//gm);
+  return new Set([...lines].slice(0, MAX_WORKERS).map(([, task]) => Number(task)));
 }
 
 function readVersion6(source: ByteSource, head: Head, found: Findings): void {
@@ -123,7 +139,7 @@ function readVersion6(source: ByteSource, head: Head, found: Findings): void {
     // Symbols of the kernel, formats of trace_printk, names of tasks.
     cursor.skip(cursor.u32());
     cursor.skip(cursor.u32());
-    cursor.skip(cursor.u64());
+    found.kernelWorkers = readKernelWorkers(cursor);
     const cpus = cursor.u32();
     if (cpus > MAX_CPUS) throw new DatDamage(`${cpus} CPUs`, cursor.pos - 4);
     options.cpus = cpus;
@@ -192,6 +208,12 @@ function readVersion7(source: ByteSource, head: Head, found: Findings): void {
   });
   read(OPTION.ftraceEvents, 'formats of the tracer', (cursor) => readFtraceFormats(cursor, formats, longBytes));
   read(OPTION.eventFormats, 'formats of events', (cursor) => readEventFormats(cursor, formats, longBytes));
+  const names = options.sections.get(OPTION.cmdlines);
+  if (names !== undefined) {
+    found.attempt('names of tasks', () => {
+      found.kernelWorkers = readKernelWorkers(section(source, littleEndian, names, codec, OPTION.cmdlines));
+    });
+  }
   for (const data of options.buffers.slice(0, MAX_BUFFERS)) {
     found.attempt('buffer', () => found.addBuffer(readBuffer7(source, head, found, codec, data), 0));
   }

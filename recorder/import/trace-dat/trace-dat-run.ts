@@ -96,10 +96,11 @@ export class TraceDatRun implements WholeRun {
     this.#decoder.finish();
     if (this.#unplaced > 0) health.add('malformed', 'time stamp', undefined, this.#unplaced);
     const { records } = this.#decoder;
-    const { events, unnamedDevices, syscalls } = this.#output;
+    const { events, unnamedDevices, syscalls, answering } = this.#output;
     const overrun = this.#overrun();
     if (overrun > this.#lost) health.add('lost', 'overwritten in the ring buffer', undefined, overrun - this.#lost);
-    const { version, recorder } = this.#file;
+    const { version, recorder, kernelWorkers } = this.#file;
+    const workers = [...answering].filter((task) => kernelWorkers.has(task)).sort((a, b) => a - b);
     return {
       lines: records + this.#unplaced,
       events,
@@ -109,6 +110,7 @@ export class TraceDatRun implements WholeRun {
       notes: {
         fileVersion: version,
         ...(recorder === '' ? {} : { recorder }),
+        ...(workers.length > 0 ? { answeringKernelWorkers: workers } : {}),
         ...(unnamedDevices.length > 0 ? { devicesWithoutRequesterId: unnamedDevices } : {}),
       },
     };
