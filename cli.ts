@@ -20,6 +20,7 @@ const COMMANDS: readonly { readonly name: string; readonly load: () => Promise<C
   { name: 'analyze', load: async () => (await import('./analyzers/analyze-command.ts')).analyzeCommand },
   { name: 'sweep', load: async () => (await import('./analyzers/sweep-command.ts')).sweepCommand },
   { name: 'worker', load: async () => (await import('./analyzers/worker-command.ts')).workerCommand },
+  { name: 'plan', load: async () => (await import('./analyzers/plan-command.ts')).planCommand },
   { name: 'calibrate', load: async () => (await import('./analyzers/calibrate-command.ts')).calibrateCommand },
   { name: 'bench', load: async () => (await import('./bench/bench-command.ts')).benchCommand },
   { name: 'doctor', load: async () => (await import('./recorder/live/doctor-command.ts')).doctorCommand },

@@ -139,7 +139,8 @@ function nextTurn(): Promise<void> {
   });
 }
 
-function serviceOf(
+/** Service time of a design on a recording, and what it rests on. */
+export function serviceOf(
   { service }: PriDesign,
   { serviceNs }: RecordedFaults,
   parameter: (name: string) => number,

@@ -1,0 +1,255 @@
+import { ACCESS_MODELS } from '../replay/access/access-models.ts';
+import { callsHeader } from '../replay/engine/derived-trace.ts';
+import type { SweepQuestion } from '../replay/sweep/sweep-point.ts';
+import type { CommandInvocation, CommandSpec } from '../traces/command.ts';
+import { describeInput, makeEnvelope } from '../traces/envelope.ts';
+import { IorrError } from '../traces/errors.ts';
+import { openTrace } from '../traces/file.ts';
+import { toJson } from '../traces/plain-json.ts';
+import { toolVersion } from '../traces/tool.ts';
+import { DRIVER_OPTION, driverOf } from './driver-option.ts';
+import { parseDuration } from './duration.ts';
+import { closeOutput, openOutput, writeAll } from './output-file.ts';
+import { parseGoal } from './plan/goal.ts';
+import { planHtml } from './plan/plan-html.ts';
+import { PLAN_METRICS } from './plan/plan-metrics.ts';
+import { PLAN_PARAMETERS, TENANTS, planAxes } from './plan/plan-parameters.ts';
+import { planText } from './plan/plan-text.ts';
+import { planTrace } from './plan/plan.ts';
+import { costsOption, hardwareOption } from './profile-option.ts';
+
+const INTERRUPTED = 130;
+/** No setting meets the goals. */
+const UNMET = 3;
+const MOST_TENANTS = 4096;
+const MOST_FILES = 64;
+
+type Options = CommandInvocation['options'];
+
+function textOf(options: Options, name: string): string | undefined {
+  const value = options[name];
+  return typeof value === 'string' ? value : undefined;
+}
+
+function listOf(options: Options, name: string): readonly string[] {
+  const value = options[name];
+  return Array.isArray(value) ? value.map(String) : [];
+}
+
+/** `1,2,4,...,1024`: numbers, ranges that double, and three points that go on by doubling; ascending. Throws `USAGE`. */
+function tenantCounts(text: string): readonly number[] {
+  const parts = text.split(',').map((part) => part.trim());
+  const counts: number[] = [];
+  const wrong = (part: string): IorrError =>
+    new IorrError('USAGE', `--tenants ${text}: numbers from 1 to ${MOST_TENANTS} expected, not '${part}'`, {
+      hint: '--tenants 1,2,4,8 or --tenants 1..1024 or --tenants 1,2,4,...,1024',
+    });
+  parts.forEach((part, i) => {
+    const [, first, last] = /^(\d+)(?:\.\.(\d+))?$/.exec(part) ?? [];
+    if (/^(?:\.\.\.|…)$/.test(part)) {
+      const from = counts.at(-1);
+      const to = Number(parts[i + 1]);
+      if (from === undefined || !(to > from && to <= MOST_TENANTS)) throw wrong(part);
+      for (let count = from * 2; count < to; count *= 2) counts.push(count);
+      return;
+    }
+    const from = Number(first);
+    const to = last === undefined ? from : Number(last);
+    if (first === undefined || from < 1 || to < from || to > MOST_TENANTS) throw wrong(part);
+    for (let count = from; count < to; count *= 2) counts.push(count);
+    counts.push(to);
+  });
+  return [...new Set(counts)].sort((a, b) => a - b);
+}
+
+function seedOf(text: string): number {
+  const seed = Number(text);
+  if (/^\d+$/.test(text) && Number.isSafeInteger(seed)) return seed;
+  throw new IorrError('USAGE', `--seed ${text}: a whole number from 0 to ${Number.MAX_SAFE_INTEGER} expected`);
+}
+
+/** Pages between the addresses of tenants. */
+function addressesOf(text: string): number | 'keyed' {
+  if (text === 'same') return 0;
+  if (text === 'keyed') return text;
+  const pages = Number(text);
+  if (/^\d+$/.test(text) && pages <= 2 ** 30) return pages;
+  throw new IorrError('USAGE', `--addresses ${text}: same, keyed or a number of 4 KiB pages expected`);
+}
+
+export const planCommand: CommandSpec = {
+  name: 'plan',
+  summary: 'finds the smallest hardware that meets goals, and how many tenants it bears',
+  args: ['FILE...'],
+  options: [
+    {
+      flags: '--goal <goal>',
+      description: `what is to hold, as 'hit rate >= 0.99', 'p99 submit < 10 us', 'no PRQ overflow in 1e9'; repeatable. Metrics: ${PLAN_METRICS.map(({ name, summary }) => `${name} (${summary})`).join('; ')}`,
+      repeatable: true,
+    },
+    {
+      flags: '--vary <name=values>',
+      description: `values of a parameter with commas, or doubled from one to another; repeatable; default: what the first goal depends on. What --set takes, and ${PLAN_PARAMETERS.map(({ name, summary }) => `${name} (${summary})`).join('; ')}`,
+      repeatable: true,
+    },
+    { flags: '--set <name=value>', description: 'a parameter of all settings; repeatable', repeatable: true },
+    {
+      flags: '--tenants <list>',
+      description:
+        'clones of the trace behind one IOMMU, 1,2,4,...,1024: an answer for each, and until when it holds; without --vary how many the hardware bears. Several files: tenants play them in turn',
+    },
+    {
+      flags: '--spread <time>',
+      description: 'offsets of tenants in time are spread over this (default: a sixteenth of the trace)',
+    },
+    {
+      flags: '--addresses <how>',
+      description: 'of tenants: same, keyed (moved by random distances that keep alignments), or pages between them',
+      default: 'same',
+    },
+    { flags: '--design <name>', description: 'commands of a design in the place of the recorded ones' },
+    { flags: '--path <name>', description: 'way of its commands to the hardware' },
+    {
+      flags: '--downtime <time>',
+      description:
+        'most that a migration may stop, which it goes on copying for (default: the recorded one, else 300ms)',
+    },
+    { flags: '--hardware <name>', description: 'hardware profile, or a profile file', default: 'auto' },
+    { flags: '--profile <name>', description: 'cost profile, or a profile file', default: 'auto' },
+    {
+      flags: '--access <model>',
+      description: 'accesses: recorded ones, or a model',
+      choices: ['recorded', ...ACCESS_MODELS.map(({ name }) => name)],
+    },
+    { flags: '--seed <number>', description: 'of offsets of tenants, access models and simulations', default: '1' },
+    DRIVER_OPTION,
+    { flags: '--html <file>', description: 'also write one self-contained page with pictures' },
+    { flags: '--json', description: 'one JSON document on stdout' },
+  ],
+  examples: [
+    {
+      command: "iorr plan run.iorr --hardware vtd-64x4 --goal 'hit rate >= 0.9' --vary sets=1..1024 --vary ways=1..16",
+      does: 'the smallest IOTLB, from one pass',
+    },
+    {
+      command: "iorr plan run.iorr --goal 'p99 submit < 10 us' --design linux-strict --vary cores=1..64",
+      does: 'how many cores the invalidation queue bears',
+    },
+    {
+      command:
+        "iorr plan run.iorr --hardware vtd-64x4 --goal 'hit rate >= 0.8' --tenants 1,2,4,...,64 --html tenants.html",
+      does: 'how many tenants share an IOTLB, and how fairly',
+    },
+  ],
+  async run({ args, options, io }) {
+    const [file] = args;
+    if (file === undefined) {
+      throw new IorrError('USAGE', 'a trace expected', { hint: "iorr plan run.iorr --goal 'hit rate >= 0.99'" });
+    }
+    if (args.length > MOST_FILES) throw new IorrError('USAGE', `${args.length} traces, ${MOST_FILES} are the most`);
+    if (args.includes('-')) {
+      throw new IorrError('USAGE', 'a plan reads its trace more than once: files expected, not stdin');
+    }
+    const texts = listOf(options, 'goal');
+    if (texts.length === 0) {
+      throw new IorrError('USAGE', 'a goal expected', {
+        hint: "--goal 'hit rate >= 0.99'; iorr plan --help lists metrics",
+      });
+    }
+    const goals = texts.map((text) => parseGoal(text));
+    const asked = textOf(options, 'tenants');
+    // several traces are as many tenants, unless more are asked for
+    const tenants = asked === undefined ? [args.length] : tenantCounts(asked);
+    const spread = textOf(options, 'spread');
+    const addresses = addressesOf(String(options['addresses']));
+    const seed = seedOf(String(options['seed']));
+    const downtime = textOf(options, 'downtime');
+    const page = textOf(options, 'html');
+    const design = textOf(options, 'design');
+    const path = textOf(options, 'path');
+    const access = textOf(options, 'access');
+    const settings = listOf(options, 'set');
+    const traces = args.map((name) => openTrace(name));
+    const progress = io.progress('planning', 0);
+    const output = page === undefined ? undefined : openOutput(page);
+    try {
+      const [first] = traces;
+      if (first === undefined) throw new RangeError('there is a trace');
+      const question: SweepQuestion = {
+        hardware: hardwareOption(String(options['hardware']), callsHeader(first)),
+        profile: costsOption(String(options['profile']), first.header),
+        settings,
+        counts: 'iotlb',
+        seed,
+        ...driverOf(options),
+        ...(access === undefined ? {} : { access }),
+      };
+      const given = listOf(options, 'vary');
+      const usual = goals.map(({ metric }) => metric.vary(question.hardware)).find((list) => list !== undefined);
+      const lists =
+        given.length > 0 ? given : asked === undefined ? [usual ?? ''] : [`${TENANTS}=${tenants.join(',')}`];
+      if (lists[0] === '') {
+        throw new IorrError('USAGE', `nothing to vary: what ${goals[0]?.metric.name} depends on is to be named`, {
+          hint: 'for example --vary design=linux-lazy,linux-strict or --vary fq.timeout=1,10,100',
+        });
+      }
+      const axes = planAxes(lists, question.hardware);
+      const result = await planTrace(traces, {
+        question,
+        goals,
+        axes,
+        tenants,
+        clones: {
+          seed,
+          pages: addresses,
+          ...(spread === undefined ? {} : { spreadNs: parseDuration(spread, '--spread') }),
+        },
+        downtimeLimitNs: downtime === undefined ? null : parseDuration(downtime, '--downtime'),
+        signal: io.signal,
+        progress: (evaluations) => progress.update(evaluations),
+        ...(design === undefined ? {} : { design }),
+        ...(path === undefined ? {} : { path }),
+      });
+      progress.stop();
+      if (result === undefined || io.signal.aborted) return INTERRUPTED;
+      const { health } = first;
+      if (output !== undefined) {
+        writeAll(output, planHtml(result, { file: args.join(' '), version: toolVersion(), health }));
+        io.err(`wrote ${output.path}\n`);
+      }
+      if (options['json'] === true) {
+        io.out(
+          toJson(
+            makeEnvelope('plan', {
+              version: toolVersion(),
+              input: traces.map((trace, i) => describeInput(args[i] ?? '', trace, trace.bytes)),
+              options: {
+                goal: texts,
+                vary: lists,
+                set: settings,
+                tenants: tenants.map(String),
+                spread: spread ?? null,
+                addresses: String(options['addresses']),
+                design: design ?? null,
+                path: path ?? null,
+                downtime: downtime ?? null,
+                hardware: question.hardware.name,
+                profile: question.profile.name,
+                access: access ?? null,
+                seed,
+                ...driverOf(options),
+              },
+              health,
+              result,
+            }),
+          ),
+        );
+      } else io.out(planText(args.join(' '), result));
+      return result.answers.every(({ chosen }) => chosen !== null) ? 0 : UNMET;
+    } finally {
+      progress.stop();
+      if (output !== undefined) closeOutput(output);
+      for (const trace of traces) trace.close();
+    }
+  },
+};

@@ -1,0 +1,190 @@
+import type { AnalysisPage } from '../analysis.ts';
+import { sentence } from '../report/escape.ts';
+import { formatCount, formatNs, formatNumberOf, formatShare, formatShort } from '../report/format-units.ts';
+import { healthSummary } from '../report/health-lines.ts';
+import { linesLegend, linesPicture } from '../report/html-lines.ts';
+import type { DrawnLine } from '../report/html-lines.ts';
+import { pageOf } from '../report/html-page.ts';
+import { lineStyle } from '../report/line-styles.ts';
+import { html } from '../report/markup.ts';
+import type { Markup } from '../report/markup.ts';
+import { sizeOf } from './plan-parameters.ts';
+import { formatMetric, outcomeText, roomText, settingText, valuesText } from './plan-values.ts';
+import type { PlanAnswer, PlanResult, PlannedGoal, PlannedSetting } from './plan-result.ts';
+
+const LINES = 8;
+const SHOWN = 1000;
+
+function titleOf({ answers, vary }: PlanResult): string {
+  const [first] = answers;
+  if (answers.length > 1) {
+    const met = answers.filter(({ chosen }) => chosen !== null).length;
+    return `${formatCount(met)} of ${formatNumberOf(answers.length, 'number')} of tenants can be served`;
+  }
+  if (first?.chosen === null || first === undefined) return 'No setting meets the goals';
+  return vary.length === 0 ? 'The hardware meets the goals as it is' : valuesText(first.chosen.values);
+}
+
+function lead(result: PlanResult, { file }: AnalysisPage): Markup {
+  const facts: readonly (readonly [string, string])[] = [
+    ['Trace', file],
+    ['Hardware', result.hardware],
+    ...(result.design === null ? [] : [['Commands of', result.design] as const]),
+    ...result.goals.map(({ text }) => ['Goal', text] as const),
+    ['Evaluations', formatCount(result.evaluations)],
+  ];
+  return html`<div class="lead"><h1>${titleOf(result)}</h1><p class="facts">${facts.map(([name, value]) => html`<span>${name} <b>${value}</b></span>`)}</p></div>`;
+}
+
+function care(caveats: readonly string[]): Markup | null {
+  if (caveats.length === 0) return null;
+  return html`<div class="care" role="note"><h2>Read with care</h2><ul>${caveats.map((caveat) => html`<li>${sentence(caveat)}</li>`)}</ul></div>`;
+}
+
+/** The varied parameter along the axis: numbers, with most values. */
+function axisOf({ vary }: PlanResult): PlanResult['vary'][number] | undefined {
+  return vary
+    .filter(({ kind, values }) => kind !== 'choice' && values.length > 1)
+    .toSorted((a, b) => b.values.length - a.values.length)[0];
+}
+
+function figureOf(result: PlanResult, answers: readonly PlanAnswer[], goal: PlannedGoal, at: number): Markup | null {
+  const axis = axisOf(result);
+  if (axis === undefined) return null;
+  const across = (setting: PlannedSetting): number => sizeOf(axis.name, setting.values[axis.name] ?? 0);
+  const others = result.vary.filter(({ name, values }) => name !== axis.name && values.length > 1);
+  const lines = new Map<string, (readonly [number, number])[]>();
+  for (const { evaluated, tenants } of answers) {
+    for (const setting of evaluated) {
+      const value = setting.goals[at]?.value ?? null;
+      if (value === null) continue;
+      const parts = [
+        ...(answers.length > 1 ? [formatNumberOf(tenants, 'tenant')] : []),
+        ...others.map(({ name }) => `${name} ${setting.values[name] ?? ''}`),
+      ];
+      const label = parts.length === 0 ? goal.metric : parts.join(', ');
+      lines.set(label, [...(lines.get(label) ?? []), [across(setting), value]]);
+    }
+  }
+  const drawn: DrawnLine[] = [...lines].slice(0, LINES).map(([label, points], i) => ({
+    label,
+    style: lineStyle(i, false),
+    points: points.toSorted(([a], [b]) => a - b),
+    marks: true,
+  }));
+  const chosen = answers.length === 1 ? (answers[0]?.chosen ?? null) : null;
+  const values = axis.values.map((value) => sizeOf(axis.name, value));
+  const shown = drawn.flatMap(({ points }) => points.map(([, y]) => y));
+  const wide =
+    shown.every((y) => y > 0) && goal.limit > 0 && Math.max(...shown, goal.limit) > 50 * Math.min(...shown, goal.limit);
+  const picture = linesPicture({
+    about: `${goal.metric} by ${axis.name}`,
+    x: {
+      title: axis.name === 'dirty.link' ? 'dirty.link, bytes a second' : axis.name,
+      log: values.every((value) => value > 0) && Math.max(...values) >= 8 * Math.min(...values),
+      base: axis.name === 'dirty.link' ? 10 : 2,
+      format: formatShort,
+      from: Math.min(...values),
+      to: Math.max(...values),
+    },
+    y: {
+      title: `${goal.statistic === '' ? '' : `${goal.statistic} `}${goal.metric}`,
+      log: wide,
+      base: 10,
+      format: (value) => formatMetric(goal.unit, value),
+      ...(wide ? {} : { from: Math.min(0, ...shown) }),
+    },
+    lines: drawn,
+    limit: { at: goal.limit, label: goal.text },
+    ...(chosen === null ? {} : { mark: { at: across(chosen), label: valuesText(chosen.values) } }),
+    height: 300,
+    wide: true,
+  });
+  if (picture === null) return null;
+  return html`<figure class="panel"><figcaption><div><h3>${goal.text}</h3><p class="sub">What was measured, with the limit and the answer</p></div></figcaption>${picture}${drawn.length > 1 ? linesLegend(drawn) : null}</figure>`;
+}
+
+function answerSection(result: PlanResult, answer: PlanAnswer): Markup {
+  const { chosen, closest, smaller, binds, moreLoad, fairness, overflow, until } = answer;
+  const shown = chosen ?? closest;
+  const rows: Markup[] = [];
+  const row = (name: string, setting: PlannedSetting): void => {
+    rows.push(
+      html`<tr><th scope="row">${name}</th><td class="text">${settingText(setting)}</td>${result.goals.map((goal, i) => html`<td>${setting.goals[i] === undefined ? '' : outcomeText(goal, setting.goals[i])}</td>`)}</tr>`,
+    );
+  };
+  if (shown !== null) row(chosen === null ? 'nearest, fails' : 'answer', shown);
+  for (const less of smaller) row(`less of ${less.parameter}`, less);
+  if (moreLoad !== null && chosen !== null) {
+    rows.push(
+      html`<tr><th scope="row">${moreLoad.what}</th><td class="text">${settingText(chosen)}</td>${result.goals.map((goal, i) => html`<td>${moreLoad.goals[i] === undefined ? '' : outcomeText(goal, moreLoad.goals[i])}</td>`)}</tr>`,
+    );
+  }
+  const facts: string[] = [];
+  if (binds?.goal !== null && binds !== null) {
+    facts.push(`Binds next: ${binds.goal}${binds.headroom === null ? '' : `, ${roomText(binds.headroom)}`}`);
+  }
+  if (binds?.misses !== null && binds !== null) facts.push(binds.misses);
+  for (const { name, use, what } of binds?.resources ?? []) facts.push(`${name}: ${formatShare(use, 1)} (${what})`);
+  if (overflow !== null) facts.push(`overflow: ${overflow.basis}, ${overflow.how}`);
+  if (fairness !== null) {
+    facts.push(
+      `Hit rates of ${formatNumberOf(fairness.tenants, 'tenant')}: ${formatMetric('share', fairness.min)} to ${formatMetric('share', fairness.max)}, median ${formatMetric('share', fairness.median)}, Jain's index ${fairness.jain.toPrecision(5)}`,
+    );
+  }
+  if (until !== null) {
+    facts.push(
+      `Holds for ${formatNumberOf(until.holds, 'tenant')}${until.breaks === null ? ', the most that were asked about' : `; breaks at ${formatCount(until.breaks)}`}`,
+    );
+  }
+  const heading = result.answers.length > 1 ? formatNumberOf(answer.tenants, 'tenant') : 'Answer';
+  return html`<div class="panel"><h3>${heading}</h3><div class="scroll"><table aria-label="${heading}"><thead><tr><th scope="col" class="text"></th><th scope="col" class="text">Setting</th>${result.goals.map(({ text }) => html`<th scope="col">${text}</th>`)}</tr></thead><tbody>${rows}</tbody></table></div><ul>${facts.map((fact) => html`<li>${sentence(fact)}</li>`)}</ul></div>`;
+}
+
+function evaluatedSection(result: PlanResult): Markup {
+  const several = result.answers.length > 1;
+  const rows = result.answers.flatMap((answer) =>
+    answer.evaluated.map((setting) => ({ setting, tenants: answer.tenants })),
+  );
+  const cell = (value: number | string | undefined): string =>
+    typeof value === 'number' ? formatCount(value) : (value ?? '');
+  const methods = [...new Set(result.answers.map(({ method }) => method))].join(', ');
+  return html`<section class="part" id="settings"><h2>Settings</h2><p class="about">All that were measured, by ${methods}; a click on a heading sorts.</p><div class="panel"><div class="scroll"><table class="sortable" aria-label="Settings"><thead><tr>${several ? html`<th scope="col">tenants</th>` : null}${result.vary.map(({ name }) => html`<th scope="col">${name}</th>`)}${result.goals.map(({ text }) => html`<th scope="col">${text}</th>`)}<th scope="col">Goals</th></tr></thead><tbody>${rows
+    .slice(0, SHOWN)
+    .map(
+      ({ setting, tenants }) =>
+        html`<tr>${several ? html`<td data-v="${tenants}">${formatCount(tenants)}</td>` : null}${result.vary.map(({ name }) => html`<td data-v="${setting.values[name] ?? ''}">${cell(setting.values[name])}</td>`)}${result.goals.map((goal, i) => html`<td data-v="${setting.goals[i]?.value ?? ''}">${setting.goals[i]?.unbounded === true ? 'without end' : formatMetric(goal.unit, setting.goals[i]?.value ?? null)}</td>`)}<td>${setting.holds ? 'hold' : 'fail'}</td></tr>`,
+    )}</tbody></table></div></div></section>`;
+}
+
+function basisSection(result: PlanResult, page: AnalysisPage): Markup {
+  const names = new Set(result.vary.map(({ name }) => name));
+  const rows = result.parameters.map(
+    ({ name, value, unit, source, standing }) =>
+      html`<tr><th scope="row">${name}${names.has(name) ? ' (varied)' : ''}</th><td>${value}</td><td class="text">${unit}</td><td class="text">${standing}</td><td class="text">${source}</td></tr>`,
+  );
+  const spread = result.spreadNs === null ? '' : ` Tenants start within ${formatNs(result.spreadNs)} of each other.`;
+  return html`<section class="part" id="basis"><h2>Basis</h2><div class="panel"><p class="sub">${formatNumberOf(result.readings, 'reading')} of the trace.${spread} Health of the trace: ${healthSummary(page.health)}</p><details><summary>Parameters at the answer</summary><div class="scroll"><table aria-label="Parameters"><thead><tr><th scope="col" class="text">Parameter</th><th scope="col">Value</th><th scope="col" class="text">Unit</th><th scope="col" class="text">Standing</th><th scope="col" class="text">Source</th></tr></thead><tbody>${rows}</tbody></table></div></details></div></section>`;
+}
+
+/** The page of `iorr plan`: one file that opens anywhere. */
+export function planHtml(result: PlanResult, page: AnalysisPage): string {
+  const figures = result.goals
+    .map((goal, i) => figureOf(result, result.answers, goal, i))
+    .filter((one) => one !== null);
+  return pageOf({
+    version: page.version,
+    command: 'plan',
+    file: page.file,
+    sections: [
+      ['answer', 'Answer'],
+      ...(figures.length > 0 ? [['figures', 'Figures'] as const] : []),
+      ['settings', 'Settings'],
+      ['basis', 'Basis'],
+    ],
+    body: html`${lead(result, page)}${care(result.caveats)}<section class="part" id="answer"><h2>Answer</h2>${result.answers.map((answer) => answerSection(result, answer))}</section>${
+      figures.length === 0 ? null : html`<section class="part" id="figures"><h2>Figures</h2>${figures}</section>`
+    }${evaluatedSection(result)}${basisSection(result, page)}`,
+    charts: null,
+  });
+}
