@@ -118,7 +118,7 @@ describe.skipIf(!HAS_COMPILER)('against a C program', () => {
     writeFileSync(join(scratch, `${name}.map`), maps);
     writeFileSync(join(scratch, `${name}.ev`), events);
     const own = runYardstick(buildYardstick(scratch), join(scratch, name), 1);
-    const text = execFileSync('./limit', [name, '1'], { cwd: scratch, encoding: 'utf8' });
+    const text = execFileSync(join(scratch, 'limit'), [name, '1'], { cwd: scratch, encoding: 'utf8' });
     const number = (field: string): string => new RegExp(` ${field} (\\d+)`).exec(text)?.[1] ?? 'none';
     const { miss, walk, fault, inv, cmd, sum } = own;
     const counts = { miss, walk, fault, inv, cmd, sum };

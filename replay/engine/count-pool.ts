@@ -47,6 +47,7 @@ export async function countInWorkers(
   workers: number,
   signal: AbortSignal,
 ): Promise<StretchCounts | undefined> {
+  if (signal.aborted) return undefined;
   const bounds = boundsOf(segments, workers);
   const pool = new Piscina({
     filename: workerFile(),

@@ -146,6 +146,8 @@ export function createCountingReplay(
   let lookups = 0;
   /** Page sizes that the source saw, of the segment at hand. */
   let shifts: Int32Array = new Int32Array(0);
+  /** Whether some is larger than 4 KiB; undefined until someone asks. */
+  let large: boolean | undefined;
 
   const walker: Walker = {
     output: 0,
@@ -157,7 +159,7 @@ export function createCountingReplay(
         walkReads += held === undefined ? format.levels : held.levels;
         walker.output = 0;
         if (held !== undefined && fills) unbacked++;
-        if (fills && shifts.some((shift) => shift > 12))
+        if (fills && (large ??= shifts.some((shift) => shift > 12)))
           throw notForThis('accesses of large pages that no page table maps');
         if (held === undefined || fills) return WALKED.once;
         faults++;
@@ -286,6 +288,7 @@ export function createCountingReplay(
   const gather = ({ stream, count, rows, firstEvent }: Segment): void => {
     const { columns } = rows.dma;
     shifts = columns.pageShift.subarray(0, rows.dma.count);
+    large = undefined;
     if (stacks !== undefined && shifts.some((shift) => shift > 12)) kernel.askWalks();
     kernel.setAccesses(stream.subarray(0, count), columns);
     row.fill(0);
