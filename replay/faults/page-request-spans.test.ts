@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { amdDialect } from '../../traces/dialects/amd.ts';
 import type { CommandDialect } from '../../traces/dialects/dialect.ts';
+import { riscvDialect } from '../../traces/dialects/riscv.ts';
 import { smmuv3Dialect } from '../../traces/dialects/smmuv3.ts';
 import { vtdDialect } from '../../traces/dialects/vtd.ts';
 import { ACCESS } from '../../traces/schema.ts';
@@ -62,6 +63,17 @@ describe('responses to page requests', () => {
             response: meaning === RESPONSE.success ? 2 : meaning === RESPONSE.invalid ? 1 : 0,
           });
           expect(read(smmuv3Dialect, smmu)).toEqual(expected);
+          const riscv = encode(riscvDialect, 'ats-prgr', {
+            pid: pasid,
+            pidValid: present,
+            segmentValid: false,
+            rid,
+            segment: 0,
+            group,
+            code,
+            destination: rid,
+          });
+          expect(read(riscvDialect, riscv)).toEqual(expected);
         },
       ),
     );
@@ -70,9 +82,9 @@ describe('responses to page requests', () => {
   test('no other command is one', () => {
     fc.assert(
       fc.property(fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }), (word) => {
-        for (const dialect of [vtdDialect, amdDialect, smmuv3Dialect]) {
+        for (const dialect of [vtdDialect, amdDialect, smmuv3Dialect, riscvDialect]) {
           const { type } = dialect.decode([word, 0n]);
-          const answers = ['page-response', 'complete-ppr-request', 'pri-resp'].includes(type);
+          const answers = ['page-response', 'complete-ppr-request', 'pri-resp', 'ats-prgr'].includes(type);
           expect(read(dialect, [word, 0n]) !== undefined).toBe(answers);
         }
       }),

@@ -1,4 +1,15 @@
 import { AMD_COMMAND, amdCommand } from '../../traces/dialects/amd-fields.ts';
+import {
+  RISCV_FUNCTION,
+  RISCV_OPCODE,
+  riscvFunction,
+  riscvGroup,
+  riscvOpcode,
+  riscvPid,
+  riscvPidValid,
+  riscvResponse,
+  riscvRid,
+} from '../../traces/dialects/riscv-fields.ts';
 import { SMMUV3_OPCODE, smmuOpcode, smmuSid } from '../../traces/dialects/smmuv3-fields.ts';
 import { VTD_TYPE, vtdType } from '../../traces/dialects/vtd-fields.ts';
 import { DIALECT } from '../../traces/schema.ts';
@@ -21,7 +32,7 @@ export function pageResponse(): PageResponse {
   return { rid: -1, pasid: -1, group: -1, code: RESPONSE.success };
 }
 
-/** Codes of PCIe 10.4.2.2 as VT-d (6.5.2.11) and AMD (COMPLETE_PPR_REQUEST) write them: 0 success, 1 invalid, 15 failure. */
+/** Codes of PCIe 10.4.2.2 as VT-d (6.5.2.11), AMD (COMPLETE_PPR_REQUEST) and RISC-V (ATS.PRGR) write them: 0 success, 1 invalid, 15 failure. */
 function codeOfPcie(code: number): number {
   return code === 0 ? RESPONSE.success : code === 1 ? RESPONSE.invalid : RESPONSE.failure;
 }
@@ -57,6 +68,13 @@ export function readPageResponse(
       response.pasid = (w1Lo & 4) !== 0 ? w0Hi & 0xf_ffff : -1;
       response.group = w1Hi & 0x1ff;
       response.code = codeOfPcie((w1Hi >>> 12) & 15);
+      return true;
+    case DIALECT.riscv:
+      if (riscvOpcode(w0Lo) !== RISCV_OPCODE.ats || riscvFunction(w0Lo) !== RISCV_FUNCTION.prgr) return false;
+      response.rid = riscvRid(w0Hi);
+      response.pasid = riscvPidValid(w0Hi) ? riscvPid(w0Lo) : -1;
+      response.group = riscvGroup(w1Hi);
+      response.code = codeOfPcie(riscvResponse(w1Hi));
       return true;
     default:
       return false;
