@@ -122,7 +122,7 @@ export async function fetchManifest(link: RedisLink, trace: string): Promise<Blo
   const bytes = await link.guard(link.redis.getrangeBuffer(key, 0, MOST_MANIFEST_BYTES));
   const manifest = readManifest(bytes, trace);
   if (manifest !== undefined) return manifest;
-  if (bytes.length > 0) await link.guard(link.redis.unlink(key));
+  await link.guard(link.redis.unlink(key));
   throw new MissingBlock(`the list of the trace's blocks is ${bytes.length === 0 ? 'not there' : 'damaged'}`);
 }
 
@@ -134,6 +134,6 @@ export async function fetchBlock(link: RedisLink, manifest: BlockManifest, index
   const key = blockKey(manifest.id, block);
   const bytes = await link.guard(link.redis.getrangeBuffer(key, 0, length));
   if (bytes.length === length && hashOf(bytes) === block) return bytes;
-  if (bytes.length > 0) await link.guard(link.redis.unlink(key));
+  await link.guard(link.redis.unlink(key));
   throw new MissingBlock(`block ${index} of the trace is ${bytes.length === 0 ? 'not there' : 'damaged'}`);
 }

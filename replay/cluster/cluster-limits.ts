@@ -20,8 +20,8 @@ export const MOST_WORKERS = 10_000;
 export const LEASE_MS = 60_000;
 /** One that is not heard of for so long is taken away. */
 export const ORPHAN_MS = 600_000;
-/** How often a sweep and a worker say that they are there. */
-export const HEARTBEAT_MS = 5000;
+/** How often a sweep says that it is there, and looks whether its trace still is. */
+export const HEARTBEAT_MS = 2500;
 /** A worker that holds a task renews its claim before this is over; one that does not is taken for dead. */
 export const LOCK_MS = 5000;
 export const RENEWAL_MS = 1500;
@@ -31,4 +31,4 @@ export const STALL_CHECK_MS = 1500;
 export const MOST_STALLS = 10;
 /** Attempts of a task that failed by what may pass. */
 export const ATTEMPTS = 5;
-export const BACK_OFF_MS = 500;
+export const BACK_OFF_MS = 300;

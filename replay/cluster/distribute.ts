@@ -57,7 +57,7 @@ const POLL_MS = 150;
 const TASKS_AT_A_TIME = 500;
 const RESULTS_AT_A_TIME = 100;
 /** Without a worker for so long, it is said how to get one. */
-const LONELY_MS = 5000;
+const LONELY_MS = 3000;
 /** What is left is taken away for so long; the rest expires. */
 const FAREWELL_MS = 5000;
 
@@ -168,9 +168,12 @@ class SweepRun {
     const now = performance.now();
     if (now - this.#heartbeatAt > HEARTBEAT_MS) {
       this.#heartbeatAt = now;
-      await this.#live();
-      await this.#beShown();
-      await this.#trace.publish();
+      if ((await link.guard(link.redis.exists(entryKey(this.#sweep)))) === 0) await this.publish();
+      else {
+        await this.#live();
+        await this.#beShown();
+        await this.#trace.publish();
+      }
     }
     if (now - this.#lookedAt > 1000) {
       this.#lookedAt = now;
@@ -212,15 +215,13 @@ class SweepRun {
         if (signal.aborted) return;
         if (this.#open.has(id)) {
           const result = await this.#field(id, 'returnvalue', MOST_RESULT_BYTES);
-          const text: unknown = result === undefined ? undefined : parsed(result);
+          // forgotten meanwhile, by a Redis that lost what it had
+          if (result === undefined) return;
+          const text = parsed(result);
           if (typeof text !== 'string') {
-            throw new IorrError(
-              'REDIS_FAILED',
-              `a result of no known shape, or of more than ${MOST_RESULT_BYTES} bytes`,
-              {
-                hint: 'who else writes to this Redis? the sweep can be started again: what was done is kept in its journal',
-              },
-            );
+            throw new IorrError('REDIS_FAILED', 'a result of no known shape', {
+              hint: 'who else writes to this Redis? What was done before is kept in the journal of the sweep',
+            });
           }
           if (signal.aborted) return;
           this.#open.delete(id);
@@ -241,11 +242,13 @@ class SweepRun {
     }
   }
 
-  /** A text of a task that BullMQ keeps; undefined if it is not there, or too long. */
+  /** A text of a task that BullMQ keeps; undefined if it is not there. Throws `LIMIT` if it is too long. */
   async #field(id: string, field: string, most: number): Promise<string | undefined> {
     const { link } = this.#of;
     const key = this.#queue.toKey(id);
-    if ((await link.guard(link.redis.hstrlen(key, field))) > most) return undefined;
+    const bytes = await link.guard(link.redis.hstrlen(key, field));
+    if (bytes > most)
+      throw new IorrError('LIMIT', `the ${field} of a task has ${bytes} bytes; at most ${most} are taken`);
     return (await link.guard(link.redis.hget(key, field))) ?? undefined;
   }
 

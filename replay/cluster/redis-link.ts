@@ -9,7 +9,7 @@ type Bullmq = Pick<typeof bullmqPackage, 'Queue' | 'Worker' | 'UnrecoverableErro
 type Redis = ioredisPackage.Redis;
 
 /** A first connection is not waited for any longer. */
-const CONNECT_MS = 5000;
+const CONNECT_MS = 3000;
 /** How often it is asked whether the Redis still answers. */
 const WATCH_MS = 1000;
 /** A connection that is there and does not answer for so long is made anew. */

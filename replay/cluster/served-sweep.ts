@@ -142,7 +142,7 @@ export class ServedSweep {
   async leave(): Promise<void> {
     this.#over = true;
     await Promise.all(this.#under);
-    await this.#queue.close(true).catch(() => undefined);
+    await this.#shop.link.guard(this.#queue.close(true)).catch(() => undefined);
     await this.#runner?.close();
     this.#runner = undefined;
     const { link, worker } = this.#shop;
@@ -177,14 +177,15 @@ export class ServedSweep {
   }
 
   async #play(runner: TaskRunner, job: Job, claim: string): Promise<void> {
+    const { link } = this.#shop;
     const stop = new AbortController();
     this.#shares.set(stop, 0);
     let renewing = false;
     const renewal = setInterval(() => {
       if (renewing) return;
       renewing = true;
-      job
-        .extendLock(claim, LOCK_MS)
+      link
+        .guard(job.extendLock(claim, LOCK_MS))
         // a claim that is over: another has the task by now, or the sweep is gone
         .then((kept) => (kept === 1 ? undefined : stop.abort()))
         .catch(() => undefined)
@@ -195,11 +196,11 @@ export class ServedSweep {
     try {
       const result = await runner.run(textOf(job), stop.signal, (share) => this.#shares.set(stop, share));
       if (stop.signal.aborted) return;
-      await job.moveToCompleted(result, claim, false);
+      await link.guard(job.moveToCompleted(result, claim, false));
       this.#done++;
     } catch (error) {
       // not ours any more, or to be given back: others take it up when the claim is over
-      if (stop.signal.aborted) await job.moveToWait(claim).catch(() => undefined);
+      if (stop.signal.aborted) await link.guard(job.moveToWait(claim)).catch(() => undefined);
       else await this.#fail(job, claim, error);
     } finally {
       clearInterval(renewal);
@@ -209,10 +210,12 @@ export class ServedSweep {
 
   async #fail(job: Job, claim: string, error: unknown): Promise<void> {
     const text = failureText(error, `${this.#shop.host}:${process.pid}`);
-    const { UnrecoverableError } = this.#shop.link.bullmq;
+    const { link } = this.#shop;
+    const { UnrecoverableError } = link.bullmq;
     const file = error instanceof IorrError && error.code.startsWith('FILE_');
     const final = error instanceof IorrError && !file;
-    await job.moveToFailed(final ? new UnrecoverableError(text) : new Error(text), claim, false).catch(() => undefined);
+    const reason = final ? new UnrecoverableError(text) : new Error(text);
+    await link.guard(job.moveToFailed(reason, claim, false)).catch(() => undefined);
     if (!file || this.#over) return;
     // the trace's file went: it is fetched again
     const runner = this.#runner;

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import {
   closeSync,
   constants,
@@ -20,9 +21,11 @@ import type { BlockManifest } from './block-manifest.ts';
 /** Gets block `index` of a trace, checked. */
 export type BlockFetch = (index: number) => Promise<Uint8Array>;
 
-/** `HASH.iorr`: a whole trace. `HASH.PID.N.part`: one that is being fetched. */
+/** `HASH.iorr`: a whole trace. `HASH.RANDOM.part`: one that is being fetched. */
 const WHOLE = /^[0-9a-f]{64}\.iorr$/;
-const PART = /^[0-9a-f]{64}\.(\d+)\.\d+\.part$/;
+const PART = /^[0-9a-f]{64}\.[0-9a-f]{12}\.part$/;
+/** One that nobody has written to for so long is of a process that is gone. */
+const ABANDONED_MS = 3_600_000;
 /** Blocks under way at once. */
 const LANES = 4;
 
@@ -32,7 +35,6 @@ export class TraceCache {
   readonly #most: number;
   /** Those whose bytes were checked since this process began, or are being. */
   readonly #checked = new Map<string, Promise<string>>();
-  #parts = 0;
 
   /** Throws `FILE_UNWRITABLE`. `most`: bytes. */
   constructor(folder: string, most: number) {
@@ -67,7 +69,7 @@ export class TraceCache {
       return path;
     }
     this.#makeRoom(manifest.size);
-    const part = join(this.#folder, `${manifest.id}.${process.pid}.${this.#parts++}.part`);
+    const part = join(this.#folder, `${manifest.id}.${randomBytes(6).toString('hex')}.part`);
     try {
       await fetchInto(part, manifest, fetch);
       renameSync(part, path);
@@ -87,21 +89,22 @@ export class TraceCache {
       });
     }
     const files: { path: string; bytes: number; used: number }[] = [];
+    let fetching = 0;
+    const now = new Date().getTime();
     for (const name of readdirSync(this.#folder)) {
       const path = join(this.#folder, name);
-      const owner = PART.exec(name)?.[1];
-      if (owner === undefined && !WHOLE.test(name)) continue;
-      if (owner !== undefined && !isAlive(Number(owner))) {
-        rmSync(path, { force: true });
-        continue;
-      }
+      const part = PART.test(name);
+      if (!part && !WHOLE.test(name)) continue;
       const status = statSync(path, { throwIfNoEntry: false });
-      if (status !== undefined)
-        files.push({ path, bytes: status.size, used: owner === undefined ? status.mtimeMs : Infinity });
+      if (status === undefined) continue;
+      const used = status.mtimeMs;
+      if (!part) files.push({ path, bytes: status.size, used });
+      else if (now - used > ABANDONED_MS) rmSync(path, { force: true });
+      else fetching += status.size;
     }
-    let total = bytes + files.reduce((sum, file) => sum + file.bytes, 0);
+    let total = bytes + fetching + files.reduce((sum, file) => sum + file.bytes, 0);
     for (const file of files.sort((a, b) => a.used - b.used)) {
-      if (total <= this.#most || file.used === Infinity) break;
+      if (total <= this.#most) break;
       rmSync(file.path, { force: true });
       total -= file.bytes;
     }
@@ -167,15 +170,6 @@ function touch(path: string): void {
     utimesSync(path, now, now);
   } catch {
     // of another user: it goes by when it was fetched
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as { code?: unknown }).code === 'EPERM';
   }
 }
 
