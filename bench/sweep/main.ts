@@ -23,6 +23,7 @@ const traces: readonly (readonly [name: string, trace: () => Trace])[] = [
   ['zipf', () => simulatedTrace('zipf', ['events=1Mi', 'pages=64Ki'])],
   ['packet-nic', () => simulatedTrace('packet-nic', ['events=512Ki', 'devices=4'])],
   ['smmuv3-strict-6.12', () => corpusTrace('smmuv3-strict-6.12.iorr')],
+  ['vtd-strict-6.12', () => corpusTrace('vtd-strict-6.12.iorr')],
 ];
 const rows: (string[] | { readonly heading: string })[] = [];
 for (const counts of ['iotlb', 'misses'] as const) {

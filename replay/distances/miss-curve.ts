@@ -141,6 +141,7 @@ function* curveOf(
     if (errors === undefined) return { entries, ...all.at(at), error: null };
     return { entries, ...scaledCounts(all.at(at), lookups, rate), error: errors.of(at) };
   });
+  const told = errors === undefined ? points : points.map((_, i) => withError(points, i, rate, all.lookups));
   const part = (tally: CurveTally): CurvePart => ({
     lookups: scaled(tally.lookups, rate),
     compulsory: scaled(tally.compulsory, rate),
@@ -151,12 +152,28 @@ function* curveOf(
   return {
     lookups,
     followed: all.lookups,
-    points,
+    points: told,
     devices: sorted([...byRid].map(([rid, tally]) => ({ rid, ...part(tally) }))),
     domains: sorted([...byDomain].map(([domain, tally]) => ({ domain, ...part(tally) }))),
     distances,
     capacity,
   };
+}
+
+/**
+ * The point with errors added that groups of the sample don't show. Of its place: of n pages so many are in the sample as a binomial
+ * variable says, so depths are off by their share, for all lookups alike; how much that moves the misses is the slope of the curve
+ * there. And of what is used most: it is in the sample or not by chance, which shows in how many lookups the sample has, and where
+ * commands drop it, it misses often; half of that share of such misses is about what samples of skewed traces are off by.
+ */
+function withError(points: readonly CurvePoint[], at: number, rate: number, followed: number): CurvePoint {
+  const point = points[at]!;
+  const [before, after] = [points[at - 1] ?? point, points[at + 1] ?? point];
+  const width = Math.log(after.entries / before.entries);
+  const slope = width > 0 ? (before.misses - after.misses) / width : 0;
+  const moved = slope * Math.sqrt((1 - rate) / (rate * point.entries));
+  const hot = (Math.abs(1 - followed / (point.lookups * rate)) / 2) * point.causes.invalidation;
+  return { ...point, error: Math.round(Math.hypot(point.error ?? 0, moved, hot)) };
 }
 
 /** Indexes of the sizes up to the first that no larger one beats, and of those that were asked for. */
