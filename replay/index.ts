@@ -29,3 +29,7 @@ export type { DomainFlush, FlushRange } from './designs/domain-flush.ts';
 export type { DesignBlocks, UserDesign } from './engine/design-blocks.ts';
 export type { DesignModule } from './engine/design-modules.ts';
 export { COST_PROFILES, costProfile } from './costs/cost-profiles.ts';
+export { crossProduct, sweepPoint } from './sweep/sweep-point.ts';
+export type { SweepMetrics, SweepParameter, SweepPoint, SweepQuestion, SweepResult } from './sweep/sweep-point.ts';
+export { runPoint } from './sweep/run-pass.ts';
+export { mergeResults } from './sweep/merge-results.ts';
