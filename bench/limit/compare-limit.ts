@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { countInWorkers } from '../../replay/engine/count-pool.ts';
 import { countingPlan, createCountingReplay } from '../../replay/engine/counting-replay.ts';
 import type { CountingReplay } from '../../replay/engine/counting-replay.ts';
 import { createTrace, openTrace } from '../../traces/file.ts';
@@ -25,6 +26,8 @@ export interface LimitComparison {
   /** From the file to the result: opened, decoded, played. */
   readonly fromFile: number;
   readonly bytesPerEvent: number;
+  /** Seconds by the wall clock from the file to the result, by number of workers. */
+  readonly workers: readonly { readonly workers: number; readonly seconds: number }[];
   /** Counts that differ, by name; none if all is well. */
   readonly differences: readonly string[];
 }
@@ -32,6 +35,8 @@ export interface LimitComparison {
 export interface LimitOptions {
   readonly events: number;
   readonly rounds: number;
+  /** Numbers of workers to count the file with, beside. */
+  readonly workers?: readonly number[];
 }
 
 export const median = (values: readonly number[]): number =>
@@ -70,7 +75,10 @@ function differences(c: YardstickRun, replay: CountingReplay, pieces: number): s
 }
 
 /** Plays one shape by the C program and by the kernel, turn by turn in one run. */
-export function compareLimit(shape: LimitShape, { events, rounds }: LimitOptions): LimitComparison {
+export async function compareLimit(
+  shape: LimitShape,
+  { events, rounds, workers = [] }: LimitOptions,
+): Promise<LimitComparison> {
   const folder = mkdtempSync(join(tmpdir(), 'iorr-limit-'));
   try {
     const program = buildYardstick(folder);
@@ -99,9 +107,17 @@ export function compareLimit(shape: LimitShape, { events, rounds }: LimitOptions
       kernel.setEntries(empty);
       kernels.push((events / cpuTime(() => kernel.play(words))) * 1000);
     }
-    const { eventCount, bytes } = trace;
+    const { eventCount, bytes, segmentCount } = trace;
     trace.close();
     const fromFile = Array.from({ length: 3 }, () => (eventCount / cpuTime(() => playFile(`${path}.iorr`))) * 1000);
+    const walls = workers.map((): number[] => []);
+    for (let round = 0; workers.length > 0 && round < Math.min(rounds, 5); round++) {
+      for (const [i, count] of workers.entries()) {
+        const before = performance.now();
+        await countInWorkers(`${path}.iorr`, segmentCount, limitHardware, count, new AbortController().signal);
+        walls[i]!.push((performance.now() - before) / 1000);
+      }
+    }
     return {
       name: shape.name,
       about: shape.about,
@@ -112,6 +128,7 @@ export function compareLimit(shape: LimitShape, { events, rounds }: LimitOptions
       ratio: median(kernels.map((rate, i) => rate / yardsticks[i]!)),
       fromFile: median(fromFile),
       bytesPerEvent: bytes / eventCount,
+      workers: workers.map((count, i) => ({ workers: count, seconds: median(walls[i]!) })),
       differences: unlike,
     };
   } finally {

@@ -106,8 +106,8 @@ const EVENTS = 200_000;
 const shapes = LIMIT_SHAPES.map((shape) => [shape.name, shape] as const);
 
 describe.skipIf(!HAS_COMPILER)('against a C program', () => {
-  test.each(shapes)('%s: the same counts, hits as they should be', (name, shape) => {
-    const { differences, events } = compareLimit(shape, { events: EVENTS, rounds: 1 });
+  test.each(shapes)('%s: the same counts, hits as they should be', async (name, shape) => {
+    const { differences, events } = await compareLimit(shape, { events: EVENTS, rounds: 1 });
     expect({ name, events, differences }).toEqual({ name, events: EVENTS, differences: [] });
   });
 
@@ -129,8 +129,8 @@ describe.skipIf(!HAS_COMPILER)('against a C program', () => {
   });
 
   // absolute rates are those of the machine at that moment: the share of the C program in the same run is not
-  test.skipIf(!full).each(shapes)('%s: its share of the speed', { timeout: 600_000 }, (name, shape) => {
-    const result = compareLimit(shape, { events: 8_000_000, rounds: 9 });
+  test.skipIf(!full).each(shapes)('%s: its share of the speed', { timeout: 600_000 }, async (name, shape) => {
+    const result = await compareLimit(shape, { events: 8_000_000, rounds: 9 });
     process.stdout.write(
       `${name}: ${result.kernel.toFixed(1)} M events per CPU-second, ratio ${result.ratio.toFixed(2)}\n`,
     );

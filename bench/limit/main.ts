@@ -2,17 +2,22 @@ import { parseArgs } from 'node:util';
 import { compareLimit } from './compare-limit.ts';
 import { LIMIT_SHAPES } from './limit-streams.ts';
 
-// npm run bench:limit [-- --shapes dma,z12 --events 8000000 --rounds 9 --json]: the kernel against a C program of the same rules.
+// npm run bench:limit [-- --shapes dma,z12 --events 8000000 --rounds 9 --workers 1,2 --json]: the kernel against a C program of the same rules.
 const { values } = parseArgs({
   options: {
     shapes: { type: 'string', default: LIMIT_SHAPES.map(({ name }) => name).join(',') },
     events: { type: 'string', default: '8000000' },
     rounds: { type: 'string', default: '9' },
+    workers: { type: 'string', default: '' },
     json: { type: 'boolean', default: false },
   },
 });
 const names = values.shapes.split(',');
-const options = { events: Number(values.events), rounds: Number(values.rounds) };
+const options = {
+  events: Number(values.events),
+  rounds: Number(values.rounds),
+  workers: values.workers === '' ? [] : values.workers.split(',').map(Number),
+};
 const results = [];
 if (!values.json) {
   process.stdout.write(
@@ -22,7 +27,7 @@ if (!values.json) {
 }
 for (const shape of LIMIT_SHAPES) {
   if (!names.includes(shape.name)) continue;
-  const result = compareLimit(shape, options);
+  const result = await compareLimit(shape, options);
   results.push(result);
   if (result.differences.length > 0) process.exitCode = 1;
   if (values.json) continue;
@@ -38,5 +43,10 @@ for (const shape of LIMIT_SHAPES) {
     ` ${differences.length === 0 ? 'identical' : differences.join('; ')}`,
   ];
   process.stdout.write(`${cells.join(' ')}\n`);
+  const [first] = result.workers;
+  for (const { workers, seconds } of result.workers) {
+    const times = ((first?.seconds ?? seconds) / seconds).toFixed(2);
+    process.stdout.write(`      from file by ${workers} workers: ${seconds.toFixed(2)} s, ${times} times as fast\n`);
+  }
 }
 if (values.json) process.stdout.write(`${JSON.stringify(results, null, 2)}\n`);
