@@ -54,10 +54,12 @@ export interface Distribution {
 }
 
 const POLL_MS = 150;
+/** How often workers are looked at. */
+const LOOK_MS = 500;
 const TASKS_AT_A_TIME = 500;
 const RESULTS_AT_A_TIME = 100;
 /** Without a worker for so long, it is said how to get one. */
-const LONELY_MS = 3000;
+const LONELY_MS = 2000;
 /** What is left is taken away for so long; the rest expires. */
 const FAREWELL_MS = 5000;
 
@@ -97,12 +99,12 @@ export async function distribute(distribution: Distribution): Promise<void> {
       signal.addEventListener('abort', () => resolve(true), { once: true });
     });
     // a Redis that is gone does not keep Ctrl-C from being heard
-    await Promise.race([run.publish(), aborted]);
-    while (!signal.aborted && !(await Promise.race([run.turn(), aborted]))) {
+    await Promise.race([link.insist(() => run.publish()), aborted]);
+    while (!signal.aborted && !(await Promise.race([link.insist(() => run.turn()), aborted]))) {
       await pause(POLL_MS, undefined, { signal }).catch(() => undefined);
     }
   } finally {
-    const gone = run.withdraw().catch(() => undefined);
+    const gone = link.insist(() => run.withdraw()).catch(() => undefined);
     await Promise.race([gone, pause(FAREWELL_MS, undefined, { ref: false })]);
   }
 }
@@ -175,7 +177,7 @@ class SweepRun {
         await this.#trace.publish();
       }
     }
-    if (now - this.#lookedAt > 1000) {
+    if (now - this.#lookedAt > LOOK_MS) {
       this.#lookedAt = now;
       await this.#look();
     }

@@ -1,15 +1,16 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import type * as bullmqPackage from 'bullmq';
 import type * as ioredisPackage from 'ioredis';
 import { IorrError } from '../../traces/errors.ts';
 import type { RedisAddress } from './redis-address.ts';
-import { isFinal, redisTrouble } from './redis-trouble.ts';
+import { AnswerLost, isFinal, isLost, redisTrouble } from './redis-trouble.ts';
 
 /** What is used of it. */
 type Bullmq = Pick<typeof bullmqPackage, 'Queue' | 'Worker' | 'UnrecoverableError'>;
 type Redis = ioredisPackage.Redis;
 
 /** A first connection is not waited for any longer. */
-const CONNECT_MS = 3000;
+const CONNECT_MS = 2000;
 /** How often it is asked whether the Redis still answers. */
 const WATCH_MS = 1000;
 /** A connection that is there and does not answer for so long is made anew. */
@@ -61,20 +62,36 @@ export class RedisLink {
     return this.#state.connections;
   }
 
-  /** What comes of `work`, or why the Redis can't do it. */
+  /** What comes of `work`, or why the Redis can't do it. Throws `AnswerLost` where the connection was lost meanwhile. */
   async guard<T>(work: Promise<T>): Promise<T> {
     try {
       return await Promise.race([work, this.#failed]);
     } catch (error) {
+      if (!(error instanceof IorrError) && isLost(error)) {
+        // if it is over, that is what is to be said
+        if (this.#state.over) await this.#failed;
+        throw new AnswerLost('the connection was lost', { cause: error });
+      }
       throw redisTrouble(error, this.address.shown);
+    }
+  }
+
+  /** Does `work` again as long as answers are lost. */
+  async insist<T>(work: () => Promise<T>): Promise<T> {
+    for (;;) {
+      try {
+        return await work();
+      } catch (error) {
+        if (!(error instanceof AnswerLost)) throw error;
+        await this.guard(pause(RETRY_MS));
+      }
     }
   }
 
   /** Ends the connection at once. */
   close(): void {
     clearInterval(this.#watch);
-    this.#state.over = true;
-    this.redis.disconnect();
+    this.#fail(new IorrError('REDIS_FAILED', `the connection to ${this.address.shown} was closed`));
   }
 
   #look(patienceMs: number): void {

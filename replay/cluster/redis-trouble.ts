@@ -4,6 +4,16 @@ import { IorrError } from '../../traces/errors.ts';
 const KEPT_OUT = /\b(?:NOAUTH|WRONGPASS|NOPERM)\b|invalid password|without any password configured/;
 const TLS_TROUBLE = /\b(?:self[- ]signed|certificate|CERT_|ERR_TLS|ERR_SSL|wrong version number)\b/i;
 
+/** What a client says of commands that were under way when a connection was lost; and a Redis that is still reading what it kept. */
+const LOST = /Connection is closed|ECONNRESET|EPIPE|Command aborted|isn't writeable|\bLOADING\b/;
+
+/** An answer did not come because the connection was lost: whoever asked asks again. */
+export class AnswerLost extends Error {}
+
+export function isLost(error: unknown): boolean {
+  return error instanceof AnswerLost || LOST.test(describe(error));
+}
+
 /** True for what another attempt would answer the same way. */
 export function isFinal(error: unknown): boolean {
   const text = describe(error);

@@ -26,7 +26,7 @@ export interface Served {
 
 /** How often the Redis is asked for tasks, and for sweeps. */
 const POLL_MS = 150;
-const LOOK_MS = 1000;
+const LOOK_MS = 500;
 /** Sweeps whose traces are open at once: bounds the memory. */
 const MOST_OPEN = 2;
 /** A sweep without anything to do for so long makes way for another. */
@@ -48,6 +48,8 @@ class ClusterWorker {
   /** Why sweeps are not served. */
   readonly #refused = new Map<string, string>();
   readonly #seen = new Set<string>();
+  #lookedAt = Number.NEGATIVE_INFINITY;
+  #first = true;
   #tasks = 0;
   #waiting = false;
   #wake: () => void = () => undefined;
@@ -58,30 +60,33 @@ class ClusterWorker {
   }
 
   async serve(): Promise<Served> {
-    const { stop, leave, once } = this.#service;
+    const { stop, leave } = this.#service;
     const ending = (): boolean => stop.aborted || leave.aborted;
     for (const signal of [stop, leave]) signal.addEventListener('abort', () => this.#wake(), { once: true });
-    let lookedAt = Number.NEGATIVE_INFINITY;
-    let first = true;
     try {
-      while (!ending()) {
-        if (performance.now() - lookedAt > LOOK_MS) {
-          await this.#look();
-          lookedAt = performance.now();
-          if (first) this.#refuse();
-          first = false;
-        }
-        if (await this.#take()) continue;
-        if (once && (await this.#isDone())) {
-          this.#refuse();
-          break;
-        }
-        await this.#rest();
-      }
+      let over = false;
+      while (!ending() && !over) over = await this.#service.link.insist(() => this.#turn());
     } finally {
       await this.#end();
     }
     return { tasks: this.#tasks, sweeps: this.#seen.size };
+  }
+
+  /** Looks what is there and takes tasks; true if nothing is left to do. */
+  async #turn(): Promise<boolean> {
+    if (performance.now() - this.#lookedAt > LOOK_MS) {
+      await this.#look();
+      this.#lookedAt = performance.now();
+      if (this.#first) this.#refuse();
+      this.#first = false;
+    }
+    if (await this.#take()) return false;
+    if (this.#service.once && (await this.#isDone())) {
+      this.#refuse();
+      return true;
+    }
+    await this.#rest();
+    return false;
   }
 
   /** Waits until a task is done, or for a while. */

@@ -7,6 +7,7 @@ import { LEASE_MS, LOCK_MS, MOST_STALLS, MOST_TASK_CHARACTERS, RENEWAL_MS, STALL
 import { redisNow } from './redis-now.ts';
 import type { RedisLink } from './redis-link.ts';
 import type { SweepEntry, WorkerRecord } from './sweep-entry.ts';
+import { AnswerLost } from './redis-trouble.ts';
 import { failureText } from './task-failure.ts';
 import type { TraceCache } from './trace-cache.ts';
 
@@ -165,7 +166,7 @@ export class ServedSweep {
         this.#busyAt = performance.now();
         return;
       } catch (error) {
-        if (error instanceof MissingBlock && attempt < FETCHES) {
+        if (error instanceof AnswerLost || (error instanceof MissingBlock && attempt < FETCHES)) {
           await pause(FETCH_AGAIN_MS);
           continue;
         }
@@ -194,18 +195,24 @@ export class ServedSweep {
         });
     }, RENEWAL_MS);
     try {
-      const result = await runner.run(textOf(job), stop.signal, (share) => this.#shares.set(stop, share));
-      if (stop.signal.aborted) return;
-      await link.guard(job.moveToCompleted(result, claim, false));
+      const result = await this.#run(runner, job, stop).catch(async (error: unknown) => {
+        // not ours any more, or to be given back: others take it up when the claim is over
+        if (stop.signal.aborted) await link.guard(job.moveToWait(claim)).catch(() => undefined);
+        else await this.#fail(job, claim, error);
+      });
+      if (result === undefined || stop.signal.aborted) return;
+      await link.insist(() => link.guard(job.moveToCompleted(result, claim, false)));
       this.#done++;
-    } catch (error) {
-      // not ours any more, or to be given back: others take it up when the claim is over
-      if (stop.signal.aborted) await link.guard(job.moveToWait(claim)).catch(() => undefined);
-      else await this.#fail(job, claim, error);
+    } catch {
+      // it was told twice, or another has the task by now: whoever asks gets its result from there
     } finally {
       clearInterval(renewal);
       this.#shares.delete(stop);
     }
+  }
+
+  async #run(runner: TaskRunner, job: Job, stop: AbortController): Promise<string> {
+    return runner.run(textOf(job), stop.signal, (share) => this.#shares.set(stop, share));
   }
 
   async #fail(job: Job, claim: string, error: unknown): Promise<void> {
