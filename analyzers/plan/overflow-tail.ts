@@ -30,7 +30,7 @@ interface TailPoint {
 }
 
 /** Groups of one run, and runs with other random numbers, whose spread is the error. */
-const GROUPS = 50_000;
+const GROUPS = 30_000;
 const SEEDS = 3;
 /** Losses that a depth must have to be fitted, also of a recording, points of the fit, and the least of them. */
 const LEAST_LOST = 30;

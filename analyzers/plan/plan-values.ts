@@ -53,7 +53,7 @@ export function roomText(headroom: number): string {
 }
 
 function times(ratio: number): string {
-  return ratio >= 10 ? `${formatCount(ratio)} times` : `${ratio.toPrecision(3)} times`;
+  return ratio >= 10 ? `${formatCount(ratio)} times` : `${ratio.toPrecision(4)} times`;
 }
 
 /** `iotlb.sets=64 iotlb.ways=8`; `as it is` where nothing varies. */

@@ -1,5 +1,6 @@
 import { IorrError } from '../../traces/errors.ts';
 import type { Trace } from '../../traces/trace.ts';
+import type { HardwareProfile } from '../../replay/hardware/profile.ts';
 import { tenantHits, fairnessOf } from '../../replay/tenants/fairness.ts';
 import type { Fairness } from '../../replay/tenants/fairness.ts';
 import { missesText, resourcesOf } from './binding.ts';
@@ -99,6 +100,7 @@ async function planFor(
   studies: ReadonlySet<Study>,
 ): Promise<PlannedFor | undefined> {
   const { goals, axes } = options;
+  const hardware = measurer.hardwareOf({ values: {}, tenants });
   const settingOf = (indexes: readonly number[]): Setting => {
     const values = Object.fromEntries(axes.map(({ name, values: own }, i) => [name, own[indexes[i] ?? 0] ?? '']));
     const clones = values[TENANTS];
@@ -127,7 +129,7 @@ async function planFor(
     axes: axes.map((axis) => ({
       name: axis.name,
       length: axis.values.length,
-      monotone: goals.every((goal) => isMonotone(goal, axis, options)),
+      monotone: goals.every((goal) => isMonotone(goal, axis, hardware)),
     })),
     cost: (indexes) => costOf(axes, indexes),
     measure,
@@ -209,7 +211,7 @@ function orient(better: 'more' | 'less', value: number | null): number | null {
 }
 
 /** Whether a goal gets no harder along an axis, from its first value to its last. */
-function isMonotone(goal: Goal, { name, kind }: PlanAxis, { question }: PlanOptions): boolean {
+function isMonotone(goal: Goal, { name, kind }: PlanAxis, hardware: HardwareProfile): boolean {
   const { metric, operator, limit } = goal;
   if (kind === 'choice' || (operator === '=' && limit !== 0)) return false;
   // more tenants share what there is; what refutes it is seen on the way
@@ -220,7 +222,7 @@ function isMonotone(goal: Goal, { name, kind }: PlanAxis, { question }: PlanOpti
         : metric.better === 'less'
           ? 'up'
           : 'down'
-      : metric.direction(name, question.hardware);
+      : metric.direction(name, hardware);
   if (direction === undefined || direction === 'same') return direction === 'same';
   const betterUp = (direction === 'up') === (metric.better === 'more');
   return betterUp === (kind === 'hardware');
