@@ -13,6 +13,8 @@ export interface EventFilter {
   readonly to?: number;
   readonly device?: number;
   readonly domain?: number;
+  /** A process: its calls, and what its threads did. Looked at by `filterTrace` alone. */
+  readonly pid?: number;
   /** Inclusive bounds; an event matches if its range touches them. */
   readonly iova?: { readonly first: bigint; readonly last: bigint };
 }
@@ -59,6 +61,12 @@ export function parseFilter(options: { readonly [key: string]: unknown }): Event
   if (typeof options['domain'] === 'string') {
     filter.domain = Number(options['domain']);
     if (!Number.isInteger(filter.domain)) throw new IorrError('USAGE', '--domain: a domain id expected');
+  }
+  if (typeof options['pid'] === 'string') {
+    filter.pid = Number(options['pid']);
+    if (!/^\d{1,10}$/.test(options['pid']) || filter.pid > 0x7fff_ffff) {
+      throw new IorrError('USAGE', `--pid: a process id expected, found ${JSON.stringify(options['pid'])}`);
+    }
   }
   if (typeof options['iova'] === 'string') {
     const [first = '', last = first] = options['iova'].split('-');

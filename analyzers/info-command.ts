@@ -46,6 +46,9 @@ function infoText(file: string, info: TraceInfo, health: HealthReport): string {
     `source  ${printable(sources)}${host.length === 0 ? '' : `; ${printable(host.join(', '))}`}`,
     `clock   ${printable(header.clock.name)}, step ${formatNs(header.clock.resolutionNs)}, time 0 at ${header.clock.epochNs} ns`,
     `written by ${printable(header.tool)} ${printable(header.toolVersion)}, format ${header.formatVersion}, ${formatCount(info.segments)} segments${info.closed ? '' : ', NOT CLOSED: it was cut'}`,
+    ...(header.carried === undefined
+      ? []
+      : [`cut     the first ${formatCount(header.carried)} events carry in the state at its start`]),
     '',
     table,
     '',

@@ -49,6 +49,8 @@ export interface TraceHeader {
   readonly machine?: object;
   readonly clock: TraceClock;
   readonly fidelity: { readonly [S in StreamName]?: Fidelity };
+  /** So many events at the start were not seen there: they carry in what held when the trace was cut out of a longer one. */
+  readonly carried?: number;
 }
 
 /** Known after the last event; written last, lost if the recorder was killed. */

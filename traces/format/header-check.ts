@@ -33,6 +33,7 @@ export function checkHeader(raw: Fields, file: string): TraceHeader {
       },
     );
   }
+  const carried = natural(raw['carried']);
   const sources = Array.isArray(raw['sources']) ? raw['sources'].slice(0, 256) : [];
   return {
     formatVersion: natural(raw['formatVersion']) ?? 0,
@@ -47,6 +48,7 @@ export function checkHeader(raw: Fields, file: string): TraceHeader {
     ...(raw['machine'] === undefined ? {} : { machine: fields(raw['machine']) }),
     clock: { epochNs: epoch, name: text(clock['name'], 'unknown'), resolutionNs: natural(clock['resolutionNs']) ?? 1 },
     fidelity: checkFidelity(raw['fidelity']),
+    ...(carried === undefined ? {} : { carried }),
   };
 }
 

@@ -1,0 +1,75 @@
+import { ATTACH, DIRTY_OP, INV_FORM, RESET } from '../../traces/schema.ts';
+import type { Segment } from '../../traces/segment.ts';
+
+/** Calls that change nothing, so that the state at a cut does not need them: they ask, or make caches forget. */
+const WITHOUT_EFFECT: ReadonlySet<number> = new Set([
+  0x3b64, // VFIO_GET_API_VERSION
+  0x3b65, // VFIO_CHECK_EXTENSION
+  0x3b67, // VFIO_GROUP_GET_STATUS
+  0x3b6b, // VFIO_DEVICE_GET_INFO
+  0x3b6c, // VFIO_DEVICE_GET_REGION_INFO
+  0x3b6d, // VFIO_DEVICE_GET_IRQ_INFO
+  0x3b84, // IOMMU_IOAS_IOVA_RANGES
+  0x3b8a, // IOMMU_GET_HW_INFO
+  0x3b8c, // IOMMU_HWPT_GET_DIRTY_BITMAP
+  0x3b8d, // IOMMU_HWPT_INVALIDATE
+]);
+const OPPOSITE: { readonly [kind: number]: number } = {
+  [ATTACH.groupRemove]: ATTACH.groupAdd,
+  [ATTACH.detach]: ATTACH.attach,
+  [ATTACH.tagUnassign]: ATTACH.tagAssign,
+};
+
+/**
+ * Which single events of before a cut, by their index, say what holds at it: the last word on each attachment, on dirty tracking,
+ * on each queue, the phase; and of calls all that changed anything, since the numbers that a kernel gives to objects depend on the
+ * objects that were before. Memory grows with attachments and calls, not with the trace.
+ */
+export class CarriedRows {
+  readonly #last = new Map<string, number>();
+  readonly #calls: number[] = [];
+
+  attach({ rows }: Segment, row: number, event: number): void {
+    const { kind, unit, device, pasid, domain, type } = rows.attach.columns;
+    const of = OPPOSITE[kind[row]!] ?? kind[row]!;
+    const name = `${device[row]} ${pasid[row]} ${domain[row]} ${type[row]} ${unit[row]}`;
+    // who was detached has been attached: both are told, as the engines look at no detachment
+    this.#keep(kind[row] === of ? `attach ${of} ${name}` : `detach ${of} ${name}`, event);
+  }
+
+  inv({ rows }: Segment, row: number, event: number): void {
+    const { form, w0Lo, unit, queue } = rows.inv.columns;
+    if (form[row] !== INV_FORM.reset || w0Lo[row] !== RESET.queueSetup) return;
+    this.#keep(`queue ${unit[row]} ${queue[row]}`, event);
+  }
+
+  dirty({ rows }: Segment, row: number, event: number): void {
+    const { op, hwpt, name, space } = rows.dirty.columns;
+    if (op[row] === DIRTY_OP.start || op[row] === DIRTY_OP.stop)
+      this.#keep(`tracking ${hwpt[row]} ${space[row]}`, event);
+    else if (op[row] === DIRTY_OP.state) this.#keep(`state ${name[row]}`, event);
+  }
+
+  mark(event: number): void {
+    this.#keep('mark', event);
+  }
+
+  ioctl({ rows }: Segment, row: number, event: number): void {
+    const { request, retHi } = rows.ioctl.columns;
+    if (retHi[row]! < 0 || WITHOUT_EFFECT.has(request[row]!)) return;
+    this.#calls.push(event);
+  }
+
+  call(event: number): void {
+    this.#calls.push(event);
+  }
+
+  /** Indexes of the events, in order. */
+  events(): number[] {
+    return [...this.#last.values(), ...this.#calls].sort((a, b) => a - b);
+  }
+
+  #keep(key: string, event: number): void {
+    this.#last.set(key, event);
+  }
+}
