@@ -17,6 +17,8 @@ const MOST_POINTS = 100_000;
 const MOST_VALUES = 1000;
 const MOST_TEXT = 10_000;
 const LARGEST_COST = 1e12;
+/** All that may be counted; the compiler tells if one is missing. */
+const COUNTS: { readonly [C in SweepQuestion['counts']]: C } = { misses: 'misses', iotlb: 'iotlb', all: 'all' };
 const STANDINGS: readonly Standing[] = ['measured', 'published', 'fitted', 'assumed'];
 
 /** A task for each pass; those with most points first: they take longest. */
@@ -167,7 +169,7 @@ function questionOf(value: unknown): SweepQuestion {
     hardware: hardwareOf(question['hardware']),
     profile: costsOf(question['profile']),
     settings: listOf(question['settings'], MOST_VALUES, 'settings').map((text) => textOf(text, 'a setting')),
-    counts: oneOf(question['counts'], ['misses', 'iotlb', 'all'], 'counts'),
+    counts: oneOf(question['counts'], Object.values(COUNTS), 'counts'),
     seed: numberOf(question['seed'], 0, Number.MAX_SAFE_INTEGER, 'seed'),
     ...(access === undefined ? {} : { access: oneOf(access, models, 'access') }),
     ...(driver === undefined ? {} : { driver: oneOf(driver, DRIVER_NAMES, 'driver') }),
