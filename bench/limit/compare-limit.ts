@@ -7,10 +7,11 @@ import type { CountingReplay } from '../../replay/engine/counting-replay.ts';
 import { createTrace, openTrace } from '../../traces/file.ts';
 import { EMPTY_HEALTH } from '../../traces/header.ts';
 import { Random } from '../../traces/random.ts';
+import { SEGMENT_EVENTS } from '../../traces/segment.ts';
 import { buildYardstick, runYardstick } from './c-yardstick.ts';
 import type { YardstickRun } from './c-yardstick.ts';
 import { limitHardware } from './limit-hardware.ts';
-import type { LimitShape } from './limit-streams.ts';
+import type { LimitShape, LimitStream } from './limit-streams.ts';
 import { limitHeader, writeLimitTrace } from './limit-trace.ts';
 
 /** Rates are in million events per second of CPU time. */
@@ -26,8 +27,8 @@ export interface LimitComparison {
   /** From the file to the result: opened, decoded, played. */
   readonly fromFile: number;
   readonly bytesPerEvent: number;
-  /** Seconds by the wall clock from the file to the result, by number of workers. */
-  readonly workers: readonly { readonly workers: number; readonly seconds: number }[];
+  /** Seconds by the wall clock from the file to the result, by number of workers, and of those for a file of next to nothing. */
+  readonly workers: readonly { readonly workers: number; readonly seconds: number; readonly start: number }[];
   /** Counts that differ, by name; none if all is well. */
   readonly differences: readonly string[];
 }
@@ -86,9 +87,7 @@ export async function compareLimit(
     const stream = shape.generate(events, new Random(1));
     writeFileSync(`${path}.map`, stream.maps);
     writeFileSync(`${path}.ev`, stream.events);
-    const writer = createTrace(`${path}.iorr`, limitHeader(shape.name));
-    const pieces = writeLimitTrace(writer, stream.maps, stream.events, events);
-    writer.finish({ health: EMPTY_HEALTH, notes: {} });
+    const pieces = writeTrace(`${path}.iorr`, shape.name, stream);
 
     const trace = openTrace(`${path}.iorr`);
     // the whole trace as words in memory, as the C program has it
@@ -107,15 +106,18 @@ export async function compareLimit(
       kernel.setEntries(empty);
       kernels.push((events / cpuTime(() => kernel.play(words))) * 1000);
     }
-    const { eventCount, bytes, segmentCount } = trace;
+    const { eventCount, bytes } = trace;
     trace.close();
     const fromFile = Array.from({ length: 3 }, () => (eventCount / cpuTime(() => playFile(`${path}.iorr`))) * 1000);
+    // a segment for each worker, so that all of them start
+    const little = shape.generate(SEGMENT_EVENTS * Math.max(1, ...workers), new Random(1));
+    writeTrace(`${path}-0.iorr`, shape.name, little);
     const walls = workers.map((): number[] => []);
+    const starts = workers.map((): number[] => []);
     for (let round = 0; workers.length > 0 && round < Math.min(rounds, 5); round++) {
       for (const [i, count] of workers.entries()) {
-        const before = performance.now();
-        await countInWorkers(`${path}.iorr`, segmentCount, limitHardware, count, new AbortController().signal);
-        walls[i]!.push((performance.now() - before) / 1000);
+        starts[i]!.push(await secondsOf(`${path}-0.iorr`, count));
+        walls[i]!.push(await secondsOf(`${path}.iorr`, count));
       }
     }
     return {
@@ -128,12 +130,32 @@ export async function compareLimit(
       ratio: median(kernels.map((rate, i) => rate / yardsticks[i]!)),
       fromFile: median(fromFile),
       bytesPerEvent: bytes / eventCount,
-      workers: workers.map((count, i) => ({ workers: count, seconds: median(walls[i]!) })),
+      workers: workers.map((count, i) => ({
+        workers: count,
+        seconds: median(walls[i]!),
+        start: median(starts[i]!),
+      })),
       differences: unlike,
     };
   } finally {
     rmSync(folder, { recursive: true });
   }
+}
+
+/** Writes a stream as a trace; returns how many of its ranges became two commands. */
+function writeTrace(file: string, name: string, { maps, events }: LimitStream): number {
+  const writer = createTrace(file, limitHeader(name));
+  const pieces = writeLimitTrace(writer, maps, events, events.length / 8);
+  writer.finish({ health: EMPTY_HEALTH, notes: {} });
+  return pieces;
+}
+
+async function secondsOf(file: string, workers: number): Promise<number> {
+  const trace = openTrace(file);
+  const before = performance.now();
+  await countInWorkers(file, trace.segmentCount, limitHardware, workers, new AbortController().signal);
+  trace.close();
+  return (performance.now() - before) / 1000;
 }
 
 function playFile(file: string): void {

@@ -26,7 +26,7 @@ const PREDICTIONS_TRIED = 2;
 const HOPELESSLY_SMALL = 64;
 /** Compressing fewer bytes than this never pays for its own overhead. */
 const SMALLEST_COMPRESSED = 24;
-/** What compression makes hardly smaller is left as it is: to read that takes a tenth of the time. */
+/** What compression makes hardly smaller is left as it is: to read that takes a tenth of the time. Costs real captures nothing. */
 const WORTH_COMPRESSING = 0.84;
 /** A prediction costs time when reading; it must save this share of the bytes, and so many bytes a row. */
 const PREDICTION_GAIN = 0.92;
@@ -175,7 +175,7 @@ export class ColumnEncoder {
       for (let variant = 0; variant < codec.variants; variant++) {
         const bytes = this.#attempt(codec.id, variant, values, effort);
         if (bytes === undefined) continue;
-        const weight = bytes.length * codec.weight;
+        const weight = bytes.length * codec.weight * (bytes[2] === COMPRESSION.none ? WORTH_COMPRESSING : 1);
         if (weight >= least) continue;
         least = weight;
         best = { codec: codec.id, variant, bytes };
