@@ -37,7 +37,7 @@ async function replayed(file: string, hardware: string, set: readonly string[]):
     set,
     json: true,
     repeat: '1',
-    access: 'recorded',
+    access: 'none',
     seed: '1',
   });
   expect(code).toBe(0);

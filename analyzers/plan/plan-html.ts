@@ -73,10 +73,16 @@ function figureOf(result: PlanResult, answers: readonly PlanAnswer[], goal: Plan
     marks: true,
   }));
   const chosen = answers.length === 1 ? (answers[0]?.chosen ?? null) : null;
+  const answered = chosen?.goals[at]?.value ?? null;
+  if (chosen !== null && answered !== null) {
+    const point = [[across(chosen), answered]] as const;
+    drawn.push({ label: 'answer', style: lineStyle(LINES + 1, false), points: point, marks: true });
+  }
   const values = axis.values.map((value) => sizeOf(axis.name, value));
   const shown = drawn.flatMap(({ points }) => points.map(([, y]) => y));
-  const wide =
-    shown.every((y) => y > 0) && goal.limit > 0 && Math.max(...shown, goal.limit) > 50 * Math.min(...shown, goal.limit);
+  // a log axis has what is 0 at its beginning
+  const positive = [...shown, goal.limit].filter((y) => y > 0);
+  const wide = goal.limit > 0 && goal.unit !== 'share' && Math.max(...positive) > 50 * Math.min(...positive);
   const picture = linesPicture({
     about: `${goal.metric} by ${axis.name}`,
     x: {
@@ -92,7 +98,7 @@ function figureOf(result: PlanResult, answers: readonly PlanAnswer[], goal: Plan
       log: wide,
       base: 10,
       format: (value) => formatMetric(goal.unit, value),
-      ...(wide ? {} : { from: Math.min(0, ...shown) }),
+      ...(wide ? {} : rangeOf([...shown, goal.limit], goal)),
     },
     lines: drawn,
     limit: { at: goal.limit, label: goal.text },
@@ -102,6 +108,16 @@ function figureOf(result: PlanResult, answers: readonly PlanAnswer[], goal: Plan
   });
   if (picture === null) return null;
   return html`<figure class="panel"><figcaption><div><h3>${goal.text}</h3><p class="sub">What was measured, with the limit and the answer</p></div></figcaption>${picture}${drawn.length > 1 ? linesLegend(drawn) : null}</figure>`;
+}
+
+/** Ends of the axis, with room for the label of the limit. */
+function rangeOf(values: readonly number[], { unit }: PlannedGoal): { readonly from: number; readonly to: number } {
+  const [low, high] = [Math.min(...values), Math.max(...values)];
+  const room = (high - low || Math.abs(high) || 1) * 0.15;
+  const to = high + room;
+  // what lies in a narrow band far from 0 is looked at closely
+  const from = low > 0 && low > 0.6 * high ? Math.max(0, low - room) : Math.min(0, low);
+  return { from, to: unit === 'share' ? Math.min(to, Math.max(1, high)) : to };
 }
 
 function answerSection(result: PlanResult, answer: PlanAnswer): Markup {
@@ -117,7 +133,7 @@ function answerSection(result: PlanResult, answer: PlanAnswer): Markup {
   for (const less of smaller) row(`less of ${less.parameter}`, less);
   if (moreLoad !== null && chosen !== null) {
     rows.push(
-      html`<tr><th scope="row">${moreLoad.what}</th><td class="text">${settingText(chosen)}</td>${result.goals.map((goal, i) => html`<td>${moreLoad.goals[i] === undefined ? '' : outcomeText(goal, moreLoad.goals[i])}</td>`)}</tr>`,
+      html`<tr><th scope="row">${moreLoad.what}</th><td class="text">${valuesText(chosen.values)}</td>${result.goals.map((goal, i) => html`<td>${moreLoad.goals[i] === undefined ? '' : outcomeText(goal, moreLoad.goals[i])}</td>`)}</tr>`,
     );
   }
   const facts: string[] = [];
