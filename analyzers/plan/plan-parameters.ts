@@ -19,7 +19,6 @@ interface OwnParameter {
 }
 
 export const PRQ = 'prq.';
-export const DIRTY = 'dirty.';
 export const TENANTS = 'tenants';
 
 export const PLAN_PARAMETERS: readonly OwnParameter[] = [
