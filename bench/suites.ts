@@ -1,5 +1,6 @@
 import { IorrError } from '../traces/errors.ts';
 import type { BenchSuite } from './suite.ts';
+import { counting } from './suites/counting.ts';
 import { decode } from './suites/decode.ts';
 import { encode } from './suites/encode.ts';
 import { harvest } from './suites/harvest.ts';
@@ -9,7 +10,7 @@ import { replay } from './suites/replay.ts';
 import { sweep } from './suites/sweep.ts';
 
 /** Every suite, in the order in which they run. */
-export const SUITES: readonly BenchSuite[] = [encode, decode, importing, replay, sweep, ioctls, harvest];
+export const SUITES: readonly BenchSuite[] = [encode, decode, importing, replay, counting, sweep, ioctls, harvest];
 
 /** The suites of a comma-separated list; all where it is undefined. Throws `IorrError` USAGE for an unknown name. */
 export function chooseSuites(list: string | undefined): readonly BenchSuite[] {
