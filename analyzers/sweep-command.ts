@@ -123,6 +123,11 @@ export const sweepCommand: CommandSpec = {
         'iorr sweep run.iorr --counts all --set walk-cache.l1=4..64 --set iotlb.replacement=0,1,2,3 -o walks.parquet',
       does: 'walk caches and replacement, for a notebook',
     },
+    {
+      command:
+        'iorr sweep run.iorr --counts all --set sets=1..512 --set ways=1..16 -o all.json --redis redis://10.0.0.5',
+      does: 'by all machines that run iorr worker --redis redis://10.0.0.5',
+    },
   ],
   async run({ args, options, io }) {
     const [file] = args;
