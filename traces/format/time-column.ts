@@ -30,9 +30,13 @@ function greatestCommonDivisor(a: number, b: number): number {
 function groupStarts(stream: Uint8Array, count: number, grouping: number): Int32Array {
   const starts = new Int32Array(MAX_STREAMS * MAX_STREAMS + 1);
   const wide = grouping === 2 ? MAX_STREAMS : 0;
-  for (let i = 1, before = stream[0]!; i < count; i++) {
-    const now = stream[i]!;
+  // run by run: within one the context stays the same
+  for (let i = 1, before = stream[0]!; i < count; ) {
+    const now = stream[i++]!;
     starts[before * wide + now + 1]!++;
+    const from = i;
+    while (i < count && stream[i] === now) i++;
+    starts[now * wide + now + 1]! += i - from;
     before = now;
   }
   starts[0] = 1;
@@ -129,13 +133,15 @@ export function decodeTimes(grouping: number, bytes: Uint8Array, stream: Uint8Ar
   let before = stream[0]!;
   if (grouping === 0) for (let i = 1; i < count; i++) time[i] = now += written[i]! * unit;
   else {
-    for (let i = 1; i < count; i++) {
+    for (let i = 1; i < count; ) {
       const id = stream[i]!;
-      const context = before * wide + id;
-      const at = next[context]!;
-      next[context] = at + 1;
-      now += written[at]! * unit;
-      time[i] = now;
+      const first = before * wide + id;
+      now += written[next[first]!++]! * unit;
+      time[i++] = now;
+      const context = id * wide + id;
+      let at = next[context]!;
+      for (; i < count && stream[i] === id; i++) time[i] = now += written[at++]! * unit;
+      next[context] = at;
       before = id;
     }
   }
