@@ -16,6 +16,11 @@ const COMMANDS: readonly { readonly name: string; readonly load: () => Promise<C
   { name: 'cat', load: async () => (await import('./analyzers/cat-command.ts')).catCommand },
   { name: 'filter', load: async () => (await import('./analyzers/surgery/filter-command.ts')).filterCommand },
   { name: 'cut', load: async () => (await import('./analyzers/surgery/cut-command.ts')).cutCommand },
+  { name: 'export', load: async () => (await import('./analyzers/export/export-command.ts')).exportCommand },
+  {
+    name: 'anonymise',
+    load: async () => (await import('./analyzers/surgery/anonymise-command.ts')).anonymiseCommand,
+  },
   { name: 'verify', load: async () => (await import('./analyzers/verify-command.ts')).verifyCommand },
   { name: 'replay', load: async () => (await import('./analyzers/replay-command.ts')).replayCommand },
   { name: 'compare', load: async () => (await import('./analyzers/compare-command.ts')).compareCommand },

@@ -56,7 +56,7 @@ export const cutCommand: CommandSpec = {
       },
       ({ kept, carried, fromNs, toNs }) =>
         `iorr: ${formatCount(kept)} events in ${formatNs(toNs - fromNs)}, and ${formatCount(carried)} that carry the state in\n`,
-      (done) => ({ entry: { options, ...done } }),
+      (done) => ({ options, ...done }),
     );
   },
 };

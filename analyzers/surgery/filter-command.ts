@@ -52,7 +52,7 @@ export const filterCommand: CommandSpec = {
       options,
       (trace) => filterTrace(trace, filter),
       ({ events, kept }) => `iorr: ${formatCount(kept)} of ${formatCount(events)} events kept\n`,
-      ({ events, kept }) => ({ entry: { options, events, kept } }),
+      ({ events, kept }) => ({ options, events, kept }),
     );
   },
 };

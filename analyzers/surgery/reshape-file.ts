@@ -7,6 +7,7 @@ import { IorrError } from '../../traces/errors.ts';
 import { createTrace, openTrace } from '../../traces/file.ts';
 import type { OpenTrace } from '../../traces/file.ts';
 import { Health } from '../../traces/health.ts';
+import type { HealthReport } from '../../traces/health.ts';
 import { toJson } from '../../traces/plain-json.ts';
 import { toolVersion } from '../../traces/tool.ts';
 import type { Surgery } from './surgery.ts';
@@ -62,21 +63,24 @@ export interface Reshaped<R> {
   readonly complete: boolean;
 }
 
+/** What a summary says whether the run came to its end or not. */
+export interface ReshapeFacts {
+  readonly notes: OpenTrace['notes'];
+  /** Complete only after all was read. */
+  readonly health: () => HealthReport;
+}
+
 /**
- * Writes what `surgery` makes of an open trace, segment by segment, with the input's health and notes. `note` is what the notes say
- * of it. A run that is killed leaves a file that reads up to there.
+ * Writes what `surgery` makes of a trace, segment by segment. `entry` is what the notes say of it. A run that is killed leaves a
+ * file that reads up to there.
  */
 export async function writeReshaped<R>(
   io: CommandIo,
   command: string,
-  trace: OpenTrace,
+  facts: ReshapeFacts,
   surgery: Surgery<R>,
   output: string,
-  note: (done: R) => {
-    readonly notes?: OpenTrace['notes'];
-    readonly health?: OpenTrace['health'];
-    readonly entry: object;
-  },
+  entry: (done: R) => object,
 ): Promise<Reshaped<R>> {
   const writer = createTrace(output, surgery.header);
   const progress = io.progress(command, 0);
@@ -94,13 +98,12 @@ export async function writeReshaped<R>(
     }
     if (step.done !== true) {
       const health = new Health();
-      health.merge(trace.health);
+      health.merge(facts.health());
       health.add('truncated', `${command} was interrupted`);
-      writer.finish({ health: health.report(), notes: trace.notes });
+      writer.finish({ health: health.report(), notes: facts.notes });
       return { done: undefined as R, events: writer.events, bytes: writer.bytes, complete: false };
     }
-    const { notes = trace.notes, health = trace.health, entry } = note(step.value);
-    writer.finish({ health, notes: surgeryNotes(notes, command, entry) });
+    writer.finish({ health: facts.health(), notes: surgeryNotes(facts.notes, command, entry(step.value)) });
     return { done: step.value, events: writer.events, bytes: writer.bytes, complete: true };
   } finally {
     progress.stop();
@@ -115,29 +118,38 @@ export async function reshape<R extends object>(
   options: EffectiveOptions,
   make: (trace: OpenTrace) => Surgery<R>,
   text: (done: R) => string,
-  note: (done: R) => {
-    readonly notes?: OpenTrace['notes'];
-    readonly health?: OpenTrace['health'];
-    readonly entry: object;
-  } = (done) => ({ entry: done }),
+  entry: (done: R) => object = (done) => done,
 ): Promise<number> {
   const { io } = invocation;
   checkNotInput(task.output, task.input);
   const trace = openTrace(task.input);
   try {
     const surgery = make(trace);
-    const reshaped = await writeReshaped(io, task.command, trace, surgery, task.output, note);
-    if (!reshaped.complete) return 130;
-    const { done, events, bytes } = reshaped;
-    io.err(text(done));
-    if (task.json) {
-      const input = [describeInput(task.input, trace, trace.bytes)];
-      const result = { output: task.output, events, bytes, ...done };
-      const { health } = trace;
-      io.out(toJson(makeEnvelope(task.command, { version: toolVersion(), input, options, health, result })));
-    }
-    return 0;
+    const facts = { notes: trace.notes, health: () => trace.health };
+    const reshaped = await writeReshaped(io, task.command, facts, surgery, task.output, entry);
+    return finishReshape(io, task, trace, reshaped, options, text);
   } finally {
     trace.close();
   }
+}
+
+/** What a command says when the file is written, and its exit code. */
+export function finishReshape<R extends object>(
+  io: CommandIo,
+  task: ReshapeTask,
+  trace: OpenTrace,
+  reshaped: Reshaped<R>,
+  options: EffectiveOptions,
+  text: (done: R) => string,
+): number {
+  if (!reshaped.complete) return 130;
+  const { done, events, bytes } = reshaped;
+  io.err(text(done));
+  if (task.json) {
+    const input = [describeInput(task.input, trace, trace.bytes)];
+    const result = { ...done, output: task.output, events, bytes };
+    const { health } = trace;
+    io.out(toJson(makeEnvelope(task.command, { version: toolVersion(), input, options, health, result })));
+  }
+  return 0;
 }
