@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto';
 import { readFileSync, readdirSync } from 'node:fs';
 import { extname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 
 /** Rooms whose code results depend on. */
 const ROOMS = ['traces', 'replay', 'analyzers'];
@@ -13,8 +12,8 @@ let known: string | undefined;
 /** Hash of the code that runs, from its files: 12 hex digits. Takes some 50 ms, once. */
 export function buildId(): string {
   if (known !== undefined) return known;
-  const root = fileURLToPath(new URL('../../', import.meta.url));
-  const kind = extname(fileURLToPath(import.meta.url));
+  const root = join(import.meta.dirname, '../..');
+  const kind = extname(import.meta.filename);
   const hash = createHash('sha256');
   for (const room of ROOMS) {
     const files = readdirSync(join(root, room), { recursive: true, withFileTypes: true })
