@@ -8,7 +8,7 @@ import { countingPlan, createCountingReplay } from './counting-replay.ts';
 import type { CountingReplay } from './counting-replay.ts';
 import type { StretchCounts } from './counting-stretch.ts';
 import { deriveIntents } from './derived-trace.ts';
-import { replaySteps } from './replay.ts';
+import { TAIL_BEYOND, replaySteps } from './replay.ts';
 
 /** What a replay that only counts answers with. */
 export interface CountedReplay {
@@ -129,7 +129,8 @@ function fromMachine(trace: Trace, result: ReplayResult, wallNs: number): Counte
     commandsByType,
     syncs,
     doorbells,
-    commandErrors: ordered(result.commandErrors),
+    // tail writes are no commands: the kernel doesn't follow the queue
+    commandErrors: ordered(result.commandErrors.filter(({ what }) => what !== TAIL_BEYOND)),
     parameters: result.parameters,
     caveats: result.caveats,
     ...speed(events, wallNs),

@@ -20,6 +20,9 @@ import type { SeriesTotals } from './time-series.ts';
 const { dma: DMA, inv: INV, map: MAP, unmap: UNMAP, attach: ATTACH, fault: FAULT } = STREAM_ID;
 const UNTRANSLATED = OUTCOME.bypass | OUTCOME.fault;
 
+/** A tail write that no queue has, among refused commands. */
+export const TAIL_BEYOND = 'tail beyond the queue';
+
 /** Time between two passes of a repeated trace. */
 const GAP_NS = 1000;
 
@@ -242,7 +245,7 @@ export function replayFigures(player: Player, counts: MachineCounts): Figures {
 /** Refused commands, and tail writes that no queue has. */
 function commandErrors({ tailsBeyond }: ControlCounts, { errors }: MachineCounts): readonly CommandErrorCount[] {
   if (tailsBeyond === 0) return errors;
-  return [...errors, { error: 'IQE', what: 'tail beyond the queue', count: tailsBeyond }];
+  return [...errors, { error: 'IQE', what: TAIL_BEYOND, count: tailsBeyond }];
 }
 
 function caveats(trace: Trace, player: Player, counts: MachineCounts, options: ReplayOptions): string[] {
