@@ -15,6 +15,7 @@ const COMMANDS: readonly { readonly name: string; readonly load: () => Promise<C
   { name: 'info', load: async () => (await import('./analyzers/info-command.ts')).infoCommand },
   { name: 'cat', load: async () => (await import('./analyzers/cat-command.ts')).catCommand },
   { name: 'filter', load: async () => (await import('./analyzers/surgery/filter-command.ts')).filterCommand },
+  { name: 'split', load: async () => (await import('./analyzers/surgery/split-command.ts')).splitCommand },
   { name: 'cut', load: async () => (await import('./analyzers/surgery/cut-command.ts')).cutCommand },
   { name: 'export', load: async () => (await import('./analyzers/export/export-command.ts')).exportCommand },
   {

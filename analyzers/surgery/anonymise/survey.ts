@@ -146,14 +146,14 @@ export function* survey(trace: Trace): Generator<void, Survey> {
     };
     for (let i = 0; i < map.count; i++) {
       const c = map.columns;
-      range(c, i, c.domain[i]!, c.device[i]!, c.sizeLo[i]!, c.sizeHi[i]!);
+      range(c, i, c.domain[i]!, c.device[i]!, c.sizeLo[i], c.sizeHi[i]);
       const page = pageNumber(c.physLo[i]!, c.physHi[i]!);
       spaces.physical(page, page + Math.max(0, pageNumber(c.sizeLo[i]!, c.sizeHi[i]!) - 1));
       list(c.list, i, c.domain[i]!, c.device[i]!);
     }
     for (let i = 0; i < unmap.count; i++) {
       const c = unmap.columns;
-      range(c, i, c.domain[i]!, c.device[i]!, c.sizeLo[i]!, c.sizeHi[i]!);
+      range(c, i, c.domain[i]!, c.device[i]!, c.sizeLo[i], c.sizeHi[i]);
       list(c.list, i, c.domain[i]!, c.device[i]!);
     }
     for (let i = 0; i < dma.count; i++) {
