@@ -4,21 +4,11 @@ import type { CommandSpec } from '../traces/command.ts';
 import { plainEvents } from '../traces/event.ts';
 import { openTrace } from '../traces/file.ts';
 import { STREAM_NAMES } from '../traces/schema.ts';
-import type { ReadPlan, Trace } from '../traces/trace.ts';
-import { matches, parseFilter } from './event-filter.ts';
-import type { EventFilter } from './event-filter.ts';
+import type { Trace } from '../traces/trace.ts';
+import { matches, parseFilter, planOf } from './event-filter.ts';
 import { eventJson, eventText } from './event-text.ts';
 
 const WRITE_BYTES = 1 << 16;
-
-function planOf(filter: EventFilter): ReadPlan {
-  const plan: { -readonly [K in keyof ReadPlan]: ReadPlan[K] } = {};
-  if (filter.from !== undefined) plan.from = filter.from;
-  if (filter.to !== undefined) plan.to = filter.to;
-  if (filter.streams !== undefined)
-    plan.columns = Object.fromEntries([...filter.streams].map((name) => [name, 'all' as const]));
-  return plan;
-}
 
 export const catCommand: CommandSpec = {
   name: 'cat',

@@ -3,6 +3,7 @@ import type { PlainEvent } from '../traces/event.ts';
 import { nearest } from '../traces/nearest.ts';
 import { STREAM_NAMES } from '../traces/schema.ts';
 import type { StreamName } from '../traces/schema.ts';
+import type { ReadPlan } from '../traces/trace.ts';
 import { ABSENT, parseRequester } from '../traces/units.ts';
 import { parseDuration } from './duration.ts';
 
@@ -100,4 +101,14 @@ export function matches(filter: EventFilter, event: PlainEvent): boolean {
     if (range === undefined || range.last < filter.iova.first || range.first > filter.iova.last) return false;
   }
   return true;
+}
+
+/** What of a trace has to be read for a filter. */
+export function planOf(filter: EventFilter): ReadPlan {
+  const plan: { -readonly [K in keyof ReadPlan]: ReadPlan[K] } = {};
+  if (filter.from !== undefined) plan.from = filter.from;
+  if (filter.to !== undefined) plan.to = filter.to;
+  if (filter.streams !== undefined)
+    plan.columns = Object.fromEntries([...filter.streams].map((name) => [name, 'all' as const]));
+  return plan;
 }

@@ -42,7 +42,7 @@ const NAMED: { readonly [column: string]: readonly string[] } = {
 const DOMAIN_KINDS = Object.keys(DOMAIN_KIND);
 
 /** Columns that hold a requester id. */
-const REQUESTERS: ReadonlySet<string> = new Set(['device', 'rid']);
+export const REQUESTERS: ReadonlySet<string> = new Set(['device', 'rid']);
 
 function hex(value: bigint): string {
   return `0x${value.toString(16)}`;
@@ -52,16 +52,24 @@ function bytesText(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex');
 }
 
+/** What a number of a column stands for; undefined where it is just a number. */
+export function nameOfValue(event: PlainEvent, column: string, value: number): string | undefined {
+  if (column === 'type' && event.stream === 'attach' && isDerived(event)) return DOMAIN_KINDS[value];
+  return NAMED[`${event.stream}.${column}`]?.[value];
+}
+
+/** True for a column whose numbers have names. */
+export function hasNames(stream: string, column: string): boolean {
+  return NAMED[`${stream}.${column}`] !== undefined;
+}
+
 /** A field as JSON: addresses and other 64-bit values as hex strings, named numbers by name, absent ones null. */
 function jsonField(event: PlainEvent, column: string, value: FieldValue): string | number | null {
   if (typeof value === 'bigint') return hex(value);
   if (value instanceof Uint8Array) return value.length === 0 ? null : bytesText(value);
   if (typeof value !== 'number') return value;
   if (REQUESTERS.has(column)) return value === -1 ? null : formatRequester(value);
-  const names = NAMED[`${event.stream}.${column}`];
-  if (column === 'type' && event.stream === 'attach' && isDerived(event)) return DOMAIN_KINDS[value] ?? value;
-  if (names !== undefined) return names[value] ?? value;
-  return value;
+  return nameOfValue(event, column, value) ?? value;
 }
 
 /** An attachment that a model of the calls derived: it says what kind of domain it is. */

@@ -50,8 +50,8 @@ export function escapeMarkdown(text: string, limit: number = MAX_TEXT): string {
 }
 
 /** A CSV field (RFC 4180) that no spreadsheet takes for a formula. */
-export function csvText(text: string): string {
-  const plain = printable(text);
+export function csvText(text: string, limit: number = MAX_TEXT): string {
+  const plain = printable(text, limit);
   const safe = /^[=+\-@]/.test(plain) ? `'${plain}` : plain;
   return /[",\s]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
 }
