@@ -32,7 +32,14 @@ export const PRI_PARAMETERS: readonly DesignParameter[] = [
     [1, 512],
   ),
   of('pri.servers', 1, 'threads', 'that handle faults: one interrupt thread a queue', 'assumed', [1, 1024]),
-  of('pri.stall-budget', 1, '% of a pass', 'that a device may be unable to ask: a choice of the run', 'assumed', [0, 100]),
+  of(
+    'pri.stall-budget',
+    1,
+    '% of a pass',
+    'that a device may be unable to ask: a choice of the run',
+    'assumed',
+    [0, 100],
+  ),
   of('pri.queue', 2048, 'requests', 'drivers/iommu/intel: PRQ_ORDER 4, 64 KiB of 32 bytes', 'published', [1, 1 << 20]),
 ];
 
