@@ -18,10 +18,12 @@ const COMMANDS: readonly { readonly name: string; readonly load: () => Promise<C
   { name: 'split', load: async () => (await import('./analyzers/surgery/split-command.ts')).splitCommand },
   { name: 'cut', load: async () => (await import('./analyzers/surgery/cut-command.ts')).cutCommand },
   { name: 'export', load: async () => (await import('./analyzers/export/export-command.ts')).exportCommand },
+  { name: 'merge', load: async () => (await import('./recorder/merge/merge-command.ts')).mergeCommand },
   {
     name: 'anonymise',
     load: async () => (await import('./analyzers/surgery/anonymise-command.ts')).anonymiseCommand,
   },
+  { name: 'sql', load: async () => (await import('./analyzers/sql/sql-command.ts')).sqlCommand },
   { name: 'verify', load: async () => (await import('./analyzers/verify-command.ts')).verifyCommand },
   { name: 'replay', load: async () => (await import('./analyzers/replay-command.ts')).replayCommand },
   { name: 'compare', load: async () => (await import('./analyzers/compare-command.ts')).compareCommand },

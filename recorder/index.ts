@@ -27,3 +27,4 @@ export type {
 export { LIVE_SOURCES, findLiveSource } from './live/live-sources.ts';
 export { recordCommand } from './live/record-command.ts';
 export { doctorCommand } from './live/doctor-command.ts';
+export { mergeCommand } from './merge/merge-command.ts';
