@@ -77,6 +77,11 @@ export class Measurer {
     this.#options = options;
   }
 
+  /** Events of one tenant, of the largest trace. */
+  get events(): number {
+    return Math.max(...this.#sources.map(({ eventCount }) => eventCount));
+  }
+
   /** Whether settings are measured together, in few readings. */
   together(settings: readonly Setting[]): boolean {
     const { studies } = this.#options;

@@ -18,6 +18,8 @@ import type { Verdict } from './search.ts';
 /** Settings that are measured one by one at most, and in readings that many share. */
 const MOST_SINGLE = 512;
 const MOST_TOGETHER = 4096;
+/** Events of a trace of tenants that is played for more than the answer: with twice as many, and for each by itself. */
+const MOST_EXTRA = 20_000_000;
 
 export interface PlanOptions extends Omit<MeasureOptions, 'studies'> {
   readonly goals: readonly Goal[];
@@ -268,12 +270,14 @@ function bindsOf(setting: PlannedSetting | null, measured: Measurement | undefin
 /** Twice the tenants, or requests twice as fast: which goal breaks. Null where neither means anything. */
 async function moreLoad(
   measurer: Measurer,
-  { goals }: PlanOptions,
+  { goals, tenants: asked }: PlanOptions,
   { values, tenants }: PlannedSetting,
   studies: ReadonlySet<Study>,
 ): Promise<MoreLoad | null> {
   const requests = studies.size === 1 && studies.has('pri');
-  if (studies.has('dirty')) return null;
+  // until when more tenants are served is told by itself
+  if (studies.has('dirty') || (!requests && Math.max(...asked) > tenants)) return null;
+  if (!requests && measurer.events * tenants * 2 > MOST_EXTRA) return null;
   const setting: Setting = requests
     ? { values: { ...values, 'prq.speed': Number(values['prq.speed'] ?? 1) * 2 }, tenants }
     : {
@@ -334,7 +338,7 @@ async function untilBreaks(
 function fairnessAt(measurer: Measurer, { values, tenants }: PlannedSetting): Fairness | null {
   if (tenants < 2) return null;
   const trace = measurer.tenantTrace(tenants);
-  if (trace.streamCounts.dma === 0) return null;
+  if (trace.streamCounts.dma === 0 || trace.eventCount > MOST_EXTRA) return null;
   return fairnessOf(tenantHits(trace, measurer.hardwareOf({ values, tenants })));
 }
 
