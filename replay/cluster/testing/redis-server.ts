@@ -11,6 +11,12 @@ import type { RedisAddress } from '../redis-address.ts';
 import { connectRedis } from '../redis-link.ts';
 import type { RedisLink } from '../redis-link.ts';
 
+/** Files for a second port, with TLS. */
+export interface TlsFiles {
+  readonly key: string;
+  readonly certificate: string;
+}
+
 /** A Redis of a test's own: a random port of this machine, a random password, what it keeps in a folder that goes with it. */
 export class TestRedis {
   readonly url: string;
@@ -20,17 +26,24 @@ export class TestRedis {
   readonly #folder = mkdtempSync(join(tmpdir(), 'iorr-redis-'));
   #process: ChildProcess | undefined;
 
-  private constructor(port: number) {
+  readonly #tls: (TlsFiles & { readonly port: number }) | undefined;
+
+  private constructor(port: number, tls: (TlsFiles & { readonly port: number }) | undefined) {
     this.#port = port;
+    this.#tls = tls;
     this.password = randomBytes(12).toString('hex');
     this.url = `redis://:${this.password}@127.0.0.1:${port}`;
     this.address = parseRedisAddress(this.url);
   }
 
-  static async start(): Promise<TestRedis> {
-    const redis = new TestRedis(await freePort());
+  static async start(tls?: TlsFiles): Promise<TestRedis> {
+    const redis = new TestRedis(await freePort(), tls === undefined ? undefined : { ...tls, port: await freePort() });
     await redis.begin();
     return redis;
+  }
+
+  get tlsUrl(): string {
+    return `rediss://:${this.password}@localhost:${this.#tls?.port}`;
   }
 
   /** Starts it (again), with what it kept. */
@@ -42,6 +55,14 @@ export class TestRedis {
       dir: this.#folder,
       appendonly: 'yes',
       save: '',
+      ...(this.#tls === undefined
+        ? {}
+        : {
+            'tls-port': String(this.#tls.port),
+            'tls-key-file': this.#tls.key,
+            'tls-cert-file': this.#tls.certificate,
+            'tls-auth-clients': 'no',
+          }),
     };
     const args = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value]);
     const child = spawn('redis-server', args, { stdio: 'ignore' });
