@@ -1,5 +1,14 @@
 import { cpus } from 'node:os';
+import { diffGate, parseDiffCondition, parseThreshold } from '../analyzers/diff/diff-gate.ts';
+import type { DiffCondition } from '../analyzers/diff/diff-gate.ts';
+import type { DiffResult } from '../analyzers/diff/diff-result.ts';
+import { diffResults } from '../analyzers/diff/diff-results.ts';
+import { diffMarkdown, diffText } from '../analyzers/diff/diff-text.ts';
+import { readResultFile } from '../analyzers/diff/result-file.ts';
+import type { ResultFile } from '../analyzers/diff/result-file.ts';
+import { closeOutput, openOutput, writeAll } from '../analyzers/output-file.ts';
 import { formatDecimal, formatShare } from '../analyzers/report/format-units.ts';
+import { paintFor } from '../analyzers/report/paint.ts';
 import { layOut } from '../analyzers/report/plain-table.ts';
 import type { CommandInvocation, CommandIo, CommandSpec } from '../traces/command.ts';
 import { makeEnvelope } from '../traces/envelope.ts';
@@ -7,6 +16,7 @@ import { IorrError } from '../traces/errors.ts';
 import { EMPTY_HEALTH } from '../traces/header.ts';
 import { toJson } from '../traces/plain-json.ts';
 import { toolVersion } from '../traces/tool.ts';
+import { joinTurns, measureOther } from './against.ts';
 import { measure } from './measure.ts';
 import type { BenchFigure } from './measure.ts';
 import type { BenchSuite } from './suite.ts';
@@ -21,6 +31,8 @@ export interface BenchResult {
 }
 
 const DEFAULT_MS = 1500;
+const EXIT_GATE = 3;
+const DEFAULT_THRESHOLD = '5%';
 
 function readMilliseconds(value: unknown): number {
   const text = typeof value === 'string' || typeof value === 'number' ? String(value) : String(DEFAULT_MS);
@@ -98,6 +110,43 @@ function actionList(figures: readonly BenchFigure[]): string {
   return `${JSON.stringify(list, null, 2)}\n`;
 }
 
+function machine(): BenchResult['machine'] {
+  const processors = cpus();
+  return { node: process.versions.node, cpu: processors[0]?.model.trim() ?? 'unknown', cpus: processors.length };
+}
+
+interface Gate {
+  /** Stored figures, or the other build's. */
+  readonly baseline: ResultFile;
+  readonly conditions: readonly DiffCondition[];
+  readonly threshold: number;
+}
+
+const DRAWS = { seed: 1, resamples: 1000 };
+
+/** The gate of `iorr diff`, on our own suites. */
+function compareWith({ baseline, conditions, threshold }: Gate, result: BenchResult): DiffResult {
+  const list = baseline.command === 'github' ? (JSON.parse(actionList(result.figures)) as unknown) : result;
+  const now = {
+    file: 'this build',
+    command: baseline.command,
+    version: toolVersion(),
+    inputs: [],
+    options: baseline.options,
+    result: list,
+  };
+  const compared = diffResults(baseline, now, { ...DRAWS, threshold });
+  return { of: baseline.command, ...compared, threshold, gate: diffGate(conditions, compared, 'all') };
+}
+
+function readConditions(options: CommandInvocation['options']): Omit<Gate, 'baseline'> {
+  const list = Array.isArray(options['failOn']) ? options['failOn'].map(String) : ['worse'];
+  return {
+    conditions: list.map((text) => parseDiffCondition(text)),
+    threshold: parseThreshold(typeof options['threshold'] === 'string' ? options['threshold'] : DEFAULT_THRESHOLD),
+  };
+}
+
 export const benchCommand: CommandSpec = {
   name: 'bench',
   summary: 'how fast this machine encodes, decodes, imports and replays, with its noise beside it',
@@ -108,12 +157,37 @@ export const benchCommand: CommandSpec = {
       description: `comma-separated: ${SUITES.map((suite) => suite.name).join(', ')}; default all`,
     },
     { flags: '--time <ms>', description: 'time for each figure', default: String(DEFAULT_MS) },
+    {
+      flags: '--baseline <file>',
+      description:
+        'compare with what bench printed before with --json or --github, and exit with 3 if a figure is worse',
+    },
+    {
+      flags: '--against <cli>',
+      description: 'compare with another build, in turns with it (other, this, this, other): name its dist/cli.js',
+    },
+    {
+      flags: '--fail-on <condition>',
+      description:
+        "of the comparison: worse (the default), none, or a figure: 'decode: packet-nic, all columns < -10%'; repeatable",
+      repeatable: true,
+    },
+    {
+      flags: '--threshold <share>',
+      description: 'of the comparison: smaller changes are none',
+      default: DEFAULT_THRESHOLD,
+    },
+    { flags: '--markdown-to <file>', description: 'also write the comparison for a pull request into a file' },
     { flags: '--json', description: 'print the result as one JSON document' },
     { flags: '--github', description: "print the list that GitHub's benchmark actions read" },
   ],
   examples: [
     { command: 'iorr bench', does: 'measure everything' },
     { command: 'iorr bench --suite encode,decode --time 5000', does: 'two suites, more exactly' },
+    {
+      command: 'iorr bench --baseline main.json',
+      does: 'a gate: is this build slower than what main.json tells of main?',
+    },
     { command: 'iorr bench --github > bench.json', does: 'for a benchmark action of a pull request' },
   ],
 
@@ -125,23 +199,51 @@ export const benchCommand: CommandSpec = {
     const list = options['suite'];
     const suites = chooseSuites(typeof list === 'string' ? list : undefined);
     const milliseconds = readMilliseconds(options['time']);
-    const figures = await measureAll(suites, milliseconds, io);
-    if (figures === undefined) {
+    const { baseline: file, against: cli, markdownTo } = options;
+    if (typeof file === 'string' && typeof cli === 'string') {
+      throw new IorrError('USAGE', '--baseline and --against exclude each other');
+    }
+    const asked = readConditions(options);
+    let baseline = typeof file === 'string' ? readResultFile(file) : undefined;
+    if (baseline !== undefined && baseline.command !== 'bench' && baseline.command !== 'github') {
+      throw new IorrError('USAGE', `a result of bench expected, found one of ${baseline.command}`, {
+        place: { file: baseline.file },
+      });
+    }
+    const names = suites.map((suite) => suite.name);
+    const turn = typeof cli === 'string' ? Math.ceil(milliseconds / 2) : milliseconds;
+    const before = typeof cli === 'string' ? await measureOther(cli, names, turn) : [];
+    const first = await measureAll(suites, turn, io);
+    const second = first === undefined || typeof cli !== 'string' ? first : await measureAll(suites, turn, io);
+    if (first === undefined || second === undefined) {
       io.err('interrupted; nothing was measured to its end\n');
       return 130;
     }
-    const processors = cpus();
+    const figures = typeof cli === 'string' ? joinTurns(first, second) : first;
+    if (typeof cli === 'string') {
+      const result = { machine: machine(), figures: joinTurns(before, await measureOther(cli, names, turn)) };
+      baseline = { file: cli, command: 'bench', version: '', inputs: [], options: {}, result };
+    }
     const result: BenchResult = {
-      machine: { node: process.versions.node, cpu: processors[0]?.model.trim() ?? 'unknown', cpus: processors.length },
+      machine: machine(),
       figures,
       noise: Math.max(0, ...figures.map((figure) => figure.noise)),
     };
+    const compared = baseline === undefined ? undefined : compareWith({ baseline, ...asked }, result);
+    const sides = [baseline?.file ?? '', 'this build'] as const;
+    if (compared !== undefined && typeof markdownTo === 'string') {
+      const output = openOutput(markdownTo);
+      writeAll(output, diffMarkdown(compared, sides));
+      closeOutput(output);
+    }
     if (options['github'] === true) io.out(actionList(figures));
     else if (options['json'] === true) {
       const effective = { suite: suites.map((suite) => suite.name), time: milliseconds };
-      const parts = { version: toolVersion(), input: [], options: effective, health: EMPTY_HEALTH, result };
+      const whole = compared === undefined ? result : { ...result, diff: compared };
+      const parts = { version: toolVersion(), input: [], options: effective, health: EMPTY_HEALTH, result: whole };
       io.out(toJson(makeEnvelope('bench', parts)));
-    } else io.out(table(result));
-    return 0;
+    } else if (compared === undefined) io.out(table(result));
+    else io.out(diffText(compared, sides, paintFor(io.colour)));
+    return compared?.gate.breached === true ? EXIT_GATE : 0;
   },
 };

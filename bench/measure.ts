@@ -20,7 +20,11 @@ export interface BenchFigure {
    * (ABBA). A change smaller than this says nothing.
    */
   readonly noise: number;
+  /** Rates of runs, at most 200 of them, evenly from all: what a later comparison draws from. */
+  readonly samples: readonly number[];
 }
+
+const MOST_SAMPLES = 200;
 
 /** Turns of A, B, B, A that a case's time is split into. */
 const ROUNDS = 3;
@@ -49,6 +53,11 @@ export function quantile(samples: readonly number[], q: number): number {
   const low = sorted[Math.floor(at)] ?? Number.NaN;
   const high = sorted[Math.ceil(at)] ?? Number.NaN;
   return low + (high - low) * (at - Math.floor(at));
+}
+
+function evenly(samples: readonly number[], most: number): readonly number[] {
+  const step = Math.max(1, samples.length / most);
+  return Array.from({ length: Math.min(most, samples.length) }, (_, i) => samples[Math.floor(i * step)] ?? 0);
 }
 
 function runOnce(entry: Entry): void {
@@ -109,5 +118,6 @@ export async function measure(
     runs: all.length,
     amount: benchCase.amount,
     noise: Math.abs(quantile(a.samples, 0.5) / quantile(b.samples, 0.5) - 1),
+    samples: evenly(all, MOST_SAMPLES).map((ms) => Math.round(rate(ms))),
   };
 }

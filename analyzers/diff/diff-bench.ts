@@ -130,7 +130,7 @@ export function measureBench(
     const tested = mannWhitney(left.samples, right.samples);
     const enough = Math.min(left.samples.length, right.samples.length) >= FEWEST_RUNS;
     const ends = enough ? drawn(left, right, i, options) : stored(left, right);
-    const interval: [number, number] = [ends.low - noise, ends.high + noise];
+    const interval: [number, number] = [Math.max(-1, ends.low - noise), ends.high + noise];
     // the threshold moves by the noise, and Mann and Whitney have to agree
     const p = (beyond: number): number =>
       Math.max(normalTail(beyond / Math.max(ends.error, 1e-12)), tested === null ? 0 : tested.p / 2);
