@@ -49,7 +49,8 @@ function answerLines(result: PlanResult, answer: PlanAnswer): readonly string[] 
     for (const less of smaller)
       lines.push(`  next ${loads ? 'more' : 'smaller'}  ${settingText(less)}`, ...goalLines(result, less.goals));
     if (smaller.length === 0 && result.vary.length > 0) {
-      lines.push('  nothing smaller was asked for: --vary with smaller values finds out how far it goes');
+      const [less, values] = loads ? ['more', 'larger'] : ['smaller', 'smaller'];
+      lines.push(`  nothing ${less} was asked for: --vary with ${values} values finds out how far it goes`);
     }
   }
   if (overflow !== null) lines.push(...wrapped(`overflow: ${overflow.basis}, ${overflow.how}`));

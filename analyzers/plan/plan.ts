@@ -371,7 +371,7 @@ function planCaveats({ sources, cloned, usesDesign, options, answers }: CaveatFa
     ],
     [
       answers.some(({ overflow }) => overflow?.basis === 'fitted' || overflow?.basis === 'closed-form'),
-      'a probability that is too small to simulate is extrapolated from requests that come independently of each other: those of a storm are likelier to overflow',
+      'a probability that is too small to simulate is extrapolated from shallower queues: a storm that the recording does not have is likelier to overflow',
     ],
     [
       options.axes.some(({ name }) => kindOf(name) === 'hardware') && answers.some(({ chosen }) => chosen !== null),
