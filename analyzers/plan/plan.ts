@@ -3,6 +3,7 @@ import type { Trace } from '../../traces/trace.ts';
 import type { HardwareProfile } from '../../replay/hardware/profile.ts';
 import { tenantHits, fairnessOf } from '../../replay/tenants/fairness.ts';
 import type { Fairness } from '../../replay/tenants/fairness.ts';
+import type { TenantTrace } from '../../replay/tenants/tenant-trace.ts';
 import { missesText, resourcesOf } from './binding.ts';
 import { headroom, meets } from './goal.ts';
 import type { Goal } from './goal.ts';
@@ -67,6 +68,7 @@ export async function planTrace(sources: readonly Trace[], options: PlanOptions)
   }
   const most = Math.max(...counts, ...answers.map(({ chosen }) => chosen?.tenants ?? 1), ...(varied ? [2] : []));
   const cloned = most > 1 || sources.length > 1;
+  const clones = cloned ? measurer.tenantTrace(most) : undefined;
   const usesDesign = studies.has('design');
   return {
     hardware: question.hardware.name,
@@ -82,11 +84,11 @@ export async function planTrace(sources: readonly Trace[], options: PlanOptions)
     })),
     vary: axes.map(({ name, kind, values }) => ({ name, kind, values })),
     answers,
-    spreadNs: cloned ? measurer.tenantTrace(most).spreadNs : null,
+    spreadNs: clones?.spreadNs ?? null,
     evaluations: measurer.evaluations,
     readings: measurer.readings,
     parameters: basis?.parameters ?? [],
-    caveats: [...planCaveats({ sources, cloned, usesDesign, options, answers }), ...caveats],
+    caveats: [...planCaveats({ sources, clones, usesDesign, options, answers }), ...caveats],
   };
 }
 
@@ -344,22 +346,23 @@ function fairnessAt(measurer: Measurer, { values, tenants }: PlannedSetting): Fa
 
 interface CaveatFacts {
   readonly sources: readonly Trace[];
-  readonly cloned: boolean;
+  readonly clones: TenantTrace | undefined;
   readonly usesDesign: boolean;
   readonly options: PlanOptions;
   readonly answers: readonly PlanAnswer[];
 }
 
-function planCaveats({ sources, cloned, usesDesign, options, answers }: CaveatFacts): readonly string[] {
+function planCaveats({ sources, clones, usesDesign, options, answers }: CaveatFacts): readonly string[] {
   const lost = sources.reduce((sum, { health }) => sum + health.lost, 0);
   const said: readonly (readonly [boolean, string])[] = [
     [
       lost > 0,
       `${lost} events were lost while recording: loads are lower bounds, and so is the hardware that meets a goal`,
     ],
+    [clones !== undefined, 'tenants are clones: their own domains, requesters, CPUs and starting times, one IOMMU'],
     [
-      cloned,
-      'tenants are clones: their own domains, requesters, CPUs and starting times, one IOMMU; commands that name no domain drop what all of them have',
+      (clones?.wideCommands ?? 0) > 0,
+      `${clones?.wideCommands} commands of ${clones?.tenants} tenants name no domain, and drop what all of them have`,
     ],
     [
       usesDesign && options.design === undefined && !options.axes.some(({ name }) => name === 'design'),

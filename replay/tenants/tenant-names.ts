@@ -55,6 +55,8 @@ export interface SourceNames {
   readonly alignment: number;
   /** Actions on the whole unit, which are the first tenant's alone. */
   readonly resets: number;
+  /** IOTLB commands that name no domain. */
+  readonly wide: number;
   readonly counts: { readonly [S in StreamName]: number };
 }
 
@@ -83,6 +85,7 @@ export function sourceNames(trace: Trace): SourceNames {
   let lastPage = 0;
   let alignment = 1;
   let resets = 0;
+  let wide = 0;
   const align = (pages: number): void => {
     if (pages > alignment && pages <= MOST_ALIGNMENT) alignment = 2 ** Math.ceil(Math.log2(pages));
   };
@@ -126,6 +129,7 @@ export function sourceNames(trace: Trace): SourceNames {
       words.set([w0Lo[i]!, w0Hi[i]!, w1Lo[i]!, w1Hi[i]!, w2Lo[i]!, w2Hi[i]!]);
       if (dialect === DIALECT.smmuv3 || dialect === DIALECT.riscv) hasGuests = true;
       readScope(scope, dialect, w0Lo[i]!, w0Hi[i]!, w1Lo[i]!, w1Hi[i]!, w2Lo[i]!, w2Hi[i]!);
+      if (scope.kind === SCOPE.iotlb && scope.domain === -1 && scope.vmid === -1) wide++;
       if (scope.kind !== SCOPE.none && scope.last < EVERY_PAGE) align(scope.last - scope.first + 1);
       renameCommand(dialect, words, collect, 0);
     }
@@ -144,6 +148,7 @@ export function sourceNames(trace: Trace): SourceNames {
     lastPage,
     alignment,
     resets,
+    wide,
     counts,
   };
 }

@@ -254,6 +254,14 @@ describe('several tenants', () => {
     expect(() => new TenantTrace([trace], { tenants: 40_000, seed: 1 })).toThrow(/more domains than the 65536/);
   });
 
+  test('commands that name no domain are counted', () => {
+    const made = sketch([
+      ['domain', 1, 0],
+      ['pages', 1, 0],
+    ]).inv(0x12n, 0n);
+    expect(new TenantTrace([made.trace], { tenants: 3, seed: 1 }).wideCommands).toBe(3);
+  });
+
   test('resets of the unit are the first tenant alone', () => {
     const made = new SketchedTrace().queue();
     made.dma(8, 1, 1);

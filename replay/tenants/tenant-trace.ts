@@ -32,6 +32,8 @@ export class TenantTrace implements Trace {
   readonly streamCounts: { readonly [S in StreamName]: number };
   readonly eventCount: number;
   readonly tenants: number;
+  /** Commands of all tenants that name no domain, and drop what everybody has. */
+  readonly wideCommands: number;
   /** Offsets in time are spread over this. */
   readonly spreadNs: Nanoseconds;
   readonly numbers: readonly TenantNumbers[];
@@ -65,6 +67,7 @@ export class TenantTrace implements Trace {
     this.#texts = sources.map((source, i) => (i === 0 ? undefined : mergeTexts(strings, source.strings)));
     this.strings = strings;
     const counts = Object.fromEntries(STREAM_NAMES.map((name) => [name, 0])) as { [S in StreamName]: number };
+    this.wideCommands = this.numbers.reduce((sum, { source }) => sum + names[source]!.wide, 0);
     this.numbers.forEach(({ source }, tenant) => {
       const own = names[source]!;
       for (const name of STREAM_NAMES) if (!LEFT_OUT.has(name)) counts[name] += own.counts[name];
