@@ -167,14 +167,16 @@ describe('halves of one trace', () => {
   test('random ones of a corpus trace fail the gate in at most 5 %', () => {
     const trace = openTrace(join(CORPUS, 'vtd-strict-6.12.iorr'));
     const side = readSide(trace, 'unmap', undefined);
-    const shares = [20, 60].map(
-      (windows) => compareHalves(side, 'unmap', WORSE, { splits: 40, windows }, { ...OPTIONS, resamples: 199 }).share,
-    );
-    expect(Math.max(...shares)).toBeLessThanOrEqual(0.05);
-    // the gate is not deaf: the same trace with 3 % more commands in one half's place
-    const other = readSide(copy(trace, 0.03, 9), 'unmap', undefined);
-    const different = { ...other, work: { ...other.work, workHash: 1 } };
-    const compared = compareSides(side, different, 'unmap', OPTIONS);
+    const options = { ...OPTIONS, resamples: 199 };
+    const { share } = compareHalves(side, 'unmap', WORSE, { splits: 40, windows: 40 }, options);
+    expect(share).toBeLessThanOrEqual(0.05);
+    trace.close();
+  });
+
+  test('the gate is not deaf to 3 % more commands where it may not count exactly', () => {
+    const trace = openTrace(join(CORPUS, 'virtio-iommu-6.12.iorr'));
+    const [side, other] = [readSide(trace, 'unmap', undefined), readSide(copy(trace, 0.03, 9), 'unmap', undefined)];
+    const compared = compareSides(side, { ...other, work: { ...other.work, workHash: 1 } }, 'unmap', OPTIONS);
     expect(compared.sameWork).toBe(false);
     expect(diffGate(WORSE, compared, 'counts').metrics).toContain('commands/unmap');
     trace.close();

@@ -212,7 +212,6 @@ function replayTotals(
   workB: TraceWork,
   exact: boolean,
 ): Measured[] {
-  const commands = (result: ReplayResult): number => result.commands;
   const unmaps = (work: TraceWork): number => sumOf(work.cells, 'unmaps');
   const figures: readonly (readonly [
     string,
@@ -231,7 +230,7 @@ function replayTotals(
       unmaps(workB),
     ],
     ['stale/unmap', 'translations', a.stale?.translations, unmaps(workA), b.stale?.translations, unmaps(workB)],
-    ['wasted/command', 'commands', a.wasted, commands(a), b.wasted, commands(b)],
+    ['wasted/unmap', 'commands', a.wasted, unmaps(workA), b.wasted, unmaps(workB)],
     ['walkReads/lookup', 'reads', a.walkReads, a.iotlb?.lookups ?? 0, b.walkReads, b.iotlb?.lookups ?? 0],
   ];
   return figures.flatMap(([name, unit, overA, underA, overB, underB]) => {

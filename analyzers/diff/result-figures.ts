@@ -45,7 +45,7 @@ const RULES: readonly FigureRule[] = [
   { path: 'stale.translations', better: 'less', unit: 'translations', per: [IOTLB_LOOKUPS] },
   { path: 'stale.maxAgeNs', better: 'less', unit: 'ns' },
   ...['wasted', 'overWide', 'redundant'].map(
-    (path): FigureRule => ({ path, better: 'less', unit: 'commands', per: [['commands', 'command']] }),
+    (path): FigureRule => ({ path, better: 'less', unit: 'commands', per: WORK }),
   ),
   { path: 'findingsByKind.*', better: 'less', unit: 'findings' },
   { path: 'diverged', better: 'less', unit: 'divergences', per: [['checked', 'checked']] },

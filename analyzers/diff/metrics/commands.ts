@@ -30,7 +30,6 @@ export const commandMetrics: MetricFamily = {
       scale: 1 / PAGE,
     },
     { name: 'waits/unmap', unit: 'waits', better: 'less', kind: 'count', over: 'waits', under: 'unmaps' },
-    { name: 'waits/command', unit: 'waits', better: 'less', kind: 'count', over: 'waits', under: 'commands' },
     { name: 'doorbells/unmap', unit: 'doorbells', better: 'less', kind: 'count', over: 'doorbells', under: 'unmaps' },
     ...ratiosOf(sources, 'command:', (type) => ({
       name: `commands.${type}/unmap`,
