@@ -9,7 +9,7 @@ import { TraceFile } from '../../../traces/format/reader.ts';
 import { TraceWriter } from '../../../traces/format/writer.ts';
 import { MemoryTrace } from '../../../traces/memory-trace.ts';
 import { plainEvents } from '../../../traces/event.ts';
-import { STREAMS, STREAM_NAMES } from '../../../traces/schema.ts';
+import { DIRTY_OP, STREAMS, STREAM_ID, STREAM_NAMES } from '../../../traces/schema.ts';
 import type { Trace } from '../../../traces/trace.ts';
 import { filterTrace } from '../filter-trace.ts';
 import { runSteps, surgeryNotes } from '../surgery.ts';
@@ -17,6 +17,7 @@ import { anonymiseTrace } from './anonymise-trace.ts';
 import type { AnonymiseReport } from './anonymise-trace.ts';
 import { COLUMN_RULES } from './column-rules.ts';
 import { Keyed } from './keyed.ts';
+import { renamedTexts } from './names.ts';
 import { survey } from './survey.ts';
 
 const corpus = join(import.meta.dirname, '../../../traces/corpus');
@@ -31,6 +32,15 @@ const LARGE = [
 /** Traces of calls alone: nothing of them is left. */
 const CALLS = /iommufd|-ioctl/;
 const names = readdirSync(corpus).filter((name) => name.endsWith('.iorr') && (FULL || !LARGE.includes(name)));
+const HEADER = {
+  formatVersion: 4,
+  tool: 'iorr',
+  toolVersion: 'test',
+  sources: [],
+  host: {},
+  clock: { epochNs: '0', name: 'unknown', resolutionNs: 1 },
+  fidelity: {},
+} as const;
 const KEY = 'a key of the test';
 
 /** The bytes of the anonymous trace, not compressed, so that they can be searched. */
@@ -105,8 +115,9 @@ describe('anonymise', () => {
       expect(common(before.addresses, after.addresses).map(String)).toEqual([]);
       expect(common(before.pids, after.pids)).toEqual([]);
       const text = Buffer.from(bytes).toString('latin1');
-      // words of QEMU and of the kernel name nobody
-      for (const one of original.strings) if (/[\d:/ ]/.test(one)) expect(text).not.toContain(one);
+      // words of QEMU and of the kernel name nobody, nor do its answers that are all numbers and words
+      const naming = original.strings.filter((one) => /[\d:/ ]/.test(one) && !one.startsWith('{'));
+      for (const one of naming) expect(text).not.toContain(one);
       expect(text).not.toMatch(/trace\.txt|qemu_trace\.log/);
     } finally {
       original.close();
@@ -134,6 +145,27 @@ describe('anonymise', () => {
     } finally {
       original.close();
     }
+  });
+
+  test("names in QEMU's answers go, numbers and its words stay", () => {
+    const sink = new MemoryTrace({ ...HEADER });
+    const names = [
+      '{"query-migrate":{"status":"active","socket-address":[{"host":"secret.example"}],"ram":{"total":7}}}',
+      'STOP',
+      'vm7.ram',
+    ];
+    for (const name of names) {
+      const row = sink.begin(STREAM_ID.dirty, 0, 0, 0);
+      sink.rows.dirty.columns.op[row] = DIRTY_OP.report;
+      sink.rows.dirty.columns.name[row] = sink.intern(name);
+    }
+    const { strings, changed } = renamedTexts(sink, runSteps(survey(sink)), new Keyed(KEY));
+    expect(strings[0]).toMatch(
+      /^\{"query-migrate":\{"status":"active","socket-address":\[\{"host":"text-[0-9a-f]{10}"\}\],"ram":\{"total":7\}\}\}$/,
+    );
+    expect(strings[1]).toBe('STOP');
+    expect(strings[2]).toMatch(/^block-[0-9a-f]{10}$/);
+    expect(changed).toBe(2);
   });
 
   test('the key decides', () => {

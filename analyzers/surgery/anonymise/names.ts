@@ -8,7 +8,8 @@ const STATES: ReadonlySet<string> = new Set(
   (
     'none setup active completed failed failing cancelling cancelled device pre-switchover wait-unplug postcopy-active ' +
     'postcopy-paused postcopy-recover postcopy-recover-setup colo running stopped paused inmigrate postmigrate prelaunch ' +
-    'finish-migrate restore-vm save-vm shutdown suspended watchdog debug guest-panicked internal-error io-error reset'
+    'finish-migrate restore-vm save-vm shutdown suspended watchdog debug guest-panicked internal-error io-error reset ' +
+    'STOP RESUME MIGRATION MIGRATION_PASS RESET SHUTDOWN POWERDOWN SUSPEND WAKEUP BLOCK_JOB_READY UNPLUG_PRIMARY'
   ).split(' '),
 );
 /** Texts in QEMU's answers that are words of its own. */
