@@ -1,5 +1,10 @@
-import { describe, expect, test } from 'vitest';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, test } from 'vitest';
+import type { DiffResult } from '../analyzers/diff/diff-result.ts';
 import type { CommandIo } from '../traces/command.ts';
+import { joinTurns } from './against.ts';
 import { benchCommand } from './bench-command.ts';
 import type { BenchResult } from './bench-command.ts';
 import { measure, quantile } from './measure.ts';
@@ -126,5 +131,67 @@ describe('the registry', () => {
     expect(replay.length).toBeGreaterThan(3);
     expect(new Set(replay.map((one) => one.name)).size).toBe(replay.length);
     for (const one of replay) expect(one.amount).toBeGreaterThan(100_000);
+  });
+});
+
+describe('iorr bench --baseline', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'iorr-baseline-'));
+  afterAll(() => rmSync(folder, { recursive: true }));
+
+  /** Stored figures of which each is so many times what was measured, with as much A/A noise. */
+  async function stored(name: string, factor: number, noise: number): Promise<string> {
+    const { out } = await run({ suite: 'decode', time: '12', json: true });
+    const document = JSON.parse(out) as { result: { figures: { median: number; noise: number; samples: number[] }[] } };
+    for (const figure of document.result.figures) {
+      expect(figure.samples.length).toBeGreaterThan(2);
+      figure.median *= factor;
+      figure.samples = figure.samples.map((rate) => rate * factor);
+      figure.noise = noise;
+    }
+    const file = join(folder, name);
+    writeFileSync(file, JSON.stringify(document));
+    return file;
+  }
+
+  test('a figure that was a hundred times faster fails the gate, one within its noise does not', async () => {
+    const fast = await stored('fast.json', 100, 0);
+    const { code, out } = await run({ suite: 'decode', time: '60', baseline: fast, json: true });
+    const { diff } = (JSON.parse(out) as { result: { diff: DiffResult } }).result;
+    expect(diff.metrics.map(({ verdict }) => verdict)).not.toContain('better');
+    // on a machine whose own noise is not half as large as that
+    const quiet = diff.metrics.filter(({ noise }) => (noise ?? 1) < 0.5);
+    expect(quiet.map(({ verdict }) => verdict)).toEqual(quiet.map(() => 'worse'));
+    expect(code).toBe(diff.metrics.some(({ verdict }) => verdict === 'worse') ? 3 : 0);
+    const noisy = await stored('noisy.json', 1, 50);
+    expect((await run({ suite: 'decode', time: '12', baseline: noisy })).code).toBe(0);
+  });
+
+  test('a result of another command, and both ways at once, are refused before anything is measured', async () => {
+    const other = join(folder, 'replay.json');
+    writeFileSync(other, JSON.stringify({ schemaVersion: 1, tool: 'iorr', command: 'replay', result: {} }));
+    await expect(run({ baseline: other })).rejects.toThrow(/a result of bench expected/);
+    await expect(run({ baseline: other, against: 'x' })).rejects.toThrow(/exclude each other/);
+  });
+
+  test('turns are joined: the noise is also what they differ by', () => {
+    const figure = {
+      suite: 's',
+      name: 'n',
+      unit: 'events/s',
+      min: 90,
+      max: 110,
+      spread: 0.1,
+      runs: 3,
+      amount: 1,
+    } as const;
+    const [one, other] = [
+      { ...figure, median: 100, noise: 0.01, samples: [90, 100, 110] },
+      { ...figure, median: 125, noise: 0.02, samples: [120, 125, 130] },
+    ];
+    const joined = joinTurns([one], [other]);
+    expect(joined).toEqual([
+      { ...one, median: 115, noise: 0.19999999999999996, runs: 6, samples: [90, 100, 110, 120, 125, 130] },
+    ]);
+    expect(joinTurns([one], [])).toEqual([]);
   });
 });

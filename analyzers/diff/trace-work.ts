@@ -51,11 +51,6 @@ export interface TraceWork {
   readonly workEvents: number;
 }
 
-/** What a trace's cells should be cut by. */
-export function workUnitOf(trace: Trace): WorkUnit | undefined {
-  return WORK_UNITS.find((unit) => trace.streamCounts[unit] > 0);
-}
-
 /** A map or unmap that a driver asked the DMA API for, and not one of the page table. */
 function tablesOf(trace: Trace): boolean {
   for (const { rows } of trace.segments({ columns: { map: ['origin'], unmap: ['origin'] }, untimed: true })) {
