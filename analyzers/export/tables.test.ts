@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DuckDBBlobValue, DuckDBInstance } from '@duckdb/node-api';
@@ -93,6 +93,16 @@ test.each(STREAM_NAMES)('the table of %s has all columns of the stream, each wit
   const names = tableColumns(stream).map(({ name }) => name);
   expect(new Set(names).size).toBe(names.length);
   for (const column of Object.keys(STREAMS[stream])) if (column !== 'event') expect(names).toContain(column);
+});
+
+test('docs/export.md has every table with its columns and their types', () => {
+  const document = readFileSync(join(import.meta.dirname, '../../docs/export.md'), 'utf8');
+  for (const stream of STREAM_NAMES) {
+    // the first five are common to all
+    const columns = tableColumns(stream).slice(5);
+    const row = `| \`${stream}\` | ${columns.map(({ name, type }) => `\`${name}\` ${type}`).join(', ')} |`;
+    expect(document.split('\n').filter((line) => line.startsWith(`| \`${stream}\``))).toEqual([row]);
+  }
 });
 
 const TRACES: readonly (readonly [name: string, open: () => Trace])[] = [

@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
@@ -46,6 +46,14 @@ test('a table for people, CSV and JSON of the same rows', async () => {
   expect(limited.out.split('\n')).toHaveLength(4);
   expect(limited.err).toContain('the first 2 rows');
   expect((await sql('explain select * from inv')).out).toContain('SEQ_SCAN');
+});
+
+test('queries of docs/export.md and of the help give rows', async () => {
+  const document = readFileSync(join(import.meta.dirname, '../../docs/export.md'), 'utf8');
+  const commands = [...sqlCommand.examples.map(({ command }) => command), ...document.split('\n')];
+  const queries = commands.flatMap((line) => /^ *iorr sql run\.iorr .*?"(.*)"/.exec(line)?.[1] ?? []);
+  expect(queries.length).toBeGreaterThanOrEqual(8);
+  for (const query of queries) expect((await sql(query)).out.split('\n').length).toBeGreaterThan(2);
 });
 
 test('64-bit values are exact', async () => {
