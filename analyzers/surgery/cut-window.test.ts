@@ -16,13 +16,10 @@ import { runSteps } from './surgery.ts';
 
 const corpus = join(import.meta.dirname, '../../traces/corpus');
 const FULL = process.env['IORR_FULL'] === '1';
-const SMALL = [
-  'nested-qemu-vfio-7.2.iorr',
-  'vtd-vfio-7.2.iorr',
-  'vtd-pri-pasid-7.2.iorr',
-  'vtd-first-stage-vfio-7.2.iorr',
-];
-const replayed = FULL ? readdirSync(corpus).filter((name) => name.endsWith('.iorr')) : SMALL;
+const SMALL = ['nested-qemu-vfio-7.2.iorr', 'vtd-vfio-7.2.iorr'];
+/** Their replay counts nothing: they have no command and no access. */
+const NOTHING = /iommufd|-ioctl|-ftrace|migration/;
+const replayed = FULL ? readdirSync(corpus).filter((name) => name.endsWith('.iorr') && !NOTHING.test(name)) : SMALL;
 const PLACES = 20;
 
 function cut(trace: Trace, from: number, to: number): { cut: MemoryTrace; report: CutReport } {
@@ -61,7 +58,6 @@ describe('cut', () => {
   test.each(replayed)('%s: a window counts what it does in the whole', (name) => {
     const trace = openTrace(join(corpus, name));
     try {
-      if (trace.streamCounts.inv + trace.streamCounts.dma === 0) return;
       const { eventCount } = trace;
       const length = Math.max(1, Math.floor(eventCount / 50));
       for (let k = 0; k < PLACES; k++) {
