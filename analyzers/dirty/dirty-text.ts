@@ -186,22 +186,22 @@ function harvestLines(harvests: HarvestSummary): string {
 
 function findingLines(findings: readonly LossFinding[], { lost }: DirtyResult): string {
   const head = `Lost: ${formatBytes(lost.bytes)} in ${formatNumberOf(lost.calls, 'call')} would not have been migrated; ${formatBytes(lost.defectBytes)} in ${formatNumberOf(lost.defectCalls, 'call')} by a defect of the kernel`;
-  const causes = LOSSES.flatMap(({ kind, cleared, then }) => {
+  const causes = LOSSES.flatMap(({ kind, cleared, fate }) => {
     const of = findings.filter((finding) => finding.kind === kind && finding.cleared === cleared);
     const [first] = of;
     if (first === undefined) return [];
     const more = of.length > SHOWN ? [`${formatNumberOf(of.length - SHOWN, 'more call')}: --json`] : [];
-    return [['', ...wrapText(`${first.why}: ${then}`, COLUMNS), findingTable(of.slice(0, SHOWN)), ...more].join('\n')];
+    return [['', ...wrapText(`${first.why}: ${fate}`, COLUMNS), findingTable(of.slice(0, SHOWN)), ...more].join('\n')];
   });
   return [head, ...causes].join('\n');
 }
 
 /** What a defect of the kernel lost comes first. */
 const LOSSES = [
-  { kind: 'defect', cleared: true, then: 'forgotten, so that nobody would have migrated them' },
-  { kind: 'bitmap', cleared: true, then: 'forgotten, so that nobody would have migrated them' },
-  { kind: 'defect', cleared: false, then: 'not cleared, so that a later call may tell' },
-  { kind: 'bitmap', cleared: false, then: 'not cleared, so that a later call may tell' },
+  { kind: 'defect', cleared: true, fate: 'forgotten, so that nobody would have migrated them' },
+  { kind: 'bitmap', cleared: true, fate: 'forgotten, so that nobody would have migrated them' },
+  { kind: 'defect', cleared: false, fate: 'not cleared, so that a later call may tell' },
+  { kind: 'bitmap', cleared: false, fate: 'not cleared, so that a later call may tell' },
 ] as const;
 
 function findingTable(findings: readonly LossFinding[]): string {
