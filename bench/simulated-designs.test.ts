@@ -37,17 +37,21 @@ describe.each(driven)('%s', (name) => {
   test('nothing diverges whatever its values are', () => {
     const parameters = WORKLOADS.find((workload) => workload.name === name)?.parameters ?? [];
     const settings = fc.tuple(...parameters.filter((one) => one.name !== 'events').map(valueOf));
+    let verified = 0;
     fc.assert(
       fc.property(settings, fc.nat(1000), (values, seed) => {
         try {
           expect(verifyTrace(simulatedTrace(name, ['events=6k', ...values], seed)).divergences).toEqual([]);
+          verified++;
         } catch (error) {
           // values that don't go together, or large rings that are still being filled
           if (!(error instanceof IorrError) || !['USAGE', 'NOTHING_TO_VERIFY'].includes(error.code)) throw error;
         }
       }),
-      { numRuns: 10 },
+      { numRuns: 10, seed: 1 },
     );
+    // not all settings go together, and large rings take what there is
+    expect(verified).toBeGreaterThan(0);
   });
 
   test('designs are compared on it', async () => {
