@@ -19,9 +19,6 @@ export interface DatabaseLimits {
 /** Disk that DuckDB may use for what exceeds its memory. */
 const MOST_SPILLED = '8GB';
 
-/** 128 + SIGTERM */
-const TERMINATED = 143;
-
 const SQL_TYPES: { readonly [T in TableType]: string } = {
   int32: 'INTEGER',
   int64: 'BIGINT',
@@ -95,7 +92,11 @@ export class TraceDatabase {
   readonly #folder: string;
   readonly #settings: Record<string, string>;
   readonly #remove = (): void => rmSync(this.#folder, { recursive: true, force: true });
-  readonly #terminate = (): void => process.exit(TERMINATED);
+  /** Not by `process.exit`, which would wait for the query. */
+  readonly #terminate = (): void => {
+    this.#remove();
+    process.kill(process.pid, 'SIGTERM');
+  };
   #instance: DuckDBInstance | undefined;
   #connection: DuckDBConnection | undefined;
 
