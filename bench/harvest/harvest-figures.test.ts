@@ -25,7 +25,7 @@ describe.skipIf(!full)('full figures of harvests', () => {
   });
 
   test('two threads where memory is no limit', async () => {
-    expect(missed(await cachedScalingFigures(21))).toEqual([]);
+    expect(missed(await cachedScalingFigures({ loop, rounds: 21 }))).toEqual([]);
   });
 
   test('10 million writes while others harvest: none is lost', async () => {
