@@ -3,6 +3,7 @@ import type { DirtyResult, FaultStorm } from '../../replay/dirty/dirty-result.ts
 import { formatCount, formatDecimal, formatNs } from '../report/format-units.ts';
 import { linesLegend, linesPicture } from '../report/html-lines.ts';
 import type { DrawnLine } from '../report/html-lines.ts';
+import { plainTable } from '../report/html-parts.ts';
 import { lineStyle } from '../report/line-styles.ts';
 import { html } from '../report/markup.ts';
 import type { Markup } from '../report/markup.ts';
@@ -52,11 +53,8 @@ function pacing(result: DirtyResult): Markup | null {
   return html`<figure class="panel"><figcaption><div><h3>Storms and pacing</h3><p class="sub">Page requests of the pass with the most of them, when what was logged before is protected at once or in slices over the pass; through the queue of ${storms.queue}</p></div></figcaption>${picture}${linesLegend(lines)}</figure>`;
 }
 
-/** The part of the page about page requests; null where no method has them. `table` draws one. */
-export function crossoverSection(
-  result: DirtyResult,
-  table: (label: string, head: readonly string[], rows: readonly (readonly string[])[]) => Markup,
-): Markup | null {
+/** The part of the page about page requests; null where no method has them. */
+export function crossoverSection(result: DirtyResult): Markup | null {
   const latencies = latencyRows(result);
   if (latencies.length === 0) return null;
   const { crossover } = result;
@@ -65,8 +63,8 @@ export function crossoverSection(
   return html`<section class="part" id="crossover"><h2>Crossover</h2><p class="about">Page requests cost for each page that is written, a scan of dirty bits for each page that is there: the map says which method costs less, as writes come faster and requests take longer. ${crossoverSentence(result)}</p>${figures}${
     crossover === null
       ? null
-      : html`<div class="panel"><p class="caption">Where methods cost the same</p>${table('Boundaries', BOUNDARY_TITLES, boundaryRows(result))}</div><div class="panel"><p class="caption">The same with the time on other links</p>${table('Links', linkTitles, links)}</div>`
-  }${pacing(result)}<div class="panel"><p class="caption">Page requests of one pass</p>${table('Storms', STORM_TITLES, stormRows(result))}</div><div class="panel"><p class="caption">What page requests do to a device, by their latency; published ones are inputs, not predictions</p>${table('Latencies', LATENCY_TITLES, latencies)}</div></section>`;
+      : html`<div class="panel"><p class="caption">Where methods cost the same</p>${plainTable('Boundaries', BOUNDARY_TITLES, boundaryRows(result))}</div><div class="panel"><p class="caption">The same with the time on other links</p>${plainTable('Links', linkTitles, links)}</div>`
+  }${pacing(result)}<div class="panel"><p class="caption">Page requests of one pass</p>${plainTable('Storms', STORM_TITLES, stormRows(result))}</div><div class="panel"><p class="caption">What page requests do to a device, by their latency; published ones are inputs, not predictions</p>${plainTable('Latencies', LATENCY_TITLES, latencies)}</div></section>`;
 }
 
 function figure(result: DirtyResult, map: CrossoverMap): Markup | null {

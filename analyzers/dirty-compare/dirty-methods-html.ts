@@ -1,10 +1,10 @@
 import type { DirtyResult, DirtyRow } from '../../replay/dirty/dirty-result.ts';
-import { sentence } from '../report/escape.ts';
 import { formatBytes, formatCount, formatNs } from '../report/format-units.ts';
 import { healthSummary } from '../report/health-lines.ts';
-import { linesLegend, linesPicture } from '../report/html-lines.ts';
+import { linesPicture } from '../report/html-lines.ts';
 import type { DrawnLine } from '../report/html-lines.ts';
 import { pageOf } from '../report/html-page.ts';
+import { careOf, figureOf, parameterTable, plainTable } from '../report/html-parts.ts';
 import { lineStyle } from '../report/line-styles.ts';
 import { html } from '../report/markup.ts';
 import type { Markup } from '../report/markup.ts';
@@ -37,12 +37,6 @@ function linesOf(
       ? []
       : [{ label: row.name, style: lineStyle(i, false), points: shown, marks: shown.length < 60 }];
   });
-}
-
-function figure(heading: string, sub: string, picture: Markup | null, lines: readonly DrawnLine[]): Markup | null {
-  return picture === null
-    ? null
-    : html`<figure class="panel"><figcaption><div><h3>${heading}</h3><p class="sub">${sub}</p></div></figcaption>${picture}${linesLegend(lines)}</figure>`;
 }
 
 /** What is to be sent, pass by pass, since the migration began. */
@@ -95,11 +89,12 @@ function convergence(result: DirtyResult): Markup {
   });
   const goesOn =
     cut.length === 0 ? '' : `; ${cut.join(', ')} ${cut.length === 1 ? 'goes' : 'go'} on beyond the picture`;
-  return html`<section class="part" id="convergence"><h2>Convergence</h2><p class="about">A migration ends when what a pass has to send fits into the downtime that is allowed, the broken line.</p>${figure(
+  return html`<section class="part" id="convergence"><h2>Convergence</h2><p class="about">A migration ends when what a pass has to send fits into the downtime that is allowed, the broken line.</p>${figureOf(
     'Pre-copy',
     `Memory to be sent at the beginning of each pass, with ${formatCount(result.methods[0]?.threads[0]?.threads ?? 1)} harvest thread${goesOn}`,
     picture,
     lines,
+    1,
   )}</section>`;
 }
 
@@ -128,7 +123,7 @@ function harvests(result: DirtyResult): Markup {
     lines: scaling,
     wide: true,
   });
-  return html`<section class="part" id="harvests"><h2>Harvests</h2><p class="about">What each harvest reported, and how long it took.</p>${figure(
+  return html`<section class="part" id="harvests"><h2>Harvests</h2><p class="about">What each harvest reported, and how long it took.</p>${figureOf(
     'Reported',
     'Memory that a harvest calls dirty',
     linesPicture({
@@ -139,7 +134,8 @@ function harvests(result: DirtyResult): Markup {
       wide: true,
     }),
     found,
-  )}${figure(
+    1,
+  )}${figureOf(
     'Duration',
     'With the first number of threads',
     linesPicture({
@@ -150,43 +146,28 @@ function harvests(result: DirtyResult): Markup {
       wide: true,
     }),
     times,
-  )}${several ? figure('Threads', 'Mean duration of a harvest', threads, scaling) : null}</section>`;
-}
-
-function table(label: string, head: readonly string[], rows: readonly (readonly string[])[]): Markup {
-  const [first = '', ...others] = head;
-  return html`<div class="scroll"><table aria-label="${label}"><thead><tr><th scope="col" class="text">${first}</th>${others.map((name) => html`<th scope="col">${name}</th>`)}</tr></thead><tbody>${rows.map(
-    ([name = '', ...cells]) =>
-      html`<tr><th scope="row">${name}</th>${cells.map((cell) => html`<td>${cell}</td>`)}</tr>`,
-  )}</tbody></table></div>`;
+    1,
+  )}${several ? figureOf('Threads', 'Mean duration of a harvest', threads, scaling, 1) : null}</section>`;
 }
 
 function figures(result: DirtyResult): Markup {
   const plans = planRows(result);
   const work = result.methods.map((row) => [row.name, ...WORK_COLUMNS.map(({ cell }) => cell(row))]);
-  return html`<section class="part" id="figures"><h2>Figures</h2><div class="panel"><p class="caption">Time, and the migration</p>${table('Time', ['method', ...TIME_COLUMNS.map(({ title }) => title)], timeRows(result))}</div><div class="panel"><p class="caption">What a method reports and does</p>${table('Work', ['method', ...WORK_COLUMNS.map(({ title }) => title)], work)}</div>${
+  return html`<section class="part" id="figures"><h2>Figures</h2><div class="panel"><p class="caption">Time, and the migration</p>${plainTable('Time', ['method', ...TIME_COLUMNS.map(({ title }) => title)], timeRows(result))}</div><div class="panel"><p class="caption">What a method reports and does</p>${plainTable('Work', ['method', ...WORK_COLUMNS.map(({ title }) => title)], work)}</div>${
     plans.length === 0
       ? null
-      : html`<div class="panel"><p class="caption">One harvest of memory that is not there</p>${table('Plans', PLAN_TITLES, plans)}</div>`
+      : html`<div class="panel"><p class="caption">One harvest of memory that is not there</p>${plainTable('Plans', PLAN_TITLES, plans)}</div>`
   }</section>`;
 }
 
 function basis(report: DirtyReport): Markup {
-  const rows = report.result.dirty.parameters.map(
-    (parameter) =>
-      html`<tr><th scope="row">${parameter.name}</th><td data-v="${parameter.value}">${String(parameter.value)}</td><td class="text">${parameter.unit}</td><td class="text"><span class="standing ${parameter.standing}">${parameter.standing}</span></td><td class="text">${parameter.source}</td></tr>`,
-  );
-  return html`<section class="part" id="basis"><h2>Basis</h2><div class="panel"><p class="sub">${dirtyFacts(report.result.dirty)}</p><p class="sub">Health of the trace: ${healthSummary(report.health)}</p><details><summary>Parameters</summary><div class="scroll"><table class="sortable" aria-label="Parameters"><thead><tr><th scope="col" class="text">Parameter</th><th scope="col">Value</th><th scope="col" class="text">Unit</th><th scope="col" class="text">Standing</th><th scope="col" class="text">Source</th></tr></thead><tbody>${rows}</tbody></table></div></details></div></section>`;
+  return html`<section class="part" id="basis"><h2>Basis</h2><div class="panel"><p class="sub">${dirtyFacts(report.result.dirty)}</p><p class="sub">Health of the trace: ${healthSummary(report.health)}</p><details><summary>Parameters</summary>${parameterTable(report.result.dirty.parameters)}</details></div></section>`;
 }
 
 /** The page of `iorr compare --dirty`: one file that opens anywhere. */
 export function dirtyMethodsHtml(report: DirtyReport): string {
   const { dirty } = report.result;
-  const crossover = crossoverSection(dirty, table);
-  const care =
-    dirty.caveats.length === 0
-      ? null
-      : html`<div class="care" role="note"><h2>Read with care</h2><ul>${dirty.caveats.map((caveat) => html`<li>${sentence(caveat)}</li>`)}</ul></div>`;
+  const crossover = crossoverSection(dirty);
   return pageOf({
     version: report.version,
     command: 'compare',
@@ -198,7 +179,7 @@ export function dirtyMethodsHtml(report: DirtyReport): string {
       ['figures', 'Figures'],
       ['basis', 'Basis'],
     ],
-    body: html`<div class="lead"><h1>${dirtyHeadline(dirty)}</h1></div>${care}${convergence(dirty)}${harvests(dirty)}${crossover}${figures(dirty)}${basis(report)}`,
+    body: html`<div class="lead"><h1>${dirtyHeadline(dirty)}</h1></div>${careOf(dirty.caveats)}${convergence(dirty)}${harvests(dirty)}${crossover}${figures(dirty)}${basis(report)}`,
     charts: null,
   });
 }

@@ -1,10 +1,11 @@
 import type { AnalysisPage } from '../analysis.ts';
-import { sentence } from '../report/escape.ts';
 import { formatCount, formatNumberOf, formatShare } from '../report/format-units.ts';
 import { healthSummary } from '../report/health-lines.ts';
-import { linesLegend, linesPicture } from '../report/html-lines.ts';
+import { linesPicture } from '../report/html-lines.ts';
 import type { DrawnLine } from '../report/html-lines.ts';
 import { pageOf } from '../report/html-page.ts';
+import { careOf, figureOf, leadOf, sortableTable } from '../report/html-parts.ts';
+import type { Cell } from '../report/html-parts.ts';
 import { lineStyle } from '../report/line-styles.ts';
 import { html } from '../report/markup.ts';
 import type { Markup } from '../report/markup.ts';
@@ -20,16 +21,6 @@ const ENTRIES: AxisSpec = { title: 'entries', log: true, base: 2, format: format
 
 function missAxis(title: string): AxisSpec {
   return { title, log: false, base: 10, format: (value) => `${Number((value * 100).toPrecision(3))} %`, from: 0 };
-}
-
-type Cell = readonly [text: string, value: number | null];
-
-function table(label: string, head: readonly string[], rows: readonly (readonly Cell[])[]): Markup {
-  const [first = '', ...others] = head;
-  return html`<div class="scroll"><table class="sortable" aria-label="${label}"><thead><tr><th scope="col" class="text">${first}</th>${others.map((name) => html`<th scope="col">${name}</th>`)}</tr></thead><tbody>${rows.map(
-    ([name, ...cells]) =>
-      html`<tr><th scope="row" data-v="${name?.[1] ?? ''}">${name?.[0] ?? ''}</th>${cells.map(([text, value]) => html`<td data-v="${value ?? ''}">${text}</td>`)}</tr>`,
-  )}</tbody></table></div>`;
 }
 
 function share(part: number, whole: number): Cell {
@@ -51,21 +42,11 @@ function lead(result: IotlbResult, { file }: AnalysisPage): Markup {
     ...(knee === null ? [] : [['Knee', formatNumberOf(knee.entries, 'entry', 'entries')] as const]),
     ...(sample === null ? [] : [['Pages followed', formatShare(sample.rate, 1)] as const]),
   ];
-  return html`<div class="lead"><h1>${title}</h1><p class="facts">${facts.map(([name, value]) => html`<span>${name} <b>${value}</b></span>`)}</p></div>`;
-}
-
-function care(caveats: readonly string[]): Markup | null {
-  if (caveats.length === 0) return null;
-  return html`<div class="care" role="note"><h2>Read with care</h2><ul>${caveats.map((caveat) => html`<li>${sentence(caveat)}</li>`)}</ul></div>`;
+  return leadOf(title, facts);
 }
 
 function markOf({ chosen }: IotlbResult): { readonly mark?: { readonly at: number; readonly label: string } } {
   return chosen.entries > 0 ? { mark: { at: chosen.entries, label: organisationText(chosen) } } : {};
-}
-
-function figure(heading: string, sub: string, lines: readonly DrawnLine[], picture: Markup | null): Markup | null {
-  if (picture === null) return null;
-  return html`<figure class="panel"><figcaption><div><h3>${heading}</h3><p class="sub">${sub}</p></div></figcaption>${picture}${lines.length > 1 ? linesLegend(lines) : null}</figure>`;
 }
 
 function curveSection(result: IotlbResult): Markup {
@@ -102,7 +83,7 @@ function curveSection(result: IotlbResult): Markup {
     ...markOf(result),
   });
   const errors = result.sample !== null;
-  const rows = table(
+  const rows = sortableTable(
     'Misses by size',
     ['Entries', 'Misses', ...(errors ? ['± 2 standard errors'] : []), 'Compulsory', 'Capacity', 'Invalidation'],
     curve.map((point) => [
@@ -118,7 +99,7 @@ function curveSection(result: IotlbResult): Markup {
     ]),
   );
   const reached = reach.map(({ share: part, entries }) => `${part * 100} % from ${formatCount(entries)}`).join(', ');
-  return html`<section class="part" id="sizes"><h2>Size</h2><p class="about">A fully associative IOTLB that replaces the least recently used entry. Of what any size can hit: ${reached} entries on.</p>${figure('Misses by size and cause', 'All sizes from one pass', lines, picture)}<div class="panel"><details open><summary>Figures</summary>${rows}</details></div></section>`;
+  return html`<section class="part" id="sizes"><h2>Size</h2><p class="about">A fully associative IOTLB that replaces the least recently used entry. Of what any size can hit: ${reached} entries on.</p>${figureOf('Misses by size and cause', 'All sizes from one pass', picture, lines)}<div class="panel"><details open><summary>Figures</summary>${rows}</details></div></section>`;
 }
 
 function associativitySection(result: IotlbResult): Markup {
@@ -144,7 +125,7 @@ function associativitySection(result: IotlbResult): Markup {
     wide: true,
     ...markOf(result),
   });
-  const rows = table(
+  const rows = sortableTable(
     'Geometries',
     ['Sets × ways', 'Entries', 'Misses', 'Of conflict'],
     associativity.flatMap(({ ways, points }) =>
@@ -156,7 +137,7 @@ function associativitySection(result: IotlbResult): Markup {
       ]),
     ),
   );
-  return html`<section class="part" id="ways"><h2>Associativity</h2><p class="about">Sets picked as on the chosen hardware. What a line lies above the fully associative one is conflict.</p>${figure('Misses by size and ways', 'Each line: sets of so many ways', lines, picture)}<div class="panel"><details><summary>Geometries</summary>${rows}</details></div></section>`;
+  return html`<section class="part" id="ways"><h2>Associativity</h2><p class="about">Sets picked as on the chosen hardware. What a line lies above the fully associative one is conflict.</p>${figureOf('Misses by size and ways', 'Each line: sets of so many ways', picture, lines)}<div class="panel"><details><summary>Geometries</summary>${rows}</details></div></section>`;
 }
 
 function partsSection(
@@ -184,7 +165,7 @@ function partsSection(
     wide: true,
     ...markOf(result),
   });
-  const rows = table(
+  const rows = sortableTable(
     heading,
     [
       heading,
@@ -206,7 +187,7 @@ function partsSection(
       ]),
   );
   const more = parts.length > SHOWN ? `, the first ${SHOWN}` : '';
-  return html`<section class="part" id="${id}"><h2>${heading}</h2><p class="about">What each misses in a cache that all share; alone it may miss less.</p>${figure(`Misses by ${heading.toLowerCase()}`, `The ${formatCount(lines.length)} with most lookups`, lines, picture)}<div class="panel"><p class="caption">${formatCount(parts.length)} in all${more}</p>${rows}</div></section>`;
+  return html`<section class="part" id="${id}"><h2>${heading}</h2><p class="about">What each misses in a cache that all share; alone it may miss less.</p>${figureOf(`Misses by ${heading.toLowerCase()}`, `The ${formatCount(lines.length)} with most lookups`, picture, lines)}<div class="panel"><p class="caption">${formatCount(parts.length)} in all${more}</p>${rows}</div></section>`;
 }
 
 /** The page of `iorr analyze iotlb`: one file that opens anywhere. */
@@ -229,7 +210,7 @@ export function iotlbHtml(result: IotlbResult, page: AnalysisPage): string {
     command: 'analyze iotlb',
     file: page.file,
     sections: shown.map(([id, name]) => [id, name]),
-    body: html`${lead(result, page)}${care(result.caveats)}${shown.map(([, , part]) => part)}<section class="part" id="basis"><h2>Basis</h2><div class="panel"><p class="sub">Health of the trace: ${healthSummary(page.health)}</p></div></section>`,
+    body: html`${lead(result, page)}${careOf(result.caveats)}${shown.map(([, , part]) => part)}<section class="part" id="basis"><h2>Basis</h2><div class="panel"><p class="sub">Health of the trace: ${healthSummary(page.health)}</p></div></section>`,
     charts: null,
   });
 }

@@ -5,6 +5,7 @@ import { healthSummary } from '../report/health-lines.ts';
 import { linesLegend, linesPicture } from '../report/html-lines.ts';
 import type { DrawnLine } from '../report/html-lines.ts';
 import { pageOf } from '../report/html-page.ts';
+import { careOf, leadOf } from '../report/html-parts.ts';
 import { lineStyle } from '../report/line-styles.ts';
 import { html } from '../report/markup.ts';
 import type { Markup } from '../report/markup.ts';
@@ -33,12 +34,7 @@ function lead(result: PlanResult, { file }: AnalysisPage): Markup {
     ...result.goals.map(({ text }) => ['Goal', text] as const),
     ['Evaluations', formatCount(result.evaluations)],
   ];
-  return html`<div class="lead"><h1>${titleOf(result)}</h1><p class="facts">${facts.map(([name, value]) => html`<span>${name} <b>${value}</b></span>`)}</p></div>`;
-}
-
-function care(caveats: readonly string[]): Markup | null {
-  if (caveats.length === 0) return null;
-  return html`<div class="care" role="note"><h2>Read with care</h2><ul>${caveats.map((caveat) => html`<li>${sentence(caveat)}</li>`)}</ul></div>`;
+  return leadOf(titleOf(result), facts);
 }
 
 /** The varied parameter along the axis: numbers, with most values. */
@@ -198,7 +194,7 @@ export function planHtml(result: PlanResult, page: AnalysisPage): string {
       ['settings', 'Settings'],
       ['basis', 'Basis'],
     ],
-    body: html`${lead(result, page)}${care(result.caveats)}<section class="part" id="answer"><h2>Answer</h2>${result.answers.map((answer) => answerSection(result, answer))}</section>${
+    body: html`${lead(result, page)}${careOf(result.caveats)}<section class="part" id="answer"><h2>Answer</h2>${result.answers.map((answer) => answerSection(result, answer))}</section>${
       figures.length === 0 ? null : html`<section class="part" id="figures"><h2>Figures</h2>${figures}</section>`
     }${evaluatedSection(result)}${basisSection(result, page)}`,
     charts: null,

@@ -1,11 +1,11 @@
 import type { PriResult, PriRow } from '../../replay/faults/compare-pri.ts';
 import type { LevelSeries } from '../../replay/faults/service/level-over-time.ts';
-import { sentence } from '../report/escape.ts';
 import { formatCount, formatNs, formatShort } from '../report/format-units.ts';
 import { healthSummary } from '../report/health-lines.ts';
-import { linesLegend, linesPicture } from '../report/html-lines.ts';
+import { linesPicture } from '../report/html-lines.ts';
 import type { DrawnLine } from '../report/html-lines.ts';
 import { pageOf } from '../report/html-page.ts';
+import { careOf, figureOf, parameterTable, plainTable } from '../report/html-parts.ts';
 import { lineStyle } from '../report/line-styles.ts';
 import { html } from '../report/markup.ts';
 import type { Markup } from '../report/markup.ts';
@@ -16,12 +16,6 @@ import { QUEUE_COLUMNS, WAIT_COLUMNS, designColumns, priFacts, priHeadline } fro
 const MOST_LINES = 10;
 /** Smallest share that a log axis shows: what is not lost is drawn there. */
 const LEAST_SHARE = 1e-6;
-
-function figure(heading: string, sub: string, picture: Markup | null, lines: readonly DrawnLine[]): Markup | null {
-  return picture === null
-    ? null
-    : html`<figure class="panel"><figcaption><div><h3>${heading}</h3><p class="sub">${sub}</p></div></figcaption>${picture}${linesLegend(lines)}</figure>`;
-}
 
 /** One line a row, of the first rows, as far as they have points. */
 function linesOf(
@@ -65,7 +59,7 @@ function latency({ rows }: PriResult): Markup {
   );
   const title = 'from the last request to the response';
   const x = { title, log: true, base: 10, format: formatNs, ...decades(across([...within, ...bars])) } as const;
-  return html`<section class="part" id="latency"><h2>Latency</h2><p class="about">How long the host takes to answer, of the groups that it answered.</p>${figure(
+  return html`<section class="part" id="latency"><h2>Latency</h2><p class="about">How long the host takes to answer, of the groups that it answered.</p>${figureOf(
     'Answered within',
     'Share of the groups that were answered within a time',
     linesPicture({
@@ -77,7 +71,8 @@ function latency({ rows }: PriResult): Markup {
       wide: true,
     }),
     within,
-  )}${figure(
+    1,
+  )}${figureOf(
     'Distribution',
     'Groups by their latency, four bars in each factor of two',
     linesPicture({
@@ -88,6 +83,7 @@ function latency({ rows }: PriResult): Markup {
       wide: true,
     }),
     bars,
+    1,
   )}</section>`;
 }
 
@@ -102,16 +98,18 @@ function occupancy({ rows }: PriResult): Markup {
   const host = linesOf(rows, ({ hostSeries }) => levels(hostSeries, from));
   const x = { title: 'since the first request', log: false, base: 10, format: formatNs } as const;
   const y = { log: false, base: 10, format: formatShort } as const;
-  return html`<section class="part" id="occupancy"><h2>Occupancy</h2><p class="about">Most that there was at once in each part of the time.</p>${figure(
+  return html`<section class="part" id="occupancy"><h2>Occupancy</h2><p class="about">Most that there was at once in each part of the time.</p>${figureOf(
     'Queue',
     'Entries of the hardware queue in use',
     linesPicture({ about: 'Entries in use over time', x, y: { ...y, title: 'entries' }, lines: queue, wide: true }),
     queue,
-  )}${figure(
+    1,
+  )}${figureOf(
     'Host',
     'Groups that wait for a server or have one',
     linesPicture({ about: 'Groups in the host over time', x, y: { ...y, title: 'groups' }, lines: host, wide: true }),
     host,
+    1,
   )}</section>`;
 }
 
@@ -143,7 +141,7 @@ function depth({ rows }: PriResult): Markup | null {
   const share = (value: number): string =>
     value <= LEAST_SHARE ? 'none' : `${Number((100 * value).toPrecision(3))} %`;
   const waits = decades(done.flatMap(({ points }) => points.map(([, y]) => y)));
-  return html`<section class="part" id="depth"><h2>Depth</h2><p class="about">What a deeper queue changes.</p>${figure(
+  return html`<section class="part" id="depth"><h2>Depth</h2><p class="about">What a deeper queue changes.</p>${figureOf(
     'Overflow',
     'Share of the requests that found no place',
     linesPicture({
@@ -154,7 +152,8 @@ function depth({ rows }: PriResult): Markup | null {
       wide: true,
     }),
     lost,
-  )}${figure(
+    1,
+  )}${figureOf(
     'Wait',
     "Mean time from a device's wish to its translation, repeated requests included",
     linesPicture({
@@ -165,22 +164,16 @@ function depth({ rows }: PriResult): Markup | null {
       wide: true,
     }),
     done,
+    1,
   )}</section>`;
-}
-
-function table(label: string, head: readonly string[], rows: readonly (readonly string[])[]): Markup {
-  return html`<div class="scroll"><table aria-label="${label}"><thead><tr><th scope="col" class="text"></th>${head.map((name) => html`<th scope="col">${name}</th>`)}</tr></thead><tbody>${rows.map(
-    ([name = '', ...cells]) =>
-      html`<tr><th scope="row">${name}</th>${cells.map((cell) => html`<td>${cell}</td>`)}</tr>`,
-  )}</tbody></table></div>`;
 }
 
 function figures(pri: PriResult): Markup {
   const { rows } = pri;
   const part = (label: string, own: typeof WAIT_COLUMNS): Markup =>
-    table(
+    plainTable(
       label,
-      own.map(({ title }) => title),
+      ['', ...own.map(({ title }) => title)],
       rows.map((row) => [row.name, ...own.map(({ cell }) => cell(row))]),
     );
   return html`<section class="part" id="figures"><h2>Figures</h2><div class="panel"><p class="caption">What devices wait for</p>${part('Waits', [...designColumns(pri), ...WAIT_COLUMNS])}</div><div class="panel"><p class="caption">What the queue and the servers do</p>${part('Queues', QUEUE_COLUMNS)}</div></section>`;
@@ -188,11 +181,7 @@ function figures(pri: PriResult): Markup {
 
 function basis(report: PriReport): Markup {
   const { pri } = report.result;
-  const rows = pri.parameters.map(
-    (parameter) =>
-      html`<tr><th scope="row">${parameter.name}</th><td data-v="${parameter.value}">${String(parameter.value)}</td><td class="text">${parameter.unit}</td><td class="text"><span class="standing ${parameter.standing}">${parameter.standing}</span></td><td class="text">${parameter.source}</td></tr>`,
-  );
-  return html`<section class="part" id="basis"><h2>Basis</h2><div class="panel"><p class="sub">${priFacts(pri)}</p><p class="sub">Health of the trace: ${healthSummary(report.health)}</p><details><summary>Parameters</summary><div class="scroll"><table class="sortable" aria-label="Parameters"><thead><tr><th scope="col" class="text">Parameter</th><th scope="col">Value</th><th scope="col" class="text">Unit</th><th scope="col" class="text">Standing</th><th scope="col" class="text">Source</th></tr></thead><tbody>${rows}</tbody></table></div></details></div></section>`;
+  return html`<section class="part" id="basis"><h2>Basis</h2><div class="panel"><p class="sub">${priFacts(pri)}</p><p class="sub">Health of the trace: ${healthSummary(report.health)}</p><details><summary>Parameters</summary>${parameterTable(pri.parameters)}</details></div></section>`;
 }
 
 /** The page of `iorr compare --pri`: one file that opens anywhere. */
@@ -200,10 +189,6 @@ export function priCompareHtml(report: PriReport): string {
   const { pri } = report.result;
   const hidden = pri.rows.length - MOST_LINES;
   const notes = hidden > 0 ? [...pri.caveats, `pictures over time show the first ${MOST_LINES} rows`] : pri.caveats;
-  const care =
-    notes.length === 0
-      ? null
-      : html`<div class="care" role="note"><h2>Read with care</h2><ul>${notes.map((note) => html`<li>${sentence(note)}</li>`)}</ul></div>`;
   const depths = depth(pri);
   return pageOf({
     version: report.version,
@@ -216,7 +201,7 @@ export function priCompareHtml(report: PriReport): string {
       ['figures', 'Figures'],
       ['basis', 'Basis'],
     ],
-    body: html`<div class="lead"><h1>${priHeadline(pri)}</h1></div>${care}${latency(pri)}${occupancy(pri)}${depths}${figures(pri)}${basis(report)}`,
+    body: html`<div class="lead"><h1>${priHeadline(pri)}</h1></div>${careOf(notes)}${latency(pri)}${occupancy(pri)}${depths}${figures(pri)}${basis(report)}`,
     charts: null,
   });
 }

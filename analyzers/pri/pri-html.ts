@@ -1,10 +1,11 @@
 import type { AnalysisPage } from '../analysis.ts';
-import { sentence } from '../report/escape.ts';
 import { formatCount, formatDecimal, formatNs, formatNumberOf, formatShare } from '../report/format-units.ts';
 import { healthSummary } from '../report/health-lines.ts';
 import { linesLegend, linesPicture } from '../report/html-lines.ts';
 import type { DrawnLine } from '../report/html-lines.ts';
 import { pageOf } from '../report/html-page.ts';
+import { careOf, leadOf, sortableTable } from '../report/html-parts.ts';
+import type { Cell } from '../report/html-parts.ts';
 import { lineStyle } from '../report/line-styles.ts';
 import { html } from '../report/markup.ts';
 import type { Markup } from '../report/markup.ts';
@@ -16,8 +17,6 @@ import { barStages, stageBars, styleOf } from './stage-bars.ts';
 
 /** Rows of a table on the page; JSON has all. */
 const SHOWN = 200;
-
-type Cell = readonly [text: string, value: number | null];
 
 function title({ groups, answered, unanswered, sees, commands, stages }: PriResult): string {
   if (!sees.requests && !sees.reads)
@@ -40,27 +39,7 @@ function lead(result: PriResult, { file }: AnalysisPage): Markup {
     ['By the kernel', formatCount(by.kernel)],
     ...(occupancy?.groups ? [['At once', formatNumberOf(occupancy.groups.max, 'group')] as const] : []),
   ];
-  return html`<div class="lead"><h1>${title(result)}</h1><p class="facts">${facts.map(([name, value]) => html`<span>${name} <b>${value}</b></span>`)}</p></div>`;
-}
-
-function care(caveats: readonly string[]): Markup | null {
-  if (caveats.length === 0) return null;
-  return html`<div class="care" role="note"><h2>Read with care</h2><ul>${caveats.map((caveat) => html`<li>${sentence(caveat)}</li>`)}</ul></div>`;
-}
-
-/** A table whose first column, and those named in `text`, are words. */
-function table(
-  label: string,
-  head: readonly string[],
-  rows: readonly (readonly Cell[])[],
-  text: readonly number[] = [],
-): Markup {
-  const [first = '', ...others] = head;
-  const words = (i: number): boolean => text.includes(i + 1);
-  return html`<div class="scroll"><table class="sortable" aria-label="${label}"><thead><tr><th scope="col" class="text">${first}</th>${others.map((name, i) => (words(i) ? html`<th scope="col" class="text">${name}</th>` : html`<th scope="col">${name}</th>`))}</tr></thead><tbody>${rows.map(
-    ([name, ...cells]) =>
-      html`<tr><th scope="row" data-v="${name?.[1] ?? ''}">${name?.[0] ?? ''}</th>${cells.map(([shown, value], i) => (words(i) ? html`<td class="text">${shown}</td>` : html`<td data-v="${value ?? ''}">${shown}</td>`))}</tr>`,
-  )}</tbody></table></div>`;
+  return leadOf(title(result), facts);
 }
 
 /** Share of groups that took at most so long, from the histogram. */
@@ -101,7 +80,7 @@ function latencySection(result: PriResult): Markup | null {
   const bounded = shown.some(([, stage]) => stage.atMostNs !== null)
     ? ' Where only bounds are known, the distribution shows the lower one, and the bars the middle.'
     : '';
-  return html`<section class="part" id="latency"><h2>Latency</h2><p class="about">How long groups took from one point of their way to the next.${bounded}</p><figure class="panel"><figcaption><div><h3>Distribution</h3><p class="sub">Share of the groups that took at most so long</p></div></figcaption>${picture}${linesLegend(lines)}</figure><figure class="panel"><figcaption><div><h3>Stages</h3><p class="sub">Mean, median and 99th percentile of each stage</p></div></figcaption>${bars}${legend}</figure><div class="panel">${table('Stages', ['From, to', 'Groups', 'P50', 'P95', 'P99', 'Longest', 'Mean'], rows)}</div></section>`;
+  return html`<section class="part" id="latency"><h2>Latency</h2><p class="about">How long groups took from one point of their way to the next.${bounded}</p><figure class="panel"><figcaption><div><h3>Distribution</h3><p class="sub">Share of the groups that took at most so long</p></div></figcaption>${picture}${linesLegend(lines)}</figure><figure class="panel"><figcaption><div><h3>Stages</h3><p class="sub">Mean, median and 99th percentile of each stage</p></div></figcaption>${bars}${legend}</figure><div class="panel">${sortableTable('Stages', ['From, to', 'Groups', 'P50', 'P95', 'P99', 'Longest', 'Mean'], rows)}</div></section>`;
 }
 
 function occupancySection({ occupancy, outOfOrder }: PriResult): Markup | null {
@@ -136,7 +115,7 @@ function occupancySection({ occupancy, outOfOrder }: PriResult): Markup | null {
   ]);
   const order =
     outOfOrder > 0 ? ` ${formatNumberOf(outOfOrder, 'group')} answered after one that was complete later.` : '';
-  return html`<section class="part" id="occupancy"><h2>Occupancy</h2><p class="about">Most at once in each ${formatNs(binNs)}, of what was asked and not yet answered.${order}</p><figure class="panel">${picture}${linesLegend(lines)}</figure><div class="panel">${table('Occupancy', ['On their way', 'Most', 'First at', 'Mean'], rows)}</div></section>`;
+  return html`<section class="part" id="occupancy"><h2>Occupancy</h2><p class="about">Most at once in each ${formatNs(binNs)}, of what was asked and not yet answered.${order}</p><figure class="panel">${picture}${linesLegend(lines)}</figure><div class="panel">${sortableTable('Occupancy', ['On their way', 'Most', 'First at', 'Mean'], rows)}</div></section>`;
 }
 
 function answerSection({ answers, devices, sizes }: PriResult): Markup | null {
@@ -164,7 +143,7 @@ function answerSection({ answers, devices, sizes }: PriResult): Markup | null {
     [formatCount(groups), groups],
     [formatCount(requests * groups), requests * groups],
   ]);
-  return html`<section class="part" id="answers"><h2>Answers</h2><p class="about">What the devices were told, by whom, and how that is known.</p><div class="panel">${table('Answers', ['Answer', 'Groups', 'By', 'How that is known'], answerRows, [2, 3])}</div><div class="panel"><p class="caption">Requesters and PASIDs</p>${table('Requesters', ['Requester', 'PASID', 'Requests', 'Groups', 'SUCCESS', 'INVALID', 'FAILURE', 'Open', 'P50', 'P99'], deviceRows)}</div><div class="panel"><p class="caption">Requests in a group</p>${table('Group sizes', ['Requests', 'Groups', 'Requests in all'], sizeRows)}</div></section>`;
+  return html`<section class="part" id="answers"><h2>Answers</h2><p class="about">What the devices were told, by whom, and how that is known.</p><div class="panel">${sortableTable('Answers', ['Answer', 'Groups', 'By', 'How that is known'], answerRows, [2, 3])}</div><div class="panel"><p class="caption">Requesters and PASIDs</p>${sortableTable('Requesters', ['Requester', 'PASID', 'Requests', 'Groups', 'SUCCESS', 'INVALID', 'FAILURE', 'Open', 'P50', 'P99'], deviceRows)}</div><div class="panel"><p class="caption">Requests in a group</p>${sortableTable('Group sizes', ['Requests', 'Groups', 'Requests in all'], sizeRows)}</div></section>`;
 }
 
 function pagesSection({ repeats, prefetch, groups }: PriResult): Markup | null {
@@ -200,7 +179,7 @@ function pagesSection({ repeats, prefetch, groups }: PriResult): Markup | null {
     [formatShare(avoided, groups), avoided],
     [formatCount(blocks), blocks],
   ]);
-  return html`<section class="part" id="pages"><h2>Pages</h2><p class="about">Pages asked for again, and what bringing in the aligned block around each page would have saved at most.</p><div class="panel"><dl>${facts.map(([name, value]) => html`<dt>${name}</dt><dd>${value}</dd>`)}</dl></div><div class="panel"><div class="beside">${picture}${table('Larger blocks', ['Pages at once', 'Groups less', 'Of all', 'Blocks'], rows)}</div></div></section>`;
+  return html`<section class="part" id="pages"><h2>Pages</h2><p class="about">Pages asked for again, and what bringing in the aligned block around each page would have saved at most.</p><div class="panel"><dl>${facts.map(([name, value]) => html`<dt>${name}</dt><dd>${value}</dd>`)}</dl></div><div class="panel"><div class="beside">${picture}${sortableTable('Larger blocks', ['Pages at once', 'Groups less', 'Of all', 'Blocks'], rows)}</div></div></section>`;
 }
 
 function oddSection(result: PriResult): Markup | null {
@@ -212,7 +191,7 @@ function oddSection(result: PriResult): Markup | null {
     [kind.replaceAll('-', ' '), null],
     [what, null],
   ]);
-  return html`<section class="part" id="odd"><h2>Missing or odd</h2><p class="about">${parts.map(([kind, count]) => `${kind} ${formatCount(count)}`).join(', ')}.</p><div class="panel">${table('Findings', ['Event', 'Count', 'Kind', 'What'], rows, [2, 3])}</div></section>`;
+  return html`<section class="part" id="odd"><h2>Missing or odd</h2><p class="about">${parts.map(([kind, count]) => `${kind} ${formatCount(count)}`).join(', ')}.</p><div class="panel">${sortableTable('Findings', ['Event', 'Count', 'Kind', 'What'], rows, [2, 3])}</div></section>`;
 }
 
 /** The page of `iorr analyze pri`: one file that opens anywhere. */
@@ -230,7 +209,7 @@ export function priHtml(result: PriResult, page: AnalysisPage): string {
     command: 'analyze pri',
     file: page.file,
     sections: shown.map(([id, name]) => [id, name]),
-    body: html`${lead(result, page)}${care(result.caveats)}${shown.map(([, , part]) => part)}<section class="part" id="basis"><h2>Basis</h2><div class="panel"><p class="sub">Health of the trace: ${healthSummary(page.health)}</p></div></section>`,
+    body: html`${lead(result, page)}${careOf(result.caveats)}${shown.map(([, , part]) => part)}<section class="part" id="basis"><h2>Basis</h2><div class="panel"><p class="sub">Health of the trace: ${healthSummary(page.health)}</p></div></section>`,
     charts: null,
   });
 }

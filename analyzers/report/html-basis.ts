@@ -3,6 +3,7 @@ import type { CompareReport } from './envelope.ts';
 import { phasesOf } from './chart-data.ts';
 import { formatBytes, formatCount, formatNs } from './format-units.ts';
 import { HEALTH_KINDS } from './health-lines.ts';
+import { parameterTable } from './html-parts.ts';
 import { html } from './markup.ts';
 import type { Markup } from './markup.ts';
 import { reproduceCommand } from './reproduce.ts';
@@ -20,10 +21,7 @@ const HEALTH_MEANS: { readonly [K in (typeof HEALTH_KINDS)[number]]: string } = 
 function parameters(report: CompareReport): Markup {
   const list = report.result.parameters;
   if (list.length === 0) return html`<p class="sub">The model was given no parameter.</p>`;
-  return html`<p class="caption">What the model was given: times rest on the costs, hits and exposure on the caches, commands on the designs.</p><div class="scroll"><table class="sortable" aria-label="Parameters"><thead><tr><th scope="col" class="text">Parameter</th><th scope="col">Value</th><th scope="col" class="text">Unit</th><th scope="col" class="text">Standing</th><th scope="col" class="text">Source</th></tr></thead><tbody>${list.map(
-    (parameter) =>
-      html`<tr><th scope="row">${parameter.name}</th><td data-v="${parameter.value}">${String(parameter.value)}</td><td class="text">${parameter.unit}</td><td class="text"><span class="standing ${parameter.standing}">${parameter.standing}</span></td><td class="text">${parameter.source}</td></tr>`,
-  )}</tbody></table></div>`;
+  return html`<p class="caption">What the model was given: times rest on the costs, hits and exposure on the caches, commands on the designs.</p>${parameterTable(list)}`;
 }
 
 function inputFacts(input: ReportInput): Markup {

@@ -1,3 +1,4 @@
+import type { ProfileParameter } from '../../replay/results.ts';
 import { sentence } from './escape.ts';
 import { linesLegend } from './html-lines.ts';
 import type { DrawnLine } from './html-lines.ts';
@@ -20,22 +21,46 @@ export function careOf(caveats: readonly string[]): Markup | null {
   return html`<div class="care" role="note"><h2>Read with care</h2><ul>${caveats.map((caveat) => html`<li>${sentence(caveat)}</li>`)}</ul></div>`;
 }
 
-/** A table whose first column is text; a click on a heading sorts it. */
-export function sortableTable(label: string, head: readonly string[], rows: readonly (readonly Cell[])[]): Markup {
+/** A table whose first column is words, like those named in `text`; a click on a heading sorts it. */
+export function sortableTable(
+  label: string,
+  head: readonly string[],
+  rows: readonly (readonly Cell[])[],
+  text: readonly number[] = [],
+): Markup {
   const [first = '', ...others] = head;
-  return html`<div class="scroll"><table class="sortable" aria-label="${label}"><thead><tr><th scope="col" class="text">${first}</th>${others.map((name) => html`<th scope="col">${name}</th>`)}</tr></thead><tbody>${rows.map(
+  const words = (i: number): boolean => text.includes(i + 1);
+  return html`<div class="scroll"><table class="sortable" aria-label="${label}"><thead><tr><th scope="col" class="text">${first}</th>${others.map((name, i) => (words(i) ? html`<th scope="col" class="text">${name}</th>` : html`<th scope="col">${name}</th>`))}</tr></thead><tbody>${rows.map(
     ([name, ...cells]) =>
-      html`<tr><th scope="row" data-v="${name?.[1] ?? ''}">${name?.[0] ?? ''}</th>${cells.map(([text, value]) => html`<td data-v="${value ?? ''}">${text}</td>`)}</tr>`,
+      html`<tr><th scope="row" data-v="${name?.[1] ?? ''}">${name?.[0] ?? ''}</th>${cells.map(([shown, value], i) => (words(i) ? html`<td class="text">${shown}</td>` : html`<td data-v="${value ?? ''}">${shown}</td>`))}</tr>`,
   )}</tbody></table></div>`;
 }
 
-/** Null where the picture is; a legend only where there are several lines. */
+/** A table of few rows, in the order in which they are. */
+export function plainTable(label: string, head: readonly string[], rows: readonly (readonly string[])[]): Markup {
+  const [first = '', ...others] = head;
+  return html`<div class="scroll"><table aria-label="${label}"><thead><tr><th scope="col" class="text">${first}</th>${others.map((name) => html`<th scope="col">${name}</th>`)}</tr></thead><tbody>${rows.map(
+    ([name = '', ...cells]) =>
+      html`<tr><th scope="row">${name}</th>${cells.map((cell) => html`<td>${cell}</td>`)}</tr>`,
+  )}</tbody></table></div>`;
+}
+
+/** What the figures of a page rest on, with unit, standing and source. */
+export function parameterTable(parameters: readonly ProfileParameter[]): Markup {
+  return html`<div class="scroll"><table class="sortable" aria-label="Parameters"><thead><tr><th scope="col" class="text">Parameter</th><th scope="col">Value</th><th scope="col" class="text">Unit</th><th scope="col" class="text">Standing</th><th scope="col" class="text">Source</th></tr></thead><tbody>${parameters.map(
+    (parameter) =>
+      html`<tr><th scope="row">${parameter.name}</th><td data-v="${parameter.value}">${String(parameter.value)}</td><td class="text">${parameter.unit}</td><td class="text"><span class="standing ${parameter.standing}">${parameter.standing}</span></td><td class="text">${parameter.source}</td></tr>`,
+  )}</tbody></table></div>`;
+}
+
+/** Null where the picture is; a legend where there are so many lines. */
 export function figureOf(
   heading: string,
   sub: string,
   picture: Markup | null,
   lines: readonly DrawnLine[] = [],
+  legendFrom = 2,
 ): Markup | null {
   if (picture === null) return null;
-  return html`<figure class="panel"><figcaption><div><h3>${heading}</h3><p class="sub">${sub}</p></div></figcaption>${picture}${lines.length > 1 ? linesLegend(lines) : null}</figure>`;
+  return html`<figure class="panel"><figcaption><div><h3>${heading}</h3><p class="sub">${sub}</p></div></figcaption>${picture}${lines.length >= legendFrom ? linesLegend(lines) : null}</figure>`;
 }

@@ -1,11 +1,11 @@
 import type { SweepParameter } from '../../replay/sweep/sweep-point.ts';
 import type { AnalysisPage } from '../analysis.ts';
-import { sentence } from '../report/escape.ts';
 import { formatCount, formatNumberOf, formatShort } from '../report/format-units.ts';
 import { healthSummary } from '../report/health-lines.ts';
 import { linesLegend, linesPicture } from '../report/html-lines.ts';
 import type { DrawnLine } from '../report/html-lines.ts';
 import { pageOf } from '../report/html-page.ts';
+import { careOf, leadOf } from '../report/html-parts.ts';
 import { lineStyle } from '../report/line-styles.ts';
 import { html } from '../report/markup.ts';
 import type { Markup } from '../report/markup.ts';
@@ -25,12 +25,7 @@ function lead({ points, hardware, parameters }: SweepReport, { file }: AnalysisP
     ['Hardware', hardware],
     ...parameters.map(({ name, values }) => [name, formatNumberOf(values.length, 'value')] as const),
   ];
-  return html`<div class="lead"><h1>${formatNumberOf(points.length, 'point')}</h1><p class="facts">${facts.map(([name, value]) => html`<span>${name} <b>${value}</b></span>`)}</p></div>`;
-}
-
-function care(caveats: readonly string[]): Markup | null {
-  if (caveats.length === 0) return null;
-  return html`<div class="care" role="note"><h2>Read with care</h2><ul>${caveats.map((caveat) => html`<li>${sentence(caveat)}</li>`)}</ul></div>`;
+  return leadOf(formatNumberOf(points.length, 'point'), facts);
 }
 
 function isNumeric({ values }: SweepParameter): boolean {
@@ -144,7 +139,7 @@ export function sweepHtml(report: SweepReport, page: AnalysisPage): string {
       ['points', 'Points'],
       ['basis', 'Basis'],
     ],
-    body: html`${lead(report, page)}${care(report.caveats)}${
+    body: html`${lead(report, page)}${careOf(report.caveats)}${
       drawn.length === 0
         ? null
         : html`<section class="part" id="figures"><h2>Figures</h2><p class="about">${figures.length > drawn.length ? `The first ${formatCount(drawn.length)} of those that vary.` : 'What varies.'}</p>${drawn}</section>`
