@@ -1,5 +1,6 @@
 import { escapeMarkdown } from '../report/escape.ts';
 import { healthSummary } from '../report/health-lines.ts';
+import { markdownParameters, markdownTable } from '../report/markdown-table.ts';
 import type { DirtyReport } from './compare-dirty-command.ts';
 import {
   BOUNDARY_TITLES,
@@ -30,35 +31,23 @@ export function dirtyMarkdown(report: DirtyReport): string {
   return `${[
     `**${escapeMarkdown(dirtyHeadline(dirty))}**`,
     '',
-    ...table(['method', ...TIME_COLUMNS.map(({ title }) => title)], timeRows(dirty)),
+    ...markdownTable(['method', ...TIME_COLUMNS.map(({ title }) => title)], timeRows(dirty)),
     '',
-    ...table(
+    ...markdownTable(
       ['method', ...WORK_COLUMNS.map(({ title }) => title)],
       dirty.methods.map((row) => [row.name, ...WORK_COLUMNS.map(({ cell }) => cell(row))]),
     ),
     '',
-    ...(plans.length === 0 ? [] : [...table(PLAN_TITLES, plans), '']),
-    ...(latencies.length === 0 ? [] : [...table(LATENCY_TITLES, latencies), '']),
-    ...(storms.length === 0 ? [] : [...table(STORM_TITLES, storms), '']),
+    ...(plans.length === 0 ? [] : [...markdownTable(PLAN_TITLES, plans), '']),
+    ...(latencies.length === 0 ? [] : [...markdownTable(LATENCY_TITLES, latencies), '']),
+    ...(storms.length === 0 ? [] : [...markdownTable(STORM_TITLES, storms), '']),
     ...(boundaries.length === 0
       ? []
-      : [escapeMarkdown(crossoverSentence(dirty)), '', ...table(BOUNDARY_TITLES, boundaries), '']),
+      : [escapeMarkdown(crossoverSentence(dirty)), '', ...markdownTable(BOUNDARY_TITLES, boundaries), '']),
     ...dirty.caveats.map((caveat) => `- ⚠ ${escapeMarkdown(caveat)}`),
     '',
     `<sub>${report.input.map((input) => escapeMarkdown(input.file)).join(', ')}: ${escapeMarkdown(dirtyFacts(dirty))} · iorr ${escapeMarkdown(report.version)} · health: ${healthSummary(report.health)}</sub>`,
     '',
-    '<details><summary>Parameters</summary>',
-    '',
-    ...table(
-      ['parameter', 'value', 'standing', 'source'],
-      dirty.parameters.map(({ name, value, unit, standing, source }) => [name, `${value} ${unit}`, standing, source]),
-    ),
-    '',
-    '</details>',
+    ...markdownParameters(dirty.parameters),
   ].join('\n')}\n`;
-}
-
-function table(head: readonly string[], rows: readonly (readonly string[])[]): readonly string[] {
-  const line = (cells: readonly string[]): string => `| ${cells.map((cell) => escapeMarkdown(cell)).join(' | ')} |`;
-  return [line(head), `|${head.map((_, i) => (i === 0 ? ' :-- ' : ' --: ')).join('|')}|`, ...rows.map(line)];
 }
