@@ -1,29 +1,18 @@
 import type { DesignParameter } from '../designs/design.ts';
-import type { Standing } from '../results.ts';
-
-function of(
-  name: string,
-  value: number,
-  unit: string,
-  source: string,
-  standing: Standing = 'assumed',
-  range: readonly [number, number] = [0, 1e9],
-): DesignParameter {
-  return { name, value, unit, source, standing, range };
-}
+import { knob } from '../designs/knob.ts';
 
 const SUM = 'part of about 10 us from a write that is not permitted to the one that is; 5 to 20 us are plausible';
 
 /** What a page request takes, and how many there can be: knobs of `--set`. Nobody published the parts. */
 export const PRI_PARAMETERS: readonly DesignParameter[] = [
-  of('pri.request', 1000, 'ns', `the message goes through PCIe into the queue of the unit: ${SUM}`),
-  of('pri.interrupt', 2500, 'ns', `from the message to the handler of the queue: ${SUM}`),
-  of('pri.handler', 4480, 'ns', `the group is put together, handed to a worker and its page looked up: ${SUM}`),
-  of('pri.entry', 20, 'ns', 'one locked read-modify-write of an entry'),
-  of('pri.response', 1000, 'ns', `a command and its wait: ${SUM}`),
-  of('pri.retranslate', 1000, 'ns', 'a PCIe round trip of 500 to 1000 ns; the walk is counted apart'),
-  of('pri.latency', 0, 'ns', 'of a page request in all, in the place of its parts; 0: their sum'),
-  of(
+  knob('pri.request', 1000, 'ns', `the message goes through PCIe into the queue of the unit: ${SUM}`),
+  knob('pri.interrupt', 2500, 'ns', `from the message to the handler of the queue: ${SUM}`),
+  knob('pri.handler', 4480, 'ns', `the group is put together, handed to a worker and its page looked up: ${SUM}`),
+  knob('pri.entry', 20, 'ns', 'one locked read-modify-write of an entry'),
+  knob('pri.response', 1000, 'ns', `a command and its wait: ${SUM}`),
+  knob('pri.retranslate', 1000, 'ns', 'a PCIe round trip of 500 to 1000 ns; the walk is counted apart'),
+  knob('pri.latency', 0, 'ns', 'of a page request in all, in the place of its parts; 0: their sum'),
+  knob(
     'pri.outstanding',
     32,
     'requests',
@@ -31,8 +20,8 @@ export const PRI_PARAMETERS: readonly DesignParameter[] = [
     'published',
     [1, 512],
   ),
-  of('pri.servers', 1, 'threads', 'that handle faults: one interrupt thread a queue', 'assumed', [1, 1024]),
-  of(
+  knob('pri.servers', 1, 'threads', 'that handle faults: one interrupt thread a queue', 'assumed', [1, 1024]),
+  knob(
     'pri.stall-budget',
     1,
     '% of a pass',
@@ -40,7 +29,10 @@ export const PRI_PARAMETERS: readonly DesignParameter[] = [
     'assumed',
     [0, 100],
   ),
-  of('pri.queue', 2048, 'requests', 'drivers/iommu/intel: PRQ_ORDER 4, 64 KiB of 32 bytes', 'published', [1, 1 << 20]),
+  knob('pri.queue', 2048, 'requests', 'drivers/iommu/intel: PRQ_ORDER 4, 64 KiB of 32 bytes', 'published', [
+    1,
+    1 << 20,
+  ]),
 ];
 
 /** A latency that somebody published: an input whose consequences are told, not a prediction. */
@@ -54,8 +46,16 @@ export interface PublishedLatency {
 
 const VIO = 'VIO, OSDI 2025';
 
+/** The one published time from a page request to its response. */
+export const PUBLISHED_RESPONSE: PublishedLatency = {
+  name: '700 µs',
+  ns: 700_000,
+  cpuFaults: 0,
+  source: `${VIO}: page request to response, mean`,
+};
+
 export const PUBLISHED_LATENCIES: readonly PublishedLatency[] = [
-  { name: '700 µs', ns: 700_000, cpuFaults: 0, source: `${VIO}: page request to response, mean` },
+  PUBLISHED_RESPONSE,
   { name: '3 CPU faults', ns: 0, cpuFaults: 3, source: `${VIO}: a page request costs 3 to 80 times a CPU's fault` },
   { name: '80 CPU faults', ns: 0, cpuFaults: 80, source: `${VIO}: a page request costs 3 to 80 times a CPU's fault` },
 ];

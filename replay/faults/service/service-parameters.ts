@@ -1,6 +1,6 @@
 import type { DesignParameter } from '../../designs/design.ts';
 import type { ProfileParameter, Standing } from '../../results.ts';
-import { PRI_PARAMETERS } from '../pri-parameters.ts';
+import { PRI_PARAMETERS, PUBLISHED_RESPONSE } from '../pri-parameters.ts';
 import type { FaultCosts } from './fault-costs.ts';
 
 function of(
@@ -16,7 +16,6 @@ function of(
 
 const HANDLER = 'record, wake and service are the parts of what compare --dirty calls pri.handler';
 const POPULATE = 'cloud-hypervisor issue 8899: populating memory, one thread';
-const VIO = 'VIO, OSDI 2025';
 
 /** What the steps of a page request take that only `compare --pri` tells apart. */
 const OWN: readonly DesignParameter[] = [
@@ -47,7 +46,7 @@ const OWN: readonly DesignParameter[] = [
     'share',
     [0, 0.99],
   ),
-  of('pri.published', 700_000, `${VIO}: page request to response, mean`, 'published'),
+  of('pri.published', PUBLISHED_RESPONSE.ns, PUBLISHED_RESPONSE.source, 'published'),
   of('pri.cpu-fault', 565, `one page fault of a CPU: ${POPULATE}, 148 ms/GiB without huge pages`, 'published'),
 ];
 
