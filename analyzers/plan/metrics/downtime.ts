@@ -1,3 +1,4 @@
+import { LINK_SPEEDS } from '../link-speeds.ts';
 import type { PlanMetric } from '../plan-metric.ts';
 
 export const downtime: PlanMetric = {
@@ -10,7 +11,7 @@ export const downtime: PlanMetric = {
   statistics: [],
   // what is left for the downtime depends on where in a burst of writes the last pass ends
   direction: () => undefined,
-  vary: () => 'dirty.link=100Mbit,250Mbit,500Mbit,1Gbit,2.5Gbit,5Gbit,10Gbit,25Gbit,50Gbit,100Gbit',
+  vary: () => LINK_SPEEDS,
   value: ({ dirty }) => {
     if (dirty === undefined) return null;
     const { converged, downtimeNs } = dirty.threads.migration;

@@ -1,3 +1,4 @@
+import { LINK_SPEEDS } from '../link-speeds.ts';
 import type { PlanMetric } from '../plan-metric.ts';
 
 export const migration: PlanMetric = {
@@ -9,7 +10,7 @@ export const migration: PlanMetric = {
   studies: ['dirty'],
   statistics: [],
   direction: () => undefined,
-  vary: () => 'dirty.link=100Mbit,250Mbit,500Mbit,1Gbit,2.5Gbit,5Gbit,10Gbit,25Gbit,50Gbit,100Gbit',
+  vary: () => LINK_SPEEDS,
   value: ({ dirty }) => {
     if (dirty === undefined) return null;
     const { converged, totalNs } = dirty.threads.migration;
