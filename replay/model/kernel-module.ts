@@ -15,8 +15,8 @@ import {
   tee,
   v128,
   when,
-} from './wasm-code.ts';
-import type { Code } from './wasm-code.ts';
+} from '../../traces/wasm/wasm-code.ts';
+import type { Code } from '../../traces/wasm/wasm-code.ts';
 
 /**
  * The inner loop of a replay that only counts, as a WebAssembly module made for one geometry: numbers of sets and ways are
@@ -365,10 +365,13 @@ export interface GatherCodes {
 
 /** The module of a geometry of one bank; it exports `play(at, end)` and `gather(at, end, limit)`. */
 export function kernelModule(geometry: Geometry, codes: GatherCodes): Uint8Array<ArrayBuffer> {
-  return moduleOf({ functions: [{ name: 'walk', parameters: ['i32', 'i32'], result: 'i32' }], memory: 'memory' }, [
-    { code: setOf(geometry) },
-    { code: drop(geometry) },
-    { name: 'play', code: play(geometry) },
-    { name: 'gather', code: gather(codes.dma, codes.untranslated) },
-  ]);
+  return moduleOf(
+    { functions: [{ name: 'walk', parameters: ['i32', 'i32'], result: 'i32' }], memory: 'memory', shared: true },
+    [
+      { code: setOf(geometry) },
+      { code: drop(geometry) },
+      { name: 'play', code: play(geometry) },
+      { name: 'gather', code: gather(codes.dma, codes.untranslated) },
+    ],
+  );
 }

@@ -1,8 +1,21 @@
 import { STATE, TAGS_AT, gather, hashOf } from './kernel-module.ts';
 import type { GatherCodes } from './kernel-module.ts';
 import type { KernelProgram } from './translation-kernel.ts';
-import { FunctionCode, block, call, get, i32, i64, jump, jumpIf, loop, moduleOf, set, when } from './wasm-code.ts';
-import type { Code } from './wasm-code.ts';
+import {
+  FunctionCode,
+  block,
+  call,
+  get,
+  i32,
+  i64,
+  jump,
+  jumpIf,
+  loop,
+  moduleOf,
+  set,
+  when,
+} from '../../traces/wasm/wasm-code.ts';
+import type { Code } from '../../traces/wasm/wasm-code.ts';
 
 /**
  * The inner loop of `createSetStacks` as a WebAssembly module: the words of a counting replay go through the stacks of the sets of
@@ -190,10 +203,13 @@ export function stackProgram(shape: StackShape, codes: GatherCodes): KernelProgr
 
 /** It exports `play(at, end)` and `gather(at, end, limit)`, as `kernelModule` does. */
 function stacksModule(shape: StackShape, codes: GatherCodes): Uint8Array<ArrayBuffer> {
-  return moduleOf({ functions: [{ name: 'walk', parameters: ['i32', 'i32'], result: 'i32' }], memory: 'memory' }, [
-    { code: use(shape) },
-    { code: drop(shape) },
-    { name: 'play', code: play(shape) },
-    { name: 'gather', code: gather(codes.dma, codes.untranslated) },
-  ]);
+  return moduleOf(
+    { functions: [{ name: 'walk', parameters: ['i32', 'i32'], result: 'i32' }], memory: 'memory', shared: true },
+    [
+      { code: use(shape) },
+      { code: drop(shape) },
+      { name: 'play', code: play(shape) },
+      { name: 'gather', code: gather(codes.dma, codes.untranslated) },
+    ],
+  );
 }

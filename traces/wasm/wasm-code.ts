@@ -3,9 +3,9 @@
  * instruction after those of its operands. WebAssembly Core Specification 2.0, 5.4 (instructions) and 5.5 (modules).
  */
 export type Code = readonly number[];
-export type ValueType = 'i32' | 'i64' | 'v128';
+export type ValueType = 'i32' | 'i64' | 'f64' | 'v128';
 
-const TYPE = { i32: 0x7f, i64: 0x7e, v128: 0x7b } as const;
+const TYPE = { i32: 0x7f, i64: 0x7e, f64: 0x7c, v128: 0x7b } as const;
 const VOID = 0x40;
 const FUNCTION = 0x60;
 const END = 0x0b;
@@ -50,16 +50,41 @@ export const when = (condition: Code, ...body: readonly Code[]): Code => [
   ...body.flat(),
   END,
 ];
+/** As `when`, with what is done otherwise. */
+export const either = (condition: Code, then: readonly Code[], otherwise: readonly Code[]): Code => [
+  ...condition,
+  0x04,
+  VOID,
+  ...then.flat(),
+  0x05,
+  ...otherwise.flat(),
+  END,
+];
+/** The first value where the condition holds, else the second; both are computed. */
+export const select = (first: Code, second: Code, condition: Code): Code => [...first, ...second, ...condition, 0x1b];
 export const jump = (levels: number): Code => [0x0c, ...leb(levels)];
+export const leave: Code = [0x0f];
 export const jumpIf = (levels: number, condition: Code): Code => [...condition, 0x0d, ...leb(levels)];
 
 export const i32 = {
   of: (value: number): Code => [0x41, ...signed(BigInt(value | 0))],
   load: access([0x28], 2),
   load8U: access([0x2d], 0),
+  load16U: access([0x2f], 0),
+  /** Of any address, as the next two. */
+  loadAny: access([0x28], 0),
   store: access([0x36], 2),
+  store8: access([0x3a], 0),
+  store16: access([0x3b], 0),
   eqz: operation(0x45),
+  eq: operation(0x46),
+  ne: operation(0x47),
+  ltS: operation(0x48),
   ltU: operation(0x49),
+  gtU: operation(0x4b),
+  leU: operation(0x4d),
+  geU: operation(0x4f),
+  clz: operation(0x67),
   add: operation(0x6a),
   sub: operation(0x6b),
   mul: operation(0x6c),
@@ -68,6 +93,7 @@ export const i32 = {
   or: operation(0x72),
   xor: operation(0x73),
   shl: operation(0x74),
+  shrS: operation(0x75),
   shrU: operation(0x76),
   wrap: operation(0xa7),
 };
@@ -76,27 +102,75 @@ export const i64 = {
   of: (value: bigint): Code => [0x42, ...signed(BigInt.asIntN(64, value))],
   load: access([0x29], 3),
   load32U: access([0x35], 2),
+  loadAny: access([0x29], 0),
   store: access([0x37], 3),
+  storeAny: access([0x37], 0),
   eqz: operation(0x50),
   eq: operation(0x51),
+  ne: operation(0x52),
   ltU: operation(0x54),
   leU: operation(0x58),
+  ctz: operation(0x7a),
   add: operation(0x7c),
   sub: operation(0x7d),
+  and: operation(0x83),
+  or: operation(0x84),
+  shl: operation(0x86),
   shrU: operation(0x88),
   extendU: operation(0xad),
+  /** Of a double below 2^63. */
+  truncate: operation(0xb1),
 };
+
+export const f64 = {
+  of: (value: number): Code => [0x44, ...new Uint8Array(Float64Array.of(value).buffer)],
+  load: access([0x2b], 3),
+  store: access([0x39], 3),
+  gt: operation(0x64),
+  neg: operation(0x9a),
+  add: operation(0xa0),
+  mul: operation(0xa2),
+  ofI32: operation(0xb7),
+  ofU32: operation(0xb8),
+};
+
+const lanes = (bytes: readonly number[], one: Code, two: Code): Code => [...one, ...two, SIMD, 0x0d, ...bytes];
 
 export const v128 = {
   load: access([SIMD, 0x00], 4),
+  loadAny: access([SIMD, 0x00], 0),
   store: access([SIMD, 0x0b], 4),
+  storeAny: access([SIMD, 0x0b], 0),
+  /** Four or eight bytes into the low lanes, zeros into the others. */
+  loadLow32: access([SIMD, 0x5c], 0),
+  loadLow64: access([SIMD, 0x5d], 0),
+  /** Bytes of both, numbered from 0 to 31, in this order. */
+  shuffle: lanes,
+  splat8: operation(SIMD, 0x0f),
+  splat32: operation(SIMD, 0x11),
   splat64: operation(SIMD, 0x12),
+  equal8: operation(SIMD, 0x23),
+  equal32: operation(SIMD, 0x37),
+  not: operation(SIMD, 0x4d),
   and: operation(SIMD, 0x4e),
+  or: operation(SIMD, 0x50),
   xor: operation(SIMD, 0x51),
+  any: operation(SIMD, 0x53),
+  /** The low half, each lane twice as wide. */
+  widen8: operation(SIMD, 0x89, 0x01),
+  widen16: operation(SIMD, 0xa9, 0x01),
+  negate32: operation(SIMD, 0xa1, 0x01),
+  all32: operation(SIMD, 0xa3, 0x01),
+  all8: operation(SIMD, 0x63),
+  shl32: operation(SIMD, 0xab, 0x01),
+  shrS32: operation(SIMD, 0xac, 0x01),
+  shrU32: operation(SIMD, 0xad, 0x01),
+  add32: operation(SIMD, 0xae, 0x01),
   bitmask64: operation(SIMD, 0xc4, 0x01),
   add64: operation(SIMD, 0xce, 0x01),
   sub64: operation(SIMD, 0xd1, 0x01),
   gtS64: operation(SIMD, 0xd9, 0x01),
+  lane32: (lane: number, vector: Code): Code => [...vector, SIMD, 0x1b, lane],
   lane64: (lane: number, vector: Code): Code => [...vector, SIMD, 0x1d, lane],
 };
 
@@ -143,7 +217,7 @@ function section(id: number, entries: readonly Code[]): number[] {
   return [id, ...leb(content.length), ...content];
 }
 
-/** What a module takes from outside: functions, numbered from 0 on before its own, and its memory, shared, of at most 2 GiB. */
+/** What a module takes from outside: functions, numbered from 0 on before its own, and its memory of at most 2 GiB, shared or not. */
 export interface Imports {
   readonly functions: readonly {
     readonly name: string;
@@ -151,10 +225,12 @@ export interface Imports {
     readonly result: ValueType;
   }[];
   readonly memory: string;
+  readonly shared: boolean;
 }
 
 const MOST_PAGES = 32768;
-/** Limits of a memory that may be shared and has a maximum. */
+/** Limits of a memory that has a maximum, by whether it is shared. */
+const LIMITED = 1;
 const SHARED = 3;
 
 /** A module of functions, of which all named ones are exported. Everything is imported from the module `env`. */
@@ -169,7 +245,14 @@ export function moduleOf(
     ...functions.map(({ code }) => code.type),
   ];
   const imported = imports.functions.map(({ name }, i) => [...from, ...text(name), 0, ...leb(i)]);
-  const memory = [...from, ...text(imports.memory), 2, SHARED, ...leb(1), ...leb(MOST_PAGES)];
+  const memory = [
+    ...from,
+    ...text(imports.memory),
+    2,
+    imports.shared ? SHARED : LIMITED,
+    ...leb(1),
+    ...leb(MOST_PAGES),
+  ];
   const exported = functions.flatMap(({ name }, i) =>
     name === undefined ? [] : [[...text(name), 0, ...leb(outside + i)]],
   );
