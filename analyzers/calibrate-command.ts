@@ -6,6 +6,7 @@ import { COST_PROFILES } from '../replay/costs/cost-profiles.ts';
 import { HARDWARE } from '../replay/hardware/profiles.ts';
 import { profileText } from '../replay/profile-file.ts';
 import type { CommandInvocation, CommandSpec } from '../traces/command.ts';
+import { INTERRUPTED } from '../traces/command.ts';
 import { describeInput, makeEnvelope } from '../traces/envelope.ts';
 import { IorrError } from '../traces/errors.ts';
 import { openTrace } from '../traces/file.ts';
@@ -18,7 +19,6 @@ import { reachText, traceText } from './calibrate-text.ts';
 import { costsOption, readSmallFile } from './profile-option.ts';
 import { withOutput } from './profile-output.ts';
 
-const INTERRUPTED = 130;
 /** Hardware that a fitted geometry is put into, for what a curve does not tell. */
 const DEFAULT_BASE = 'vtd-64x4';
 

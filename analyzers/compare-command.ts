@@ -12,7 +12,8 @@ import { callsHeader } from '../replay/engine/derived-trace.ts';
 import type { Path } from '../replay/paths/path.ts';
 import { PATHS, findPath } from '../replay/paths/paths.ts';
 import { HARDWARE } from '../replay/hardware/profiles.ts';
-import type { CommandInvocation, CommandSpec } from '../traces/command.ts';
+import type { CommandSpec } from '../traces/command.ts';
+import { INTERRUPTED } from '../traces/command.ts';
 import { describeInput, makeEnvelope } from '../traces/envelope.ts';
 import { IorrError } from '../traces/errors.ts';
 import { openTrace } from '../traces/file.ts';
@@ -26,8 +27,8 @@ import { PRI_OPTIONS, comparePriCommand } from './pri-compare/compare-pri-comman
 import { costsOption, hardwareOption } from './profile-option.ts';
 import { rendererNamed } from './report/index.ts';
 import { sensitivityText } from './sensitivity-text.ts';
+import { seedOption, wholeNumberOption } from './whole-number-option.ts';
 
-const INTERRUPTED = 130;
 const MOST_JOBS = 1024;
 
 /** The paths of `a,b,c`, each once. Throws `USAGE`. */
@@ -35,13 +36,6 @@ function pathsOf(text: string): readonly Path[] {
   const names = [...new Set(text.split(',').map((name) => name.trim()))].filter((name) => name !== '');
   if (names.length > 0) return names.map(findPath);
   throw new IorrError('USAGE', '--paths names none', { hint: 'for example --paths native,trapped,direct-queue' });
-}
-
-function wholeNumber(options: CommandInvocation['options'], name: string, low: number, high: number): number {
-  const text = String(options[name]);
-  const value = Number(text);
-  if (/^\d+$/.test(text) && value >= low && value <= high) return value;
-  throw new IorrError('USAGE', `--${name} ${text}: a whole number from ${low} to ${high} expected`);
 }
 
 export const compareCommand: CommandSpec = {
@@ -143,8 +137,8 @@ export const compareCommand: CommandSpec = {
     if (file === undefined) throw new IorrError('USAGE', 'a trace expected', { hint: 'iorr compare run.iorr' });
     const asked = await askedDesigns(String(options['designs']));
     const paths = pathsOf(String(options['paths']));
-    const seed = wholeNumber(options, 'seed', 0, Number.MAX_SAFE_INTEGER);
-    const jobs = options['jobs'] === undefined ? availableParallelism() : wholeNumber(options, 'jobs', 1, MOST_JOBS);
+    const seed = seedOption(options);
+    const jobs = wholeNumberOption(options, 'jobs', 1, MOST_JOBS, availableParallelism());
     const cores = typeof options['cores'] === 'string' ? coreCounts(options['cores']) : [];
     const settings = Array.isArray(options['set']) ? options['set'].map(String) : [];
     const atcPolicy = typeof options['atcPolicy'] === 'string' ? options['atcPolicy'] : undefined;

@@ -20,19 +20,13 @@ import { isResultFile, readResultFile } from './diff/result-file.ts';
 import { closeOutput, openOutput, writeAll } from './output-file.ts';
 import { hardwareOption } from './profile-option.ts';
 import { paintFor } from './report/paint.ts';
+import { seedOption, wholeNumberOption } from './whole-number-option.ts';
 
 const EXIT_GATE = 3;
 const MOST_RESAMPLES = 100_000;
 const MOST_SPLITS = 10_000;
 
 type Options = CommandInvocation['options'];
-
-function wholeNumber(options: Options, name: string, low: number, high: number): number {
-  const text = String(options[name]);
-  const value = Number(text);
-  if (/^\d+$/.test(text) && value >= low && value <= high) return value;
-  throw new IorrError('USAGE', `--${name} ${text}: a whole number from ${low} to ${high} expected`);
-}
 
 interface Compared extends TraceComparison {
   readonly of: string;
@@ -110,8 +104,8 @@ function ofResults(files: readonly [string, string], settings: Settings): Compar
 
 function settingsOf(options: Options): Settings {
   return {
-    seed: wholeNumber(options, 'seed', 0, Number.MAX_SAFE_INTEGER),
-    resamples: wholeNumber(options, 'resamples', 99, MOST_RESAMPLES),
+    seed: seedOption(options),
+    resamples: wholeNumberOption(options, 'resamples', 99, MOST_RESAMPLES),
     threshold: parseThreshold(String(options['threshold'])),
   };
 }
@@ -127,8 +121,8 @@ function runSplits(file: string, options: Options, io: CommandInvocation['io']):
   const texts = conditionsOf(options);
   const conditions = texts.map((text) => parseDiffCondition(text));
   const dealt = {
-    splits: wholeNumber(options, 'splits', 1, MOST_SPLITS),
-    windows: wholeNumber(options, 'windows', 4, 1024),
+    splits: wholeNumberOption(options, 'splits', 1, MOST_SPLITS),
+    windows: wholeNumberOption(options, 'windows', 4, 1024),
   };
   const trace = openTrace(file);
   const progress = io.progress('comparing halves', dealt.splits);

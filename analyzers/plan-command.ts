@@ -2,6 +2,7 @@ import { ACCESS_MODELS } from '../replay/access/access-models.ts';
 import { callsHeader } from '../replay/engine/derived-trace.ts';
 import type { SweepQuestion } from '../replay/sweep/sweep-point.ts';
 import type { CommandInvocation, CommandSpec } from '../traces/command.ts';
+import { INTERRUPTED } from '../traces/command.ts';
 import { describeInput, makeEnvelope } from '../traces/envelope.ts';
 import { IorrError } from '../traces/errors.ts';
 import { openTrace } from '../traces/file.ts';
@@ -17,8 +18,8 @@ import { PLAN_PARAMETERS, TENANTS, planAxes } from './plan/plan-parameters.ts';
 import { planText } from './plan/plan-text.ts';
 import { planTrace } from './plan/plan.ts';
 import { costsOption, hardwareOption } from './profile-option.ts';
+import { seedOption } from './whole-number-option.ts';
 
-const INTERRUPTED = 130;
 /** No setting meets the goals. */
 const UNMET = 3;
 const MOST_TENANTS = 4096;
@@ -60,12 +61,6 @@ function tenantCounts(text: string): readonly number[] {
     counts.push(to);
   });
   return [...new Set(counts)].sort((a, b) => a - b);
-}
-
-function seedOf(text: string): number {
-  const seed = Number(text);
-  if (/^\d+$/.test(text) && Number.isSafeInteger(seed)) return seed;
-  throw new IorrError('USAGE', `--seed ${text}: a whole number from 0 to ${Number.MAX_SAFE_INTEGER} expected`);
 }
 
 /** Pages between the addresses of tenants. */
@@ -162,7 +157,7 @@ export const planCommand: CommandSpec = {
     const tenants = asked === undefined ? [args.length] : tenantCounts(asked);
     const spread = textOf(options, 'spread');
     const addresses = addressesOf(String(options['addresses']));
-    const seed = seedOf(String(options['seed']));
+    const seed = seedOption(options);
     const downtime = textOf(options, 'downtime');
     const page = textOf(options, 'html');
     const design = textOf(options, 'design');

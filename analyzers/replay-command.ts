@@ -9,6 +9,7 @@ import { replaySteps } from '../replay/engine/replay.ts';
 import type { ReplayOptions } from '../replay/engine/replay.ts';
 import { HARDWARE, withSettings } from '../replay/hardware/profiles.ts';
 import type { CommandInvocation, CommandProgress, CommandSpec } from '../traces/command.ts';
+import { INTERRUPTED } from '../traces/command.ts';
 import { describeInput, makeEnvelope } from '../traces/envelope.ts';
 import { IorrError } from '../traces/errors.ts';
 import { openTrace } from '../traces/file.ts';
@@ -19,20 +20,13 @@ import { hardwareOption } from './profile-option.ts';
 import { countedText } from './counted-text.ts';
 import { jsonRenderer, terminalRenderer } from './report/index.ts';
 import { toJson } from '../traces/plain-json.ts';
+import { seedOption, wholeNumberOption } from './whole-number-option.ts';
 
-const INTERRUPTED = 130;
 /** Repeats at most: a trace of a million events would play for days. */
 const MOST_REPEATS = 1_000_000;
 const MOST_JOBS = 256;
 /** Segments that a worker takes about as long for as it takes to start: a third of a second. */
 const SEGMENTS_OF_WORKER = 100;
-
-function wholeNumber(options: CommandInvocation['options'], name: string, low: number, high: number): number {
-  const text = String(options[name]);
-  const value = Number(text);
-  if (/^\d+$/.test(text) && value >= low && value <= high) return value;
-  throw new IorrError('USAGE', `--${name} ${text}: a whole number from ${low} to ${high} expected`);
-}
 
 /** A worker a core, but none that would have done before it has started. */
 function usualJobs(trace: OpenTrace): number {
@@ -123,8 +117,8 @@ export const replayCommand: CommandSpec = {
   async run({ args, options, io }) {
     const file = args[0];
     if (file === undefined) throw new IorrError('USAGE', 'a trace expected', { hint: 'iorr replay run.iorr' });
-    const repeat = wholeNumber(options, 'repeat', 1, MOST_REPEATS);
-    const seed = wholeNumber(options, 'seed', 0, Number.MAX_SAFE_INTEGER);
+    const repeat = wholeNumberOption(options, 'repeat', 1, MOST_REPEATS);
+    const seed = seedOption(options);
     const access = String(options['access']);
     const settings = Array.isArray(options['set']) ? options['set'].map(String) : [];
     const counts = options['counts'] === true;
@@ -141,7 +135,7 @@ export const replayCommand: CommandSpec = {
     try {
       const hardware = withSettings(hardwareOption(String(options['hardware']), callsHeader(trace)), settings);
       if (counts) {
-        const jobs = options['jobs'] === undefined ? usualJobs(trace) : wholeNumber(options, 'jobs', 1, MOST_JOBS);
+        const jobs = wholeNumberOption(options, 'jobs', 1, MOST_JOBS, usualJobs(trace));
         const result = await count(file, trace, { hardware, ...driverOf(options) }, jobs, io, progress);
         if (result === undefined) return INTERRUPTED;
         progress.stop();

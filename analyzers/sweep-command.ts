@@ -8,6 +8,7 @@ import { runClusterSweep } from '../replay/sweep/sweep-cluster.ts';
 import { SWEPT, crossProduct, sweepPoint } from '../replay/sweep/sweep-point.ts';
 import type { SweepParameter, SweepQuestion, SweepResult } from '../replay/sweep/sweep-point.ts';
 import type { CommandInvocation, CommandSpec } from '../traces/command.ts';
+import { INTERRUPTED } from '../traces/command.ts';
 import { describeInput, makeEnvelope } from '../traces/envelope.ts';
 import { IorrError } from '../traces/errors.ts';
 import { openTrace } from '../traces/file.ts';
@@ -26,8 +27,8 @@ import { sweepText } from './sweep/sweep-text.ts';
 import { splitParameters, sweptParameters } from './sweep/sweep-values.ts';
 import { sweepReport } from './sweep/sweep.ts';
 import { traceHash } from './sweep/trace-hash.ts';
+import { seedOption, wholeNumberOption } from './whole-number-option.ts';
 
-const INTERRUPTED = 130;
 const MOST_JOBS = 1024;
 const COUNTS = ['misses', 'iotlb', 'all'] as const;
 /** What progress is counted in. */
@@ -38,14 +39,6 @@ type Options = CommandInvocation['options'];
 function textOf(options: Options, name: string): string | undefined {
   const value = options[name];
   return typeof value === 'string' ? value : undefined;
-}
-
-function wholeNumber(options: Options, name: string, low: number, high: number, otherwise: number): number {
-  const text = textOf(options, name);
-  if (text === undefined) return otherwise;
-  const value = Number(text);
-  if (/^\d+$/.test(text) && value >= low && value <= high) return value;
-  throw new IorrError('USAGE', `--${name} ${text}: a whole number from ${low} to ${high} expected`);
 }
 
 function names(text: string | undefined): readonly string[] {
@@ -135,8 +128,8 @@ export const sweepCommand: CommandSpec = {
       throw new IorrError('USAGE', 'a trace expected', { hint: 'iorr sweep run.iorr --set ways=1..16' });
     const listed = Array.isArray(options['set']) ? options['set'].map(String) : [];
     const { swept, settings } = splitParameters([...namedParameters(options), ...sweptParameters(listed)]);
-    const jobs = wholeNumber(options, 'jobs', 1, MOST_JOBS, availableParallelism());
-    const seed = wholeNumber(options, 'seed', 0, Number.MAX_SAFE_INTEGER, 1);
+    const jobs = wholeNumberOption(options, 'jobs', 1, MOST_JOBS, availableParallelism());
+    const seed = seedOption(options);
     const output = textOf(options, 'output');
     const page = textOf(options, 'html');
     const access = textOf(options, 'access');

@@ -4,6 +4,7 @@ import { AS_RECORDED, DRIVER_NAMES } from '../replay/engine/chosen-hardware.ts';
 import { verifyKinds, verifySteps } from '../replay/engine/verify.ts';
 import { HARDWARE, hardwareProfile, withSettings } from '../replay/hardware/profiles.ts';
 import type { CommandSpec } from '../traces/command.ts';
+import { INTERRUPTED } from '../traces/command.ts';
 import { describeInput, makeEnvelope } from '../traces/envelope.ts';
 import { IorrError } from '../traces/errors.ts';
 import { openTrace } from '../traces/file.ts';
@@ -11,7 +12,6 @@ import { toolVersion } from '../traces/tool.ts';
 import { jsonRenderer, terminalRenderer } from './report/index.ts';
 
 const DIVERGED = 3;
-const INTERRUPTED = 130;
 
 export const verifyCommand: CommandSpec = {
   name: 'verify',

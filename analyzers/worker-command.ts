@@ -4,10 +4,11 @@ import { serveSweeps } from '../replay/cluster/serve-sweeps.ts';
 import { TraceCache } from '../replay/cluster/trace-cache.ts';
 import { pointRunner } from '../replay/sweep/sweep-cluster.ts';
 import type { CommandInvocation, CommandSpec } from '../traces/command.ts';
+import { INTERRUPTED } from '../traces/command.ts';
 import { IorrError } from '../traces/errors.ts';
 import { REDIS_OPTIONS, redisOption } from './redis-option.ts';
+import { wholeNumberOption } from './whole-number-option.ts';
 
-const INTERRUPTED = 130;
 const MOST_JOBS = 1024;
 const DEFAULT_SIZE = '20G';
 const UNITS: { readonly [unit: string]: number } = { M: 2 ** 20, G: 2 ** 30, T: 2 ** 40 };
@@ -15,13 +16,6 @@ const UNITS: { readonly [unit: string]: number } = { M: 2 ** 20, G: 2 ** 30, T: 
 function textOf(options: CommandInvocation['options'], name: string): string | undefined {
   const value = options[name];
   return typeof value === 'string' ? value : undefined;
-}
-
-function jobsOption(text: string | undefined): number {
-  if (text === undefined) return availableParallelism();
-  const value = Number(text);
-  if (Number.isInteger(value) && value >= 1 && value <= MOST_JOBS) return value;
-  throw new IorrError('USAGE', `--jobs ${text}: a whole number from 1 to ${MOST_JOBS} expected`);
 }
 
 function sizeOption(text: string): number {
@@ -63,7 +57,7 @@ export const workerCommand: CommandSpec = {
     { command: 'iorr worker --redis redis://10.0.0.5 --once', does: 'as a batch job: ends when all is done' },
   ],
   async run({ options, io }) {
-    const slots = jobsOption(textOf(options, 'jobs'));
+    const slots = wholeNumberOption(options, 'jobs', 1, MOST_JOBS, availableParallelism());
     const size = sizeOption(textOf(options, 'cacheSize') ?? DEFAULT_SIZE);
     const folder = textOf(options, 'cache') ?? defaultCache();
     const link = await redisOption(options);

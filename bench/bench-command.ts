@@ -11,6 +11,7 @@ import { formatDecimal, formatShare } from '../analyzers/report/format-units.ts'
 import { paintFor } from '../analyzers/report/paint.ts';
 import { layOut } from '../analyzers/report/plain-table.ts';
 import type { CommandInvocation, CommandIo, CommandSpec } from '../traces/command.ts';
+import { INTERRUPTED } from '../traces/command.ts';
 import { makeEnvelope } from '../traces/envelope.ts';
 import { IorrError } from '../traces/errors.ts';
 import { EMPTY_HEALTH } from '../traces/header.ts';
@@ -217,7 +218,7 @@ export const benchCommand: CommandSpec = {
     const second = first === undefined || typeof cli !== 'string' ? first : await measureAll(suites, turn, io);
     if (first === undefined || second === undefined) {
       io.err('interrupted; nothing was measured to its end\n');
-      return 130;
+      return INTERRUPTED;
     }
     const figures = typeof cli === 'string' ? joinTurns(first, second) : first;
     if (typeof cli === 'string') {

@@ -57,3 +57,6 @@ export interface CommandSpec {
   /** Exit code. Throws `IorrError` for what can't be done. */
   run(invocation: CommandInvocation): Promise<number>;
 }
+
+/** Exit code of a command that Ctrl-C ended. */
+export const INTERRUPTED = 130;

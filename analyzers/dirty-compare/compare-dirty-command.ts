@@ -8,19 +8,16 @@ import type { CommandInvocation, CommandOption } from '../../traces/command.ts';
 import { describeInput, makeEnvelope } from '../../traces/envelope.ts';
 import type { Envelope } from '../../traces/envelope.ts';
 import { IorrError } from '../../traces/errors.ts';
-import { openTrace } from '../../traces/file.ts';
-import { toJson } from '../../traces/plain-json.ts';
 import { toolVersion } from '../../traces/tool.ts';
 import { parseDuration } from '../duration.ts';
 import { parseBytes, parseLink, parseThreads } from '../link-rate.ts';
-import { closeOutput, openOutput, writeAll } from '../output-file.ts';
-import type { Output } from '../output-file.ts';
+import { runComparison } from '../comparison-frame.ts';
 import { costsOption, hardwareOption } from '../profile-option.ts';
 import { dirtyMarkdown } from './dirty-markdown.ts';
 import { dirtyMethodsHtml } from './dirty-methods-html.ts';
 import { dirtyTables } from './dirty-tables.ts';
+import { seedOption } from '../whole-number-option.ts';
 
-const INTERRUPTED = 130;
 const DEFAULTS = {
   threads: '1',
   link: '',
@@ -28,7 +25,6 @@ const DEFAULTS = {
   tables: 'auto',
   hardware: 'auto',
   profile: 'auto',
-  seed: '1',
   plan: '',
 } as const;
 
@@ -70,7 +66,8 @@ export function refuseDirtyOptions(options: CommandInvocation['options']): void 
 }
 
 /** `iorr compare FILE --dirty a,b,c`. */
-export async function compareDirtyCommand({ args, options, io }: CommandInvocation): Promise<number> {
+export async function compareDirtyCommand(invocation: CommandInvocation): Promise<number> {
+  const { args, options } = invocation;
   const file = args[0];
   if (file === undefined)
     throw new IorrError('USAGE', 'a trace expected', { hint: 'iorr compare run.iorr --dirty ad-bits' });
@@ -82,71 +79,52 @@ export async function compareDirtyCommand({ args, options, io }: CommandInvocati
   const linkBytesPerSecond = text('link') === '' ? null : parseLink(text('link'), '--link');
   const downtimeLimitNs = text('downtime') === '' ? null : parseDuration(text('downtime'), '--downtime');
   const planBytes = text('plan') === '' ? 0 : parseBytes(text('plan'), '--plan');
-  const seed = seedOf(text('seed'));
+  const seed = seedOption(options);
   const settings = Array.isArray(options['set']) ? options['set'].map(String) : [];
-  let output: Output | undefined;
-  const trace = openTrace(file);
-  const progress = io.progress('comparing', 1);
-  try {
-    output = typeof options['html'] === 'string' ? openOutput(options['html']) : undefined;
-    const { hardware, profile, parameters } = applySettings(
-      settings,
-      hardwareOption(text('hardware'), trace.header),
-      costsOption(text('profile'), trace.header),
-      [{ parameters: DIRTY_PARAMETERS }],
-    );
-    const methods = String(options['dirty']);
-    const result = await compareDirty(trace, {
-      methods,
-      tables: text('tables'),
-      threads,
-      hardware,
-      profile,
-      linkBytesPerSecond,
-      downtimeLimitNs,
-      planBytes,
-      parameters,
-      seed,
-      progress: (share) => progress.update(share),
-      signal: io.signal,
-    });
-    progress.stop();
-    if (result === undefined || io.signal.aborted) return INTERRUPTED;
-    const report: DirtyReport = makeEnvelope('compare', {
-      version: toolVersion(),
-      input: [describeInput(file, trace, trace.bytes)],
-      options: {
-        dirty: result.methods.map((row) => row.name),
-        threads: threads.map(String),
-        tables: result.tables,
-        link: linkBytesPerSecond === null ? 'auto' : text('link'),
-        downtime: downtimeLimitNs === null ? 'auto' : text('downtime'),
-        plan: planBytes === 0 ? null : planBytes,
-        hardware: hardware.name,
-        profile: profile.name,
+  return runComparison<DirtyReport>(file, invocation, {
+    async run(trace, progress, signal) {
+      const { hardware, profile, parameters } = applySettings(
+        settings,
+        hardwareOption(text('hardware'), trace.header),
+        costsOption(text('profile'), trace.header),
+        [{ parameters: DIRTY_PARAMETERS }],
+      );
+      const result = await compareDirty(trace, {
+        methods: String(options['dirty']),
+        tables: text('tables'),
+        threads,
+        hardware,
+        profile,
+        linkBytesPerSecond,
+        downtimeLimitNs,
+        planBytes,
+        parameters,
         seed,
-        set: settings,
-      },
-      health: trace.health,
-      result: { dirty: result },
-    });
-    if (output !== undefined) {
-      writeAll(output, dirtyMethodsHtml(report));
-      io.err(`wrote ${output.path}\n`);
-    }
-    if (options['json'] === true) io.out(toJson(report));
-    else if (options['markdown'] === true) io.out(dirtyMarkdown(report));
-    else io.out(dirtyTables(report, { columns: io.columns, colour: io.colour }));
-    return 0;
-  } finally {
-    if (output !== undefined) closeOutput(output);
-    progress.stop();
-    trace.close();
-  }
-}
-
-function seedOf(text: string): number {
-  const seed = Number(text);
-  if (/^\d+$/.test(text) && Number.isSafeInteger(seed)) return seed;
-  throw new IorrError('USAGE', `--seed ${text}: a whole number from 0 to ${Number.MAX_SAFE_INTEGER} expected`);
+        progress,
+        signal,
+      });
+      if (result === undefined) return undefined;
+      return makeEnvelope('compare', {
+        version: toolVersion(),
+        input: [describeInput(file, trace, trace.bytes)],
+        options: {
+          dirty: result.methods.map((row) => row.name),
+          threads: threads.map(String),
+          tables: result.tables,
+          link: linkBytesPerSecond === null ? 'auto' : text('link'),
+          downtime: downtimeLimitNs === null ? 'auto' : text('downtime'),
+          plan: planBytes === 0 ? null : planBytes,
+          hardware: hardware.name,
+          profile: profile.name,
+          seed,
+          set: settings,
+        },
+        health: trace.health,
+        result: { dirty: result },
+      });
+    },
+    html: dirtyMethodsHtml,
+    markdown: dirtyMarkdown,
+    tables: dirtyTables,
+  });
 }

@@ -1,5 +1,6 @@
 import { statSync } from 'node:fs';
 import type { CommandInvocation, CommandSpec } from '../../traces/command.ts';
+import { INTERRUPTED } from '../../traces/command.ts';
 import { describeInput, makeEnvelope } from '../../traces/envelope.ts';
 import { IorrError } from '../../traces/errors.ts';
 import { plainEvents } from '../../traces/event.ts';
@@ -21,8 +22,6 @@ import { planExport } from './export-plan.ts';
 import type { PlannedFile } from './export-plan.ts';
 import { EXPORTERS, exportersNamed } from './exporters.ts';
 import type { EventExport, Exporter } from './exporter.ts';
-
-const INTERRUPTED = 130;
 
 interface OpenExport extends PlannedFile {
   readonly file: ExportFile;

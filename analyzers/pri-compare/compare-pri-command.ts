@@ -7,18 +7,15 @@ import type { CommandInvocation, CommandOption } from '../../traces/command.ts';
 import { describeInput, makeEnvelope } from '../../traces/envelope.ts';
 import type { Envelope } from '../../traces/envelope.ts';
 import { IorrError } from '../../traces/errors.ts';
-import { openTrace } from '../../traces/file.ts';
-import { toJson } from '../../traces/plain-json.ts';
 import { toolVersion } from '../../traces/tool.ts';
-import { closeOutput, openOutput, writeAll } from '../output-file.ts';
-import type { Output } from '../output-file.ts';
+import { runComparison } from '../comparison-frame.ts';
 import { costsOption, hardwareOption } from '../profile-option.ts';
 import { priCompareHtml } from './pri-compare-html.ts';
 import { priMarkdown } from './pri-markdown.ts';
 import { priTables } from './pri-tables.ts';
 import { priDesigns } from './pri-what-if.ts';
+import { seedOption } from '../whole-number-option.ts';
 
-const INTERRUPTED = 130;
 const QUEUES = PAGE_REQUEST_QUEUES.map(({ name, summary }) => `${name} (${summary})`).join('; ');
 
 /** The document of `compare --pri`. */
@@ -36,7 +33,8 @@ export const PRI_OPTIONS: readonly CommandOption[] = [
 ];
 
 /** `iorr compare FILE --pri ...`. */
-export async function comparePriCommand({ args, options, io }: CommandInvocation): Promise<number> {
+export async function comparePriCommand(invocation: CommandInvocation): Promise<number> {
+  const { args, options } = invocation;
   const file = args[0];
   if (file === undefined) {
     throw new IorrError('USAGE', 'a trace expected', { hint: "iorr compare run.iorr --pri 'servers=1,4'" });
@@ -45,54 +43,29 @@ export async function comparePriCommand({ args, options, io }: CommandInvocation
     const given = options[name];
     return typeof given === 'string' ? given : otherwise;
   };
-  const seed = seedOf(text('seed', '1'));
+  const seed = seedOption(options);
   const settings = Array.isArray(options['set']) ? options['set'].map(String) : [];
-  let output: Output | undefined;
-  const trace = openTrace(file);
-  const progress = io.progress('comparing', 1);
-  try {
-    const designs = priDesigns(text('pri', ''), queueOfIommu(trace.header.host.iommu));
-    output = typeof options['html'] === 'string' ? openOutput(options['html']) : undefined;
-    const { profile, parameters } = applySettings(
-      settings,
-      hardwareOption(text('hardware', 'auto'), trace.header),
-      costsOption(text('profile', 'auto'), trace.header),
-      [{ parameters: SERVICE_PARAMETERS }],
-    );
-    const result = await comparePri(trace, {
-      designs,
-      profile,
-      parameters,
-      seed,
-      progress: (share) => progress.update(share),
-      signal: io.signal,
-    });
-    progress.stop();
-    if (result === undefined || io.signal.aborted) return INTERRUPTED;
-    const report: PriReport = makeEnvelope('compare', {
-      version: toolVersion(),
-      input: [describeInput(file, trace, trace.bytes)],
-      options: { pri: text('pri', ''), profile: profile.name, seed, set: settings },
-      health: trace.health,
-      result: { pri: result },
-    });
-    if (output !== undefined) {
-      writeAll(output, priCompareHtml(report));
-      io.err(`wrote ${output.path}\n`);
-    }
-    if (options['json'] === true) io.out(toJson(report));
-    else if (options['markdown'] === true) io.out(priMarkdown(report));
-    else io.out(priTables(report, { columns: io.columns, colour: io.colour }));
-    return 0;
-  } finally {
-    if (output !== undefined) closeOutput(output);
-    progress.stop();
-    trace.close();
-  }
-}
-
-function seedOf(text: string): number {
-  const seed = Number(text);
-  if (/^\d+$/.test(text) && Number.isSafeInteger(seed)) return seed;
-  throw new IorrError('USAGE', `--seed ${text}: a whole number from 0 to ${Number.MAX_SAFE_INTEGER} expected`);
+  return runComparison<PriReport>(file, invocation, {
+    async run(trace, progress, signal) {
+      const designs = priDesigns(text('pri', ''), queueOfIommu(trace.header.host.iommu));
+      const { profile, parameters } = applySettings(
+        settings,
+        hardwareOption(text('hardware', 'auto'), trace.header),
+        costsOption(text('profile', 'auto'), trace.header),
+        [{ parameters: SERVICE_PARAMETERS }],
+      );
+      const result = await comparePri(trace, { designs, profile, parameters, seed, progress, signal });
+      if (result === undefined) return undefined;
+      return makeEnvelope('compare', {
+        version: toolVersion(),
+        input: [describeInput(file, trace, trace.bytes)],
+        options: { pri: text('pri', ''), profile: profile.name, seed, set: settings },
+        health: trace.health,
+        result: { pri: result },
+      });
+    },
+    html: priCompareHtml,
+    markdown: priMarkdown,
+    tables: priTables,
+  });
 }

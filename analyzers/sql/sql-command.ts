@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { statSync } from 'node:fs';
 import type { CommandInvocation, CommandIo, CommandSpec } from '../../traces/command.ts';
+import { INTERRUPTED } from '../../traces/command.ts';
 import { describeInput, makeEnvelope } from '../../traces/envelope.ts';
 import { IorrError } from '../../traces/errors.ts';
 import { openTrace } from '../../traces/file.ts';
@@ -16,7 +17,6 @@ import { sqlCell } from './sql-values.ts';
 import type { SqlCell } from './sql-values.ts';
 import { TraceDatabase } from './trace-database.ts';
 
-const INTERRUPTED = 130;
 /** Rows that are shown unless more are asked for; CSV has all. */
 const TABLE_ROWS = 1000;
 const JSON_ROWS = 100_000;

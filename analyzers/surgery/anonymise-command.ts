@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { setImmediate as turn } from 'node:timers/promises';
 import type { CommandInvocation, CommandSpec } from '../../traces/command.ts';
+import { INTERRUPTED } from '../../traces/command.ts';
 import { IorrError } from '../../traces/errors.ts';
 import { openTrace } from '../../traces/file.ts';
 import { formatCount } from '../report/format-units.ts';
@@ -44,7 +45,7 @@ async function run(invocation: CommandInvocation): Promise<number> {
     let step = steps.next();
     while (step.done !== true) {
       await turn();
-      if (io.signal.aborted) return 130;
+      if (io.signal.aborted) return INTERRUPTED;
       step = steps.next();
     }
     const anonymous = anonymiseTrace(trace, step.value, keyed, options['dropUnknown'] === true);

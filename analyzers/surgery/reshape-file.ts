@@ -1,6 +1,7 @@
 import { statSync } from 'node:fs';
 import { setImmediate as turn } from 'node:timers/promises';
 import type { CommandInvocation, CommandIo, CommandOption } from '../../traces/command.ts';
+import { INTERRUPTED } from '../../traces/command.ts';
 import { describeInput, makeEnvelope } from '../../traces/envelope.ts';
 import type { EffectiveOptions } from '../../traces/envelope.ts';
 import { IorrError } from '../../traces/errors.ts';
@@ -142,7 +143,7 @@ export function finishReshape<R extends object>(
   options: EffectiveOptions,
   text: (done: R) => string,
 ): number {
-  if (!reshaped.complete) return 130;
+  if (!reshaped.complete) return INTERRUPTED;
   const { done, events, bytes } = reshaped;
   io.err(text(done));
   if (task.json) {

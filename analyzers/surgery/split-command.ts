@@ -1,4 +1,5 @@
 import type { CommandInvocation, CommandSpec } from '../../traces/command.ts';
+import { INTERRUPTED } from '../../traces/command.ts';
 import { describeInput, makeEnvelope } from '../../traces/envelope.ts';
 import { IorrError } from '../../traces/errors.ts';
 import { openTrace } from '../../traces/file.ts';
@@ -102,7 +103,7 @@ async function run(invocation: CommandInvocation): Promise<number> {
         of: all.length,
         ...done,
       }));
-      if (!complete) return 130;
+      if (!complete) return INTERRUPTED;
       files.push({ file, events, bytes });
       io.err(`iorr: ${printable(file)}: ${formatCount(events)} events\n`);
     }

@@ -1,5 +1,8 @@
+import { availableParallelism } from 'node:os';
 import type { CommandInvocation, CommandIo, CommandProgress, CommandSpec } from '../../traces/command.ts';
+import { INTERRUPTED } from '../../traces/command.ts';
 import { makeEnvelope } from '../../traces/envelope.ts';
+import { EncodingThread } from '../../traces/encoding-thread.ts';
 import { IorrError } from '../../traces/errors.ts';
 import { toJson } from '../../traces/plain-json.ts';
 import { toolVersion } from '../../traces/tool.ts';
@@ -21,6 +24,8 @@ interface Task {
   readonly allEvents: boolean;
   /** Release of the captured kernel, where the captures can't say it. */
   readonly kernel: string | undefined;
+  /** Threads that may work at a time. */
+  readonly jobs: number;
   readonly json: boolean;
 }
 
@@ -46,6 +51,7 @@ function readTask({ args, options }: CommandInvocation): Task {
     strict: options['strict'] === true,
     allEvents: options['allEvents'] === true,
     kernel: readKernel(options['kernel']),
+    jobs: readJobs(options['jobs']),
     json,
   };
 }
@@ -61,6 +67,14 @@ function readKernel(value: unknown): string | undefined {
       hint: 'what uname -r said on the captured machine',
     },
   );
+}
+
+function readJobs(value: unknown): number {
+  if (value === undefined) return availableParallelism();
+  if (typeof value === 'string' && /^[1-9]\d{0,3}$/.test(value)) return Number(value);
+  throw new IorrError('USAGE', `--jobs: a whole number from 1 to 9999 expected, found ${String(value).slice(0, 40)}`, {
+    hint: '1 reads and encodes in one thread',
+  });
 }
 
 /** What the user says of the kernel wins over what the capture says. */
@@ -87,6 +101,7 @@ async function run(task: Task, io: CommandIo): Promise<ImportOutcome> {
     return await importSources(sources, task.output, {
       signal: io.signal,
       onProgress: () => bar.update(inputs.reduce((sum, input) => sum + input.read(), 0)),
+      ...(task.jobs > 1 ? { pipeline: (compression) => new EncodingThread(compression) } : {}),
     });
   } finally {
     progress?.stop();
@@ -121,6 +136,10 @@ export const importCommand: CommandSpec = {
       description: 'keep kernel events that no stream is for (stream event), with all their fields: a larger trace',
     },
     { flags: '--kernel <release>', description: 'the captured kernel, such as 6.12, where the captures do not say' },
+    {
+      flags: '--jobs <number>',
+      description: 'threads; a second one encodes while the first reads (default: all CPUs); the trace is the same',
+    },
     { flags: '--strict', description: 'exit 4 if anything was malformed, unknown, lost or truncated' },
     { flags: '--json', description: 'one JSON document on stdout' },
   ],
@@ -155,7 +174,7 @@ export const importCommand: CommandSpec = {
       };
       io.out(toJson(makeEnvelope('import', { version: toolVersion(), input, options, health, result })));
     }
-    if (!result.complete) return 130;
+    if (!result.complete) return INTERRUPTED;
     return task.strict && isIncomplete(health) ? 4 : 0;
   },
 };

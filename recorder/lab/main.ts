@@ -1,13 +1,13 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { INTERRUPTED } from '../../traces/command.ts';
 import { IorrError } from '../../traces/errors.ts';
 import { runLab } from './lab.ts';
 import { LAB_HELP, readLabOptions } from './lab-options.ts';
 
 /** The entry of `npm run lab`: exit code 0 if the recording joined and verified, 3 if not, 125 if there was none. */
 const EXIT_DIVERGED = 3;
-const EXIT_INTERRUPTED = 130;
 const EXIT_FAILED = 125;
 
 /** The folder with package.json, from the sources as from dist/. */
@@ -38,5 +38,5 @@ try {
 } catch (error) {
   if (!(error instanceof IorrError)) throw error;
   process.stderr.write(`lab: ${error.message}\n${error.hint === '' ? '' : `lab: ${error.hint}\n`}`);
-  process.exitCode = stop.signal.aborted ? EXIT_INTERRUPTED : error.code === 'USAGE' ? error.exitCode : EXIT_FAILED;
+  process.exitCode = stop.signal.aborted ? INTERRUPTED : error.code === 'USAGE' ? error.exitCode : EXIT_FAILED;
 }

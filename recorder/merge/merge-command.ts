@@ -1,6 +1,7 @@
 import { statSync } from 'node:fs';
 import { setImmediate as turn } from 'node:timers/promises';
 import type { CommandInvocation, CommandIo, CommandSpec } from '../../traces/command.ts';
+import { INTERRUPTED } from '../../traces/command.ts';
 import { describeInput, makeEnvelope } from '../../traces/envelope.ts';
 import { IorrError } from '../../traces/errors.ts';
 import { createTrace, openTrace } from '../../traces/file.ts';
@@ -239,7 +240,7 @@ export const mergeCommand: CommandSpec = {
         const options = { by: task.by ?? null, offset: task.offsets?.map(String) ?? null };
         io.out(toJson(makeEnvelope('merge', { version: toolVersion(), input, options, health: sum.report(), result })));
       }
-      return merged.complete ? 0 : 130;
+      return merged.complete ? 0 : INTERRUPTED;
     } finally {
       for (const trace of traces) trace.close();
     }

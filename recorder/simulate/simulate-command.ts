@@ -1,5 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import type { CommandInvocation, CommandIo, CommandSpec } from '../../traces/command.ts';
+import { INTERRUPTED } from '../../traces/command.ts';
 import { makeEnvelope } from '../../traces/envelope.ts';
 import { IorrError } from '../../traces/errors.ts';
 import { createTrace } from '../../traces/file.ts';
@@ -163,6 +164,6 @@ export const simulateCommand: CommandSpec = {
     }
     if (result.complete) return 0;
     io.err(`stopped after ${result.events} of ${task.values.number('events')} events; what was written is readable\n`);
-    return 130;
+    return INTERRUPTED;
   },
 };
