@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { FORMAT_VERSION, EMPTY_HEALTH } from '../traces/header.ts';
+import { EMPTY_HEALTH } from '../traces/header.ts';
 import type { TraceHeader } from '../traces/header.ts';
 import { createTrace } from '../traces/file.ts';
 import { ioctlName, ioctlNumber, testOpName } from '../traces/ioctl-requests.ts';
@@ -22,16 +22,9 @@ import { objectTreeText } from './object-tree-text.ts';
 import type { ObjectNode } from '../replay/model/iommufd/object-tree.ts';
 import { eventJson, eventText } from './event-text.ts';
 import { Sample } from './sample.ts';
+import { testHeader } from '../traces/testing/test-header.ts';
 
-const HEADER: TraceHeader = {
-  formatVersion: FORMAT_VERSION,
-  tool: 'iorr',
-  toolVersion: '0',
-  sources: [{ format: 'test', producer: 'test' }],
-  host: {},
-  clock: { epochNs: '0', name: 'mono', resolutionNs: 1 },
-  fidelity: { ioctl: 'full', call: 'full' },
-};
+const HEADER: TraceHeader = testHeader({ fidelity: { ioctl: 'full', call: 'full' } });
 
 interface Call {
   readonly request: number;

@@ -2,7 +2,6 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { openTrace } from '../../traces/file.ts';
-import { FORMAT_VERSION } from '../../traces/header.ts';
 import type { TraceHeader } from '../../traces/header.ts';
 import { MemoryTrace } from '../../traces/memory-trace.ts';
 import { ACCESS, DIRTY_OP, DIRTY_SPACE, OUTCOME, STREAM_ID } from '../../traces/schema.ts';
@@ -12,16 +11,9 @@ import type { DirtyResult } from './dirty.ts';
 import type { HarvestEstimate } from './harvest-estimate.ts';
 import { Footprint, windowLengths } from './footprint.ts';
 import { PageIndex, keyHigh, pageOf, spaceOf } from './page-index.ts';
+import { testHeader } from '../../traces/testing/test-header.ts';
 
-const HEADER: TraceHeader = {
-  formatVersion: FORMAT_VERSION,
-  tool: 'iorr',
-  toolVersion: 'test',
-  sources: [{ format: 'test', producer: 'test' }],
-  host: {},
-  clock: { epochNs: '0', name: 'boot', resolutionNs: 1 },
-  fidelity: { dma: 'full' },
-};
+const HEADER: TraceHeader = testHeader({ fidelity: { dma: 'full' } });
 
 function analyze(name: string): DirtyResult {
   const trace = openTrace(join(import.meta.dirname, `../../traces/corpus/${name}.iorr`));

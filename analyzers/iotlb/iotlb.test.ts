@@ -6,7 +6,7 @@ import { withSettings } from '../../replay/hardware/profiles.ts';
 import { vtdServer } from '../../replay/hardware/vtd-server.ts';
 import { qemuVtd } from '../../replay/hardware/qemu-vtd.ts';
 import { openTrace } from '../../traces/file.ts';
-import { EMPTY_HEALTH, FORMAT_VERSION } from '../../traces/header.ts';
+import { EMPTY_HEALTH } from '../../traces/header.ts';
 import { MemoryTrace } from '../../traces/memory-trace.ts';
 import { Random } from '../../traces/random.ts';
 import { ACCESS, ATTACH, ORIGIN, STREAM_ID } from '../../traces/schema.ts';
@@ -15,6 +15,7 @@ import { analyzeIotlb } from './iotlb.ts';
 import { iotlbHtml } from './iotlb-html.ts';
 import { iotlbText } from './iotlb-text.ts';
 import { kneeOf, reachOfShare } from './knee.ts';
+import { testHeader } from '../../traces/testing/test-header.ts';
 
 const CORPUS = join(import.meta.dirname, '../../traces/corpus');
 
@@ -29,15 +30,7 @@ function withTrace<T>(name: string, use: (trace: ReturnType<typeof openTrace>) =
 
 /** Accesses to `pages` pages, the smaller numbers more often; a map of 2 MiB in the middle where `grows`. */
 function skewed(accesses: number, pages: number, grows: boolean): MemoryTrace {
-  const trace = new MemoryTrace({
-    formatVersion: FORMAT_VERSION,
-    tool: 'iorr',
-    toolVersion: '0',
-    sources: [{ format: 'test', producer: 'test' }],
-    host: { iommu: 'vtd' },
-    clock: { epochNs: '0', name: 'test', resolutionNs: 1 },
-    fidelity: {},
-  });
+  const trace = new MemoryTrace(testHeader({ host: { iommu: 'vtd' } }));
   const { rows } = trace;
   for (const [device, domain] of [
     [0x10, 1],

@@ -7,11 +7,12 @@ import { afterAll, describe, expect, test } from 'vitest';
 import type { CommandIo } from '../../traces/command.ts';
 import { createTrace, openTrace } from '../../traces/file.ts';
 import type { TraceHeader } from '../../traces/header.ts';
-import { EMPTY_HEALTH, FORMAT_VERSION } from '../../traces/header.ts';
+import { EMPTY_HEALTH } from '../../traces/header.ts';
 import { INV_FORM, STREAM_ID } from '../../traces/schema.ts';
 import { createRowCopier } from '../../traces/row-copier.ts';
 import { EventCursor } from '../import/join/event-cursor.ts';
 import { mergeCommand } from './merge-command.ts';
+import { testHeader } from '../../traces/testing/test-header.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'iorr-merge-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -49,15 +50,10 @@ async function merge(args: readonly string[], options: { readonly [name: string]
   return { code, result: (JSON.parse(out) as { result: Answer['result'] }).result };
 }
 
-const HEADER: TraceHeader = {
-  formatVersion: FORMAT_VERSION,
-  tool: 'iorr',
-  toolVersion: 'test',
-  sources: [{ format: 'test', producer: 'test' }],
-  host: {},
+const HEADER: TraceHeader = testHeader({
   clock: { epochNs: '0', name: 'unknown', resolutionNs: 1 },
   fidelity: { mark: 'full' },
-};
+});
 
 /** A trace of marks at these times. */
 function marks(name: string, times: readonly number[], texts: readonly string[], header = HEADER): string {

@@ -4,7 +4,6 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { SMMUV3_OPCODE } from '../../traces/dialects/smmuv3-fields.ts';
 import { openTrace } from '../../traces/file.ts';
-import { FORMAT_VERSION } from '../../traces/header.ts';
 import { MemoryTrace } from '../../traces/memory-trace.ts';
 import { ACCESS, ATTACH, DIALECT, INV_FORM, ORIGIN, STREAM_ID } from '../../traces/schema.ts';
 import type { Trace } from '../../traces/trace.ts';
@@ -18,6 +17,7 @@ import { vtdServer } from '../hardware/vtd-server.ts';
 import { countStacks } from './counting-stacks.ts';
 import type { CountedStacks } from './counting-stacks.ts';
 import { createStackDistances } from './stack-distances.ts';
+import { testHeader } from '../../traces/testing/test-header.ts';
 
 const CORPUS = join(import.meta.dirname, '../../traces/corpus');
 const SETS = [1, 2, 4, 8, 16, 32, 64, 128];
@@ -88,15 +88,7 @@ describe('of random traces', () => {
     steps: readonly { what: string; domain: number; page: number; pages: number }[],
     size: number,
   ): MemoryTrace {
-    const trace = new MemoryTrace({
-      formatVersion: FORMAT_VERSION,
-      tool: 'iorr',
-      toolVersion: '0',
-      sources: [{ format: 'test', producer: 'test' }],
-      host: { iommu: 'smmuv3' },
-      clock: { epochNs: '0', name: 'test', resolutionNs: 1 },
-      fidelity: {},
-    });
+    const trace = new MemoryTrace(testHeader({ host: { iommu: 'smmuv3' } }));
     const { rows } = trace;
     for (let d = 1; d <= 3; d++) {
       const at = trace.begin(STREAM_ID.attach, 0, 0, 0);

@@ -4,7 +4,6 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { SMMUV3_OPCODE } from '../../traces/dialects/smmuv3-fields.ts';
 import { openTrace } from '../../traces/file.ts';
-import { FORMAT_VERSION } from '../../traces/header.ts';
 import { MemoryTrace } from '../../traces/memory-trace.ts';
 import { ACCESS, ATTACH, DIALECT, INV_FORM, ORIGIN, STREAM_ID } from '../../traces/schema.ts';
 import type { Trace } from '../../traces/trace.ts';
@@ -19,6 +18,7 @@ import { vtdServer } from '../hardware/vtd-server.ts';
 import type { IotlbCounts } from '../results.ts';
 import { createStackDistances } from './stack-distances.ts';
 import type { StackDistances } from './stack-distances.ts';
+import { testHeader } from '../../traces/testing/test-header.ts';
 
 const CORPUS = join(import.meta.dirname, '../../traces/corpus');
 const NO_WALK_CACHES = ['walk-cache.l1=0', 'walk-cache.l2=0', 'walk-cache.l3=0'];
@@ -98,15 +98,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 );
 
 function traceOf(steps: readonly Step[], pageBytes: number): MemoryTrace {
-  const trace = new MemoryTrace({
-    formatVersion: FORMAT_VERSION,
-    tool: 'iorr',
-    toolVersion: '0',
-    sources: [{ format: 'test', producer: 'test' }],
-    host: { iommu: 'smmuv3' },
-    clock: { epochNs: '0', name: 'test', resolutionNs: 1 },
-    fidelity: {},
-  });
+  const trace = new MemoryTrace(testHeader({ host: { iommu: 'smmuv3' } }));
   const { rows } = trace;
   let time = 0;
   for (let d = 1; d <= DOMAINS; d++) {

@@ -1,23 +1,15 @@
 import { expect, test } from 'vitest';
-import { FORMAT_VERSION } from '../../traces/header.ts';
 import { MemoryTrace } from '../../traces/memory-trace.ts';
 import { CALL_EVENT, SEEN, STREAM_ID } from '../../traces/schema.ts';
 import { verifyIoctl } from './verify-ioctl.ts';
+import { testHeader } from '../../traces/testing/test-header.ts';
 
 const CHECK_EXTENSION = 0x3b65;
 const NO_IOMMU = 8;
 
 /** Runs of a program on one kernel, each with what it was told of VFIO_NOIOMMU_IOMMU. */
 function runs(...answers: readonly (readonly number[])[]): ReturnType<typeof verifyIoctl> {
-  const trace = new MemoryTrace({
-    formatVersion: FORMAT_VERSION,
-    tool: 'iorr',
-    toolVersion: '0',
-    sources: [{ format: 'test', producer: 'test' }],
-    host: {},
-    clock: { epochNs: '0', name: 'mono', resolutionNs: 1 },
-    fidelity: { ioctl: 'full', call: 'full' },
-  });
+  const trace = new MemoryTrace(testHeader({ fidelity: { ioctl: 'full', call: 'full' } }));
   const { call, ioctl } = trace.rows;
   let time = 0;
   for (const [pid, told] of answers.entries()) {

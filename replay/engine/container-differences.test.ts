@@ -1,21 +1,13 @@
 import { expect, test } from 'vitest';
-import { FORMAT_VERSION } from '../../traces/header.ts';
 import type { TraceHeader } from '../../traces/header.ts';
 import { MemoryTrace } from '../../traces/memory-trace.ts';
 import { SEEN, STREAM_ID } from '../../traces/schema.ts';
 import { StructView } from '../model/iommufd/struct-view.ts';
 import { compareContainers } from './container-differences.ts';
 import { verifyIoctl } from './verify-ioctl.ts';
+import { testHeader } from '../../traces/testing/test-header.ts';
 
-const HEADER: TraceHeader = {
-  formatVersion: FORMAT_VERSION,
-  tool: 'iorr',
-  toolVersion: '0',
-  sources: [{ format: 'test', producer: 'test' }],
-  host: {},
-  clock: { epochNs: '0', name: 'mono', resolutionNs: 1 },
-  fidelity: { ioctl: 'full', call: 'full' },
-};
+const HEADER: TraceHeader = testHeader({ fidelity: { ioctl: 'full', call: 'full' } });
 const CONTAINER = '/dev/vfio/vfio';
 
 function struct(...words: readonly (number | bigint)[]): Uint8Array {

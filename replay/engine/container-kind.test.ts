@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest';
-import { FORMAT_VERSION } from '../../traces/header.ts';
 import { MemoryTrace } from '../../traces/memory-trace.ts';
 import { SEEN, STREAM_ID } from '../../traces/schema.ts';
 import { StructView } from '../model/iommufd/struct-view.ts';
 import { containerKind } from './container-kind.ts';
 import { verifyIoctl } from './verify-ioctl.ts';
+import { testHeader } from '../../traces/testing/test-header.ts';
 
 const CONTAINER = '/dev/vfio/vfio';
 
@@ -24,15 +24,7 @@ function words(values: readonly number[]): Uint8Array {
 }
 
 function traceOf(...calls: readonly Call[]): MemoryTrace {
-  const trace = new MemoryTrace({
-    formatVersion: FORMAT_VERSION,
-    tool: 'iorr',
-    toolVersion: '0',
-    sources: [{ format: 'test', producer: 'test' }],
-    host: {},
-    clock: { epochNs: '0', name: 'mono', resolutionNs: 1 },
-    fidelity: { ioctl: 'full' },
-  });
+  const trace = new MemoryTrace(testHeader({ fidelity: { ioctl: 'full' } }));
   for (const [time, { request, argument = 0x1000, ret = 0, before, after, file = CONTAINER }] of calls.entries()) {
     const row = trace.begin(STREAM_ID.ioctl, time, -1, 7);
     const { columns } = trace.rows.ioctl;

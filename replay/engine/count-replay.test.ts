@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { createTrace, openTrace } from '../../traces/file.ts';
-import { EMPTY_HEALTH, FORMAT_VERSION } from '../../traces/header.ts';
+import { EMPTY_HEALTH } from '../../traces/header.ts';
 import { Random } from '../../traces/random.ts';
 import { ATTACH, ORIGIN, STREAM_ID } from '../../traces/schema.ts';
 import { ABSENT } from '../../traces/units.ts';
@@ -14,6 +14,7 @@ import { countSteps } from './count-replay.ts';
 import type { CountedReplay, CountOptions } from './count-replay.ts';
 import { deriveIntents } from './derived-trace.ts';
 import { replayTrace } from './replay.ts';
+import { testHeader } from '../../traces/testing/test-header.ts';
 
 const full = process.env['IORR_FULL'] === '1';
 const corpus = join(import.meta.dirname, '../../traces/corpus');
@@ -37,15 +38,7 @@ function count(file: string, options: CountOptions): CountedReplay {
 /** Accesses of four devices to pages of which some are popular; 512 of each device are mapped, more are accessed. */
 function writeAccesses(file: string, accesses: number): void {
   const random = new Random(5);
-  const writer = createTrace(file, {
-    formatVersion: FORMAT_VERSION,
-    tool: 'iorr',
-    toolVersion: '0',
-    sources: [{ format: 'test', producer: 'test' }],
-    host: { iommu: 'smmuv3' },
-    clock: { epochNs: '0', name: 'test', resolutionNs: 1 },
-    fidelity: {},
-  });
+  const writer = createTrace(file, testHeader({ host: { iommu: 'smmuv3' } }));
   const { rows } = writer;
   for (let domain = 1; domain <= 4; domain++) {
     const at = writer.begin(STREAM_ID.attach, 0, 0, 0);

@@ -7,12 +7,12 @@ import { qemuVtd } from '../hardware/qemu-vtd.ts';
 import { createMachine } from '../model/create-machine.ts';
 import { SMMUV3_OPCODE } from '../../traces/dialects/smmuv3-fields.ts';
 import { MemoryTrace } from '../../traces/memory-trace.ts';
-import { FORMAT_VERSION } from '../../traces/header.ts';
 import { ACCESS, ATTACH, DIALECT, INV_FORM, ORIGIN, STREAM_ID } from '../../traces/schema.ts';
 import { ABSENT } from '../../traces/units.ts';
 import { createPlayer } from './replay.ts';
 import { createCountingReplay } from './counting-replay.ts';
 import { SeriesBuilder } from './time-series.ts';
+import { testHeader } from '../../traces/testing/test-header.ts';
 
 const NO_WALK_CACHES = ['walk-cache.l1=0', 'walk-cache.l2=0', 'walk-cache.l3=0'];
 const PAGES = 40;
@@ -48,15 +48,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 
 /** Domains with one device each, pages that stay mapped (the last is not), then the steps. */
 function traceOf(steps: readonly Step[]): MemoryTrace {
-  const trace = new MemoryTrace({
-    formatVersion: FORMAT_VERSION,
-    tool: 'iorr',
-    toolVersion: '0',
-    sources: [{ format: 'test', producer: 'test' }],
-    host: { iommu: 'smmuv3' },
-    clock: { epochNs: '0', name: 'test', resolutionNs: 1 },
-    fidelity: {},
-  });
+  const trace = new MemoryTrace(testHeader({ host: { iommu: 'smmuv3' } }));
   const { rows } = trace;
   for (let d = 1; d <= DOMAINS; d++) {
     const at = trace.begin(STREAM_ID.attach, 0, 0, 0);

@@ -1,7 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { SMMUV3_OPCODE } from '../../traces/dialects/smmuv3-fields.ts';
-import { FORMAT_VERSION } from '../../traces/header.ts';
 import { MemoryTrace } from '../../traces/memory-trace.ts';
 import { ACCESS, ATTACH, DIALECT, INV_FORM, ORIGIN, STREAM_ID, STREAM_NAMES } from '../../traces/schema.ts';
 import type { Segment } from '../../traces/segment.ts';
@@ -10,6 +9,7 @@ import { armSmmuv3Generic } from '../hardware/arm-smmuv3-generic.ts';
 import { withSettings } from '../hardware/profiles.ts';
 import { countInStretches } from './count-pool.ts';
 import type { SegmentSource } from './counting-stretch.ts';
+import { testHeader } from '../../traces/testing/test-header.ts';
 
 const PAGES = 24;
 
@@ -34,15 +34,7 @@ const step = fc.record({
 });
 
 function segmentOf(steps: readonly Step[]): Segment {
-  const trace = new MemoryTrace({
-    formatVersion: FORMAT_VERSION,
-    tool: 'iorr',
-    toolVersion: '0',
-    sources: [{ format: 'test', producer: 'test' }],
-    host: { iommu: 'smmuv3' },
-    clock: { epochNs: '0', name: 'test', resolutionNs: 1 },
-    fidelity: {},
-  });
+  const trace = new MemoryTrace(testHeader({ host: { iommu: 'smmuv3' } }));
   const { rows } = trace;
   const begin = (stream: 'dma' | 'map' | 'unmap' | 'attach' | 'inv'): number => trace.begin(STREAM_ID[stream], 0, 0, 0);
   for (const { what, device, domain, page } of steps) {

@@ -2,7 +2,6 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { SMMUV3_OPCODE, smmuOpcode, smmuSid, smmuVmid } from '../../traces/dialects/smmuv3-fields.ts';
 import { vtdDialect } from '../../traces/dialects/vtd.ts';
-import { FORMAT_VERSION } from '../../traces/header.ts';
 import { MemoryTrace } from '../../traces/memory-trace.ts';
 import { DERIVED_DEVICE, DIALECT } from '../../traces/schema.ts';
 import { joinWords } from '../../traces/units.ts';
@@ -12,21 +11,14 @@ import { HARDWARE } from '../model/iommufd/hardware/backends.ts';
 import { HWPT_FLAG } from '../model/iommufd/hwpt.ts';
 import { BUFFER, SimulatedCalls } from '../model/iommufd/simulated-calls.ts';
 import { IntentWriter } from './ioctl-intents.ts';
+import { testHeader } from '../../traces/testing/test-header.ts';
 
 /** Random lists of HWPT_INVALIDATE through the whole model, to what the derived trace holds of them. */
 
 const VIRTUAL = [3, 9] as const;
 
 function setUp(name: 'vtd' | 'smmuv3') {
-  const trace = new MemoryTrace({
-    formatVersion: FORMAT_VERSION,
-    tool: 'iorr',
-    toolVersion: '0',
-    sources: [{ format: 'test', producer: 'test' }],
-    host: {},
-    clock: { epochNs: '0', name: 'mono', resolutionNs: 1 },
-    fidelity: {},
-  });
+  const trace = new MemoryTrace(testHeader());
   const hardware = HARDWARE.find((member) => member.name === name)?.create();
   if (hardware === undefined) throw new Error(`no ${name}`);
   const calls = new SimulatedCalls(hardware.backend);

@@ -1,24 +1,16 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { FORMAT_VERSION } from '../../traces/header.ts';
 import { MemoryTrace } from '../../traces/memory-trace.ts';
 import { CALL_EVENT, STREAM_ID } from '../../traces/schema.ts';
 import { findPasids } from './guest-pasid.ts';
 import { findHardware } from './recorded-hardware.ts';
+import { testHeader } from '../../traces/testing/test-header.ts';
 
 const DEVICE = '/dev/vfio/devices/vfio0';
 const CONFIG_HIGH = 0x700;
 
 function newTrace(): MemoryTrace {
-  return new MemoryTrace({
-    formatVersion: FORMAT_VERSION,
-    tool: 'iorr',
-    toolVersion: '0',
-    sources: [{ format: 'test', producer: 'test' }],
-    host: {},
-    clock: { epochNs: '0', name: 'mono', resolutionNs: 1 },
-    fidelity: { ioctl: 'full', call: 'full' },
-  });
+  return new MemoryTrace(testHeader({ fidelity: { ioctl: 'full', call: 'full' } }));
 }
 
 function read(trace: MemoryTrace, at: number, data: Uint8Array): void {

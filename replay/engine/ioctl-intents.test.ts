@@ -1,12 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { plainEvents } from '../../traces/event.ts';
-import { FORMAT_VERSION } from '../../traces/header.ts';
 import { MemoryTrace } from '../../traces/memory-trace.ts';
 import { ATTACH, DIRTY_OP } from '../../traces/schema.ts';
 import { mockBackend } from '../model/iommufd/mock/mock-backend.ts';
 import { BUFFER, SimulatedCalls } from '../model/iommufd/simulated-calls.ts';
 import { IntentWriter } from './ioctl-intents.ts';
+import { testHeader } from '../../traces/testing/test-header.ts';
 
 const IOVA = 0x100_0000;
 const REQUEST = { destroy: 0x3b80, alloc: 0x3b81, map: 0x3b85, unmap: 0x3b86, option: 0x3b87, hwpt: 0x3b89 } as const;
@@ -15,15 +15,7 @@ const BITMAP = 0x3b8c;
 const OP = { mockDomain: 2, replace: 10, dirty: 13 } as const;
 
 function simulated(): { readonly calls: SimulatedCalls; readonly trace: MemoryTrace } {
-  const trace = new MemoryTrace({
-    formatVersion: FORMAT_VERSION,
-    tool: 'iorr',
-    toolVersion: '0',
-    sources: [{ format: 'test', producer: 'test' }],
-    host: {},
-    clock: { epochNs: '0', name: 'mono', resolutionNs: 1 },
-    fidelity: {},
-  });
+  const trace = new MemoryTrace(testHeader());
   const calls = new SimulatedCalls(mockBackend);
   calls.machine.intents = new IntentWriter(trace);
   return { calls, trace };

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { AMD_COMMAND } from '../../traces/dialects/amd-fields.ts';
-import { FORMAT_VERSION } from '../../traces/header.ts';
 import { MemoryTrace } from '../../traces/memory-trace.ts';
 import { DIALECT, INV_FORM, ORIGIN, STREAM_ID } from '../../traces/schema.ts';
 import { readInvTraits } from './inv-traits.ts';
+import { testHeader } from '../../traces/testing/test-header.ts';
 
 interface Work {
   /** Lists mapped and unmapped by the DMA API, and how many maps and unmaps each makes. */
@@ -15,15 +15,7 @@ interface Work {
 }
 
 function amdTrace({ lists, maps, flushes, dmaEvents = true }: Work): MemoryTrace {
-  const trace = new MemoryTrace({
-    formatVersion: FORMAT_VERSION,
-    tool: 'iorr',
-    toolVersion: '0',
-    sources: [{ format: 'test', producer: 'test' }],
-    host: { emulated: true },
-    clock: { epochNs: '0', name: 'test', resolutionNs: 1 },
-    fidelity: {},
-  });
+  const trace = new MemoryTrace(testHeader({ host: { emulated: true } }));
   const mapping = (stream: 'map' | 'unmap', origin: number): void => {
     const row = trace.begin(STREAM_ID[stream], 0, 0, 0);
     trace.rows[stream].columns.origin[row] = origin;

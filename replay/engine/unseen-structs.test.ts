@@ -1,20 +1,12 @@
 import { describe, expect, test } from 'vitest';
-import { FORMAT_VERSION } from '../../traces/header.ts';
 import { MemoryTrace } from '../../traces/memory-trace.ts';
 import { CALL_EVENT, SEEN, STREAM_ID } from '../../traces/schema.ts';
 import { verifyIoctl } from './verify-ioctl.ts';
+import { testHeader } from '../../traces/testing/test-header.ts';
 
 /** A recording that shows a program from its beginning. */
 function recording(): MemoryTrace {
-  const trace = new MemoryTrace({
-    formatVersion: FORMAT_VERSION,
-    tool: 'iorr',
-    toolVersion: '0',
-    sources: [{ format: 'test', producer: 'test' }],
-    host: {},
-    clock: { epochNs: '0', name: 'mono', resolutionNs: 1 },
-    fidelity: { ioctl: 'partial' },
-  });
+  const trace = new MemoryTrace(testHeader({ fidelity: { ioctl: 'partial' } }));
   const start = trace.begin(STREAM_ID.call, 0, -1, 7);
   trace.rows.call.columns.event[start] = CALL_EVENT.start;
   trace.rows.call.columns.pid[start] = 7;

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
-import { FORMAT_VERSION } from '../../traces/header.ts';
 import { MemoryTrace } from '../../traces/memory-trace.ts';
 import { SEEN, STREAM_ID } from '../../traces/schema.ts';
 import { StructView } from '../model/iommufd/struct-view.ts';
 import { findAddressUpdates } from './vaddr-windows.ts';
+import { testHeader } from '../../traces/testing/test-header.ts';
 
 const CONTAINER = '/dev/vfio/vfio';
 const GROUP = '/dev/vfio/3';
@@ -25,15 +25,7 @@ type Call = readonly [file: string, request: number, before: Uint8Array | number
 
 /** Calls at 0, 100, 200 ... ns of a program whose fds the source doesn't know. */
 function traceOf(...calls: readonly Call[]): MemoryTrace {
-  const trace = new MemoryTrace({
-    formatVersion: FORMAT_VERSION,
-    tool: 'iorr',
-    toolVersion: '0',
-    sources: [{ format: 'test', producer: 'test' }],
-    host: {},
-    clock: { epochNs: '0', name: 'mono', resolutionNs: 1 },
-    fidelity: { ioctl: 'full' },
-  });
+  const trace = new MemoryTrace(testHeader({ fidelity: { ioctl: 'full' } }));
   for (const [i, [file, request, before, errno = 0]] of calls.entries()) {
     const row = trace.begin(STREAM_ID.ioctl, i * 100, -1, 7);
     const { columns } = trace.rows.ioctl;

@@ -1,6 +1,5 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { FORMAT_VERSION } from '../../traces/header.ts';
 import { MemoryTrace } from '../../traces/memory-trace.ts';
 import { CALL_EVENT, SEEN, STREAM_ID } from '../../traces/schema.ts';
 import { MAPPING, MAPPING_PROT, encodeMappings } from '../../traces/user-memory.ts';
@@ -8,6 +7,7 @@ import { mockBackend } from '../model/iommufd/mock/mock-backend.ts';
 import { BUFFER, BUFFER_BYTES, SimulatedCalls } from '../model/iommufd/simulated-calls.ts';
 import type { SimulatedResult } from '../model/iommufd/simulated-calls.ts';
 import { verifyIoctl } from './verify-ioctl.ts';
+import { testHeader } from '../../traces/testing/test-header.ts';
 
 const PID = 1;
 
@@ -51,15 +51,7 @@ const step: fc.Arbitrary<Step> = fc.tuple(call, fc.nat(19)).map(([[request, word
 }));
 
 function began(): MemoryTrace {
-  const trace = new MemoryTrace({
-    formatVersion: FORMAT_VERSION,
-    tool: 'iorr',
-    toolVersion: '0',
-    sources: [{ format: 'test', producer: 'test' }],
-    host: {},
-    clock: { epochNs: '0', name: 'mono', resolutionNs: 1 },
-    fidelity: { ioctl: 'full', call: 'full' },
-  });
+  const trace = new MemoryTrace(testHeader({ fidelity: { ioctl: 'full', call: 'full' } }));
   const { columns } = trace.rows.call;
   const start = trace.begin(STREAM_ID.call, 0, -1, PID);
   columns.event[start] = CALL_EVENT.start;

@@ -15,16 +15,12 @@ import { FRAME, FRAME_HEADER_BYTES, MAGIC, encodeFrame } from './frame.ts';
 import { TraceFile } from './reader.ts';
 import { upgradeHeader } from './upgrade.ts';
 import { TraceWriter } from './writer.ts';
+import { testHeader } from '../testing/test-header.ts';
 
-const HEADER: TraceHeader = {
-  formatVersion: FORMAT_VERSION,
-  tool: 'iorr',
-  toolVersion: '0.0.0',
-  sources: [{ format: 'test', producer: 'test' }],
-  host: {},
+const HEADER: TraceHeader = testHeader({
   clock: { epochNs: '0', name: 'boot', resolutionNs: 1000 },
   fidelity: { map: 'full' },
-};
+});
 
 class Chunks {
   parts: Uint8Array[] = [];

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { EMPTY_HEALTH, FORMAT_VERSION } from '../header.ts';
+import { EMPTY_HEALTH } from '../header.ts';
 import type { TraceHeader } from '../header.ts';
 import { Random } from '../random.ts';
 import { STREAM_ID } from '../schema.ts';
@@ -8,16 +8,12 @@ import { memorySource } from './bytes-io.ts';
 import { RENEWABLE_PLAN } from './layout.ts';
 import { TraceFile } from './reader.ts';
 import { TraceWriter } from './writer.ts';
+import { testHeader } from '../testing/test-header.ts';
 
-const HEADER: TraceHeader = {
-  formatVersion: FORMAT_VERSION,
-  tool: 'iorr',
-  toolVersion: '0.0.0',
-  sources: [{ format: 'test', producer: 'test' }],
-  host: {},
+const HEADER: TraceHeader = testHeader({
   clock: { epochNs: '0', name: 'boot', resolutionNs: 1000 },
   fidelity: { map: 'full' },
-};
+});
 
 class Chunks {
   readonly parts: Uint8Array[] = [];
