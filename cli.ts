@@ -137,6 +137,14 @@ function reportError(error: unknown): number {
   return EXIT_FAILED;
 }
 
+/** The command that is named; for help and for names that are none, all of them. */
+function neededCommands(argv: readonly string[]): typeof COMMANDS {
+  if (argv[0] === '--version' || argv[0] === '-V') return [];
+  const wanted = argv.find((argument) => !argument.startsWith('-'));
+  const named = COMMANDS.filter(({ name }) => name === wanted);
+  return named.length > 0 ? named : COMMANDS;
+}
+
 async function main(argv: readonly string[]): Promise<number> {
   const interrupt = new AbortController();
   process.on('SIGINT', () => {
@@ -151,12 +159,8 @@ async function main(argv: readonly string[]): Promise<number> {
     .exitOverride()
     .configureOutput({ writeOut: (text) => writeAll(1, text), writeErr: (text) => writeAll(2, text) })
     .showHelpAfterError(`(${TOOL} --help, or ${TOOL} COMMAND --help, tells more)`);
-  const wanted = argv.find((argument) => !argument.startsWith('-'));
-  const needed = COMMANDS.some(({ name }) => name === wanted)
-    ? COMMANDS.filter(({ name }) => name === wanted)
-    : COMMANDS;
-  for (const { load } of needed) {
-    addCommand(program, await load(), io, (result) => {
+  for (const spec of await Promise.all(neededCommands(argv).map(({ load }) => load()))) {
+    addCommand(program, spec, io, (result) => {
       code = result;
     });
   }

@@ -1,7 +1,9 @@
-// npm run build: the report's script, then dist/ from the sources. Files of dist/ whose source is gone are removed.
+// npm run build: the report's script, then dist/ from the sources, then the programs of dist/ in one piece each. Files of dist/
+// whose source is gone are removed.
 import { spawnSync } from 'node:child_process';
 import { chmodSync, existsSync, readdirSync, rmSync } from 'node:fs';
 import { join, relative } from 'node:path';
+import { bundlePrograms } from './bundle.mjs';
 
 const root = join(import.meta.dirname, '..');
 const dist = join(root, 'dist');
@@ -29,4 +31,5 @@ function run(command, ...args) {
 run(process.execPath, 'analyzers/report/build-client.mjs');
 run(join(root, 'node_modules', '.bin', 'tsc'), '-p', 'tsconfig.build.json');
 sweep(dist);
+await bundlePrograms(dist);
 chmodSync(join(dist, 'cli.js'), 0o755);
