@@ -161,6 +161,7 @@ export class TraceFileWriter extends TraceWriter {
 
   /** Closes the file without a footer; readers will say that it was cut. */
   close(): void {
+    if (this.#open) this.abandon();
     if (this.#open && this.#descriptor !== 1) closeSync(this.#descriptor);
     this.#open = false;
   }

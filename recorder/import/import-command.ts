@@ -72,7 +72,8 @@ function readKernel(value: unknown): string | undefined {
 function readJobs(value: unknown): number {
   if (value === undefined) return availableParallelism();
   if (typeof value === 'string' && /^[1-9]\d{0,3}$/.test(value)) return Number(value);
-  throw new IorrError('USAGE', `--jobs: a whole number from 1 to 9999 expected, found ${String(value).slice(0, 40)}`, {
+  const found = typeof value === 'string' ? value.slice(0, 40) : typeof value;
+  throw new IorrError('USAGE', `--jobs: a whole number from 1 to 9999 expected, found ${found}`, {
     hint: '1 reads and encodes in one thread',
   });
 }

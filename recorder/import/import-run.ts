@@ -19,6 +19,11 @@ import { readSource } from './read-source.ts';
 import type { ReadOptions, SourceReport } from './read-source.ts';
 import { attributePass, besidePass, callLogPass, joinPass, resegmentPass } from './second-pass.ts';
 
+export interface ImportOptions extends ReadOptions {
+  /** Makes threads that encode the traces that stay, as in `WriterOptions`; undefined: none. */
+  readonly pipeline?: WriterOptions['pipeline'];
+}
+
 export interface ImportOutcome {
   readonly result: ImportResult;
   readonly health: HealthReport;
@@ -58,7 +63,7 @@ interface Written {
 export async function importSources(
   sources: readonly ImportSource[],
   output: string,
-  options: ReadOptions,
+  options: ImportOptions,
 ): Promise<ImportOutcome> {
   const begun = now();
   const run = runOf(sources);
@@ -148,7 +153,7 @@ function runOf(sources: readonly ImportSource[]): Pair | CallRun | undefined {
 /**
  * A host's capture is final as it is read, unless its reading was cut into pieces by the clock; a guest's gets a second pass.
  */
-async function importSingle(source: ImportSource, place: OutputPlace, options: ReadOptions): Promise<Written> {
+async function importSingle(source: ImportSource, place: OutputPlace, options: ImportOptions): Promise<Written> {
   const guest = source.importer.side === 'guest';
   const paused = mayPause(source);
   const again = guest || paused;
@@ -156,7 +161,7 @@ async function importSingle(source: ImportSource, place: OutputPlace, options: R
   const search = guest ? new OwnerSearch() : undefined;
   // A guest's segments are final but for the owners of maps, unless they are cut anew.
   const writing = {
-    ...(paused ? { compression: 'none' as const } : {}),
+    ...(paused ? TEMPORARY : finalWriting(options)),
     ...(search === undefined ? {} : { onSegment: (segment: Segment) => search.add(segment) }),
   };
   const { writer, report } = await importOne(source, path, again, writing, options);
@@ -166,11 +171,9 @@ async function importSingle(source: ImportSource, place: OutputPlace, options: R
   if (path === place.path && (!again || !report.complete)) {
     return { writer, reports, health, attribution: null, join: null, callLogs: null, readAt };
   }
-  const notes = notesOf(reports);
+  const output = { place, health, notes: notesOf(reports), writing: finalWriting(options) };
   const pass =
-    search !== undefined
-      ? attributePass(path, search, place, health, notes, paused)
-      : resegmentPass(path, headerOf(source), place, health, notes);
+    search !== undefined ? attributePass(path, search, output, paused) : resegmentPass(path, headerOf(source), output);
   return { writer: pass.writer, reports, health, attribution: pass.attribution, join: null, callLogs: null, readAt };
 }
 
@@ -179,7 +182,7 @@ function mayPause(source: ImportSource): boolean {
   return source.input.size === 0;
 }
 
-async function importPair(pair: Pair, place: OutputPlace, options: ReadOptions): Promise<Written> {
+async function importPair(pair: Pair, place: OutputPlace, options: ImportOptions): Promise<Written> {
   const firstPath = place.regular ? place.path : place.part('read');
   const secondPath = place.part('host');
   try {
@@ -194,7 +197,8 @@ async function importPair(pair: Pair, place: OutputPlace, options: ReadOptions):
       // What was read of the first stays; half a run can't be joined.
       return { writer: first.writer, reports, health: report, attribution: null, join: null, callLogs: null, readAt };
     }
-    const pass = (pair.beside ? besidePass : joinPass)(firstPath, secondPath, place, report, notesOf(reports));
+    const output = { place, health: report, notes: notesOf(reports), writing: finalWriting(options) };
+    const pass = (pair.beside ? besidePass : joinPass)(firstPath, secondPath, output);
     return {
       writer: pass.writer,
       reports,
@@ -214,7 +218,7 @@ async function importPair(pair: Pair, place: OutputPlace, options: ReadOptions):
 async function importWithCalls(
   { guest, logs, host }: CallRun,
   place: OutputPlace,
-  options: ReadOptions,
+  options: ImportOptions,
 ): Promise<Written> {
   const guestPath = place.regular ? place.path : place.part('read');
   const logPaths = logs.map((_, i) => place.part(`calls${i}`));
@@ -246,10 +250,8 @@ async function importWithCalls(
       onSegment: (segment) => search.add(segment),
     });
     const notes = { ...notesOf(reports), callLogs };
-    const pass =
-      host === undefined
-        ? attributePass(path, search, place, report, notes, true)
-        : joinPass(path, hostPath, place, report, notes);
+    const output = { place, health: report, notes, writing: finalWriting(options) };
+    const pass = host === undefined ? attributePass(path, search, output, true) : joinPass(path, hostPath, output);
     return { ...pass, reports, health: report, callLogs, readAt };
   } catch (error) {
     place.discard();
@@ -260,13 +262,17 @@ async function importWithCalls(
 /** What is about to be written anew is not worth compressing. */
 const TEMPORARY: WriterOptions = { compression: 'none' };
 
+function finalWriting({ pipeline }: ImportOptions): WriterOptions {
+  return pipeline === undefined ? {} : { pipeline };
+}
+
 /** Reads one input into a trace and closes it. What was flushed is readable at any time, also if the process is killed. */
 async function importOne(
   source: ImportSource,
   path: string,
   temporary: boolean,
   writing: WriterOptions,
-  options: ReadOptions,
+  options: ImportOptions,
 ): Promise<{ writer: TraceFileWriter; report: SourceReport }> {
   const writer = createTrace(path, headerOf(source), writing);
   const timer = mayPause(source) ? setInterval(() => writer.tick(performance.now()), TICK_MS) : undefined;

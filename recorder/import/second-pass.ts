@@ -37,25 +37,24 @@ interface OwnerColumns {
   readonly device: Int32Array;
 }
 
-type Notes = TraceSummary['notes'];
+/** What every pass that writes the final trace is given. */
+export interface PassOutput {
+  readonly place: OutputPlace;
+  readonly health: HealthReport;
+  readonly notes: TraceSummary['notes'];
+  readonly writing: WriterOptions;
+}
 
 /**
  * Writes whose a guest's maps are. `search` has seen what the first pass wrote. `paused` tells that the first pass was flushed
  * when its input paused: then the events are cut into segments anew, so that the result does not depend on when that was.
  */
-export function attributePass(
-  path: string,
-  search: OwnerSearch,
-  place: OutputPlace,
-  health: HealthReport,
-  notes: Notes,
-  paused: boolean,
-): SecondPass {
+export function attributePass(path: string, search: OwnerSearch, output: PassOutput, paused: boolean): SecondPass {
   const trace = openTrace(path);
   try {
     const attribution = search.conclude(trace);
     const { report } = attribution;
-    return replaceOutput(place, narrowed(trace), (writer) => {
+    return replaceOutput(output, narrowed(trace), (writer) => {
       if (paused) writeAttributed(trace, attribution, writer);
       else renewOwners(trace, attribution, writer);
       if (writer.events !== trace.eventCount) {
@@ -64,7 +63,7 @@ export function attributePass(
           hint: 'the file changed, or its medium fails: import again',
         });
       }
-      writer.finish({ health, notes: { ...notes, attribution: report } });
+      writer.finish({ health: output.health, notes: { ...output.notes, attribution: report } });
       return { writer, attribution: report, join: null };
     });
   } finally {
@@ -73,16 +72,11 @@ export function attributePass(
 }
 
 /** Only cuts the events of a paused input into segments anew. */
-export function resegmentPass(
-  path: string,
-  header: TraceHeader,
-  place: OutputPlace,
-  health: HealthReport,
-  notes: Notes,
-): SecondPass {
+export function resegmentPass(path: string, header: TraceHeader, output: PassOutput): SecondPass {
+  const { health, notes } = output;
   const trace = openTrace(path);
   try {
-    return replaceOutput(place, header, (writer) => {
+    return replaceOutput(output, header, (writer) => {
       const copy = createRowCopier(trace, writer);
       const cursor = new EventCursor(trace);
       while (cursor.next()) {
@@ -134,18 +128,13 @@ function part(domain: Int32Array, device: Int32Array, from: number, count: numbe
   return { domain: domain.subarray(from, from + count), device: device.subarray(from, from + count) };
 }
 
-export function joinPass(
-  guestPath: string,
-  hostPath: string,
-  place: OutputPlace,
-  health: HealthReport,
-  notes: Notes,
-): SecondPass {
+export function joinPass(guestPath: string, hostPath: string, output: PassOutput): SecondPass {
+  const { health, notes } = output;
   const guest = openTrace(guestPath);
   try {
     const host = openTrace(hostPath);
     try {
-      return replaceOutput(place, joinHeaders(narrowed(guest), host.header), (writer) => {
+      return replaceOutput(output, joinHeaders(narrowed(guest), host.header), (writer) => {
         const { attribution, ...join } = joinTraces(guest, host, writer);
         writer.finish({ health, notes: { ...notes, join, attribution } });
         return { writer, attribution, join };
@@ -187,19 +176,14 @@ export function callLogPass(
 }
 
 /** Puts the events of a capture beside those of another one of the same clock. Both are whole traces. */
-export function besidePass(
-  mainPath: string,
-  besidePath: string,
-  place: OutputPlace,
-  health: HealthReport,
-  notes: Notes,
-): SecondPass {
+export function besidePass(mainPath: string, besidePath: string, output: PassOutput): SecondPass {
+  const { health, notes } = output;
   const main = openTrace(mainPath);
   try {
     const beside = openTrace(besidePath);
     try {
       const header = besideHeaders(main.header, beside.header);
-      return replaceOutput(place, header, (writer) => {
+      return replaceOutput(output, header, (writer) => {
         mergeByTime(main, beside, header, writer);
         writer.finish({ health, notes });
         return { writer, attribution: null, join: null };
@@ -213,12 +197,12 @@ export function besidePass(
 }
 
 function replaceOutput(
-  place: OutputPlace,
+  { place, writing }: PassOutput,
   header: TraceHeader,
   write: (writer: TraceFileWriter) => SecondPass,
 ): SecondPass {
   const target = place.regular ? place.part('new') : place.path;
-  const writer = createTrace(target, header);
+  const writer = createTrace(target, header, writing);
   try {
     const pass = write(writer);
     if (place.regular) renameSync(target, place.path);

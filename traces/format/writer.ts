@@ -2,7 +2,7 @@ import { FORMAT_VERSION } from '../header.ts';
 import type { TraceHeader, TraceSummary } from '../header.ts';
 import { STREAM_NAMES } from '../schema.ts';
 import type { BytesColumn, StreamName } from '../schema.ts';
-import { SegmentBuilder } from '../segment.ts';
+import { SEGMENT_EVENTS, SegmentBuilder } from '../segment.ts';
 import type { Segment } from '../segment.ts';
 import type { EventSink } from '../trace.ts';
 import type { ByteSink } from './bytes-io.ts';
@@ -13,6 +13,7 @@ import { FRAME, MAGIC, encodeFrame, encodeTrailer } from './frame.ts';
 import { MAX_INDEXED, MAX_STRINGS, MAX_STRINGS_LENGTH, MAX_STRING_BYTES } from './limits.ts';
 import { SegmentEncoder } from './segment-encoder.ts';
 import type { SegmentContent, SegmentSummary } from './segment-frame.ts';
+import type { SegmentPipeline } from './segment-pipeline.ts';
 
 /** A writer flushes what it holds when this much time has passed: the most that a killed recorder can lose. */
 export const FLUSH_PERIOD_MS = 1000;
@@ -31,6 +32,11 @@ export interface WriterOptions {
   readonly compression?: Compression;
   /** Sees each segment just before it is written; its arrays hold only during the call. */
   readonly onSegment?: (segment: Segment) => void;
+  /**
+   * Makes what encodes this trace's segments elsewhere. Then what was flushed is readable only a few segments later, and all of
+   * it once the trace is finished. Asked for when the first segment is a large one: small traces are not worth it.
+   */
+  readonly pipeline?: (compression: Compression) => SegmentPipeline;
 }
 
 /**
@@ -40,8 +46,14 @@ export interface WriterOptions {
 export class TraceWriter implements EventSink {
   readonly #sink: ByteSink;
   readonly #onSegment: WriterOptions['onSegment'];
+  readonly #makePipeline: WriterOptions['pipeline'];
+  readonly #compression: Compression;
   readonly #builder = new SegmentBuilder();
   readonly #segments: SegmentEncoder;
+  #pipeline: SegmentPipeline | undefined;
+  #encodedElsewhere: readonly number[] = [];
+  /** What comes next in the file, where it waits for the pipeline: a frame of strings, or (undefined) a segment. */
+  readonly #waiting: (Uint8Array | undefined)[] = [];
   readonly #index: IndexEntry[] = [];
   readonly #stringFrames: number[] = [];
   readonly #strings = new Map<string, number>();
@@ -55,7 +67,9 @@ export class TraceWriter implements EventSink {
   constructor(sink: ByteSink, header: TraceHeader, options: WriterOptions = {}) {
     this.#sink = sink;
     this.#onSegment = options.onSegment;
-    this.#segments = new SegmentEncoder(new ColumnEncoder(options.compression ?? defaultCompression()));
+    this.#makePipeline = options.pipeline;
+    this.#compression = options.compression ?? defaultCompression();
+    this.#segments = new SegmentEncoder(new ColumnEncoder(this.#compression));
     this.#write(MAGIC);
     this.#write(encodeFrame([FRAME.header, { ...header, formatVersion: FORMAT_VERSION }]));
   }
@@ -122,8 +136,9 @@ export class TraceWriter implements EventSink {
   flush(): void {
     const builder = this.#builder;
     if (this.#newStrings.length > 0) {
-      this.#stringFrames.push(this.#offset);
-      this.#write(encodeFrame([FRAME.strings, this.#strings.size - this.#newStrings.length, this.#newStrings]));
+      const frame = encodeFrame([FRAME.strings, this.#strings.size - this.#newStrings.length, this.#newStrings]);
+      if (this.#waiting.length > 0) this.#waiting.push(frame);
+      else this.#writeStrings(frame);
       this.#newStrings = [];
     }
     if (builder.count === 0) return;
@@ -152,9 +167,15 @@ export class TraceWriter implements EventSink {
   appendRenewed(content: SegmentContent, segment: Segment): void {
     this.flush();
     if (segment.count === 0) return;
+    this.#drain(true);
     this.#writeEncoded(this.#segments.renew(content, { ...segment, firstEvent: this.#events }));
     this.#events += segment.count;
     this.#builder.clear(this.#events);
+  }
+
+  /** Ends what works for a trace that is not finished. */
+  protected abandon(): void {
+    this.#pipeline?.close();
   }
 
   /** Flushes, writes footer and trailer. The trace is whole afterwards. */
@@ -162,9 +183,12 @@ export class TraceWriter implements EventSink {
     if (this.#finished) return;
     this.#finished = true;
     this.flush();
+    this.#drain(true);
+    this.#pipeline?.close();
     const footer = this.#offset;
-    const bytesByStream = Object.fromEntries(STREAM_NAMES.map((name, id) => [name, this.#segments.bytes[id] ?? 0]));
-    const sharedBytes = this.#segments.bytes[STREAM_NAMES.length] ?? 0;
+    const encoded = this.#segments.bytes.map((bytes, id) => bytes + (this.#encodedElsewhere[id] ?? 0));
+    const bytesByStream = Object.fromEntries(STREAM_NAMES.map((name, id) => [name, encoded[id] ?? 0]));
+    const sharedBytes = encoded[STREAM_NAMES.length] ?? 0;
     this.#write(
       encodeFrame([
         FRAME.footer,
@@ -182,13 +206,47 @@ export class TraceWriter implements EventSink {
   }
 
   #writeSegment(segment: Segment): void {
+    if (this.#index.length + this.#waiting.length === 0 && segment.count > SEGMENT_EVENTS / 2) {
+      this.#pipeline = this.#makePipeline?.(this.#compression);
+    }
+    if (this.#pipeline === undefined) {
+      this.#onSegment?.(segment);
+      this.#writeEncoded(this.#segments.encode(segment));
+      return;
+    }
+    this.#pipeline.push(segment);
+    this.#waiting.push(undefined);
     this.#onSegment?.(segment);
-    this.#writeEncoded(this.#segments.encode(segment));
+    this.#drain(false);
+  }
+
+  /** Writes what the pipeline is done with, or all that it was given. */
+  #drain(all: boolean): void {
+    const waiting = this.#waiting;
+    while (waiting.length > 0) {
+      const strings = waiting[0];
+      if (strings === undefined) {
+        const encoded = this.#pipeline?.take(all);
+        if (encoded === undefined) return;
+        this.#encodedElsewhere = encoded.bytes;
+        this.#writeFrame(encoded.frame, encoded.summary);
+      } else this.#writeStrings(strings);
+      waiting.shift();
+    }
   }
 
   #writeEncoded({ content, summary }: { content: SegmentContent; summary: SegmentSummary }): void {
+    this.#writeFrame(encodeFrame(content), summary);
+  }
+
+  #writeFrame(frame: Uint8Array, summary: SegmentSummary): void {
     this.#index.push(indexEntry(this.#offset, summary));
-    this.#write(encodeFrame(content));
+    this.#write(frame);
+  }
+
+  #writeStrings(frame: Uint8Array): void {
+    this.#stringFrames.push(this.#offset);
+    this.#write(frame);
   }
 
   #add(text: string): number {
