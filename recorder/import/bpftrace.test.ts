@@ -1,32 +1,15 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { plainEvents } from '../../traces/event.ts';
 import type { PlainEvent } from '../../traces/event.ts';
-import { Health } from '../../traces/health.ts';
-import { MemoryTrace } from '../../traces/memory-trace.ts';
 import { decodeUserMemory } from '../../traces/user-memory.ts';
 import { bpftrace } from './bpftrace.ts';
+import { readImport } from './testing/read-import.ts';
+import type { ReadImport } from './testing/read-import.ts';
 
 const FIXTURES = new URL('fixtures/', import.meta.url);
 
-function read(bytes: Uint8Array) {
-  const header = bpftrace.describe(bytes);
-  const { source, host, clock, fidelity } = header;
-  const sink = new MemoryTrace({
-    formatVersion: 1,
-    tool: 'iorr',
-    toolVersion: 'test',
-    sources: [source],
-    host,
-    clock,
-    fidelity,
-  });
-  const health = new Health();
-  const run = bpftrace.create({ sink, health, file: 't', header });
-  run.push(bytes);
-  const facts = run.end();
-  const events = [...sink.segments()].flatMap((segment) => [...plainEvents(segment, sink.strings)]);
-  return { header, events, facts, health: health.report() };
+function read(bytes: Uint8Array): ReadImport {
+  return readImport(bpftrace, bytes);
 }
 
 const hex = (value: unknown): string => (value instanceof Uint8Array ? Buffer.from(value).toString('hex') : '');

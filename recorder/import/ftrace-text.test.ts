@@ -1,40 +1,13 @@
 import { describe, expect, test } from 'vitest';
-import { plainEvents } from '../../traces/event.ts';
 import type { PlainEvent } from '../../traces/event.ts';
-import { Health } from '../../traces/health.ts';
-import type { HealthReport } from '../../traces/health.ts';
-import { MemoryTrace } from '../../traces/memory-trace.ts';
 import { ACCESS, CALL, ORIGIN } from '../../traces/schema.ts';
 import { decodeSgList } from '../../traces/sg-list.ts';
 import { ftraceText } from './ftrace-text.ts';
-import type { ImportFacts, ImportHeader } from './importer.ts';
+import { readImport } from './testing/read-import.ts';
+import type { ReadImport } from './testing/read-import.ts';
 
-interface Read {
-  readonly header: ImportHeader;
-  readonly events: readonly PlainEvent[];
-  readonly facts: ImportFacts;
-  readonly health: HealthReport;
-}
-
-function read(text: string): Read {
-  const bytes = Buffer.from(text);
-  const header = ftraceText.describe(bytes);
-  const { source, host, clock, fidelity } = header;
-  const sink = new MemoryTrace({
-    formatVersion: 1,
-    tool: 'iorr',
-    toolVersion: 'test',
-    sources: [source],
-    host,
-    clock,
-    fidelity,
-  });
-  const health = new Health();
-  const run = ftraceText.create({ sink, health, file: 't', header });
-  run.push(bytes);
-  const facts = run.end();
-  const events = [...sink.segments()].flatMap((segment) => [...plainEvents(segment, sink.strings)]);
-  return { header, events, facts, health: health.report() };
+function read(text: string): ReadImport {
+  return readImport(ftraceText, Buffer.from(text));
 }
 
 const MAP = 'map: IOMMU: iova=0x00000000fff26000 - 0x00000000fff27000 paddr=0x000000010b496000 size=4096';

@@ -1,15 +1,13 @@
 import { readFileSync, readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
-import { plainEvents } from '../../traces/event.ts';
 import type { PlainEvent } from '../../traces/event.ts';
-import { Health } from '../../traces/health.ts';
-import { MemoryTrace } from '../../traces/memory-trace.ts';
 import { ABSENT_BY_DEFAULT } from '../../traces/segment.ts';
 import { decompress } from './decompress.ts';
 import { HEAD_BYTES } from './importer.ts';
 import type { ImportFacts, Importer } from './importer.ts';
 import { IMPORTERS, SURE_ENOUGH, detectImporter, findImporter } from './importers.ts';
+import { readImport } from './testing/read-import.ts';
 
 const FOLDER = fileURLToPath(new URL('fixtures/', import.meta.url));
 const FIXTURES = readdirSync(FOLDER).filter((name) => /\.(txt|log|jsonl|hex|dat|data|iorr|gz|zst)$/.test(name));
@@ -49,27 +47,8 @@ function isUntouched(name: string, value: unknown): boolean {
 
 /** Everything that an import of these bytes gives, as text. */
 function dump(importer: Importer, name: string, bytes: Uint8Array, chunk = bytes.length): string {
-  const header = importer.describe(bytes.subarray(0, HEAD_BYTES));
-  const { source, host, clock, fidelity } = header;
-  const sink = new MemoryTrace({
-    formatVersion: 1,
-    tool: 'iorr',
-    toolVersion: 'test',
-    sources: [source],
-    host,
-    clock,
-    fidelity,
-  });
-  const health = new Health();
-  const run = importer.create({ sink, health, file: name, header });
-  for (let at = 0; at < bytes.length; at += chunk) run.push(bytes.subarray(at, at + chunk));
-  const facts = run.end();
-  const lines = [JSON.stringify(header)];
-  for (const segment of sink.segments()) {
-    for (const event of plainEvents(segment, sink.strings)) lines.push(eventLine(event));
-  }
-  lines.push(JSON.stringify(facts), JSON.stringify(health.report()));
-  return `${lines.join('\n')}\n`;
+  const { header, events, facts, health } = readImport(importer, bytes, { file: name, chunk });
+  return `${[JSON.stringify(header), ...events.map(eventLine), JSON.stringify(facts), JSON.stringify(health)].join('\n')}\n`;
 }
 
 describe('the registry of importers', () => {

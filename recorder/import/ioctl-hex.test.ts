@@ -1,24 +1,13 @@
 import { describe, expect, test } from 'vitest';
-import { plainEvents } from '../../traces/event.ts';
-import type { PlainEvent } from '../../traces/event.ts';
-import { Health } from '../../traces/health.ts';
-import { MemoryTrace } from '../../traces/memory-trace.ts';
 import { SEEN } from '../../traces/schema.ts';
 import { vfioFile } from './calls/vfio-files.ts';
-import type { ImportFacts } from './importer.ts';
 import { ioctlHex } from './ioctl-hex.ts';
+import { readImport } from './testing/read-import.ts';
+import type { ReadImport } from './testing/read-import.ts';
 
-function read(lines: readonly string[]): { events: PlainEvent[]; facts: ImportFacts; health: Health } {
-  const bytes = Buffer.from(lines.map((line) => `${line}\n`).join(''));
-  const header = ioctlHex.describe(bytes);
-  const { source, ...rest } = header;
-  const sink = new MemoryTrace({ formatVersion: 2, tool: 'iorr', toolVersion: '0', sources: [source], ...rest });
-  const health = new Health();
-  const run = ioctlHex.create({ sink, health, file: 'ioctl.hex', header });
-  run.push(bytes);
-  const facts = run.end();
-  const events = [...sink.segments()].flatMap((segment) => [...plainEvents(segment, sink.strings)]);
-  return { events: events.slice(1), facts, health };
+function read(lines: readonly string[]): ReadImport {
+  const all = readImport(ioctlHex, lines, { file: 'ioctl.hex' });
+  return { ...all, events: all.events.slice(1) };
 }
 
 const ENTER = '1.000000100 E cmd=0x3b81 type=0x3b nr=129 arg=0x7ffe0 len=12 : 0c 00 00 00 00 00 00 00 00 00 00 00';
@@ -84,7 +73,7 @@ describe('ioctl-hex', () => {
     ['another text', 'hello'],
   ])('malformed: %s', (_what, line) => {
     const { health, facts } = read([line, ENTER, RETURN]);
-    expect(health.report()).toMatchObject({ malformed: 1 });
+    expect(health).toMatchObject({ malformed: 1 });
     expect(facts).toMatchObject({ lines: 3, events: 1, folded: 1 });
   });
 });

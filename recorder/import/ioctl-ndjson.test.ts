@@ -1,29 +1,18 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
-import { plainEvents } from '../../traces/event.ts';
 import type { PlainEvent } from '../../traces/event.ts';
-import { Health } from '../../traces/health.ts';
-import { MemoryTrace } from '../../traces/memory-trace.ts';
 import { CALL_EVENT, ORIGIN, SEEN } from '../../traces/schema.ts';
 import { MAPPING, decodeMappings, decodeUserMemory } from '../../traces/user-memory.ts';
 import { fileKind, keepsContents } from './calls/file-kind.ts';
 import { parseProcMapsLine } from './calls/proc-maps.ts';
 import { parseHexBytes, parseHexWords, wordsOf } from './calls/words.ts';
-import type { ImportFacts } from './importer.ts';
 import { ioctlNdjson } from './ioctl-ndjson.ts';
+import { readImport } from './testing/read-import.ts';
+import type { ReadImport } from './testing/read-import.ts';
 
-function read(lines: readonly string[]): { events: PlainEvent[]; facts: ImportFacts; health: Health } {
-  const bytes = Buffer.from(lines.map((line) => `${line}\n`).join(''));
-  const header = ioctlNdjson.describe(bytes);
-  const { source, ...rest } = header;
-  const sink = new MemoryTrace({ formatVersion: 2, tool: 'iorr', toolVersion: '0', sources: [source], ...rest });
-  const health = new Health();
-  const run = ioctlNdjson.create({ sink, health, file: 'calls.jsonl', header });
-  run.push(bytes);
-  const facts = run.end();
-  const events = [...sink.segments()].flatMap((segment) => [...plainEvents(segment, sink.strings)]);
-  return { events, facts, health };
+function read(lines: readonly string[]): ReadImport {
+  return readImport(ioctlNdjson, lines, { file: 'calls.jsonl' });
 }
 
 const START = '{"seq":0,"ev":"start","root":7,"mono":1000,"kernel":"7.2.13","cpus":4}';
@@ -35,20 +24,20 @@ function ioctl(fields: object): string {
 
 function only(line: string): PlainEvent {
   const { events, health } = read([START, line]);
-  expect(health.report().entries).toEqual([]);
+  expect(health.entries).toEqual([]);
   expect(events).toHaveLength(2);
   return events[1]!;
 }
 
 describe('a line', () => {
   test('the example of the documentation reads whole', () => {
-    const path = fileURLToPath(new URL('../../docs/ioctl-ndjson.md', import.meta.url));
+    const path = fileURLToPath(new URL('../../docs/sources/ioctl-ndjson.md', import.meta.url));
     const lines = readFileSync(path, 'utf8')
       .split('\n')
       .filter((line) => line.startsWith('    {'));
     expect(ioctlNdjson.detect(Buffer.from(lines.join('\n')))).toBe(1);
     const { events, health, facts } = read(lines.map((line) => line.trim()));
-    expect(health.report().entries).toEqual([]);
+    expect(health.entries).toEqual([]);
     expect(facts.events).toBe(lines.length);
     expect(events.map(({ stream }) => stream)).toEqual(['call', 'call', 'ioctl']);
   });
@@ -135,15 +124,15 @@ describe('a line', () => {
     ['mappings', '{"ev":"maps","pid":7,"maps":["x"]}'],
   ])('malformed: %s', (_what, line) => {
     const { events, facts, health } = read([START, line, ioctl({})]);
-    expect(health.report()).toMatchObject({ malformed: 1, unknown: 0 });
-    expect(health.report().entries[0]?.first).toEqual(['calls.jsonl:2']);
+    expect(health).toMatchObject({ malformed: 1, unknown: 0 });
+    expect(health.entries[0]?.first).toEqual(['calls.jsonl:2']);
     expect(events.map(({ stream }) => stream)).toEqual(['call', 'ioctl']);
     expect(facts).toMatchObject({ lines: 3, events: 2 });
   });
 
   test('an event of another kind is unknown by its name', () => {
     const { health } = read([START, '{"ev":"seccomp","pid":7}']);
-    expect(health.report().entries).toMatchObject([{ kind: 'unknown', name: 'event seccomp', count: 1 }]);
+    expect(health.entries).toMatchObject([{ kind: 'unknown', name: 'event seccomp', count: 1 }]);
   });
 });
 
@@ -160,7 +149,7 @@ describe('a recording', () => {
     const { events, facts, health } = read([START, exit(1), exit(5), exit(6)]);
     expect(events.map(({ stream }) => stream)).toEqual(['call', 'call', 'lost', 'call', 'call']);
     expect(events[2]?.fields['count']).toBe(3n);
-    expect(health.report().lost).toBe(3);
+    expect(health.lost).toBe(3);
     expect(facts).toMatchObject({ lines: 4, events: 4 });
   });
 
@@ -182,7 +171,7 @@ describe('a recording', () => {
     const late = { ev: 'exit', pid: 1, t1: Number.MAX_SAFE_INTEGER };
     const second = { ...first, mono: -Number.MAX_SAFE_INTEGER + 10 };
     const { health, events } = read([first, late, second, late].map((line) => JSON.stringify(line)));
-    expect(health.report()).toMatchObject({ malformed: 1 });
+    expect(health).toMatchObject({ malformed: 1 });
     expect(events.every(({ time }) => Number.isSafeInteger(time) && time >= 0)).toBe(true);
   });
 
@@ -193,18 +182,13 @@ describe('a recording', () => {
   });
 
   test('a last line without newline counts if it is whole', () => {
-    const header = ioctlNdjson.describe(Buffer.from(START));
-    const { source, ...rest } = header;
     for (const [text, events] of [
       [START, 1],
       [START.slice(0, -1), 0],
     ] as const) {
-      const sink = new MemoryTrace({ formatVersion: 2, tool: 'iorr', toolVersion: '0', sources: [source], ...rest });
-      const health = new Health();
-      const run = ioctlNdjson.create({ sink, health, file: 'f', header });
-      run.push(Buffer.from(text));
-      expect(run.end()).toMatchObject({ lines: 1, events, skipped: 1 - events });
-      expect(health.report().truncated).toBe(1 - events);
+      const { facts, health } = readImport(ioctlNdjson, Buffer.from(text));
+      expect(facts).toMatchObject({ lines: 1, events, skipped: 1 - events });
+      expect(health.truncated).toBe(1 - events);
     }
   });
 });

@@ -1,47 +1,15 @@
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { plainEvents } from '../../traces/event.ts';
-import type { PlainEvent } from '../../traces/event.ts';
-import { memorySource } from '../../traces/format/bytes-io.ts';
-import { Health } from '../../traces/health.ts';
-import type { HealthReport } from '../../traces/health.ts';
-import { MemoryTrace } from '../../traces/memory-trace.ts';
 import { ftraceText } from './ftrace-text.ts';
-import type { ImportFacts, ImportHeader, Importer } from './importer.ts';
 import { perfData } from './perf-data.ts';
 import { writePerfData } from '../../bench/records/perf-data-writer.ts';
 import type { PerfContent, PerfSample } from '../../bench/records/perf-data-writer.ts';
 import { PRINTED_TIME, firstDifference } from './testing/text-precision.ts';
+import { readImport } from './testing/read-import.ts';
+import type { ReadImport } from './testing/read-import.ts';
 
 const FIXTURES = new URL('fixtures/', import.meta.url);
-
-interface Read {
-  readonly header: ImportHeader;
-  readonly events: readonly PlainEvent[];
-  readonly facts: ImportFacts;
-  readonly health: HealthReport;
-}
-
-function read(importer: Importer, bytes: Uint8Array): Read {
-  const header = importer.whole?.describe(memorySource(bytes)) ?? importer.describe(bytes);
-  const { source, host, clock, fidelity } = header;
-  const sink = new MemoryTrace({
-    formatVersion: 1,
-    tool: 'iorr',
-    toolVersion: 'test',
-    sources: [source],
-    host,
-    clock,
-    fidelity,
-  });
-  const health = new Health();
-  const run = importer.create({ sink, health, file: 't', header });
-  run.push(bytes);
-  const facts = run.end();
-  const events = [...sink.segments()].flatMap((segment) => [...plainEvents(segment, sink.strings)]);
-  return { header, events, facts, health: health.report() };
-}
 
 const UNMAP =
   'name: unmap\nID: 77\nformat:\n' +
@@ -65,11 +33,11 @@ function content(rounds: PerfContent['rounds'], more: Partial<PerfContent> = {})
   return { formats: { iommu: [UNMAP] }, kernel: '6.12.1', machine: 'x86_64', rounds, ...more };
 }
 
-const timesOf = ({ events }: Read): number[] => events.map(({ time }) => time);
+const timesOf = ({ events }: ReadImport): number[] => events.map(({ time }) => time);
 
 test('samples and the text that perf script printed of them: the same events, one by one', () => {
-  const samples = read(perfData, readFileSync(new URL('perf-record.data', FIXTURES)));
-  const printed = read(ftraceText, readFileSync(new URL('perf-record.txt', FIXTURES)));
+  const samples = readImport(perfData, readFileSync(new URL('perf-record.data', FIXTURES)));
+  const printed = readImport(ftraceText, readFileSync(new URL('perf-record.txt', FIXTURES)));
   expect(firstDifference(samples.events, printed.events, PRINTED_TIME.cut)).toBeUndefined();
   expect(samples.events.length).toBeGreaterThan(200);
   expect([samples.facts, samples.health]).toEqual([printed.facts, printed.health]);
@@ -78,7 +46,7 @@ test('samples and the text that perf script printed of them: the same events, on
 describe('perf.data', () => {
   test.each([true, false])('little-endian: %s', (littleEndian) => {
     const samples = [unmap(1000n, 0, 5, 0, littleEndian), unmap(2000n, 1, -1, 0, littleEndian)];
-    const { header, events, facts, health } = read(perfData, writePerfData(content([samples], { littleEndian })));
+    const { header, events, facts, health } = readImport(perfData, writePerfData(content([samples], { littleEndian })));
     expect(header.host).toEqual({ kernel: '6.12.1', cpus: 2, pageSize: 4096 });
     expect(events.map(({ time, cpu, task, fields }) => [time, cpu, task, fields['iova']])).toEqual([
       [1000, 0, 5, 1000n << 12n],
@@ -93,7 +61,7 @@ describe('perf.data', () => {
       [unmap(50n), unmap(30n, 1), unmap(60n, 1)],
       [unmap(70n), unmap(55n, 1)],
     ];
-    expect(timesOf(read(perfData, writePerfData(content(rounds))))).toEqual([5, 10, 20, 30, 40, 50, 55, 60, 70]);
+    expect(timesOf(readImport(perfData, writePerfData(content(rounds))))).toEqual([5, 10, 20, 30, 40, 50, 55, 60, 70]);
   });
 
   test('any rounds whose records reach back no further than the round before', () => {
@@ -101,7 +69,7 @@ describe('perf.data', () => {
     fc.assert(
       fc.property(fc.array(round, { maxLength: 8 }), (drawn) => {
         const rounds = drawn.map((items, i) => items.map(([offset, cpu]) => unmap(BigInt(i * 50 + offset + 100), cpu)));
-        const got = timesOf(read(perfData, writePerfData(content(rounds))));
+        const got = timesOf(readImport(perfData, writePerfData(content(rounds))));
         expect(got).toEqual(
           rounds
             .flat()
@@ -117,7 +85,7 @@ describe('perf.data', () => {
     const rounds = [
       [unmap(10n), { time: 20n, cpu: 1, lost: 7n }, unmap(30n), { time: 30n, cpu: 0, lost: 9n, atEnd: true }],
     ];
-    const { events, health } = read(perfData, writePerfData(content(rounds)));
+    const { events, health } = readImport(perfData, writePerfData(content(rounds)));
     expect(events.map(({ stream, time, cpu, fields }) => [stream, time, cpu, fields['count']])).toEqual([
       ['unmap', 10, 0, undefined],
       ['lost', 20, 1, 7n],
@@ -129,7 +97,7 @@ describe('perf.data', () => {
   test('events with other parts in their samples are told apart by id', () => {
     const events = [{}, { more: 32 }, { more: 16 | 32 }, { type: 0 }];
     const samples = [0, 1, 2, 3].map((event) => unmap(BigInt(event + 1), 0, 5, event));
-    const { events: got, facts, health } = read(perfData, writePerfData(content([samples], { events })));
+    const { events: got, facts, health } = readImport(perfData, writePerfData(content([samples], { events })));
     expect(got.map(({ time, fields }) => [time, fields['iova']])).toEqual(
       [1, 2, 3].map((time) => [time, BigInt(time) << 12n]),
     );
@@ -142,7 +110,7 @@ describe('perf.data', () => {
   test('a file that is cut anywhere gives what is there, and says so', () => {
     const bytes = writePerfData(content([Array.from({ length: 500 }, (_, i) => unmap(BigInt(i)))]));
     for (let length = 0; length < bytes.length; length += Math.ceil(bytes.length / 83)) {
-      const { events, health } = read(perfData, bytes.subarray(0, length));
+      const { events, health } = readImport(perfData, bytes.subarray(0, length));
       expect([length, health.truncated > 0]).toEqual([length, true]);
       expect(events.length).toBeLessThanOrEqual(500);
     }
@@ -167,7 +135,7 @@ describe('perf.data', () => {
           const reach = i % 2 === 0 ? bytes.length : 400;
           for (let k = 0; k < count; k++) bytes[16 + ((at + k) % (reach - 16))] = value;
         });
-        const { facts, health } = read(perfData, bytes);
+        const { facts, health } = readImport(perfData, bytes);
         const without = health.malformed + health.unknown + health.ignored;
         expect(facts.events + facts.folded + without).toBe(facts.lines);
       }),

@@ -1,40 +1,12 @@
 import { describe, expect, test } from 'vitest';
-import { plainEvents } from '../../traces/event.ts';
-import type { PlainEvent } from '../../traces/event.ts';
-import { Health } from '../../traces/health.ts';
-import type { HealthReport } from '../../traces/health.ts';
-import { MemoryTrace } from '../../traces/memory-trace.ts';
 import { INV_FORM, OUTCOME, RESET } from '../../traces/schema.ts';
-import type { ImportFacts, ImportHeader } from './importer.ts';
 import { qemuLog } from './qemu-log.ts';
 import { DEVICE_MODELS } from './qemu/device-models.ts';
+import { readImport } from './testing/read-import.ts';
+import type { ReadImport } from './testing/read-import.ts';
 
-interface Read {
-  readonly header: ImportHeader;
-  readonly events: readonly PlainEvent[];
-  readonly facts: ImportFacts;
-  readonly health: HealthReport;
-}
-
-function read(lines: readonly string[]): Read {
-  const bytes = Buffer.from(lines.map((line) => `${line}\n`).join(''));
-  const header = qemuLog.describe(bytes);
-  const { source, host, clock, fidelity } = header;
-  const sink = new MemoryTrace({
-    formatVersion: 1,
-    tool: 'iorr',
-    toolVersion: 'test',
-    sources: [source],
-    host,
-    clock,
-    fidelity,
-  });
-  const health = new Health();
-  const run = qemuLog.create({ sink, health, file: 'q', header });
-  run.push(bytes);
-  const facts = run.end();
-  const events = [...sink.segments()].flatMap((segment) => [...plainEvents(segment, sink.strings)]);
-  return { header, events, facts, health: health.report() };
+function read(lines: readonly string[]): ReadImport {
+  return readImport(qemuLog, lines, { file: 'q' });
 }
 
 const ON = 'vtd_dmar_enable enable 1';

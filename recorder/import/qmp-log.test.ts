@@ -1,28 +1,11 @@
 import { describe, expect, test } from 'vitest';
-import { plainEvents } from '../../traces/event.ts';
-import { FORMAT_VERSION } from '../../traces/header.ts';
-import { Health } from '../../traces/health.ts';
-import { MemoryTrace } from '../../traces/memory-trace.ts';
 import { DIRTY_OP } from '../../traces/schema.ts';
 import { qmpLog } from './qmp-log.ts';
+import { readImport } from './testing/read-import.ts';
+import type { ReadImport } from './testing/read-import.ts';
 
-function read(lines: readonly string[]) {
-  const bytes = Buffer.from(lines.map((line) => `${line}\n`).join(''));
-  const header = qmpLog.describe(bytes);
-  const { source, ...rest } = header;
-  const sink = new MemoryTrace({
-    formatVersion: FORMAT_VERSION,
-    tool: 'iorr',
-    toolVersion: 'test',
-    sources: [source],
-    ...rest,
-  });
-  const health = new Health();
-  const run = qmpLog.create({ sink, health, file: 'q', header });
-  run.push(bytes);
-  const facts = run.end();
-  const events = [...sink.segments()].flatMap((segment) => [...plainEvents(segment, sink.strings)]);
-  return { header, facts, health: health.report(), events };
+function read(lines: readonly string[]): ReadImport {
+  return readImport(qmpLog, lines, { file: 'q' });
 }
 
 const ASK = '1000.5 > {"execute": "query-migrate"}';

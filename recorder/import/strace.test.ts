@@ -1,25 +1,14 @@
 import { describe, expect, test } from 'vitest';
-import { plainEvents } from '../../traces/event.ts';
-import type { PlainEvent } from '../../traces/event.ts';
-import { Health } from '../../traces/health.ts';
-import { MemoryTrace } from '../../traces/memory-trace.ts';
 import { CALL_EVENT, SEEN } from '../../traces/schema.ts';
 import { parseRequest, parseStraceLine } from './calls/strace-line.ts';
 import { annotatedPath, parseNumber, parseString, splitArguments } from './calls/strace-values.ts';
-import type { ImportFacts } from './importer.ts';
 import { strace } from './strace.ts';
+import { readImport } from './testing/read-import.ts';
+import type { ReadImport } from './testing/read-import.ts';
 
-function read(lines: readonly string[]): { events: PlainEvent[]; facts: ImportFacts; health: Health } {
-  const bytes = Buffer.from(lines.map((line) => `${line}\n`).join(''));
-  const header = strace.describe(bytes);
-  const { source, ...rest } = header;
-  const sink = new MemoryTrace({ formatVersion: 2, tool: 'iorr', toolVersion: '0', sources: [source], ...rest });
-  const health = new Health();
-  const run = strace.create({ sink, health, file: 'strace.txt', header });
-  run.push(bytes);
-  const facts = run.end();
-  const events = [...sink.segments()].flatMap((segment) => [...plainEvents(segment, sink.strings)]);
-  return { events: events.slice(1), facts, health };
+function read(lines: readonly string[]): ReadImport {
+  const all = readImport(strace, lines, { file: 'strace.txt' });
+  return { ...all, events: all.events.slice(1) };
 }
 
 const MAP = 'ioctl(3, 0x3b85 /* IOMMU_IOAS_MAP */, 0x7ffe8f466b90) = 0 <0.001079>';
@@ -47,7 +36,7 @@ describe('a call', () => {
   test('of another driver, whose request has only a name, is left out and counted', () => {
     const { facts, health } = read(['ioctl(0, TCGETS, {c_iflag=0}) = 0', MAP]);
     expect(facts.events).toBe(1);
-    expect(health.report().ignored).toBe(1);
+    expect(health.ignored).toBe(1);
   });
 
   test('the kind of a file follows its fd through dup and close, and to children', () => {
@@ -116,7 +105,7 @@ describe('a call', () => {
     '7 <... read resumed>"", 4) = 0',
   ])('malformed: %s', (line) => {
     const { facts, health } = read([MAP, line, MAP]);
-    expect(health.report().malformed).toBe(1);
+    expect(health.malformed).toBe(1);
     expect(facts).toMatchObject({ lines: 3, events: 2 });
   });
 });

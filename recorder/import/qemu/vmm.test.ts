@@ -1,26 +1,17 @@
 import { describe, expect, test } from 'vitest';
-import { plainEvents } from '../../../traces/event.ts';
 import type { PlainEvent } from '../../../traces/event.ts';
-import { Health } from '../../../traces/health.ts';
-import { MemoryTrace } from '../../../traces/memory-trace.ts';
 import { ORIGIN, SEEN } from '../../../traces/schema.ts';
 import { qemuLog } from '../qemu-log.ts';
+import { readImport } from '../testing/read-import.ts';
+import type { ReadImport } from '../testing/read-import.ts';
 
-function read(lines: readonly string[]): { events: PlainEvent[]; health: Health } {
-  const bytes = Buffer.from(lines.map((line) => `${line}\n`).join(''));
-  const header = qemuLog.describe(bytes);
-  const { source, ...rest } = header;
-  const sink = new MemoryTrace({ formatVersion: 2, tool: 'iorr', toolVersion: '0', sources: [source], ...rest });
-  const health = new Health();
-  const run = qemuLog.create({ sink, health, file: 'qemu.log', header });
-  run.push(bytes);
-  run.end();
-  return { events: [...sink.segments()].flatMap((segment) => [...plainEvents(segment, sink.strings)]), health };
+function read(lines: readonly string[]): ReadImport {
+  return readImport(qemuLog, lines, { file: 'qemu.log' });
 }
 
 function ioctl(line: string): PlainEvent['fields'] {
   const { events, health } = read([line]);
-  expect(health.report().entries).toEqual([]);
+  expect(health.entries).toEqual([]);
   expect(events.map(({ stream }) => stream)).toEqual(['call', 'ioctl']);
   return events[1]!.fields;
 }
@@ -119,7 +110,7 @@ describe("a VMM's calls", () => {
     'vfio_listener_region_del region_del 0x1000 - 0xfff',
     'vfio_listener_region_add_ram region_add [ram] x',
   ])('malformed: %s', (line) => {
-    expect(read([line]).health.report().malformed).toBe(1);
+    expect(read([line]).health.malformed).toBe(1);
   });
 
   test('a host whose IOMMU is real', () => {
