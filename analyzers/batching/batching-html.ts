@@ -1,10 +1,11 @@
 import type { AnalysisPage } from '../analysis.ts';
+import { chapterPage } from '../report/chapter-page.ts';
+import { leadOf, partOf } from '../report/chapter.ts';
+import type { Chapter, Lead, PagePart } from '../report/chapter.ts';
 import { formatCount, formatDecimal, formatNs } from '../report/format-units.ts';
-import { healthSummary } from '../report/health-lines.ts';
 import { linesPicture } from '../report/html-lines.ts';
 import type { DrawnLine } from '../report/html-lines.ts';
-import { pageOf } from '../report/html-page.ts';
-import { careOf, figureOf, leadOf, sortableTable } from '../report/html-parts.ts';
+import { figureOf, sortableTable } from '../report/html-parts.ts';
 import { lineStyle } from '../report/line-styles.ts';
 import { html } from '../report/markup.ts';
 import type { Markup } from '../report/markup.ts';
@@ -17,7 +18,7 @@ import type { BatchedReplay, BatchingResult } from './batching.ts';
 const SHOWN = 200;
 const BATCH: AxisSpec = { title: 'unmaps of a batch', log: true, base: 2, format: formatCount };
 
-function lead(result: BatchingResult, { file }: AnalysisPage): Markup {
+function lead(result: BatchingResult, file: string): Lead {
   const { replayed, hardware, profile, access, unmaps, commands, submitsPerUnmap } = result;
   const [one] = replayed;
   const last = replayed.at(-1);
@@ -49,7 +50,7 @@ function lineOf(
   return points.length === 0 ? [] : [{ label, style: lineStyle(style, false), points, marks: true }];
 }
 
-function replaySection({ replayed }: BatchingResult): Markup {
+function replaySection({ replayed }: BatchingResult): PagePart {
   const counts = [
     ...lineOf('commands', 0, replayed, (row) => row.commands),
     ...lineOf('waits', 1, replayed, (row) => row.syncs),
@@ -90,30 +91,35 @@ function replaySection({ replayed }: BatchingResult): Markup {
       [formatNs(row.exposureP99Ns), row.exposureP99Ns],
     ]),
   );
-  return html`<section class="part" id="replayed"><h2>Larger batches</h2><p class="about">The trace’s unmaps, flushed so many at a time, replayed on the same hardware: what it saves, and what stays reachable for it.</p>${figureOf(
-    'Work',
-    'Commands, waits, doorbells and misses',
-    picture('Work against batch', counts, { title: 'in the whole trace', log: true, base: 10, format: formatCount }),
-    counts,
-  )}${figureOf(
-    'Time',
-    'Of processors that unmap, and of devices that wait for walks',
-    picture('Time against batch', times, { title: 'in the whole trace', log: true, base: 10, format: formatNs }),
-    times,
-  )}${figureOf(
-    'Exposure',
-    'Pages that were unmapped and still cached, times how long',
-    picture('Exposure against batch', exposed, {
-      title: 'page-seconds',
-      log: true,
-      base: 10,
-      format: (value) => formatDecimal(value),
-    }),
-    exposed,
-  )}<div class="panel">${rows}</div></section>`;
+  return partOf(
+    'replayed',
+    'Larger batches',
+    html`The trace’s unmaps, flushed so many at a time, replayed on the same hardware: what it saves, and what stays reachable for it.`,
+    html`${figureOf(
+      'Work',
+      'Commands, waits, doorbells and misses',
+      picture('Work against batch', counts, { title: 'in the whole trace', log: true, base: 10, format: formatCount }),
+      counts,
+    )}${figureOf(
+      'Time',
+      'Of processors that unmap, and of devices that wait for walks',
+      picture('Time against batch', times, { title: 'in the whole trace', log: true, base: 10, format: formatNs }),
+      times,
+    )}${figureOf(
+      'Exposure',
+      'Pages that were unmapped and still cached, times how long',
+      picture('Exposure against batch', exposed, {
+        title: 'page-seconds',
+        log: true,
+        base: 10,
+        format: (value) => formatDecimal(value),
+      }),
+      exposed,
+    )}<div class="panel">${rows}</div>`,
+  );
 }
 
-function recordedSection(result: BatchingResult): Markup {
+function recordedSection(result: BatchingResult): PagePart {
   const spreads: readonly (readonly [string, Spread | null])[] = [
     ['Commands of a submit', result.commandsPerSubmit],
     ['Pages of an unmap', result.unmapPages],
@@ -148,21 +154,29 @@ function recordedSection(result: BatchingResult): Markup {
             [formatCount(size.max), size.max],
           ]),
         )}</div>`;
-  return html`<section class="part" id="recorded"><h2>Recorded</h2><p class="about">How the recorded system batched: unmaps that touch lie one behind the other on a processor.</p><div class="panel">${recorded}</div>${groups('Commands of a submit', result.commandsByCpu)}${groups('Unmaps that touch', result.unmapsByDevice)}</section>`;
+  return partOf(
+    'recorded',
+    'Recorded',
+    html`How the recorded system batched: unmaps that touch lie one behind the other on a processor.`,
+    html`<div class="panel">${recorded}</div>${groups('Commands of a submit', result.commandsByCpu)}${groups('Unmaps that touch', result.unmapsByDevice)}`,
+  );
+}
+
+/** What `iorr analyze batching` found, for a page. */
+export function batchingChapter(result: BatchingResult, file: string): Chapter {
+  return {
+    command: 'analyze batching',
+    file,
+    lead: lead(result, file),
+    caveats: result.caveats,
+    parts: [replaySection(result), recordedSection(result)],
+    basis: [],
+    parameters: result.parameters,
+    charts: null,
+  };
 }
 
 /** The page of `iorr analyze batching`: one file that opens anywhere. */
 export function batchingHtml(result: BatchingResult, page: AnalysisPage): string {
-  return pageOf({
-    version: page.version,
-    command: 'analyze batching',
-    file: page.file,
-    sections: [
-      ['replayed', 'Larger batches'],
-      ['recorded', 'Recorded'],
-      ['basis', 'Basis'],
-    ],
-    body: html`${lead(result, page)}${careOf(result.caveats)}${replaySection(result)}${recordedSection(result)}<section class="part" id="basis"><h2>Basis</h2><div class="panel"><p class="sub">Health of the trace: ${healthSummary(page.health)}</p></div></section>`,
-    charts: null,
-  });
+  return chapterPage(batchingChapter(result, page.file), page);
 }

@@ -1,5 +1,7 @@
 import type { CrossoverMap } from '../../replay/dirty/crossover-result.ts';
 import type { DirtyResult, FaultStorm } from '../../replay/dirty/dirty-result.ts';
+import { partOf } from '../report/chapter.ts';
+import type { PagePart } from '../report/chapter.ts';
 import { formatCount, formatDecimal, formatNs } from '../report/format-units.ts';
 import { linesLegend, linesPicture } from '../report/html-lines.ts';
 import type { DrawnLine } from '../report/html-lines.ts';
@@ -54,17 +56,22 @@ function pacing(result: DirtyResult): Markup | null {
 }
 
 /** The part of the page about page requests; null where no method has them. */
-export function crossoverSection(result: DirtyResult): Markup | null {
+export function crossoverSection(result: DirtyResult): PagePart | null {
   const latencies = latencyRows(result);
   if (latencies.length === 0) return null;
   const { crossover } = result;
   const [linkTitles = [], ...links] = linkRows(result);
   const figures = crossover === null ? [] : crossover.maps.map((map) => figure(result, map));
-  return html`<section class="part" id="crossover"><h2>Crossover</h2><p class="about">Page requests cost for each page that is written, a scan of dirty bits for each page that is there: the map says which method costs less, as writes come faster and requests take longer. ${crossoverSentence(result)}</p>${figures}${
-    crossover === null
-      ? null
-      : html`<div class="panel"><p class="caption">Where methods cost the same</p>${plainTable('Boundaries', BOUNDARY_TITLES, boundaryRows(result))}</div><div class="panel"><p class="caption">The same with the time on other links</p>${plainTable('Links', linkTitles, links)}</div>`
-  }${pacing(result)}<div class="panel"><p class="caption">Page requests of one pass</p>${plainTable('Storms', STORM_TITLES, stormRows(result))}</div><div class="panel"><p class="caption">What page requests do to a device, by their latency; published ones are inputs, not predictions</p>${plainTable('Latencies', LATENCY_TITLES, latencies)}</div></section>`;
+  return partOf(
+    'crossover',
+    'Crossover',
+    html`Page requests cost for each page that is written, a scan of dirty bits for each page that is there: the map says which method costs less, as writes come faster and requests take longer. ${crossoverSentence(result)}`,
+    html`${figures}${
+      crossover === null
+        ? null
+        : html`<div class="panel"><p class="caption">Where methods cost the same</p>${plainTable('Boundaries', BOUNDARY_TITLES, boundaryRows(result))}</div><div class="panel"><p class="caption">The same with the time on other links</p>${plainTable('Links', linkTitles, links)}</div>`
+    }${pacing(result)}<div class="panel"><p class="caption">Page requests of one pass</p>${plainTable('Storms', STORM_TITLES, stormRows(result))}</div><div class="panel"><p class="caption">What page requests do to a device, by their latency; published ones are inputs, not predictions</p>${plainTable('Latencies', LATENCY_TITLES, latencies)}</div>`,
+  );
 }
 
 function figure(result: DirtyResult, map: CrossoverMap): Markup | null {

@@ -1,13 +1,15 @@
 import type { DirtyResult, DirtyRow } from '../../replay/dirty/dirty-result.ts';
+import { chapterPage } from '../report/chapter-page.ts';
+import { leadOf, partOf, partsOf } from '../report/chapter.ts';
+import type { Chapter, PagePart } from '../report/chapter.ts';
 import { formatBytes, formatCount, formatNs } from '../report/format-units.ts';
-import { healthSummary } from '../report/health-lines.ts';
 import { linesPicture } from '../report/html-lines.ts';
 import type { DrawnLine } from '../report/html-lines.ts';
-import { pageOf } from '../report/html-page.ts';
-import { careOf, figureOf, parameterTable, plainTable } from '../report/html-parts.ts';
+import { figureOf, plainTable } from '../report/html-parts.ts';
 import { lineStyle } from '../report/line-styles.ts';
 import { html } from '../report/markup.ts';
-import type { Markup } from '../report/markup.ts';
+import { timePicture } from '../report/time-picture.ts';
+import { filesOf } from '../report/envelope.ts';
 import type { DirtyReport } from './compare-dirty-command.ts';
 import { crossoverSection } from './crossover-html.ts';
 import {
@@ -72,7 +74,7 @@ function lookedAt(result: DirtyResult): number {
   return ends.length === 0 ? Number.POSITIVE_INFINITY : Math.max(...ends) * 1.5;
 }
 
-function convergence(result: DirtyResult): Markup {
+function convergence(result: DirtyResult): PagePart {
   const until = lookedAt(result);
   const all = [...linesOf(result, remaining), ...recordedLine(result)];
   const lines = all.map((line) => ({ ...line, points: line.points.filter(([at]) => at <= until) }));
@@ -89,16 +91,21 @@ function convergence(result: DirtyResult): Markup {
   });
   const goesOn =
     cut.length === 0 ? '' : `; ${cut.join(', ')} ${cut.length === 1 ? 'goes' : 'go'} on beyond the picture`;
-  return html`<section class="part" id="convergence"><h2>Convergence</h2><p class="about">A migration ends when what a pass has to send fits into the downtime that is allowed, the broken line.</p>${figureOf(
-    'Pre-copy',
-    `Memory to be sent at the beginning of each pass, with ${formatCount(result.methods[0]?.threads[0]?.threads ?? 1)} harvest thread${goesOn}`,
-    picture,
-    lines,
-    1,
-  )}</section>`;
+  return partOf(
+    'convergence',
+    'Convergence',
+    html`A migration ends when what a pass has to send fits into the downtime that is allowed, the broken line.`,
+    html`${figureOf(
+      'Pre-copy',
+      `Memory to be sent at the beginning of each pass, with ${formatCount(result.methods[0]?.threads[0]?.threads ?? 1)} harvest thread${goesOn}`,
+      picture,
+      lines,
+      1,
+    )}`,
+  );
 }
 
-function harvests(result: DirtyResult): Markup {
+function harvests(result: DirtyResult): PagePart {
   const times = linesOf(result, ({ series, threads }) =>
     series.t.map((t, i) => [t, threads[0]?.wallNs[i] ?? 0] as const).filter(([, ns]) => ns > 0),
   );
@@ -112,74 +119,76 @@ function harvests(result: DirtyResult): Markup {
     ...result.methods.flatMap((row) => row.series.t.slice(0, 1)),
     result.startNs + result.durationNs,
   );
-  const time = { title: 'time', log: false, base: 10, format: formatNs, from } as const;
-  const bytes = { log: true, base: 2, format: (value: number) => formatBytes(value) } as const;
-  const ns = { log: true, base: 10, format: formatNs } as const;
   const several = (result.methods[0]?.threads.length ?? 0) > 1;
   const threads = linesPicture({
     about: 'Harvest time against threads',
     x: { title: 'threads', log: true, base: 2, format: formatCount },
-    y: { ...ns, title: 'mean harvest' },
+    y: { title: 'mean harvest', log: true, base: 10, format: formatNs },
     lines: scaling,
     wide: true,
   });
-  return html`<section class="part" id="harvests"><h2>Harvests</h2><p class="about">What each harvest reported, and how long it took.</p>${figureOf(
-    'Reported',
-    'Memory that a harvest calls dirty',
-    linesPicture({
-      about: 'Reported by each harvest',
-      x: time,
-      y: { ...bytes, title: 'reported' },
-      lines: found,
-      wide: true,
-    }),
-    found,
-    1,
-  )}${figureOf(
-    'Duration',
-    'With the first number of threads',
-    linesPicture({
-      about: 'Duration of each harvest',
-      x: time,
-      y: { ...ns, title: 'duration' },
-      lines: times,
-      wide: true,
-    }),
-    times,
-    1,
-  )}${several ? figureOf('Threads', 'Mean duration of a harvest', threads, scaling, 1) : null}</section>`;
+  return partOf(
+    'harvests',
+    'Harvests',
+    html`What each harvest reported, and how long it took.`,
+    html`${figureOf(
+      'Reported',
+      'Memory that a harvest calls dirty',
+      timePicture({
+        about: 'Reported by each harvest',
+        from,
+        y: { title: 'reported', log: true, base: 2, unit: 'bytes' },
+        lines: found,
+        wide: true,
+      }),
+      found,
+      1,
+    )}${figureOf(
+      'Duration',
+      'With the first number of threads',
+      timePicture({
+        about: 'Duration of each harvest',
+        from,
+        y: { title: 'duration', log: true, base: 10, unit: 'ns' },
+        lines: times,
+        wide: true,
+      }),
+      times,
+      1,
+    )}${several ? figureOf('Threads', 'Mean duration of a harvest', threads, scaling, 1) : null}`,
+  );
 }
 
-function figures(result: DirtyResult): Markup {
+function figures(result: DirtyResult): PagePart {
   const plans = planRows(result);
   const work = result.methods.map((row) => [row.name, ...WORK_COLUMNS.map(({ cell }) => cell(row))]);
-  return html`<section class="part" id="figures"><h2>Figures</h2><div class="panel"><p class="caption">Time, and the migration</p>${plainTable('Time', ['method', ...TIME_COLUMNS.map(({ title }) => title)], timeRows(result))}</div><div class="panel"><p class="caption">What a method reports and does</p>${plainTable('Work', ['method', ...WORK_COLUMNS.map(({ title }) => title)], work)}</div>${
-    plans.length === 0
-      ? null
-      : html`<div class="panel"><p class="caption">One harvest of memory that is not there</p>${plainTable('Plans', PLAN_TITLES, plans)}</div>`
-  }</section>`;
+  return partOf(
+    'figures',
+    'Figures',
+    null,
+    html`<div class="panel"><p class="caption">Time, and the migration</p>${plainTable('Time', ['method', ...TIME_COLUMNS.map(({ title }) => title)], timeRows(result))}</div><div class="panel"><p class="caption">What a method reports and does</p>${plainTable('Work', ['method', ...WORK_COLUMNS.map(({ title }) => title)], work)}</div>${
+      plans.length === 0
+        ? null
+        : html`<div class="panel"><p class="caption">One harvest of memory that is not there</p>${plainTable('Plans', PLAN_TITLES, plans)}</div>`
+    }`,
+  );
 }
 
-function basis(report: DirtyReport): Markup {
-  return html`<section class="part" id="basis"><h2>Basis</h2><div class="panel"><p class="sub">${dirtyFacts(report.result.dirty)}</p><p class="sub">Health of the trace: ${healthSummary(report.health)}</p><details><summary>Parameters</summary>${parameterTable(report.result.dirty.parameters)}</details></div></section>`;
+/** What `iorr compare --dirty` found, for a page. */
+export function dirtyMethodsChapter(dirty: DirtyResult, file: string): Chapter {
+  return {
+    command: 'compare --dirty',
+    file,
+    lead: leadOf(dirtyHeadline(dirty), []),
+    caveats: dirty.caveats,
+    parts: partsOf(convergence(dirty), harvests(dirty), crossoverSection(dirty), figures(dirty)),
+    basis: [dirtyFacts(dirty)],
+    parameters: dirty.parameters,
+    charts: null,
+  };
 }
 
 /** The page of `iorr compare --dirty`: one file that opens anywhere. */
 export function dirtyMethodsHtml(report: DirtyReport): string {
-  const { dirty } = report.result;
-  const crossover = crossoverSection(dirty);
-  return pageOf({
-    version: report.version,
-    command: 'compare',
-    file: report.input.map((input) => input.file).join(', '),
-    sections: [
-      ['convergence', 'Convergence'],
-      ['harvests', 'Harvests'],
-      ...(crossover === null ? [] : ([['crossover', 'Crossover']] as const)),
-      ['figures', 'Figures'],
-      ['basis', 'Basis'],
-    ],
-    body: html`<div class="lead"><h1>${dirtyHeadline(dirty)}</h1></div>${careOf(dirty.caveats)}${convergence(dirty)}${harvests(dirty)}${crossover}${figures(dirty)}${basis(report)}`,
-    charts: null,
-  });
+  return chapterPage(dirtyMethodsChapter(report.result.dirty, filesOf(report)), report);
 }

@@ -1,4 +1,7 @@
 import type { AnalysisPage } from '../analysis.ts';
+import { chapterPage } from '../report/chapter-page.ts';
+import { leadOf, partOf, partsOf } from '../report/chapter.ts';
+import type { Chapter, Lead, PagePart } from '../report/chapter.ts';
 import {
   formatBytes,
   formatCount,
@@ -7,13 +10,12 @@ import {
   formatNumberOf,
   formatShare,
 } from '../report/format-units.ts';
-import { healthSummary } from '../report/health-lines.ts';
 import { linesPicture } from '../report/html-lines.ts';
-import { pageOf } from '../report/html-page.ts';
-import { careOf, figureOf, leadOf, sortableTable } from '../report/html-parts.ts';
+import { figureOf, sortableTable } from '../report/html-parts.ts';
 import { lineStyle } from '../report/line-styles.ts';
 import { html } from '../report/markup.ts';
 import type { Markup } from '../report/markup.ts';
+import { timePicture } from '../report/time-picture.ts';
 import type { DirtyResult } from './dirty.ts';
 import { heatPicture } from './heat-picture.ts';
 import type { HarvestEstimates } from './harvest-estimate.ts';
@@ -43,7 +45,7 @@ function title({ lost, writes, harvests }: DirtyResult): string {
   return harvests === null ? 'Nothing was written' : `${formatNumberOf(harvests.calls, 'harvest')}, nothing was dirty`;
 }
 
-function lead(result: DirtyResult, { file }: AnalysisPage): Markup {
+function lead(result: DirtyResult, file: string): Lead {
   const { source, writes, startNs, endNs } = result;
   const passes = result.migration?.passes;
   const facts: readonly (readonly [string, string])[] = [
@@ -61,26 +63,32 @@ function lead(result: DirtyResult, { file }: AnalysisPage): Markup {
   return leadOf(title(result), facts);
 }
 
-function timeSection({ rate, heat }: WriteSummary): Markup {
+function timeSection({ rate, heat }: WriteSummary): PagePart {
   const { startNs, binNs, pages } = rate;
   const perPage = PAGE_BYTES / (binNs / 1e9);
   const points = pages.map((count, i) => [startNs + (i + 0.5) * binNs, count * perPage] as const);
-  const picture = linesPicture({
+  const picture = timePicture({
     about: 'Dirty rate over time',
-    x: { title: 'time', log: false, base: 10, format: formatNs, from: startNs, to: startNs + pages.length * binNs },
-    y: { title: 'bytes a second', log: false, base: 2, format: (value) => formatBytes(value) },
+    from: startNs,
+    to: startNs + pages.length * binNs,
+    y: { title: 'bytes a second', log: false, base: 2, unit: 'bytes/s' },
     lines: [{ label: 'dirty rate', style: lineStyle(0, false), points, area: true }],
     height: 230,
     wide: true,
   });
-  return html`<section class="part" id="time"><h2>Time</h2><p class="about">Different pages of 4 KiB in each ${formatNs(binNs)}.</p>${figureOf('Dirty rate', 'A page counts once in each part', picture)}${figureOf(
-    'Addresses against time',
-    `Blocks of ${formatBytes(heat.blockBytes)} in which something was written`,
-    heatPicture(heat),
-  )}</section>`;
+  return partOf(
+    'time',
+    'Time',
+    html`Different pages of 4 KiB in each ${formatNs(binNs)}.`,
+    html`${figureOf('Dirty rate', 'A page counts once in each part', picture)}${figureOf(
+      'Addresses against time',
+      `Blocks of ${formatBytes(heat.blockBytes)} in which something was written`,
+      heatPicture(heat),
+    )}`,
+  );
 }
 
-function setsSection({ workingSet, hotSets, pages }: WriteSummary): Markup {
+function setsSection({ workingSet, hotSets, pages }: WriteSummary): PagePart {
   const picture = linesPicture({
     about: 'Working set against window length',
     x: { title: 'length of the window', log: true, base: 10, format: formatNs },
@@ -118,7 +126,12 @@ function setsSection({ workingSet, hotSets, pages }: WriteSummary): Markup {
       [formatBytes(set.hot90 * set.pageBytes), set.hot90 * set.pageBytes],
     ]),
   );
-  return html`<section class="part" id="sets"><h2>Working set</h2><p class="about">How much is written in a window of time, on average over all windows of that length; and the fewest pages that take most of the writes.</p><div class="panel"><div class="beside">${picture}<details open><summary>Figures</summary>${windows}</details></div></div><div class="panel"><p class="caption">Hottest pages of each size</p>${hot}</div></section>`;
+  return partOf(
+    'sets',
+    'Working set',
+    html`How much is written in a window of time, on average over all windows of that length; and the fewest pages that take most of the writes.`,
+    html`<div class="panel"><div class="beside">${picture}<details open><summary>Figures</summary>${windows}</details></div></div><div class="panel"><p class="caption">Hottest pages of each size</p>${hot}</div>`,
+  );
 }
 
 function estimateTable({ memoryBytes, profile, rows }: HarvestEstimates): Markup {
@@ -139,7 +152,7 @@ function estimateTable({ memoryBytes, profile, rows }: HarvestEstimates): Markup
   return html`<div class="panel"><p class="caption">One harvest of ${formatBytes(memoryBytes)}, as dirty as the mean; times by the cost profile ${profile}, one thread</p>${cost}</div>`;
 }
 
-function leavesSection({ count, overReporting }: Intervals, estimates: HarvestEstimates | null): Markup {
+function leavesSection({ count, overReporting }: Intervals, estimates: HarvestEstimates | null): PagePart {
   const known = overReporting.filter((row) => row.factor !== null);
   const picture = linesPicture({
     about: 'Over-reporting by leaf size',
@@ -166,7 +179,12 @@ function leavesSection({ count, overReporting }: Intervals, estimates: HarvestEs
       [row.factor === null ? '' : `×${formatDecimal(row.factor)}`, row.factor],
     ]),
   );
-  return html`<section class="part" id="leaves"><h2>Leaf size</h2><p class="about">A leaf has one dirty bit: what ${formatNumberOf(count, 'harvest')} would have reported with leaves of one size, against what was written between them.</p><div class="panel"><div class="beside">${picture}${rows}</div></div>${estimates === null ? null : estimateTable(estimates)}</section>`;
+  return partOf(
+    'leaves',
+    'Leaf size',
+    html`A leaf has one dirty bit: what ${formatNumberOf(count, 'harvest')} would have reported with leaves of one size, against what was written between them.`,
+    html`<div class="panel"><div class="beside">${picture}${rows}</div></div>${estimates === null ? null : estimateTable(estimates)}`,
+  );
 }
 
 function migrationSection({
@@ -177,18 +195,12 @@ function migrationSection({
   passes,
   passesReported,
   sentPages,
-}: MigrationReport): Markup {
-  const picture = linesPicture({
+}: MigrationReport): PagePart {
+  const picture = timePicture({
     about: 'Dirty pages found by each synchronisation',
-    x: {
-      title: 'time',
-      log: false,
-      base: 10,
-      format: formatNs,
-      from: syncs[0]?.startNs ?? 0,
-      to: syncs.at(-1)?.startNs ?? 1,
-    },
-    y: { title: 'became dirty since the one before', log: true, base: 2, format: (value) => formatBytes(value) },
+    from: syncs[0]?.startNs ?? 0,
+    to: syncs.at(-1)?.startNs ?? 1,
+    y: { title: 'became dirty since the one before', log: true, base: 2, unit: 'bytes' },
     lines: [
       {
         label: 'dirty at each synchronisation',
@@ -219,10 +231,15 @@ function migrationSection({
     sync.why === null ? [] : [html`<li>Event ${formatCount(sync.event)}: ${sync.why}</li>`],
   );
   const told = passesReported === null ? '' : `, ${formatCount(passesReported)} by QEMU’s own account`;
-  return html`<section class="part" id="migration"><h2>Migration</h2><p class="about">${formatCount(agreed)} of ${formatNumberOf(compared, 'synchronisation')} found as many pages as the log has; ${formatCount(explained)} more differ by pages that were still to be sent. ${passes === null ? 'No pass was logged' : formatNumberOf(passes, 'pass', 'passes')}${told}; ${formatNumberOf(sentPages, 'page')} sent.</p>${figureOf('Convergence', 'What each pass has to send again', picture)}<div class="panel"><details><summary>All synchronisations</summary>${rows}</details>${exceptions.length === 0 ? null : html`<ul>${exceptions.slice(0, SHOWN)}</ul>`}</div></section>`;
+  return partOf(
+    'migration',
+    'Migration',
+    html`${formatCount(agreed)} of ${formatNumberOf(compared, 'synchronisation')} found as many pages as the log has; ${formatCount(explained)} more differ by pages that were still to be sent. ${passes === null ? 'No pass was logged' : formatNumberOf(passes, 'pass', 'passes')}${told}; ${formatNumberOf(sentPages, 'page')} sent.`,
+    html`${figureOf('Convergence', 'What each pass has to send again', picture)}<div class="panel"><details><summary>All synchronisations</summary>${rows}</details>${exceptions.length === 0 ? null : html`<ul>${exceptions.slice(0, SHOWN)}</ul>`}</div>`,
+  );
 }
 
-function harvestSection(harvests: HarvestSummary): Markup {
+function harvestSection(harvests: HarvestSummary): PagePart {
   const { calls, clearing, walkedBytes, entries, bits, bitmapBytes, flushes, durationNs, nsPerGib, list } = harvests;
   const facts: readonly (readonly [string, string])[] = [
     ['Calls', `${formatCount(calls)}, ${formatCount(clearing)} clear what they read`],
@@ -249,10 +266,15 @@ function harvestSection(harvests: HarvestSummary): Markup {
       [formatNs(call.durationNs), call.durationNs],
     ]),
   );
-  return html`<section class="part" id="harvests"><h2>Harvests</h2><p class="about">Calls of GET_DIRTY_BITMAP, what they looked at and how long they took.</p><div class="panel"><dl>${facts.map(([name, value]) => html`<dt>${name}</dt><dd>${value}</dd>`)}</dl><details><summary>Calls${calls > SHOWN ? `, the first ${SHOWN}` : ''}</summary>${rows}</details></div></section>`;
+  return partOf(
+    'harvests',
+    'Harvests',
+    html`Calls of GET_DIRTY_BITMAP, what they looked at and how long they took.`,
+    html`<div class="panel"><dl>${facts.map(([name, value]) => html`<dt>${name}</dt><dd>${value}</dd>`)}</dl><details><summary>Calls${calls > SHOWN ? `, the first ${SHOWN}` : ''}</summary>${rows}</details></div>`,
+  );
 }
 
-function lossSection({ findings, lost }: DirtyResult): Markup {
+function lossSection({ findings, lost }: DirtyResult): PagePart {
   const rows = findings.slice(0, SHOWN).map((finding) => {
     const where = finding.ranges
       .map((range) => range.iova)
@@ -261,27 +283,37 @@ function lossSection({ findings, lost }: DirtyResult): Markup {
     const more = finding.ranges.length + finding.moreRanges > 4 ? ' …' : '';
     return html`<tr><th scope="row" data-v="${finding.event}">${formatCount(finding.event)}</th><td data-v="${finding.bytes}">${formatBytes(finding.bytes)}</td><td data-v="${finding.pages}">${formatCount(finding.pages)} of ${formatBytes(finding.pageBytes)}</td><td class="text">${where}${more}</td><td class="text">${finding.cleared ? 'yes' : 'no'}</td><td class="text">${finding.quirk ?? 'the bitmap can’t be written'}</td></tr>`;
   });
-  return html`<section class="part" id="lost"><h2>Lost</h2><p class="about">Dirty pages that a call did not report: ${formatBytes(lost.bytes)} in ${formatNumberOf(lost.calls, 'call')} are forgotten, so that nobody would migrate them, ${formatBytes(lost.defectBytes)} of it by a defect of the kernel.</p><div class="panel"><div class="scroll"><table class="sortable" aria-label="Lost"><thead><tr><th scope="col" class="text">Event</th><th scope="col">Bytes</th><th scope="col">Pages</th><th scope="col" class="text">From</th><th scope="col" class="text">Forgotten</th><th scope="col" class="text">Cause</th></tr></thead><tbody>${rows}</tbody></table></div></div></section>`;
+  return partOf(
+    'lost',
+    'Lost',
+    html`Dirty pages that a call did not report: ${formatBytes(lost.bytes)} in ${formatNumberOf(lost.calls, 'call')} are forgotten, so that nobody would migrate them, ${formatBytes(lost.defectBytes)} of it by a defect of the kernel.`,
+    html`<div class="panel"><div class="scroll"><table class="sortable" aria-label="Lost"><thead><tr><th scope="col" class="text">Event</th><th scope="col">Bytes</th><th scope="col">Pages</th><th scope="col" class="text">From</th><th scope="col" class="text">Forgotten</th><th scope="col" class="text">Cause</th></tr></thead><tbody>${rows}</tbody></table></div></div>`,
+  );
+}
+
+/** What `iorr analyze dirty` found, for a page. */
+export function dirtyChapter(result: DirtyResult, file: string): Chapter {
+  const { writes, harvested, migration, harvests, findings } = result;
+  return {
+    command: 'analyze dirty',
+    file,
+    lead: lead(result, file),
+    caveats: result.caveats,
+    parts: partsOf(
+      findings.length === 0 ? null : lossSection(result),
+      writes === null ? null : timeSection(writes),
+      writes === null ? null : setsSection(writes),
+      harvested === null ? null : leavesSection(harvested, result.estimates),
+      migration === null ? null : migrationSection(migration),
+      harvests === null ? null : harvestSection(harvests),
+    ),
+    basis: [],
+    parameters: result.estimates?.parameters ?? [],
+    charts: null,
+  };
 }
 
 /** The page of `iorr analyze dirty`: one file that opens anywhere. */
 export function dirtyHtml(result: DirtyResult, page: AnalysisPage): string {
-  const { writes, harvested, migration, harvests, findings, caveats } = result;
-  const parts: readonly (readonly [id: string, title: string, part: Markup | null])[] = [
-    ['lost', 'Lost', findings.length === 0 ? null : lossSection(result)],
-    ['time', 'Time', writes === null ? null : timeSection(writes)],
-    ['sets', 'Working set', writes === null ? null : setsSection(writes)],
-    ['leaves', 'Leaf size', harvested === null ? null : leavesSection(harvested, result.estimates)],
-    ['migration', 'Migration', migration === null ? null : migrationSection(migration)],
-    ['harvests', 'Harvests', harvests === null ? null : harvestSection(harvests)],
-  ];
-  const shown = parts.filter(([, , part]) => part !== null);
-  return pageOf({
-    version: page.version,
-    command: 'analyze dirty',
-    file: page.file,
-    sections: shown.map(([id, name]) => [id, name]),
-    body: html`${lead(result, page)}${careOf(caveats)}${shown.map(([, , part]) => part)}<section class="part" id="basis"><h2>Basis</h2><div class="panel"><p class="sub">Health of the trace: ${healthSummary(page.health)}</p></div></section>`,
-    charts: null,
-  });
+  return chapterPage(dirtyChapter(result, page.file), page);
 }

@@ -1,14 +1,14 @@
 import type { AnalysisPage } from '../analysis.ts';
+import { chapterPage } from '../report/chapter-page.ts';
+import { leadOf, partOf, partsOf } from '../report/chapter.ts';
+import type { Chapter, Lead, PagePart } from '../report/chapter.ts';
 import { formatCount, formatNumberOf, formatShare } from '../report/format-units.ts';
-import { healthSummary } from '../report/health-lines.ts';
 import { linesPicture } from '../report/html-lines.ts';
 import type { DrawnLine } from '../report/html-lines.ts';
-import { pageOf } from '../report/html-page.ts';
-import { careOf, figureOf, leadOf, sortableTable } from '../report/html-parts.ts';
+import { figureOf, sortableTable } from '../report/html-parts.ts';
 import type { Cell } from '../report/html-parts.ts';
 import { lineStyle } from '../report/line-styles.ts';
 import { html } from '../report/markup.ts';
-import type { Markup } from '../report/markup.ts';
 import type { AxisSpec } from '../report/svg-axes.ts';
 import type { IotlbPart, IotlbResult } from './iotlb.ts';
 import { organisationText, requesterText } from './iotlb-text.ts';
@@ -27,7 +27,7 @@ function share(part: number, whole: number): Cell {
   return [formatShare(part, whole), whole > 0 ? part / whole : null];
 }
 
-function lead(result: IotlbResult, { file }: AnalysisPage): Markup {
+function lead(result: IotlbResult, file: string): Lead {
   const { chosen, knee, lookups, unavoidable, sample } = result;
   const { iotlb } = chosen;
   const title =
@@ -49,7 +49,7 @@ function markOf({ chosen }: IotlbResult): { readonly mark?: { readonly at: numbe
   return chosen.entries > 0 ? { mark: { at: chosen.entries, label: organisationText(chosen) } } : {};
 }
 
-function curveSection(result: IotlbResult): Markup {
+function curveSection(result: IotlbResult): PagePart {
   const { curve, reach, chosen, knee } = result;
   const of = (label: string, style: number, value: (point: (typeof curve)[number]) => number): DrawnLine => ({
     label,
@@ -99,10 +99,15 @@ function curveSection(result: IotlbResult): Markup {
     ]),
   );
   const reached = reach.map(({ share: part, entries }) => `${part * 100} % from ${formatCount(entries)}`).join(', ');
-  return html`<section class="part" id="sizes"><h2>Size</h2><p class="about">A fully associative IOTLB that replaces the least recently used entry. Of what any size can hit: ${reached} entries on.</p>${figureOf('Misses by size and cause', 'All sizes from one pass', picture, lines)}<div class="panel"><details open><summary>Figures</summary>${rows}</details></div></section>`;
+  return partOf(
+    'sizes',
+    'Size',
+    html`A fully associative IOTLB that replaces the least recently used entry. Of what any size can hit: ${reached} entries on.`,
+    html`${figureOf('Misses by size and cause', 'All sizes from one pass', picture, lines)}<div class="panel"><details open><summary>Figures</summary>${rows}</details></div>`,
+  );
 }
 
-function associativitySection(result: IotlbResult): Markup {
+function associativitySection(result: IotlbResult): PagePart {
   const { associativity, curve, lookups } = result;
   const lines: readonly DrawnLine[] = [
     ...associativity.map(({ ways, points }, i) => ({
@@ -137,7 +142,12 @@ function associativitySection(result: IotlbResult): Markup {
       ]),
     ),
   );
-  return html`<section class="part" id="ways"><h2>Associativity</h2><p class="about">Sets picked as on the chosen hardware. What a line lies above the fully associative one is conflict.</p>${figureOf('Misses by size and ways', 'Each line: sets of so many ways', picture, lines)}<div class="panel"><details><summary>Geometries</summary>${rows}</details></div></section>`;
+  return partOf(
+    'ways',
+    'Associativity',
+    html`Sets picked as on the chosen hardware. What a line lies above the fully associative one is conflict.`,
+    html`${figureOf('Misses by size and ways', 'Each line: sets of so many ways', picture, lines)}<div class="panel"><details><summary>Geometries</summary>${rows}</details></div>`,
+  );
 }
 
 function partsSection(
@@ -145,7 +155,7 @@ function partsSection(
   id: string,
   heading: string,
   parts: readonly (IotlbPart & { readonly name: string; readonly key: number })[],
-): Markup {
+): PagePart {
   const { curve, chosen, lookups } = result;
   const found = curve.findIndex((point) => point.entries === chosen.entries);
   const at = found >= 0 ? found : curve.length - 1;
@@ -187,30 +197,40 @@ function partsSection(
       ]),
   );
   const more = parts.length > SHOWN ? `, the first ${SHOWN}` : '';
-  return html`<section class="part" id="${id}"><h2>${heading}</h2><p class="about">What each misses in a cache that all share; alone it may miss less.</p>${figureOf(`Misses by ${heading.toLowerCase()}`, `The ${formatCount(lines.length)} with most lookups`, picture, lines)}<div class="panel"><p class="caption">${formatCount(parts.length)} in all${more}</p>${rows}</div></section>`;
+  return partOf(
+    id,
+    heading,
+    html`What each misses in a cache that all share; alone it may miss less.`,
+    html`${figureOf(`Misses by ${heading.toLowerCase()}`, `The ${formatCount(lines.length)} with most lookups`, picture, lines)}<div class="panel"><p class="caption">${formatCount(parts.length)} in all${more}</p>${rows}</div>`,
+  );
 }
 
-/** The page of `iorr analyze iotlb`: one file that opens anywhere. */
-export function iotlbHtml(result: IotlbResult, page: AnalysisPage): string {
+/** What `iorr analyze iotlb` found, for a page. */
+export function iotlbChapter(result: IotlbResult, file: string): Chapter {
   const devices = result.devices.map((part) => ({ ...part, name: requesterText(part.rid), key: part.rid }));
   const domains = result.domains.map((part) => ({
     ...part,
     name: part.domain === -1 ? 'not known' : `domain ${part.domain}`,
     key: part.domain,
   }));
-  const parts: readonly (readonly [id: string, title: string, part: Markup | null])[] = [
-    ['sizes', 'Size', curveSection(result)],
-    ['ways', 'Associativity', result.associativity.length === 0 ? null : associativitySection(result)],
-    ['devices', 'Device', devices.length === 0 ? null : partsSection(result, 'devices', 'Device', devices)],
-    ['domains', 'Domain', domains.length === 0 ? null : partsSection(result, 'domains', 'Domain', domains)],
-  ];
-  const shown = parts.filter(([, , part]) => part !== null);
-  return pageOf({
-    version: page.version,
+  return {
     command: 'analyze iotlb',
-    file: page.file,
-    sections: shown.map(([id, name]) => [id, name]),
-    body: html`${lead(result, page)}${careOf(result.caveats)}${shown.map(([, , part]) => part)}<section class="part" id="basis"><h2>Basis</h2><div class="panel"><p class="sub">Health of the trace: ${healthSummary(page.health)}</p></div></section>`,
+    file,
+    lead: lead(result, file),
+    caveats: result.caveats,
+    parts: partsOf(
+      curveSection(result),
+      result.associativity.length === 0 ? null : associativitySection(result),
+      devices.length === 0 ? null : partsSection(result, 'devices', 'Device', devices),
+      domains.length === 0 ? null : partsSection(result, 'domains', 'Domain', domains),
+    ),
+    basis: [],
+    parameters: result.parameters,
     charts: null,
-  });
+  };
+}
+
+/** The page of `iorr analyze iotlb`: one file that opens anywhere. */
+export function iotlbHtml(result: IotlbResult, page: AnalysisPage): string {
+  return chapterPage(iotlbChapter(result, page.file), page);
 }

@@ -1,13 +1,14 @@
 import type { AnalysisPage } from '../analysis.ts';
+import { chapterPage } from '../report/chapter-page.ts';
+import { leadOf, partOf, partsOf } from '../report/chapter.ts';
+import type { Chapter, Lead, PagePart } from '../report/chapter.ts';
 import { formatCount, formatNs, formatNumberOf } from '../report/format-units.ts';
-import { healthSummary } from '../report/health-lines.ts';
-import { linesPicture } from '../report/html-lines.ts';
 import type { DrawnLine } from '../report/html-lines.ts';
-import { pageOf } from '../report/html-page.ts';
-import { figureOf, leadOf, sortableTable } from '../report/html-parts.ts';
+import { figureOf, sortableTable } from '../report/html-parts.ts';
 import { lineStyle } from '../report/line-styles.ts';
 import { html } from '../report/markup.ts';
 import type { Markup } from '../report/markup.ts';
+import { timePicture } from '../report/time-picture.ts';
 import type { LatencyResult } from './latency.ts';
 import type { SpanBin, SpanReport } from './span-kinds.ts';
 
@@ -22,7 +23,7 @@ function longest({ commands, ioctls, faults }: LatencyResult): SpanReport | unde
   return all.sort((a, b) => b.sumNs - a.sumNs)[0];
 }
 
-function lead(result: LatencyResult, { file }: AnalysisPage): Markup {
+function lead(result: LatencyResult, file: string): Lead {
   const most = longest(result);
   const { binNs, faults } = result;
   const title =
@@ -56,15 +57,15 @@ function section(
   [id, heading, about]: readonly [id: string, heading: string, about: string],
   spans: readonly SpanReport[],
   { startNs, binNs }: LatencyResult,
-): Markup {
+): PagePart {
   const picture = (name: string, lines: readonly DrawnLine[]): Markup | null =>
     figureOf(
       name,
       `Of what ended in each ${formatNs(binNs)}${spans.length > DRAWN ? `; the ${DRAWN} that take most in all` : ''}`,
-      linesPicture({
+      timePicture({
         about: `${name} over time`,
-        x: { title: 'time', log: false, base: 10, format: formatNs, from: startNs },
-        y: { title: 'took', log: true, base: 10, format: formatNs },
+        from: startNs,
+        y: { title: 'took', log: true, base: 10, unit: 'ns' },
         lines,
         height: 230,
         wide: true,
@@ -84,13 +85,18 @@ function section(
         ),
       ]),
   );
-  return html`<section class="part" id="${id}"><h2>${heading}</h2><p class="about">${about}</p>${picture(
-    'Median',
-    overTime(spans, startNs, binNs, (bin) => bin.p50),
-  )}${picture(
-    'P99',
-    overTime(spans, startNs, binNs, (bin) => bin.p99),
-  )}<div class="panel">${rows}</div></section>`;
+  return partOf(
+    id,
+    heading,
+    html`${about}`,
+    html`${picture(
+      'Median',
+      overTime(spans, startNs, binNs, (bin) => bin.p50),
+    )}${picture(
+      'P99',
+      overTime(spans, startNs, binNs, (bin) => bin.p99),
+    )}<div class="panel">${rows}</div>`,
+  );
 }
 
 function faultFacts({
@@ -111,27 +117,21 @@ function faultFacts({
   ].join(', ');
 }
 
-/** The page of `iorr analyze latency`: one file that opens anywhere. */
-export function latencyHtml(result: LatencyResult, page: AnalysisPage): string {
+/** What `iorr analyze latency` found, for a page. */
+export function latencyChapter(result: LatencyResult, file: string): Chapter {
   const { commands, ioctls, faults } = result;
-  const parts: readonly (readonly [id: string, title: string, part: Markup | null])[] = [
-    [
-      'commands',
-      'Commands',
+  return {
+    command: 'analyze latency',
+    file,
+    lead: lead(result, file),
+    caveats: [],
+    parts: partsOf(
       commands === null || commands.length === 0
         ? null
         : section(['commands', 'Commands', 'From submission to the hardware carrying them out.'], commands, result),
-    ],
-    [
-      'calls',
-      'Calls',
       ioctls === null || ioctls.length === 0
         ? null
         : section(['calls', 'Calls', 'Time in the kernel, by request.'], ioctls, result),
-    ],
-    [
-      'faults',
-      'Page requests',
       faults === null
         ? null
         : section(
@@ -139,15 +139,14 @@ export function latencyHtml(result: LatencyResult, page: AnalysisPage): string {
             faults.spans,
             result,
           ),
-    ],
-  ];
-  const shown = parts.filter(([, , part]) => part !== null);
-  return pageOf({
-    version: page.version,
-    command: 'analyze latency',
-    file: page.file,
-    sections: shown.map(([id, name]) => [id, name]),
-    body: html`${lead(result, page)}${shown.map(([, , part]) => part)}<section class="part" id="basis"><h2>Basis</h2><div class="panel"><p class="sub">Health of the trace: ${healthSummary(page.health)}</p></div></section>`,
+    ),
+    basis: [],
+    parameters: [],
     charts: null,
-  });
+  };
+}
+
+/** The page of `iorr analyze latency`: one file that opens anywhere. */
+export function latencyHtml(result: LatencyResult, page: AnalysisPage): string {
+  return chapterPage(latencyChapter(result, page.file), page);
 }

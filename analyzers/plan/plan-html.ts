@@ -1,11 +1,11 @@
 import type { AnalysisPage } from '../analysis.ts';
+import { chapterPage } from '../report/chapter-page.ts';
+import { leadOf, partOf, partsOf } from '../report/chapter.ts';
+import type { Chapter, Lead, PagePart } from '../report/chapter.ts';
 import { sentence } from '../report/escape.ts';
 import { formatCount, formatNs, formatNumberOf, formatShare, formatShort } from '../report/format-units.ts';
-import { healthSummary } from '../report/health-lines.ts';
 import { linesLegend, linesPicture } from '../report/html-lines.ts';
 import type { DrawnLine } from '../report/html-lines.ts';
-import { pageOf } from '../report/html-page.ts';
-import { careOf, leadOf } from '../report/html-parts.ts';
 import { lineStyle } from '../report/line-styles.ts';
 import { html } from '../report/markup.ts';
 import type { Markup } from '../report/markup.ts';
@@ -26,7 +26,7 @@ function titleOf({ answers, vary }: PlanResult): string {
   return vary.length === 0 ? 'The hardware meets the goals as it is' : valuesText(first.chosen.values);
 }
 
-function lead(result: PlanResult, { file }: AnalysisPage): Markup {
+function lead(result: PlanResult, file: string): Lead {
   const facts: readonly (readonly [string, string])[] = [
     ['Trace', file],
     ['Hardware', result.hardware],
@@ -153,7 +153,7 @@ function answerSection(result: PlanResult, answer: PlanAnswer): Markup {
   return html`<div class="panel"><h3>${heading}</h3><div class="scroll"><table aria-label="${heading}"><thead><tr><th scope="col" class="text"></th><th scope="col" class="text">Setting</th>${result.goals.map(({ text }) => html`<th scope="col">${text}</th>`)}</tr></thead><tbody>${rows}</tbody></table></div><ul>${facts.map((fact) => html`<li>${sentence(fact)}</li>`)}</ul></div>`;
 }
 
-function evaluatedSection(result: PlanResult): Markup {
+function evaluatedSection(result: PlanResult): PagePart {
   const several = result.answers.length > 1;
   const rows = result.answers.flatMap((answer) =>
     answer.evaluated.map((setting) => ({ setting, tenants: answer.tenants })),
@@ -161,42 +161,51 @@ function evaluatedSection(result: PlanResult): Markup {
   const cell = (value: number | string | undefined): string =>
     typeof value === 'number' ? formatCount(value) : (value ?? '');
   const methods = [...new Set(result.answers.map(({ method }) => method))].join(', ');
-  return html`<section class="part" id="settings"><h2>Settings</h2><p class="about">All that were measured, by ${methods}; a click on a heading sorts.</p><div class="panel"><div class="scroll"><table class="sortable" aria-label="Settings"><thead><tr>${several ? html`<th scope="col">tenants</th>` : null}${result.vary.map(({ name }) => html`<th scope="col">${name}</th>`)}${result.goals.map(({ text }) => html`<th scope="col">${text}</th>`)}<th scope="col">Goals</th></tr></thead><tbody>${rows
-    .slice(0, SHOWN)
-    .map(
-      ({ setting, tenants }) =>
-        html`<tr>${several ? html`<td data-v="${tenants}">${formatCount(tenants)}</td>` : null}${result.vary.map(({ name }) => html`<td data-v="${setting.values[name] ?? ''}">${cell(setting.values[name])}</td>`)}${result.goals.map((goal, i) => html`<td data-v="${setting.goals[i]?.value ?? ''}">${setting.goals[i]?.unbounded === true ? 'without end' : formatMetric(goal.unit, setting.goals[i]?.value ?? null)}</td>`)}<td>${setting.holds ? 'hold' : 'fail'}</td></tr>`,
-    )}</tbody></table></div></div></section>`;
+  return partOf(
+    'settings',
+    'Settings',
+    html`All that were measured, by ${methods}; a click on a heading sorts.`,
+    html`<div class="panel"><div class="scroll"><table class="sortable" aria-label="Settings"><thead><tr>${several ? html`<th scope="col">tenants</th>` : null}${result.vary.map(({ name }) => html`<th scope="col">${name}</th>`)}${result.goals.map(({ text }) => html`<th scope="col">${text}</th>`)}<th scope="col">Goals</th></tr></thead><tbody>${rows
+      .slice(0, SHOWN)
+      .map(
+        ({ setting, tenants }) =>
+          html`<tr>${several ? html`<td data-v="${tenants}">${formatCount(tenants)}</td>` : null}${result.vary.map(({ name }) => html`<td data-v="${setting.values[name] ?? ''}">${cell(setting.values[name])}</td>`)}${result.goals.map((goal, i) => html`<td data-v="${setting.goals[i]?.value ?? ''}">${setting.goals[i]?.unbounded === true ? 'without end' : formatMetric(goal.unit, setting.goals[i]?.value ?? null)}</td>`)}<td>${setting.holds ? 'hold' : 'fail'}</td></tr>`,
+      )}</tbody></table></div></div>`,
+  );
 }
 
-function basisSection(result: PlanResult, page: AnalysisPage): Markup {
-  const names = new Set(result.vary.map(({ name }) => name));
-  const rows = result.parameters.map(
-    ({ name, value, unit, source, standing }) =>
-      html`<tr><th scope="row">${name}${names.has(name) ? ' (varied)' : ''}</th><td>${value}</td><td class="text">${unit}</td><td class="text">${standing}</td><td class="text">${source}</td></tr>`,
-  );
-  const spread = result.spreadNs === null ? '' : ` Tenants start within ${formatNs(result.spreadNs)} of each other.`;
-  return html`<section class="part" id="basis"><h2>Basis</h2><div class="panel"><p class="sub">${formatNumberOf(result.readings, 'reading')} of the trace.${spread} Health of the trace: ${healthSummary(page.health)}</p><details><summary>Parameters at the answer</summary><div class="scroll"><table aria-label="Parameters"><thead><tr><th scope="col" class="text">Parameter</th><th scope="col">Value</th><th scope="col" class="text">Unit</th><th scope="col" class="text">Standing</th><th scope="col" class="text">Source</th></tr></thead><tbody>${rows}</tbody></table></div></details></div></section>`;
+/** Parameters at the answer; those that the search varied say so. */
+function parametersOf({ vary, parameters }: PlanResult): PlanResult['parameters'] {
+  const names = new Set(vary.map(({ name }) => name));
+  return parameters.map((one) => (names.has(one.name) ? { ...one, name: `${one.name} (varied)` } : one));
+}
+
+/** What `iorr plan` found, for a page. */
+export function planChapter(result: PlanResult, file: string): Chapter {
+  const figures = result.goals
+    .map((goal, i) => figureOf(result, result.answers, goal, i))
+    .filter((one) => one !== null);
+  const answers = result.answers.map((answer) => answerSection(result, answer));
+  return {
+    command: 'plan',
+    file,
+    lead: lead(result, file),
+    caveats: result.caveats,
+    parts: partsOf(
+      partOf('answer', 'Answer', null, html`${answers}`),
+      figures.length === 0 ? null : partOf('figures', 'Figures', null, html`${figures}`),
+      evaluatedSection(result),
+    ),
+    basis: [
+      `${formatNumberOf(result.readings, 'reading')} of the trace`,
+      ...(result.spreadNs === null ? [] : [`Tenants start within ${formatNs(result.spreadNs)} of each other`]),
+    ],
+    parameters: parametersOf(result),
+    charts: null,
+  };
 }
 
 /** The page of `iorr plan`: one file that opens anywhere. */
 export function planHtml(result: PlanResult, page: AnalysisPage): string {
-  const figures = result.goals
-    .map((goal, i) => figureOf(result, result.answers, goal, i))
-    .filter((one) => one !== null);
-  return pageOf({
-    version: page.version,
-    command: 'plan',
-    file: page.file,
-    sections: [
-      ['answer', 'Answer'],
-      ...(figures.length > 0 ? [['figures', 'Figures'] as const] : []),
-      ['settings', 'Settings'],
-      ['basis', 'Basis'],
-    ],
-    body: html`${lead(result, page)}${careOf(result.caveats)}<section class="part" id="answer"><h2>Answer</h2>${result.answers.map((answer) => answerSection(result, answer))}</section>${
-      figures.length === 0 ? null : html`<section class="part" id="figures"><h2>Figures</h2>${figures}</section>`
-    }${evaluatedSection(result)}${basisSection(result, page)}`,
-    charts: null,
-  });
+  return chapterPage(planChapter(result, page.file), page);
 }

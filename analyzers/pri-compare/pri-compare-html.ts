@@ -1,14 +1,16 @@
 import type { PriResult, PriRow } from '../../replay/faults/compare-pri.ts';
 import type { LevelSeries } from '../../replay/faults/service/level-over-time.ts';
+import { chapterPage } from '../report/chapter-page.ts';
+import { leadOf, partOf, partsOf } from '../report/chapter.ts';
+import type { Chapter, PagePart } from '../report/chapter.ts';
 import { formatCount, formatNs, formatShort } from '../report/format-units.ts';
-import { healthSummary } from '../report/health-lines.ts';
 import { linesPicture } from '../report/html-lines.ts';
 import type { DrawnLine } from '../report/html-lines.ts';
-import { pageOf } from '../report/html-page.ts';
-import { careOf, figureOf, parameterTable, plainTable } from '../report/html-parts.ts';
+import { figureOf, plainTable } from '../report/html-parts.ts';
 import { lineStyle } from '../report/line-styles.ts';
 import { html } from '../report/markup.ts';
 import type { Markup } from '../report/markup.ts';
+import { filesOf } from '../report/envelope.ts';
 import type { PriReport } from './compare-pri-command.ts';
 import { QUEUE_COLUMNS, WAIT_COLUMNS, designColumns, priFacts, priHeadline } from './pri-cells.ts';
 
@@ -52,39 +54,44 @@ function across(lines: readonly DrawnLine[]): readonly number[] {
   return lines.flatMap(({ points }) => points.map(([x]) => x));
 }
 
-function latency({ rows }: PriResult): Markup {
+function latency({ rows }: PriResult): PagePart {
   const within = linesOf(rows, answeredWithin);
   const bars = linesOf(rows, ({ responseBars }) =>
     responseBars.map(({ fromNs, count }) => [Math.max(1, fromNs), count] as const),
   );
   const title = 'from the last request to the response';
   const x = { title, log: true, base: 10, format: formatNs, ...decades(across([...within, ...bars])) } as const;
-  return html`<section class="part" id="latency"><h2>Latency</h2><p class="about">How long the host takes to answer, of the groups that it answered.</p>${figureOf(
-    'Answered within',
-    'Share of the groups that were answered within a time',
-    linesPicture({
-      about: 'Share of groups answered within a time',
-      x,
-      y: { title: 'answered', log: false, base: 10, format: (value) => `${formatCount(value)} %`, to: 100 },
-      lines: within,
-      height: 300,
-      wide: true,
-    }),
-    within,
-    1,
-  )}${figureOf(
-    'Distribution',
-    'Groups by their latency, four bars in each factor of two',
-    linesPicture({
-      about: 'Groups by latency',
-      x,
-      y: { title: 'groups', log: false, base: 10, format: formatCount },
-      lines: bars,
-      wide: true,
-    }),
-    bars,
-    1,
-  )}</section>`;
+  return partOf(
+    'latency',
+    'Latency',
+    html`How long the host takes to answer, of the groups that it answered.`,
+    html`${figureOf(
+      'Answered within',
+      'Share of the groups that were answered within a time',
+      linesPicture({
+        about: 'Share of groups answered within a time',
+        x,
+        y: { title: 'answered', log: false, base: 10, format: (value) => `${formatCount(value)} %`, to: 100 },
+        lines: within,
+        height: 300,
+        wide: true,
+      }),
+      within,
+      1,
+    )}${figureOf(
+      'Distribution',
+      'Groups by their latency, four bars in each factor of two',
+      linesPicture({
+        about: 'Groups by latency',
+        x,
+        y: { title: 'groups', log: false, base: 10, format: formatCount },
+        lines: bars,
+        wide: true,
+      }),
+      bars,
+      1,
+    )}`,
+  );
 }
 
 /** The highest level of each part of the time. */
@@ -92,25 +99,30 @@ function levels({ startNs, binNs, max }: LevelSeries, from: number): readonly (r
   return max.map((level, i) => [startNs - from + i * binNs, level] as const);
 }
 
-function occupancy({ rows }: PriResult): Markup {
+function occupancy({ rows }: PriResult): PagePart {
   const from = Math.min(...rows.map((row) => row.queueSeries.startNs));
   const queue = linesOf(rows, ({ queueSeries }) => levels(queueSeries, from));
   const host = linesOf(rows, ({ hostSeries }) => levels(hostSeries, from));
   const x = { title: 'since the first request', log: false, base: 10, format: formatNs } as const;
   const y = { log: false, base: 10, format: formatShort } as const;
-  return html`<section class="part" id="occupancy"><h2>Occupancy</h2><p class="about">Most that there was at once in each part of the time.</p>${figureOf(
-    'Queue',
-    'Entries of the hardware queue in use',
-    linesPicture({ about: 'Entries in use over time', x, y: { ...y, title: 'entries' }, lines: queue, wide: true }),
-    queue,
-    1,
-  )}${figureOf(
-    'Host',
-    'Groups that wait for a server or have one',
-    linesPicture({ about: 'Groups in the host over time', x, y: { ...y, title: 'groups' }, lines: host, wide: true }),
-    host,
-    1,
-  )}</section>`;
+  return partOf(
+    'occupancy',
+    'Occupancy',
+    html`Most that there was at once in each part of the time.`,
+    html`${figureOf(
+      'Queue',
+      'Entries of the hardware queue in use',
+      linesPicture({ about: 'Entries in use over time', x, y: { ...y, title: 'entries' }, lines: queue, wide: true }),
+      queue,
+      1,
+    )}${figureOf(
+      'Host',
+      'Groups that wait for a server or have one',
+      linesPicture({ about: 'Groups in the host over time', x, y: { ...y, title: 'groups' }, lines: host, wide: true }),
+      host,
+      1,
+    )}`,
+  );
 }
 
 /** Rows that differ in nothing but the depth, as one line. */
@@ -133,7 +145,7 @@ function depthLines(rows: readonly PriRow[], value: (row: PriRow) => number): re
     }));
 }
 
-function depth({ rows }: PriResult): Markup | null {
+function depth({ rows }: PriResult): PagePart | null {
   const lost = depthLines(rows, ({ overflowProbability }) => Math.max(LEAST_SHARE, overflowProbability));
   if (lost.length === 0) return null;
   const done = depthLines(rows, ({ doneNs }) => doneNs.mean);
@@ -141,34 +153,39 @@ function depth({ rows }: PriResult): Markup | null {
   const share = (value: number): string =>
     value <= LEAST_SHARE ? 'none' : `${Number((100 * value).toPrecision(3))} %`;
   const waits = decades(done.flatMap(({ points }) => points.map(([, y]) => y)));
-  return html`<section class="part" id="depth"><h2>Depth</h2><p class="about">What a deeper queue changes.</p>${figureOf(
-    'Overflow',
-    'Share of the requests that found no place',
-    linesPicture({
-      about: 'Share of lost requests against queue depth',
-      x,
-      y: { title: 'lost', log: true, base: 10, format: share, from: LEAST_SHARE, to: 1 },
-      lines: lost,
-      wide: true,
-    }),
-    lost,
-    1,
-  )}${figureOf(
-    'Wait',
-    "Mean time from a device's wish to its translation, repeated requests included",
-    linesPicture({
-      about: 'Mean wait against queue depth',
-      x,
-      y: { title: 'mean wait', log: true, base: 10, format: formatNs, ...waits },
-      lines: done,
-      wide: true,
-    }),
-    done,
-    1,
-  )}</section>`;
+  return partOf(
+    'depth',
+    'Depth',
+    html`What a deeper queue changes.`,
+    html`${figureOf(
+      'Overflow',
+      'Share of the requests that found no place',
+      linesPicture({
+        about: 'Share of lost requests against queue depth',
+        x,
+        y: { title: 'lost', log: true, base: 10, format: share, from: LEAST_SHARE, to: 1 },
+        lines: lost,
+        wide: true,
+      }),
+      lost,
+      1,
+    )}${figureOf(
+      'Wait',
+      "Mean time from a device's wish to its translation, repeated requests included",
+      linesPicture({
+        about: 'Mean wait against queue depth',
+        x,
+        y: { title: 'mean wait', log: true, base: 10, format: formatNs, ...waits },
+        lines: done,
+        wide: true,
+      }),
+      done,
+      1,
+    )}`,
+  );
 }
 
-function figures(pri: PriResult): Markup {
+function figures(pri: PriResult): PagePart {
   const { rows } = pri;
   const part = (label: string, own: typeof WAIT_COLUMNS): Markup =>
     plainTable(
@@ -176,32 +193,30 @@ function figures(pri: PriResult): Markup {
       ['', ...own.map(({ title }) => title)],
       rows.map((row) => [row.name, ...own.map(({ cell }) => cell(row))]),
     );
-  return html`<section class="part" id="figures"><h2>Figures</h2><div class="panel"><p class="caption">What devices wait for</p>${part('Waits', [...designColumns(pri), ...WAIT_COLUMNS])}</div><div class="panel"><p class="caption">What the queue and the servers do</p>${part('Queues', QUEUE_COLUMNS)}</div></section>`;
+  return partOf(
+    'figures',
+    'Figures',
+    null,
+    html`<div class="panel"><p class="caption">What devices wait for</p>${part('Waits', [...designColumns(pri), ...WAIT_COLUMNS])}</div><div class="panel"><p class="caption">What the queue and the servers do</p>${part('Queues', QUEUE_COLUMNS)}</div>`,
+  );
 }
 
-function basis(report: PriReport): Markup {
-  const { pri } = report.result;
-  return html`<section class="part" id="basis"><h2>Basis</h2><div class="panel"><p class="sub">${priFacts(pri)}</p><p class="sub">Health of the trace: ${healthSummary(report.health)}</p><details><summary>Parameters</summary>${parameterTable(pri.parameters)}</details></div></section>`;
+/** What `iorr compare --pri` found, for a page. */
+export function priCompareChapter(pri: PriResult, file: string): Chapter {
+  const hidden = pri.rows.length - MOST_LINES;
+  return {
+    command: 'compare --pri',
+    file,
+    lead: leadOf(priHeadline(pri), []),
+    caveats: hidden > 0 ? [...pri.caveats, `pictures over time show the first ${MOST_LINES} rows`] : pri.caveats,
+    parts: partsOf(latency(pri), occupancy(pri), depth(pri), figures(pri)),
+    basis: [priFacts(pri)],
+    parameters: pri.parameters,
+    charts: null,
+  };
 }
 
 /** The page of `iorr compare --pri`: one file that opens anywhere. */
 export function priCompareHtml(report: PriReport): string {
-  const { pri } = report.result;
-  const hidden = pri.rows.length - MOST_LINES;
-  const notes = hidden > 0 ? [...pri.caveats, `pictures over time show the first ${MOST_LINES} rows`] : pri.caveats;
-  const depths = depth(pri);
-  return pageOf({
-    version: report.version,
-    command: 'compare',
-    file: report.input.map((input) => input.file).join(', '),
-    sections: [
-      ['latency', 'Latency'],
-      ['occupancy', 'Occupancy'],
-      ...(depths === null ? [] : ([['depth', 'Depth']] as const)),
-      ['figures', 'Figures'],
-      ['basis', 'Basis'],
-    ],
-    body: html`<div class="lead"><h1>${priHeadline(pri)}</h1></div>${careOf(notes)}${latency(pri)}${occupancy(pri)}${depths}${figures(pri)}${basis(report)}`,
-    charts: null,
-  });
+  return chapterPage(priCompareChapter(report.result.pri, filesOf(report)), report);
 }

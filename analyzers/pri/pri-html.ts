@@ -1,14 +1,15 @@
 import type { AnalysisPage } from '../analysis.ts';
+import { chapterPage } from '../report/chapter-page.ts';
+import { leadOf, partOf, partsOf } from '../report/chapter.ts';
+import type { Chapter, Lead, PagePart } from '../report/chapter.ts';
 import { formatCount, formatDecimal, formatNs, formatNumberOf, formatShare } from '../report/format-units.ts';
-import { healthSummary } from '../report/health-lines.ts';
 import { linesLegend, linesPicture } from '../report/html-lines.ts';
 import type { DrawnLine } from '../report/html-lines.ts';
-import { pageOf } from '../report/html-page.ts';
-import { careOf, leadOf, sortableTable } from '../report/html-parts.ts';
+import { figureOf, sortableTable } from '../report/html-parts.ts';
 import type { Cell } from '../report/html-parts.ts';
 import { lineStyle } from '../report/line-styles.ts';
 import { html } from '../report/markup.ts';
-import type { Markup } from '../report/markup.ts';
+import { timePicture } from '../report/time-picture.ts';
 import type { PriResult } from './pri.ts';
 import { STAGES } from './pri-stages.ts';
 import type { StageName, StageReport } from './pri-stages.ts';
@@ -27,7 +28,7 @@ function title({ groups, answered, unanswered, sees, commands, stages }: PriResu
   return `${formatNumberOf(answered, 'page request group')} answered${median}`;
 }
 
-function lead(result: PriResult, { file }: AnalysisPage): Markup {
+function lead(result: PriResult, file: string): Lead {
   const { requests, codes, by, occupancy } = result;
   const facts: readonly (readonly [string, string])[] = [
     ['Trace', file],
@@ -53,7 +54,7 @@ function cumulative(name: StageName, { histogram, count }: StageReport): DrawnLi
   return { label: STAGES[name], style: styleOf(name), points };
 }
 
-function latencySection(result: PriResult): Markup | null {
+function latencySection(result: PriResult): PagePart | null {
   const shown = shownStages(result);
   if (shown.length === 0) return null;
   const lines = shown.map(([name, stage]) => cumulative(name, stage));
@@ -80,10 +81,15 @@ function latencySection(result: PriResult): Markup | null {
   const bounded = shown.some(([, stage]) => stage.atMostNs !== null)
     ? ' Where only bounds are known, the distribution shows the lower one, and the bars the middle.'
     : '';
-  return html`<section class="part" id="latency"><h2>Latency</h2><p class="about">How long groups took from one point of their way to the next.${bounded}</p><figure class="panel"><figcaption><div><h3>Distribution</h3><p class="sub">Share of the groups that took at most so long</p></div></figcaption>${picture}${linesLegend(lines)}</figure><figure class="panel"><figcaption><div><h3>Stages</h3><p class="sub">Mean, median and 99th percentile of each stage</p></div></figcaption>${bars}${legend}</figure><div class="panel">${sortableTable('Stages', ['From, to', 'Groups', 'P50', 'P95', 'P99', 'Longest', 'Mean'], rows)}</div></section>`;
+  return partOf(
+    'latency',
+    'Latency',
+    html`How long groups took from one point of their way to the next.${bounded}`,
+    html`<figure class="panel"><figcaption><div><h3>Distribution</h3><p class="sub">Share of the groups that took at most so long</p></div></figcaption>${picture}${linesLegend(lines)}</figure><figure class="panel"><figcaption><div><h3>Stages</h3><p class="sub">Mean, median and 99th percentile of each stage</p></div></figcaption>${bars}${legend}</figure><div class="panel">${sortableTable('Stages', ['From, to', 'Groups', 'P50', 'P95', 'P99', 'Longest', 'Mean'], rows)}</div>`,
+  );
 }
 
-function occupancySection({ occupancy, outOfOrder }: PriResult): Markup | null {
+function occupancySection({ occupancy, outOfOrder }: PriResult): PagePart | null {
   if (occupancy === null) return null;
   const { startNs, binNs } = occupancy;
   const all = [
@@ -100,10 +106,11 @@ function occupancySection({ occupancy, outOfOrder }: PriResult): Markup | null {
       points: one.bins.map(({ max }, i) => [startNs + (i + 0.5) * binNs, max] as const),
     }),
   );
-  const picture = linesPicture({
+  const picture = timePicture({
     about: 'What was on its way at once, over time',
-    x: { title: 'time', log: false, base: 10, format: formatNs, from: startNs, to: startNs + 120 * binNs },
-    y: { title: 'at most at once', log: false, base: 10, format: formatDecimal },
+    from: startNs,
+    to: startNs + 120 * binNs,
+    y: { title: 'at most at once', log: false, base: 10, unit: 'count' },
     lines,
     wide: true,
   });
@@ -115,10 +122,15 @@ function occupancySection({ occupancy, outOfOrder }: PriResult): Markup | null {
   ]);
   const order =
     outOfOrder > 0 ? ` ${formatNumberOf(outOfOrder, 'group')} answered after one that was complete later.` : '';
-  return html`<section class="part" id="occupancy"><h2>Occupancy</h2><p class="about">Most at once in each ${formatNs(binNs)}, of what was asked and not yet answered.${order}</p><figure class="panel">${picture}${linesLegend(lines)}</figure><div class="panel">${sortableTable('Occupancy', ['On their way', 'Most', 'First at', 'Mean'], rows)}</div></section>`;
+  return partOf(
+    'occupancy',
+    'Occupancy',
+    html`Most at once in each ${formatNs(binNs)}, of what was asked and not yet answered.${order}`,
+    html`${figureOf('At once', 'Requests and groups on their way', picture, lines, 1)}<div class="panel">${sortableTable('Occupancy', ['On their way', 'Most', 'First at', 'Mean'], rows)}</div>`,
+  );
 }
 
-function answerSection({ answers, devices, sizes }: PriResult): Markup | null {
+function answerSection({ answers, devices, sizes }: PriResult): PagePart | null {
   if (answers.length + devices.length === 0) return null;
   const answerRows = answers.map(({ code, groups, by, what }): readonly Cell[] => [
     [code, null],
@@ -143,10 +155,15 @@ function answerSection({ answers, devices, sizes }: PriResult): Markup | null {
     [formatCount(groups), groups],
     [formatCount(requests * groups), requests * groups],
   ]);
-  return html`<section class="part" id="answers"><h2>Answers</h2><p class="about">What the devices were told, by whom, and how that is known.</p><div class="panel">${sortableTable('Answers', ['Answer', 'Groups', 'By', 'How that is known'], answerRows, [2, 3])}</div><div class="panel"><p class="caption">Requesters and PASIDs</p>${sortableTable('Requesters', ['Requester', 'PASID', 'Requests', 'Groups', 'SUCCESS', 'INVALID', 'FAILURE', 'Open', 'P50', 'P99'], deviceRows)}</div><div class="panel"><p class="caption">Requests in a group</p>${sortableTable('Group sizes', ['Requests', 'Groups', 'Requests in all'], sizeRows)}</div></section>`;
+  return partOf(
+    'answers',
+    'Answers',
+    html`What the devices were told, by whom, and how that is known.`,
+    html`<div class="panel">${sortableTable('Answers', ['Answer', 'Groups', 'By', 'How that is known'], answerRows, [2, 3])}</div><div class="panel"><p class="caption">Requesters and PASIDs</p>${sortableTable('Requesters', ['Requester', 'PASID', 'Requests', 'Groups', 'SUCCESS', 'INVALID', 'FAILURE', 'Open', 'P50', 'P99'], deviceRows)}</div><div class="panel"><p class="caption">Requests in a group</p>${sortableTable('Group sizes', ['Requests', 'Groups', 'Requests in all'], sizeRows)}</div>`,
+  );
 }
 
-function pagesSection({ repeats, prefetch, groups }: PriResult): Markup | null {
+function pagesSection({ repeats, prefetch, groups }: PriResult): PagePart | null {
   if (repeats === null) return null;
   const facts: readonly (readonly [string, string])[] = [
     ['Pages', `${formatCount(repeats.pages)}, ${formatCount(repeats.pagesAgain)} of them asked for again`],
@@ -179,10 +196,15 @@ function pagesSection({ repeats, prefetch, groups }: PriResult): Markup | null {
     [formatShare(avoided, groups), avoided],
     [formatCount(blocks), blocks],
   ]);
-  return html`<section class="part" id="pages"><h2>Pages</h2><p class="about">Pages asked for again, and what bringing in the aligned block around each page would have saved at most.</p><div class="panel"><dl>${facts.map(([name, value]) => html`<dt>${name}</dt><dd>${value}</dd>`)}</dl></div><div class="panel"><div class="beside">${picture}${sortableTable('Larger blocks', ['Pages at once', 'Groups less', 'Of all', 'Blocks'], rows)}</div></div></section>`;
+  return partOf(
+    'pages',
+    'Pages',
+    html`Pages asked for again, and what bringing in the aligned block around each page would have saved at most.`,
+    html`<div class="panel"><dl>${facts.map(([name, value]) => html`<dt>${name}</dt><dd>${value}</dd>`)}</dl></div><div class="panel"><div class="beside">${picture}${sortableTable('Larger blocks', ['Pages at once', 'Groups less', 'Of all', 'Blocks'], rows)}</div></div>`,
+  );
 }
 
-function oddSection(result: PriResult): Markup | null {
+function oddSection(result: PriResult): PagePart | null {
   const parts = damageParts(result);
   if (parts.length === 0) return null;
   const rows = result.findings.slice(0, SHOWN).map(({ event, kind, what, count }): readonly Cell[] => [
@@ -191,25 +213,35 @@ function oddSection(result: PriResult): Markup | null {
     [kind.replaceAll('-', ' '), null],
     [what, null],
   ]);
-  return html`<section class="part" id="odd"><h2>Missing or odd</h2><p class="about">${parts.map(([kind, count]) => `${kind} ${formatCount(count)}`).join(', ')}.</p><div class="panel">${sortableTable('Findings', ['Event', 'Count', 'Kind', 'What'], rows, [2, 3])}</div></section>`;
+  return partOf(
+    'odd',
+    'Missing or odd',
+    html`${parts.map(([kind, count]) => `${kind} ${formatCount(count)}`).join(', ')}.`,
+    html`<div class="panel">${sortableTable('Findings', ['Event', 'Count', 'Kind', 'What'], rows, [2, 3])}</div>`,
+  );
+}
+
+/** What `iorr analyze pri` found, for a page. */
+export function priChapter(result: PriResult, file: string): Chapter {
+  return {
+    command: 'analyze pri',
+    file,
+    lead: lead(result, file),
+    caveats: result.caveats,
+    parts: partsOf(
+      latencySection(result),
+      occupancySection(result),
+      answerSection(result),
+      pagesSection(result),
+      oddSection(result),
+    ),
+    basis: [],
+    parameters: [],
+    charts: null,
+  };
 }
 
 /** The page of `iorr analyze pri`: one file that opens anywhere. */
 export function priHtml(result: PriResult, page: AnalysisPage): string {
-  const parts: readonly (readonly [id: string, title: string, part: Markup | null])[] = [
-    ['latency', 'Latency', latencySection(result)],
-    ['occupancy', 'Occupancy', occupancySection(result)],
-    ['answers', 'Answers', answerSection(result)],
-    ['pages', 'Pages', pagesSection(result)],
-    ['odd', 'Missing or odd', oddSection(result)],
-  ];
-  const shown = parts.filter(([, , part]) => part !== null);
-  return pageOf({
-    version: page.version,
-    command: 'analyze pri',
-    file: page.file,
-    sections: shown.map(([id, name]) => [id, name]),
-    body: html`${lead(result, page)}${careOf(result.caveats)}${shown.map(([, , part]) => part)}<section class="part" id="basis"><h2>Basis</h2><div class="panel"><p class="sub">Health of the trace: ${healthSummary(page.health)}</p></div></section>`,
-    charts: null,
-  });
+  return chapterPage(priChapter(result, page.file), page);
 }

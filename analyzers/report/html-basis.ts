@@ -1,4 +1,7 @@
-import type { ReportInput } from '../../traces/envelope.ts';
+import type { EffectiveOptions, ReportInput } from '../../traces/envelope.ts';
+import type { HealthReport } from '../../traces/health.ts';
+import { partOf } from './chapter.ts';
+import type { PagePart } from './chapter.ts';
 import type { CompareReport } from './envelope.ts';
 import { phasesOf } from './chart-data.ts';
 import { formatBytes, formatCount, formatNs } from './format-units.ts';
@@ -24,7 +27,8 @@ function parameters(report: CompareReport): Markup {
   return html`<p class="caption">What the model was given: times rest on the costs, hits and exposure on the caches, commands on the designs.</p>${parameterTable(list)}`;
 }
 
-function inputFacts(input: ReportInput): Markup {
+/** What a trace says of itself. */
+export function inputFacts(input: ReportInput): Markup {
   const { host, clock } = input;
   const facts: readonly (readonly [string, string | null])[] = [
     ['File', input.file],
@@ -50,8 +54,8 @@ function inputFacts(input: ReportInput): Markup {
   return html`<dl>${facts.map(([name, value]) => (value === null ? null : html`<dt>${name}</dt><dd>${value}</dd>`))}</dl>`;
 }
 
-function health(report: CompareReport): Markup {
-  const { health: counts } = report;
+/** What of the input is missing, by kind and by name. */
+export function healthPanel(counts: HealthReport): Markup {
   const damaged = counts.lost + counts.truncated + counts.malformed > 0;
   const shown = counts.entries.slice(0, 200);
   const table = html`<div class="scroll"><table class="sortable"><thead><tr><th scope="col" class="text">What</th><th scope="col" class="text">Kind</th><th scope="col">Count</th><th scope="col" class="text">First places</th></tr></thead><tbody>${shown.map(
@@ -72,8 +76,8 @@ function health(report: CompareReport): Markup {
   }`;
 }
 
-function options(report: CompareReport): Markup {
-  const list = Object.entries(report.options);
+export function optionList(options: EffectiveOptions): Markup {
+  const list = Object.entries(options);
   if (list.length === 0) return html`<p class="sub">All options at their defaults.</p>`;
   return html`<dl>${list.map(
     ([name, value]) =>
@@ -92,10 +96,15 @@ export function phasesTable(report: CompareReport): Markup | null {
   )}</tbody></table></div>${more > 0 ? html`<p class="sub">${formatCount(more)} more are not shown.</p>` : null}</details>`;
 }
 
-export function basisSection(report: CompareReport): Markup {
-  return html`<section class="part" id="basis"><h2>What this rests on</h2><p class="about">The work asked for comes from the trace. What the hardware makes of it is modelled with the parameters below; an assumed one may be off by a factor.</p>
-<div class="panel"><h3>Parameters</h3>${parameters(report)}</div>
-<div class="panel"><div class="beside even"><div><h3>${report.input.length > 1 ? 'Traces' : 'Trace'}</h3>${report.input.map(inputFacts)}</div><div><h3>Options in effect</h3>${options(report)}</div></div></div>
-<div class="panel">${health(report)}</div>
-<div class="panel"><h3>To get this again</h3><pre><code>${reproduceCommand(report)}</code></pre></div></section>`;
+/** Parameters, traces, options, health and the command line of one comparison. */
+export function compareBasis(report: CompareReport): PagePart {
+  return partOf(
+    'basis',
+    'What this rests on',
+    html`The work asked for comes from the trace. What the hardware makes of it is modelled with the parameters below; an assumed one may be off by a factor.`,
+    html`<div class="panel"><h3>Parameters</h3>${parameters(report)}</div>
+<div class="panel"><div class="beside even"><div><h3>${report.input.length > 1 ? 'Traces' : 'Trace'}</h3>${report.input.map(inputFacts)}</div><div><h3>Options in effect</h3>${optionList(report.options)}</div></div></div>
+<div class="panel">${healthPanel(report.health)}</div>
+<div class="panel"><h3>To get this again</h3><pre><code>${reproduceCommand(report)}</code></pre></div>`,
+  );
 }

@@ -1,4 +1,6 @@
 import type { ChartData } from './chart-data.ts';
+import { partOf, partsOf } from './chapter.ts';
+import type { PagePart } from './chapter.ts';
 import type { ComparedRow } from './comparison.ts';
 import type { CompareReport } from './envelope.ts';
 import { formatNs } from './format-units.ts';
@@ -32,7 +34,11 @@ function panel(rows: readonly ComparedRow[], one: Panel): Markup {
 const NO_SERIES = html`<b>Nothing to draw</b>: the trace has no event that a design would act on.`;
 const NO_ACCESSES = html`<b>Unknown</b>: the trace holds no accesses and no access model was named. Record with a source that sees them, or name a model with <code>--access</code>.`;
 
-export function chartSections(report: CompareReport, rows: readonly ComparedRow[], data: ChartData): Markup {
+export function chartSections(
+  report: CompareReport,
+  rows: readonly ComparedRow[],
+  data: ChartData,
+): readonly PagePart[] {
   const { time } = data;
   const bin = time === null ? '' : `, in steps of ${formatNs(time.binNs)}`;
   const noSeries = time === null ? NO_SERIES : null;
@@ -42,63 +48,79 @@ export function chartSections(report: CompareReport, rows: readonly ComparedRow[
       ? null
       : html` <b>The accesses are those of the model ${access}, not recorded ones.</b>`;
   const exposureKnown = rows.some((row) => row.design.exposure !== null);
-  return html`<section class="part" id="work"><h2>Work over time</h2><p class="about">What each design sends to the hardware. All charts over time share their axis: point at one and all show that instant, drag to look closer, double-click for the whole.${
-    data.focus === null ? null : ' They begin with the workload, from its first mark to its last.'
-  }</p>
-${panel(rows, {
-  plot: 'commands',
-  title: 'Commands',
-  sub: `Invalidation commands per second${bin}`,
-  caption: 'Commands, and the CPU time that they take',
-  metrics: ['commands', 'wasted', 'cpuNs'],
-  missing: noSeries,
-})}${panel(rows, {
-  plot: 'syncs',
-  title: 'Syncs',
-  sub: `Waits for the queue per second${bin}`,
-  caption: 'Syncs, doorbells and stalls',
-  metrics: ['syncs', 'doorbells', 'exits', 'stallNs'],
-  missing: noSeries,
-})}${phaseNote(report)}</section>
-<section class="part" id="time"><h2>Modelled time</h2><p class="about">The queue as those see it who wait for it. Times rest on the cost profile and on the path; see the basis below.</p>
-${panel(rows, {
-  plot: 'utilisation',
-  title: 'Queue utilisation',
-  sub: `Share of the time in which the busiest queue worked${bin}`,
-  caption: 'Percentiles of waiting, and full queues',
-  metrics: ['time.submitToWait.p50', 'time.submitToWait.p99', 'time.lockWait.p99', 'time.fullStalls'],
-  missing: (time?.utilisation ?? null) === null ? NO_SERIES : null,
-})}${deviceTable(rows)}</section>
-${coresSection(rows)}
-<section class="part" id="iotlb"><h2>IOTLB</h2><p class="about">How often a device finds its translation cached. An invalidation costs twice: once to send, once more when the device misses.${whose}</p>
-${panel(rows, {
-  plot: 'hitRate',
-  title: 'Hit rate',
-  sub: `Hits per lookup${bin}; no point where nothing was looked up`,
-  caption: 'Lookups and why they missed',
-  metrics: ['iotlb.hitRate', 'iotlb.lookups', 'iotlb.misses', 'iotlb.causes.invalidation'],
-  missing: time === null ? NO_SERIES : time.hitRate === null ? NO_ACCESSES : null,
-})}</section>
-<section class="part" id="exposure"><h2>Exposure</h2><p class="about">A page that is unmapped but still cached can be reached by the device. Exposure is how many such pages there are and how long they stay; a stale translation is an access that used one.${whose}</p>
-${panel(rows, {
-  plot: 'exposed',
-  title: 'Exposed pages',
-  sub: `Pages unmapped but still cached, the most in each step${time === null ? '' : ` of ${formatNs(time.binNs)}`}`,
-  caption: 'How many pages, and for how long together',
-  metrics: ['exposure.pages', 'exposure.pageSeconds', 'exposure.maxAtOnce', 'stale.translations'],
-  missing: time === null ? NO_SERIES : time.exposed === null ? NO_ACCESSES : null,
-})}${panel(rows, {
-  plot: 'distribution',
-  title: 'How long pages stay exposed',
-  sub: 'Pages by duration of their exposure; each step is twice as long as the one before',
-  caption: 'Percentiles of the duration',
-  metrics: ['exposure.ns.p50', 'exposure.ns.p95', 'exposure.ns.p99', 'exposure.ns.max'],
-  missing: !exposureKnown
-    ? NO_ACCESSES
-    : data.exposure === null
-      ? html`<b>None</b>: no page was unmapped while it was cached.`
-      : null,
-})}${exposureKnown ? endedBy(rows) : null}</section>`;
+  const work = partOf(
+    'work',
+    'Work over time',
+    html`What each design sends to the hardware. All charts over time share their axis: point at one and all show that instant, drag to look closer, double-click for the whole.${
+      data.focus === null ? null : ' They begin with the workload, from its first mark to its last.'
+    }`,
+    html`${panel(rows, {
+      plot: 'commands',
+      title: 'Commands',
+      sub: `Invalidation commands per second${bin}`,
+      caption: 'Commands, and the CPU time that they take',
+      metrics: ['commands', 'wasted', 'cpuNs'],
+      missing: noSeries,
+    })}${panel(rows, {
+      plot: 'syncs',
+      title: 'Syncs',
+      sub: `Waits for the queue per second${bin}`,
+      caption: 'Syncs, doorbells and stalls',
+      metrics: ['syncs', 'doorbells', 'exits', 'stallNs'],
+      missing: noSeries,
+    })}${phaseNote(report)}`,
+  );
+  const modelled = partOf(
+    'time',
+    'Modelled time',
+    html`The queue as those see it who wait for it. Times rest on the cost profile and on the path; see the basis below.`,
+    html`${panel(rows, {
+      plot: 'utilisation',
+      title: 'Queue utilisation',
+      sub: `Share of the time in which the busiest queue worked${bin}`,
+      caption: 'Percentiles of waiting, and full queues',
+      metrics: ['time.submitToWait.p50', 'time.submitToWait.p99', 'time.lockWait.p99', 'time.fullStalls'],
+      missing: (time?.utilisation ?? null) === null ? NO_SERIES : null,
+    })}${deviceTable(rows)}`,
+  );
+  const iotlb = partOf(
+    'iotlb',
+    'IOTLB',
+    html`How often a device finds its translation cached. An invalidation costs twice: once to send, once more when the device misses.${whose}`,
+    html`${panel(rows, {
+      plot: 'hitRate',
+      title: 'Hit rate',
+      sub: `Hits per lookup${bin}; no point where nothing was looked up`,
+      caption: 'Lookups and why they missed',
+      metrics: ['iotlb.hitRate', 'iotlb.lookups', 'iotlb.misses', 'iotlb.causes.invalidation'],
+      missing: time === null ? NO_SERIES : time.hitRate === null ? NO_ACCESSES : null,
+    })}`,
+  );
+  const exposed = partOf(
+    'exposure',
+    'Exposure',
+    html`A page that is unmapped but still cached can be reached by the device. Exposure is how many such pages there are and how long they stay; a stale translation is an access that used one.${whose}`,
+    html`${panel(rows, {
+      plot: 'exposed',
+      title: 'Exposed pages',
+      sub: `Pages unmapped but still cached, the most in each step${time === null ? '' : ` of ${formatNs(time.binNs)}`}`,
+      caption: 'How many pages, and for how long together',
+      metrics: ['exposure.pages', 'exposure.pageSeconds', 'exposure.maxAtOnce', 'stale.translations'],
+      missing: time === null ? NO_SERIES : time.exposed === null ? NO_ACCESSES : null,
+    })}${panel(rows, {
+      plot: 'distribution',
+      title: 'How long pages stay exposed',
+      sub: 'Pages by duration of their exposure; each step is twice as long as the one before',
+      caption: 'Percentiles of the duration',
+      metrics: ['exposure.ns.p50', 'exposure.ns.p95', 'exposure.ns.p99', 'exposure.ns.max'],
+      missing: !exposureKnown
+        ? NO_ACCESSES
+        : data.exposure === null
+          ? html`<b>None</b>: no page was unmapped while it was cached.`
+          : null,
+    })}${exposureKnown ? endedBy(rows) : null}`,
+  );
+  return partsOf(work, modelled, coresSection(rows), iotlb, exposed);
 }
 
 function phaseNote(report: CompareReport): Markup | null {

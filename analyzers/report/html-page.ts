@@ -16,11 +16,11 @@ export interface PageParts {
   /** Sections by their element's id, in order; the first has the figures. */
   readonly sections: readonly (readonly [id: string, title: string])[];
   readonly body: Markup;
-  /** What the script draws; null: nothing. */
-  readonly charts: ChartData | null;
+  /** What the script draws, by `data-set` of the body's chapters. */
+  readonly charts: readonly ChartData[];
+  /** A script that may ask its own server for more, instead of the one in the page. */
+  readonly live?: string;
 }
-
-const NO_CHARTS: ChartData = { rows: [], time: null, exposure: null, phases: [], focus: null };
 
 function sourceHash(text: string): string {
   return `'sha256-${createHash('sha256').update(text).digest('base64')}'`;
@@ -30,10 +30,11 @@ function sourceHash(text: string): string {
  * Nothing may load, run or be sent but the one script and the one style sheet that the page holds, known by their hashes. The
  * script may set no HTML at all (trusted types without a policy).
  */
-function contentPolicy(): string {
+function contentPolicy(script: string, live: boolean): string {
   return [
     "default-src 'none'",
-    `script-src ${sourceHash(CLIENT_SCRIPT)}`,
+    `script-src ${sourceHash(script)}`,
+    ...(live ? ["connect-src 'self'"] : []),
     `style-src ${sourceHash(CLIENT_STYLE)}`,
     "base-uri 'none'",
     "form-action 'none'",
@@ -52,12 +53,17 @@ function licence(): Markup {
 }
 
 /** A whole document that holds all that it shows. */
-export function pageOf({ version, command, file, sections, body, charts }: PageParts): string {
+export function pageOf({ version, command, file, sections, body, charts, live }: PageParts): string {
+  const script = live ?? CLIENT_SCRIPT;
+  const holds =
+    live === undefined
+      ? 'This file holds all that it shows and asks no network for anything.'
+      : 'Served from this machine to this machine; it shows no more than the one trace.';
   return html`<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="${trusted(contentPolicy())}">
+<meta http-equiv="Content-Security-Policy" content="${trusted(contentPolicy(script, live !== undefined))}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="referrer" content="no-referrer">
 <meta name="generator" content="iorr ${version}">
@@ -70,9 +76,9 @@ export function pageOf({ version, command, file, sections, body, charts }: PageP
 <main>
 ${body}
 </main>
-<footer>Made by iorr ${version}. This file holds all that it shows and asks no network for anything.${licence()}</footer>
-<script type="application/json" id="iorr-data">${trusted(inertJson(charts ?? NO_CHARTS))}</script>
-<script>${trusted(CLIENT_SCRIPT)}</script>
+<footer>Made by iorr ${version}. ${holds}${licence()}</footer>
+<script type="application/json" id="iorr-data">${trusted(inertJson(charts))}</script>
+<script>${trusted(script)}</script>
 </body>
 </html>
 `.markup;

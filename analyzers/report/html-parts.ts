@@ -1,5 +1,4 @@
 import type { ProfileParameter } from '../../replay/results.ts';
-import { sentence } from './escape.ts';
 import { linesLegend } from './html-lines.ts';
 import type { DrawnLine } from './html-lines.ts';
 import { html } from './markup.ts';
@@ -9,17 +8,6 @@ import type { Markup } from './markup.ts';
 
 /** What is shown, and its number for sorting. */
 export type Cell = readonly [text: string, value: number | null];
-
-/** The headline, and facts below it. */
-export function leadOf(title: string, facts: readonly (readonly [name: string, value: string])[]): Markup {
-  return html`<div class="lead"><h1>${title}</h1><p class="facts">${facts.map(([name, value]) => html`<span>${name} <b>${value}</b></span>`)}</p></div>`;
-}
-
-/** Null without a caveat. */
-export function careOf(caveats: readonly string[]): Markup | null {
-  if (caveats.length === 0) return null;
-  return html`<div class="care" role="note"><h2>Read with care</h2><ul>${caveats.map((caveat) => html`<li>${sentence(caveat)}</li>`)}</ul></div>`;
-}
 
 /** A table whose first column is words, like those named in `text`; a click on a heading sorts it. */
 export function sortableTable(

@@ -13,10 +13,10 @@ export interface MetricTableOptions {
   readonly rich: boolean;
 }
 
-/** A stroke as the row has in the charts. `row`: its place in the comparison, for the script to copy. */
-export function rowKey(row: ComparedRow, place: number): Markup {
+/** A stroke as the row has in the charts. */
+export function rowKey(row: ComparedRow): Markup {
   const { className, dash, width } = lineStyle(row.number, row.recorded);
-  return html`<svg class="key ${className}" data-row="${place}" viewBox="0 0 22 10" aria-hidden="true"><line x1="0" y1="5" x2="22" y2="5" stroke-width="${width + 0.75}" stroke-dasharray="${dash.join(' ')}"/></svg>`;
+  return html`<svg class="key ${className}" viewBox="0 0 22 10" aria-hidden="true"><line x1="0" y1="5" x2="22" y2="5" stroke-width="${width + 0.75}" stroke-dasharray="${dash.join(' ')}"/></svg>`;
 }
 
 function amount(value: number, most: number, row: ComparedRow): Markup {
@@ -49,7 +49,7 @@ export function metricTable(
   return html`<p class="caption">${options.caption}</p><div class="scroll"><table class="sortable" aria-label="${options.caption}"><thead><tr><th scope="col" class="text">Design</th>${metrics.map(
     (metric) => html`<th scope="col" title="${metric.means}">${metric.title}</th>`,
   )}</tr></thead><tbody>${rows.map(
-    (row, place) =>
-      html`<tr><th scope="row"><span class="named">${rowKey(row, place)}<span class="label">${row.label}</span></span></th>${metrics.map((metric) => cell(metric, row))}</tr>`,
+    (row) =>
+      html`<tr><th scope="row"><span class="named">${rowKey(row)}<span class="label">${row.label}</span></span></th>${metrics.map((metric) => cell(metric, row))}</tr>`,
   )}</tbody></table></div>`;
 }

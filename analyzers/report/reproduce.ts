@@ -1,4 +1,4 @@
-import type { Report } from './envelope.ts';
+import type { Envelope } from '../../traces/envelope.ts';
 import { printable } from './escape.ts';
 
 function quoted(word: string): string {
@@ -10,7 +10,7 @@ function quoted(word: string): string {
  * The command line that gives this result again: the inputs and every effective option. Lists are joined with commas, but for
  * those of `name=value`, which repeat the option.
  */
-export function reproduceCommand(report: Report): string {
+export function reproduceCommand(report: Pick<Envelope<string, unknown>, 'command' | 'input' | 'options'>): string {
   const words = ['iorr', report.command, ...report.input.map((input) => quoted(input.file))];
   for (const [name, value] of Object.entries(report.options)) {
     if (value === null || value === false) continue;

@@ -1,11 +1,11 @@
 import type { SweepParameter } from '../../replay/sweep/sweep-point.ts';
 import type { AnalysisPage } from '../analysis.ts';
+import { chapterPage } from '../report/chapter-page.ts';
+import { leadOf, partOf, partsOf } from '../report/chapter.ts';
+import type { Chapter, Lead, PagePart } from '../report/chapter.ts';
 import { formatCount, formatNumberOf, formatShort } from '../report/format-units.ts';
-import { healthSummary } from '../report/health-lines.ts';
 import { linesLegend, linesPicture } from '../report/html-lines.ts';
 import type { DrawnLine } from '../report/html-lines.ts';
-import { pageOf } from '../report/html-page.ts';
-import { careOf, leadOf } from '../report/html-parts.ts';
 import { lineStyle } from '../report/line-styles.ts';
 import { html } from '../report/markup.ts';
 import type { Markup } from '../report/markup.ts';
@@ -19,7 +19,7 @@ const DRAWN = 4;
 const LINES = 10;
 const SHOWN = 2000;
 
-function lead({ points, hardware, parameters }: SweepReport, { file }: AnalysisPage): Markup {
+function lead({ points, hardware, parameters }: SweepReport, file: string): Lead {
   const facts: readonly (readonly [string, string])[] = [
     ['Trace', file],
     ['Hardware', hardware],
@@ -103,7 +103,24 @@ function figureOf(report: SweepReport, metric: ShownMetric, across: SweepParamet
   return html`<figure class="panel"><figcaption><div><h3>${metric.title}</h3><p class="sub">by ${across.name}${more ? `, the first ${LINES} of the others` : ''}</p></div></figcaption>${picture}${lines.length > 1 ? linesLegend(lines) : null}${grid}</figure>`;
 }
 
-function tableSection({ parameters, points, metrics }: SweepReport): Markup {
+/** Null where nothing varies along numbers. */
+function figuresSection(report: SweepReport): PagePart | null {
+  const across = axisParameter(report.parameters);
+  if (across === undefined) return null;
+  const figures = shownMetrics(report.metrics).filter(({ name }) => {
+    const values = new Set(report.points.map((point) => point.metrics[name] ?? null));
+    // the ratio says it
+    return values.size > 1 && name !== 'misses';
+  });
+  const pictures = figures.slice(0, DRAWN).map((metric) => figureOf(report, metric, across));
+  const drawn = pictures.filter((picture) => picture !== null);
+  if (drawn.length === 0) return null;
+  const which =
+    figures.length > drawn.length ? `The first ${formatCount(drawn.length)} of those that vary.` : 'What varies.';
+  return partOf('figures', 'Figures', html`${which}`, html`${drawn}`);
+}
+
+function tableSection({ parameters, points, metrics }: SweepReport): PagePart {
   const figures = shownMetrics(metrics).filter(({ name }) =>
     points.some((point) => (point.metrics[name] ?? null) !== null),
   );
@@ -111,39 +128,34 @@ function tableSection({ parameters, points, metrics }: SweepReport): Markup {
   const cell = (value: number | string | undefined): string =>
     typeof value === 'number' ? formatCount(value) : (value ?? '');
   const more = points.length > SHOWN ? `, the first ${formatCount(SHOWN)}` : '';
-  return html`<section class="part" id="points"><h2>Points</h2><p class="about">All ${formatCount(points.length)}${more}; a click on a heading sorts.</p><div class="panel"><div class="scroll"><table class="sortable" aria-label="Points"><thead><tr><th scope="col" class="text">${first?.name ?? ''}</th>${others.map(({ name }) => html`<th scope="col">${name}</th>`)}${figures.map(({ title }) => html`<th scope="col">${title}</th>`)}</tr></thead><tbody>${points
-    .slice(0, SHOWN)
-    .map(
-      ({ values, metrics: own }) =>
-        html`<tr><th scope="row" data-v="${values[first?.name ?? ''] ?? ''}">${cell(values[first?.name ?? ''])}</th>${others.map(({ name }) => html`<td data-v="${values[name] ?? ''}">${cell(values[name])}</td>`)}${figures.map(({ name, format }) => html`<td data-v="${own[name] ?? ''}">${format(own[name] ?? null)}</td>`)}</tr>`,
-    )}</tbody></table></div></div></section>`;
+  return partOf(
+    'points',
+    'Points',
+    html`All ${formatCount(points.length)}${more}; a click on a heading sorts.`,
+    html`<div class="panel"><div class="scroll"><table class="sortable" aria-label="Points"><thead><tr><th scope="col" class="text">${first?.name ?? ''}</th>${others.map(({ name }) => html`<th scope="col">${name}</th>`)}${figures.map(({ title }) => html`<th scope="col">${title}</th>`)}</tr></thead><tbody>${points
+      .slice(0, SHOWN)
+      .map(
+        ({ values, metrics: own }) =>
+          html`<tr><th scope="row" data-v="${values[first?.name ?? ''] ?? ''}">${cell(values[first?.name ?? ''])}</th>${others.map(({ name }) => html`<td data-v="${values[name] ?? ''}">${cell(values[name])}</td>`)}${figures.map(({ name, format }) => html`<td data-v="${own[name] ?? ''}">${format(own[name] ?? null)}</td>`)}</tr>`,
+      )}</tbody></table></div></div>`,
+  );
+}
+
+/** What `iorr sweep` found, for a page. */
+export function sweepChapter(report: SweepReport, file: string): Chapter {
+  return {
+    command: 'sweep',
+    file,
+    lead: lead(report, file),
+    caveats: report.caveats,
+    parts: partsOf(figuresSection(report), tableSection(report)),
+    basis: [`trace ${report.trace}`],
+    parameters: [],
+    charts: null,
+  };
 }
 
 /** The page of `iorr sweep`: one file that opens anywhere. */
 export function sweepHtml(report: SweepReport, page: AnalysisPage): string {
-  const across = axisParameter(report.parameters);
-  const figures = shownMetrics(report.metrics).filter(({ name }) => {
-    const values = new Set(report.points.map((point) => point.metrics[name] ?? null));
-    // the ratio says it
-    return values.size > 1 && name !== 'misses';
-  });
-  const pictures =
-    across === undefined ? [] : figures.slice(0, DRAWN).map((metric) => figureOf(report, metric, across));
-  const drawn = pictures.filter((picture) => picture !== null);
-  return pageOf({
-    version: page.version,
-    command: 'sweep',
-    file: page.file,
-    sections: [
-      ...(drawn.length > 0 ? [['figures', 'Figures'] as const] : []),
-      ['points', 'Points'],
-      ['basis', 'Basis'],
-    ],
-    body: html`${lead(report, page)}${careOf(report.caveats)}${
-      drawn.length === 0
-        ? null
-        : html`<section class="part" id="figures"><h2>Figures</h2><p class="about">${figures.length > drawn.length ? `The first ${formatCount(drawn.length)} of those that vary.` : 'What varies.'}</p>${drawn}</section>`
-    }${tableSection(report)}<section class="part" id="basis"><h2>Basis</h2><div class="panel"><p class="sub">Trace ${report.trace}. Health of the trace: ${healthSummary(page.health)}</p></div></section>`,
-    charts: null,
-  });
+  return chapterPage(sweepChapter(report, page.file), page);
 }

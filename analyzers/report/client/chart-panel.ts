@@ -1,7 +1,9 @@
 import type uPlot from 'uplot';
 import { createChart, drawingOrder, pointed } from './chart.ts';
 import type { Chart, ChartSpec } from './chart.ts';
+import { keyOf } from './line-key.ts';
 import type { Colours } from './theme.ts';
+import { valuesTable } from './values-table.ts';
 
 /** What all panels of a page share: which rows are shown, and a way to tell the others. */
 export interface Shared {
@@ -30,6 +32,7 @@ export class ChartPanel {
   readonly #where = document.createElement('span');
   readonly #reset = document.createElement('button');
   readonly #refocus = document.createElement('button');
+  readonly #table = document.createElement('div');
   #range: readonly [number, number] | null = null;
   #quiet = false;
 
@@ -47,6 +50,8 @@ export class ChartPanel {
     this.group = spec.group;
     this.#buildTools(tools, canLog);
     this.#buildLegend(legend);
+    this.#table.hidden = true;
+    legend.after(this.#table);
     this.#chart = createChart(host, this.#spec, shared.visible, () => shared.colours());
     this.#buildKeyboard();
     this.setRange(spec.focus);
@@ -121,6 +126,7 @@ export class ChartPanel {
   #showTools(): void {
     const { focus } = this.#spec;
     const range = this.#range;
+    this.#fillTable();
     this.#reset.hidden = range === null;
     this.#refocus.hidden = focus === null || (range !== null && range[0] === focus[0] && range[1] === focus[1]);
   }
@@ -138,6 +144,7 @@ export class ChartPanel {
     };
     goTo(this.#refocus, 'Workload', this.#spec.focus);
     goTo(this.#reset, 'Whole range', null);
+    this.#buildTable(tools);
     if (!canLog) return;
     const log = document.createElement('button');
     log.type = 'button';
@@ -154,12 +161,31 @@ export class ChartPanel {
     tools.append(log);
   }
 
+  /** The same as a table, for who can't see the chart or wants the numbers. */
+  #buildTable(tools: HTMLElement): void {
+    const button = document.createElement('button');
+    button.type = 'button';
+    button.textContent = 'Table';
+    button.setAttribute('aria-expanded', 'false');
+    button.addEventListener('click', () => {
+      this.#table.hidden = !this.#table.hidden;
+      button.setAttribute('aria-expanded', String(!this.#table.hidden));
+      this.#fillTable();
+    });
+    tools.append(button);
+  }
+
+  #fillTable(): void {
+    if (this.#table.hidden) return;
+    const { min, max } = this.plot.scales['x'] ?? {};
+    this.#table.replaceChildren(valuesTable(this.#spec, min ?? this.#spec.xRange[0], max ?? this.#spec.xRange[1]));
+  }
+
   #buildLegend(legend: HTMLElement): void {
     this.#spec.rows.forEach(({ label, style }, row) => {
       const button = document.createElement('button');
       const name = document.createElement('span');
       const value = document.createElement('span');
-      const key = document.querySelector(`svg.key[data-row='${row}']`);
       button.type = 'button';
       button.className = `row ${style.className}`;
       button.setAttribute('aria-pressed', 'true');
@@ -167,8 +193,7 @@ export class ChartPanel {
       name.textContent = label;
       name.className = 'name';
       value.className = 'value';
-      if (key !== null) button.append(key.cloneNode(true));
-      button.append(name, value);
+      button.append(keyOf(style), name, value);
       button.addEventListener('click', () => this.#shared.toggled(row));
       legend.append(button);
       this.#buttons.push(button);

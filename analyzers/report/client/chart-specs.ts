@@ -13,13 +13,13 @@ function largest(values: Points): number {
   return values.reduce<number>((most, value) => Math.max(most, value ?? 0), 0);
 }
 
-function wantsLog(values: readonly Points[]): boolean {
+export function wantsLog(values: readonly Points[]): boolean {
   const peaks = values.map(largest).filter((peak) => peak > 0);
   return peaks.length > 1 && Math.max(...peaks) / Math.min(...peaks) > LOG_FROM;
 }
 
 /** Unit and divisor that give short ticks over this span of seconds. */
-function timeUnit(seconds: number): readonly [unit: string, perSecond: number] {
+export function timeUnit(seconds: number): readonly [unit: string, perSecond: number] {
   if (seconds >= 2) return ['s', 1];
   if (seconds >= 2e-3) return ['ms', 1e3];
   if (seconds >= 2e-6) return ['µs', 1e6];
@@ -38,6 +38,7 @@ export function timeSpec(
   data: ChartData,
   time: TimeChartData,
   colours: () => Colours,
+  group: string,
 ): ChartSpec | null {
   const values = time[name];
   const first = time.x[0];
@@ -76,14 +77,14 @@ export function timeSpec(
       return phase === undefined ? at : `${at}, ${phase.name}`;
     },
     focus: data.focus,
-    group: 'time',
+    group,
     topPadding: data.phases.length > 0 ? PHASE_STRIP + 2 : 10,
     plugins: data.phases.length > 0 ? [phaseBands(data.phases, colours)] : [],
     logY: !share && wantsLog(values),
   };
 }
 
-export function exposureSpec(data: ChartData, exposure: ExposureChartData): ChartSpec {
+export function exposureSpec(data: ChartData, exposure: ExposureChartData, group: string): ChartSpec {
   const edges = Array.from({ length: exposure.last - exposure.first + 2 }, (_, i) => 2 ** (exposure.first + i));
   const [low = 1, high = 2] = [edges[0], edges.at(-1)];
   const totals = exposure.pages.map((pages) => pages.reduce((a, b) => a + b, 0));
@@ -106,7 +107,7 @@ export function exposureSpec(data: ChartData, exposure: ExposureChartData): Char
       return all === 0 ? range : `pages exposed for ${range}`;
     },
     focus: null,
-    group: 'exposure',
+    group,
     topPadding: 10,
     plugins: [],
     logY: false,

@@ -22,6 +22,8 @@ export interface ChartSpec {
   /** Whole y range where it is fixed: 0 to 100 for shares. */
   readonly yRange?: readonly [number, number];
   readonly stepped: boolean;
+  /** Points of a line are joined over places where only others have some. */
+  readonly spanGaps?: boolean;
   readonly formatX: (value: number) => string;
   readonly formatY: (value: number) => string;
   /** A value in the legend, with its unit. */
@@ -169,7 +171,7 @@ export function createChart(
             width: 0,
             filter: () => isolated(spec.values[row] ?? [], spec),
           },
-          spanGaps: false,
+          spanGaps: spec.spanGaps === true,
           ...(spec.stepped && stepped ? { paths: stepped({ align: 1 }) } : {}),
           ...(spec.stepped && !spec.rows[row]?.recorded && i < 4
             ? { fill: () => translucent(colours().rows[row] ?? '') }

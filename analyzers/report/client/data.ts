@@ -1,11 +1,9 @@
 import type { ChartData } from '../chart-data.ts';
 
-/** The figures that the page carries with it. */
-export function readData(): ChartData {
+/** The figures that the page carries with it, by `data-set` of its chapters. */
+export function readData(): readonly ChartData[] {
   const element = document.getElementById('iorr-data');
-  return JSON.parse(
-    element?.textContent ?? '{"rows":[],"time":null,"exposure":null,"phases":[],"focus":null}',
-  ) as ChartData;
+  return JSON.parse(element?.textContent ?? '[]') as readonly ChartData[];
 }
 
 /** All elements of a kind; the page was made by the same program, so a wrong kind is a fault of ours. */

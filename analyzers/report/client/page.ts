@@ -1,0 +1,134 @@
+import type { ChartData } from '../chart-data.ts';
+import { ChartPanel } from './chart-panel.ts';
+import type { Shared } from './chart-panel.ts';
+import type { ChartSpec } from './chart.ts';
+import { exposureSpec, isTimeName, timeSpec } from './chart-specs.ts';
+import { elements } from './data.ts';
+import { readSeries, seriesSpec } from './series.ts';
+import { readColours } from './theme.ts';
+import type { Colours } from './theme.ts';
+
+/** Told of every change of a shown range: a page that is served asks for more. */
+export type ZoomListener = (group: string, range: readonly [number, number] | null) => void;
+
+/** Rows of charts that are switched on and off together. */
+interface RowSet {
+  readonly panels: ChartPanel[];
+  readonly classes: readonly string[];
+  colours: Colours;
+}
+
+/** All charts of a page. Those of one trace share zoom and cursor, those of one chapter also which rows they show. */
+export class ChartPage {
+  readonly #panels: ChartPanel[] = [];
+  readonly #sets: RowSet[] = [];
+  readonly #listeners: ZoomListener[] = [];
+  #ink = readColours([]);
+
+  /** Colours of what is no row. */
+  get ink(): Colours {
+    return this.#ink;
+  }
+
+  get count(): number {
+    return this.#panels.length;
+  }
+
+  listen(listener: ZoomListener): void {
+    this.#listeners.push(listener);
+  }
+
+  /** Shows a part of all charts of a group. */
+  zoom(group: string, range: readonly [number, number] | null): void {
+    for (const panel of this.#panels) if (panel.group === group) panel.setRange(range);
+    this.#tell(group, range);
+  }
+
+  /** Charts that share their rows; each in a figure of its own. */
+  add(charts: readonly { readonly host: HTMLElement; readonly spec: ChartSpec }[]): readonly ChartPanel[] {
+    const classes = charts[0]?.spec.rows.map((row) => row.style.className) ?? [];
+    const set: RowSet = { panels: [], classes, colours: readColours(classes) };
+    const shared: Shared = {
+      visible: classes.map(() => true),
+      colours: () => set.colours,
+      toggled: (row) => {
+        shared.visible[row] = !shared.visible[row];
+        for (const panel of set.panels) panel.showRow(row, shared.visible[row]);
+      },
+      zoomed: (from, range) => {
+        for (const panel of this.#panels) if (panel !== from && panel.group === from.group) panel.setRange(range);
+        this.#tell(from.group, range);
+      },
+      pointed: (from, x) => {
+        for (const panel of this.#panels) if (panel.group === from.group) panel.point(x);
+      },
+    };
+    for (const { host, spec } of charts) {
+      const place = placeOf(host);
+      if (place === null) continue;
+      set.panels.push(new ChartPanel(host, place.tools, place.legend, spec, spec.yRange === undefined, shared));
+    }
+    this.#sets.push(set);
+    this.#panels.push(...set.panels);
+    return set.panels;
+  }
+
+  repaint(): void {
+    this.#ink = readColours([]);
+    for (const set of this.#sets) {
+      set.colours = readColours(set.classes);
+      for (const panel of set.panels) panel.repaint();
+    }
+  }
+
+  fit(): void {
+    for (const panel of this.#panels) panel.fit();
+  }
+
+  #tell(group: string, range: readonly [number, number] | null): void {
+    for (const listener of this.#listeners) listener(group, range);
+  }
+}
+
+/** Where the buttons and the legend of a chart are. */
+function placeOf(host: HTMLElement): { readonly tools: HTMLElement; readonly legend: HTMLElement } | null {
+  const figure = host.closest('figure');
+  const tools = figure?.querySelector('.tools');
+  const legend = figure?.querySelector('.legend');
+  return tools instanceof HTMLElement && legend instanceof HTMLElement ? { tools, legend } : null;
+}
+
+/** Group of the charts over the time of the trace that an element belongs to. */
+export function timeGroup(element: Element): string {
+  const trace = element.closest<HTMLElement>('[data-trace]')?.dataset['trace'] ?? '';
+  return `time of ${trace}`;
+}
+
+/** Draws what the page came with. */
+export function drawChapters(page: ChartPage, data: readonly ChartData[]): void {
+  for (const chapter of elements('.chapter', HTMLElement)) {
+    const number = chapter.dataset['set'] ?? '';
+    const own = number === '' ? undefined : data[Number(number)];
+    if (own !== undefined) {
+      const hosts = elements('.plot', HTMLElement, chapter);
+      page.add(
+        hosts.flatMap((host) => {
+          const spec = specOf(own, host, number, () => page.ink);
+          return spec === null ? [] : [{ host, spec }];
+        }),
+      );
+    }
+    for (const host of elements('.series', HTMLElement, chapter)) {
+      const series = readSeries(host);
+      if (series === null) continue;
+      host.classList.add('plot');
+      page.add([{ host, spec: seriesSpec(series, timeGroup(host)) }]);
+    }
+  }
+}
+
+function specOf(data: ChartData, host: HTMLElement, set: string, colours: () => Colours): ChartSpec | null {
+  const name = host.dataset['plot'];
+  if (name === 'distribution') return data.exposure && exposureSpec(data, data.exposure, `exposure of ${set}`);
+  return isTimeName(name) ? data.time && timeSpec(name, data, data.time, colours, timeGroup(host)) : null;
+}
