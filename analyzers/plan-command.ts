@@ -18,11 +18,11 @@ import { PLAN_PARAMETERS, TENANTS, planAxes } from './plan/plan-parameters.ts';
 import { planText } from './plan/plan-text.ts';
 import { planTrace } from './plan/plan.ts';
 import { costsOption, hardwareOption } from './profile-option.ts';
+import { CLONE_OPTIONS, clonesOption, tenantCounts } from './tenants-option.ts';
 import { seedOption } from './whole-number-option.ts';
 
 /** No setting meets the goals. */
 const UNMET = 3;
-const MOST_TENANTS = 4096;
 const MOST_FILES = 64;
 
 type Options = CommandInvocation['options'];
@@ -35,41 +35,6 @@ function textOf(options: Options, name: string): string | undefined {
 function listOf(options: Options, name: string): readonly string[] {
   const value = options[name];
   return Array.isArray(value) ? value.map(String) : [];
-}
-
-/** `1,2,4,...,1024`: numbers, ranges that double, and three points that go on by doubling; ascending. Throws `USAGE`. */
-function tenantCounts(text: string): readonly number[] {
-  const parts = text.split(',').map((part) => part.trim());
-  const counts: number[] = [];
-  const wrong = (part: string): IorrError =>
-    new IorrError('USAGE', `--tenants ${text}: numbers from 1 to ${MOST_TENANTS} expected, not '${part}'`, {
-      hint: '--tenants 1,2,4,8 or --tenants 1..1024 or --tenants 1,2,4,...,1024',
-    });
-  parts.forEach((part, i) => {
-    const [, first, last] = /^(\d+)(?:\.\.(\d+))?$/.exec(part) ?? [];
-    if (/^(?:\.\.\.|…)$/.test(part)) {
-      const from = counts.at(-1);
-      const to = Number(parts[i + 1]);
-      if (from === undefined || !(to > from && to <= MOST_TENANTS)) throw wrong(part);
-      for (let count = from * 2; count < to; count *= 2) counts.push(count);
-      return;
-    }
-    const from = Number(first);
-    const to = last === undefined ? from : Number(last);
-    if (first === undefined || from < 1 || to < from || to > MOST_TENANTS) throw wrong(part);
-    for (let count = from; count < to; count *= 2) counts.push(count);
-    counts.push(to);
-  });
-  return [...new Set(counts)].sort((a, b) => a - b);
-}
-
-/** Pages between the addresses of tenants. */
-function addressesOf(text: string): number | 'keyed' {
-  if (text === 'same') return 0;
-  if (text === 'keyed') return text;
-  const pages = Number(text);
-  if (/^\d+$/.test(text) && pages <= 2 ** 30) return pages;
-  throw new IorrError('USAGE', `--addresses ${text}: same, keyed or a number of 4 KiB pages expected`);
 }
 
 export const planCommand: CommandSpec = {
@@ -93,15 +58,7 @@ export const planCommand: CommandSpec = {
       description:
         'clones of the trace behind one IOMMU, 1,2,4,...,1024: an answer for each, and until when it holds; without --vary how many the hardware bears. Several files: tenants play them in turn',
     },
-    {
-      flags: '--spread <time>',
-      description: 'offsets of tenants in time are spread over this (default: a sixteenth of the trace)',
-    },
-    {
-      flags: '--addresses <how>',
-      description: 'of tenants: same, keyed (moved by random distances that keep alignments), or pages between them',
-      default: 'same',
-    },
+    ...CLONE_OPTIONS,
     { flags: '--design <name>', description: 'commands of a design in the place of the recorded ones' },
     { flags: '--path <name>', description: 'way of its commands to the hardware' },
     {
@@ -156,7 +113,7 @@ export const planCommand: CommandSpec = {
     // several traces are as many tenants, unless more are asked for
     const tenants = asked === undefined ? [args.length] : tenantCounts(asked);
     const spread = textOf(options, 'spread');
-    const addresses = addressesOf(String(options['addresses']));
+    const clones = clonesOption(options);
     const seed = seedOption(options);
     const downtime = textOf(options, 'downtime');
     const page = textOf(options, 'html');
@@ -194,11 +151,7 @@ export const planCommand: CommandSpec = {
         goals,
         axes,
         tenants,
-        clones: {
-          seed,
-          pages: addresses,
-          ...(spread === undefined ? {} : { spreadNs: parseDuration(spread, '--spread') }),
-        },
+        clones: { seed, ...clones },
         downtimeLimitNs: downtime === undefined ? null : parseDuration(downtime, '--downtime'),
         signal: io.signal,
         progress: (evaluations) => progress.update(evaluations),

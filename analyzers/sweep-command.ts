@@ -27,6 +27,7 @@ import { sweepText } from './sweep/sweep-text.ts';
 import { splitParameters, sweptParameters } from './sweep/sweep-values.ts';
 import { sweepReport } from './sweep/sweep.ts';
 import { traceHash } from './sweep/trace-hash.ts';
+import { CLONE_OPTIONS, clonesOption, tenantCounts } from './tenants-option.ts';
 import { seedOption, wholeNumberOption } from './whole-number-option.ts';
 
 const MOST_JOBS = 1024;
@@ -45,13 +46,15 @@ function names(text: string | undefined): readonly string[] {
   return [...new Set((text ?? '').split(',').map((name) => name.trim()))].filter((name) => name !== '');
 }
 
-/** `--designs`, `--batch`, `--paths` and `--cores` as lists like those of `--set`. */
+/** `--tenants`, `--designs`, `--batch`, `--paths` and `--cores` as lists like those of `--set`. */
 function namedParameters(options: Options): readonly SweepParameter[] {
   const batches = names(textOf(options, 'batch')).map((size) => `batch-n@${size}`);
   const designs = [...names(textOf(options, 'designs')), ...batches];
   const paths = names(textOf(options, 'paths'));
   const cores = textOf(options, 'cores');
+  const tenants = textOf(options, 'tenants');
   return [
+    ...(tenants === undefined ? [] : [{ name: SWEPT.tenants, values: tenantCounts(tenants) }]),
     ...(designs.length > 0 ? [{ name: SWEPT.design, values: designs }] : []),
     ...(paths.length > 0 ? [{ name: SWEPT.path, values: paths }] : []),
     ...(cores === undefined ? [] : [{ name: SWEPT.cores, values: coreCounts(cores) }]),
@@ -76,6 +79,8 @@ export const sweepCommand: CommandSpec = {
     { flags: '--batch <sizes>', description: 'sizes of batches of unmaps to vary: designs batch-n@SIZE' },
     { flags: '--paths <names>', description: 'ways of the commands to the hardware to vary' },
     { flags: '--cores <list>', description: 'core counts to vary, of designs: 1,2,4..64' },
+    { flags: '--tenants <list>', description: 'clones of the trace behind one IOMMU to vary: 1,2,4,...,64' },
+    ...CLONE_OPTIONS,
     {
       flags: '--counts <what>',
       description:
@@ -90,7 +95,7 @@ export const sweepCommand: CommandSpec = {
       description: 'accesses: recorded ones, or a model',
       choices: ['recorded', ...ACCESS_MODELS.map(({ name }) => name)],
     },
-    { flags: '--seed <number>', description: 'of the access model', default: '1' },
+    { flags: '--seed <number>', description: 'of the access model and of offsets of tenants', default: '1' },
     DRIVER_OPTION,
     {
       flags: '-o, --output <file>',
@@ -145,6 +150,7 @@ export const sweepCommand: CommandSpec = {
         seed,
         ...driverOf(options),
         ...(access === undefined ? {} : { access }),
+        ...(swept.some(({ name }) => name === SWEPT.tenants) ? { clones: clonesOption(options) } : {}),
       };
       const points = crossProduct(swept).map((values) => sweepPoint(hash, toolVersion(), question, values));
       // values that nothing takes are told before any work
@@ -197,6 +203,9 @@ export const sweepCommand: CommandSpec = {
             batch: textOf(options, 'batch') ?? null,
             paths: textOf(options, 'paths') ?? null,
             cores: textOf(options, 'cores') ?? null,
+            tenants: textOf(options, 'tenants') ?? null,
+            spread: textOf(options, 'spread') ?? null,
+            addresses: String(options['addresses']),
             counts: question.counts,
             hardware: question.hardware.name,
             profile: question.profile.name,

@@ -6,7 +6,7 @@ import type { ResolvedPoint } from './resolve-point.ts';
 import type { SweepPoint } from './sweep-point.ts';
 
 /**
- * Points that one reading of the trace answers: `stacks`, geometries of an IOTLB by stack distances; `designs`, rows of one comparison;
+ * Points of as many tenants that one reading of the trace answers: `stacks`, geometries of an IOTLB by stack distances; `designs`, rows of one comparison;
  * `replay`, a single one.
  */
 export interface SweepPass {
@@ -27,7 +27,7 @@ export function planPasses(points: readonly SweepPoint[]): readonly SweepPass[] 
   const open = new Map<string, (typeof passes)[number]>();
   for (const resolved of points.map(resolvePoint)) {
     const kind = kindOf(resolved);
-    const key = kind === 'replay' ? '' : `${kind} ${sharedKey(kind, resolved)}`;
+    const key = kind === 'replay' ? '' : `${kind} ${resolved.tenants} ${sharedKey(kind, resolved)}`;
     const sets = kind === 'stacks' ? parameterOf(resolved.hardware, 'iotlb.sets') : 0;
     const found = open.get(key);
     if (kind !== 'replay' && found !== undefined && (found.sets.has(sets) || found.sets.size < MOST_SETS)) {

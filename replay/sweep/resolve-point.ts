@@ -4,6 +4,7 @@ import { DESIGNS, designTrouble, namedDesign } from '../designs/designs.ts';
 import { applySettings } from '../engine/compare-settings.ts';
 import type { CompareSettings } from '../engine/compare-settings.ts';
 import { findPath } from '../paths/paths.ts';
+import { MOST_TENANTS } from '../tenants/tenant-names.ts';
 import { SWEPT } from './sweep-point.ts';
 import type { SweepPoint } from './sweep-point.ts';
 
@@ -14,6 +15,8 @@ export interface ResolvedPoint extends CompareSettings {
   readonly design: string | undefined;
   readonly path: string;
   readonly cores: number | undefined;
+  /** Clones of the trace; 1: the trace itself. */
+  readonly tenants: number;
 }
 
 const SPECIAL: ReadonlySet<string> = new Set(Object.values(SWEPT));
@@ -24,6 +27,12 @@ export function resolvePoint(point: SweepPoint): ResolvedPoint {
   const design = values[SWEPT.design];
   const path = values[SWEPT.path] ?? 'native';
   const cores = values[SWEPT.cores];
+  const tenants = Number(values[SWEPT.tenants] ?? 1);
+  if (!(Number.isInteger(tenants) && tenants >= 1 && tenants <= MOST_TENANTS)) {
+    throw new IorrError('USAGE', `tenants=${values[SWEPT.tenants]}: whole numbers from 1 to ${MOST_TENANTS} expected`, {
+      hint: 'for example --tenants 1,2,4..64',
+    });
+  }
   if (design === undefined && (cores !== undefined || values[SWEPT.path] !== undefined)) {
     throw new IorrError('USAGE', 'paths and cores are of designs: the recorded commands have their own', {
       hint: 'add --designs linux-strict,linux-lazy',
@@ -45,5 +54,6 @@ export function resolvePoint(point: SweepPoint): ResolvedPoint {
     design: design === undefined ? undefined : String(design),
     path: String(path),
     cores: cores === undefined ? undefined : Number(cores),
+    tenants,
   };
 }

@@ -6,6 +6,7 @@ import { derivationCaveats, deriveIntents } from '../engine/derived-trace.ts';
 import { replaySteps } from '../engine/replay.ts';
 import { parameterOf } from '../hardware/profile.ts';
 import { countPass, missMetrics } from './count-pass.ts';
+import { clonedTrace } from './cloned-trace.ts';
 import { planPasses } from './passes.ts';
 import type { SweepPass } from './passes.ts';
 import type { ResolvedPoint } from './resolve-point.ts';
@@ -27,9 +28,18 @@ export async function runPoint(point: SweepPoint, trace: Trace): Promise<SweepRe
 /** Results of the pass's points, in their order. They depend on the points and the trace alone. */
 export async function runPass(
   pass: SweepPass,
-  trace: Trace,
+  recording: Trace,
   progress: PassProgress = () => undefined,
 ): Promise<readonly SweepResult[]> {
+  const [first] = pass.points;
+  if (first === undefined) return [];
+  if (first.tenants === 1) return runAlone(pass, recording, progress);
+  const { trace, caveats } = clonedTrace(recording, first);
+  const results = await runAlone(pass, trace, progress);
+  return results.map((result) => ({ ...result, caveats: [...caveats, ...result.caveats] }));
+}
+
+async function runAlone(pass: SweepPass, trace: Trace, progress: PassProgress): Promise<readonly SweepResult[]> {
   if (pass.points[0]?.point.question.counts === 'misses' && pass.kind !== 'designs') {
     const counted = countPass(pass, trace, progress);
     if (counted !== undefined) return counted;

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { CostProfile } from '../costs/cost-profile.ts';
 import type { HardwareProfile } from '../hardware/profile.ts';
+import type { TenantOptions } from '../tenants/tenant-names.ts';
 
 /** What is asked of every point alike. Plain data. */
 export interface SweepQuestion {
@@ -18,13 +19,15 @@ export interface SweepQuestion {
   readonly access?: string;
   readonly seed: number;
   readonly driver?: string;
+  /** How tenants differ, where their number varies. */
+  readonly clones?: Pick<TenantOptions, 'pages' | 'spreadNs'>;
 }
 
 /** Values of a point by parameter: numbers, and names of designs, paths and hardware. */
 export type SweepValues = { readonly [parameter: string]: number | string };
 
 /** Parameters that are none of the hardware, of costs or of a design; all others are set as with `--set`. */
-export const SWEPT = { design: 'design', path: 'path', cores: 'cores' } as const;
+export const SWEPT = { design: 'design', path: 'path', cores: 'cores', tenants: 'tenants' } as const;
 
 /** One run of a sweep: all that its figures depend on but for the trace, which it names by its content. Plain data. */
 export interface SweepPoint {

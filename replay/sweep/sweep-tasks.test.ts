@@ -43,9 +43,10 @@ describe('tasks of a sweep', () => {
     'points on %s read as they were',
     (_name, hardware) => {
       for (const counts of ['misses', 'iotlb', 'all'] as const) {
-        const points = pointsOf({ ...QUESTION, hardware, counts, driver: 'vtd', access: 'ring' }, [
-          { name: 'walk-cache.l1', values: [4, 8] },
-        ]);
+        const points = pointsOf(
+          { ...QUESTION, hardware, counts, driver: 'vtd', access: 'ring', clones: { pages: 'keyed' } },
+          [{ name: 'walk-cache.l1', values: [4, 8] }],
+        );
         expect(
           sweepTasks(points)
             .flatMap(({ text }) => parseTask(text))

@@ -8,6 +8,7 @@ import { DRIVER_NAMES } from '../engine/chosen-hardware.ts';
 import type { HardwareProfile } from '../hardware/profile.ts';
 import { HARDWARE, withSettings } from '../hardware/profiles.ts';
 import type { ProfileParameter, Standing } from '../results.ts';
+import { MOST_DISTANCE } from '../tenants/tenant-names.ts';
 import { planPasses } from './passes.ts';
 import { sweepPoint } from './sweep-point.ts';
 import type { SweepMetrics, SweepPoint, SweepQuestion, SweepResult, SweepValues } from './sweep-point.ts';
@@ -163,7 +164,7 @@ function oneOf<T extends string>(value: unknown, known: readonly T[], what: stri
 /** Keys in the order that a point's id is a hash of. */
 function questionOf(value: unknown): SweepQuestion {
   const question = recordOf(value, 'a question');
-  const { access, driver } = question;
+  const { access, driver, clones } = question;
   const models = ['recorded', ...ACCESS_MODELS.map(({ name }) => name)];
   const checked: SweepQuestion = {
     hardware: hardwareOf(question['hardware']),
@@ -173,8 +174,18 @@ function questionOf(value: unknown): SweepQuestion {
     seed: numberOf(question['seed'], 0, Number.MAX_SAFE_INTEGER, 'seed'),
     ...(access === undefined ? {} : { access: oneOf(access, models, 'access') }),
     ...(driver === undefined ? {} : { driver: oneOf(driver, DRIVER_NAMES, 'driver') }),
+    ...(clones === undefined ? {} : { clones: clonesOf(clones) }),
   };
   return inOrderOf(question, checked);
+}
+
+function clonesOf(value: unknown): NonNullable<SweepQuestion['clones']> {
+  const clones = recordOf(value, 'clones');
+  const { pages, spreadNs } = clones;
+  return inOrderOf(clones, {
+    ...(pages === undefined ? {} : { pages: pages === 'keyed' ? pages : numberOf(pages, 0, MOST_DISTANCE, 'pages') }),
+    ...(spreadNs === undefined ? {} : { spreadNs: numberOf(spreadNs, 0, Number.MAX_SAFE_INTEGER, 'spread') }),
+  });
 }
 
 /** The same, with keys in the order that they came in: hashes see it. */

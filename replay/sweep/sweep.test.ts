@@ -7,6 +7,7 @@ import { genericServer } from '../costs/generic-server.ts';
 import { replayTrace } from '../engine/replay.ts';
 import { withSettings } from '../hardware/profiles.ts';
 import { vtdServer } from '../hardware/vtd-server.ts';
+import { TenantTrace } from '../tenants/tenant-trace.ts';
 import { decodeTrace, decodedAsTrace } from './decoded-trace.ts';
 import { mergeResults } from './merge-results.ts';
 import { planPasses } from './passes.ts';
@@ -159,7 +160,31 @@ describe('passes', () => {
     });
   });
 
+  test('tenants play the trace, each number in passes of its own', async () => {
+    const clones = { pages: 'keyed' as const, spreadNs: 1_000_000 };
+    const points = pointsOf(
+      [
+        { name: 'tenants', values: [1, 3] },
+        { name: 'ways', values: [1, 4] },
+      ],
+      { ...QUESTION, clones },
+    );
+    expect(planPasses(points).map(({ points: { length } }) => length)).toEqual([2, 2]);
+    await withTrace(async (trace) => {
+      const results = await runAll(points, trace);
+      const { caveats: _, ...alone } = await runPoint(pointsOf([{ name: 'ways', values: [4] }])[0]!, trace);
+      expect(results[1]?.metrics).toEqual(alone.metrics);
+      const three = new TenantTrace([trace], { ...clones, tenants: 3, seed: QUESTION.seed });
+      for (const [i, ways] of [1, 4].entries()) {
+        const { iotlb } = replayTrace(three, { hardware: withSettings(vtdServer, [`ways=${ways}`]) });
+        expect(results[2 + i]?.metrics).toMatchObject({ lookups: iotlb?.lookups, misses: iotlb?.misses });
+        expect(await runPoint(points[2 + i]!, trace)).toEqual(results[2 + i]);
+      }
+    });
+  });
+
   test('values that nothing takes are told', () => {
+    expect(() => planPasses(pointsOf([{ name: 'tenants', values: [1, 0.5] }]))).toThrow(/whole numbers from 1/);
     expect(() => planPasses(pointsOf([{ name: 'wayz', values: [1, 2] }]))).toThrow(/wayz/);
     expect(() => planPasses(pointsOf([{ name: 'ways', values: [0, 1] }]))).toThrow(/whole number/);
     expect(() => planPasses(pointsOf([{ name: 'cores', values: [1, 2] }]))).toThrow(/of designs/);

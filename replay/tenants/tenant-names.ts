@@ -20,6 +20,10 @@ export interface TenantOptions {
   readonly pages?: number | 'keyed';
 }
 
+/** Tenants of a trace at most, and 4 KiB pages between the addresses of two. */
+export const MOST_TENANTS = 4096;
+export const MOST_DISTANCE = 2 ** 30;
+
 /** Numbers that the hardware has at most: requester ids, domain ids, VMIDs and GSCIDs have 16 bits. */
 const MOST_NUMBERS = 0x1_0000;
 /** Addresses stay below 2^47. */
