@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { setImmediate as turn } from 'node:timers/promises';
 import { ACCESS_MODELS, accessModel } from '../replay/access/access-models.ts';
-import { countInWorkers } from '../replay/engine/count-pool.ts';
+import { SEGMENTS_OF_START, countInWorkers } from '../replay/engine/count-pool.ts';
 import { countSteps, countedResult } from '../replay/engine/count-replay.ts';
 import type { CountOptions, CountedReplay } from '../replay/engine/count-replay.ts';
 import { callsHeader, deriveIntents } from '../replay/engine/derived-trace.ts';
@@ -25,12 +25,10 @@ import { seedOption, wholeNumberOption } from './whole-number-option.ts';
 /** Repeats at most: a trace of a million events would play for days. */
 const MOST_REPEATS = 1_000_000;
 const MOST_JOBS = 256;
-/** Segments that a worker takes about as long for as it takes to start: a third of a second. */
-const SEGMENTS_OF_WORKER = 100;
 
 /** A worker a core, but none that would have done before it has started. */
 function usualJobs(trace: OpenTrace): number {
-  return Math.max(1, Math.min(availableParallelism(), Math.floor(trace.segmentCount / SEGMENTS_OF_WORKER)));
+  return Math.max(1, Math.min(availableParallelism(), Math.floor(trace.segmentCount / SEGMENTS_OF_START)));
 }
 
 /** Counts by workers where the trace can be counted in stretches, else here; undefined if it was interrupted. */
@@ -45,7 +43,10 @@ async function count(
   const clock = (): number => performance.now() * 1e6;
   const began = clock();
   if (jobs > 1 && trace.segmentCount > 1 && deriveIntents(trace, options.driver) === undefined) {
-    const counts = await countInWorkers(file, trace.segmentCount, options.hardware, jobs, io.signal);
+    const counts = await countInWorkers(file, trace, options.hardware, jobs, {
+      signal: io.signal,
+      progress: (share) => progress.update(share * trace.eventCount),
+    });
     if (io.signal.aborted) return undefined;
     if (counts !== undefined) {
       // so that their events are counted as lost

@@ -1,18 +1,18 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { countInWorkers } from '../../replay/engine/count-pool.ts';
 import { countingPlan, createCountingReplay } from '../../replay/engine/counting-replay.ts';
 import type { CountingReplay } from '../../replay/engine/counting-replay.ts';
 import { createTrace, openTrace } from '../../traces/file.ts';
 import { EMPTY_HEALTH } from '../../traces/header.ts';
 import { Random } from '../../traces/random.ts';
-import { SEGMENT_EVENTS } from '../../traces/segment.ts';
 import { buildYardstick, runYardstick } from './c-yardstick.ts';
 import type { YardstickRun } from './c-yardstick.ts';
 import { limitHardware } from './limit-hardware.ts';
 import type { LimitShape, LimitStream } from './limit-streams.ts';
 import { limitHeader, writeLimitTrace } from './limit-trace.ts';
+import { compareWorkers, median } from './side-by-side.ts';
+import type { SideBySide } from './side-by-side.ts';
 
 /** Rates are in million events per second of CPU time. */
 export interface LimitComparison {
@@ -27,8 +27,7 @@ export interface LimitComparison {
   /** From the file to the result: opened, decoded, played. */
   readonly fromFile: number;
   readonly bytesPerEvent: number;
-  /** Seconds by the wall clock from the file to the result, by number of workers, and of those for a file of next to nothing. */
-  readonly workers: readonly { readonly workers: number; readonly seconds: number; readonly start: number }[];
+  readonly workers: readonly SideBySide[];
   /** Counts that differ, by name; none if all is well. */
   readonly differences: readonly string[];
 }
@@ -39,9 +38,6 @@ export interface LimitOptions {
   /** Numbers of workers to count the file with, beside. */
   readonly workers?: readonly number[];
 }
-
-export const median = (values: readonly number[]): number =>
-  values.toSorted((a, b) => a - b)[values.length >>> 1] ?? Number.NaN;
 
 /** CPU time of this process, in ns, for a piece of work. */
 function cpuTime(work: () => void): number {
@@ -109,17 +105,7 @@ export async function compareLimit(
     const { eventCount, bytes } = trace;
     trace.close();
     const fromFile = Array.from({ length: 3 }, () => (eventCount / cpuTime(() => playFile(`${path}.iorr`))) * 1000);
-    // a segment for each worker, so that all of them start
-    const little = shape.generate(SEGMENT_EVENTS * Math.max(1, ...workers), new Random(1));
-    writeTrace(`${path}-0.iorr`, shape.name, little);
-    const walls = workers.map((): number[] => []);
-    const starts = workers.map((): number[] => []);
-    for (let round = 0; workers.length > 0 && round < Math.min(rounds, 5); round++) {
-      for (const [i, count] of workers.entries()) {
-        starts[i]!.push(await secondsOf(`${path}-0.iorr`, count));
-        walls[i]!.push(await secondsOf(`${path}.iorr`, count));
-      }
-    }
+    const workersBeside = await compareWorkers(`${path}.iorr`, program, path, workers, Math.min(rounds, 5));
     return {
       name: shape.name,
       about: shape.about,
@@ -130,11 +116,7 @@ export async function compareLimit(
       ratio: median(kernels.map((rate, i) => rate / yardsticks[i]!)),
       fromFile: median(fromFile),
       bytesPerEvent: bytes / eventCount,
-      workers: workers.map((count, i) => ({
-        workers: count,
-        seconds: median(walls[i]!),
-        start: median(starts[i]!),
-      })),
+      workers: workersBeside,
       differences: unlike,
     };
   } finally {
@@ -148,14 +130,6 @@ function writeTrace(file: string, name: string, { maps, events }: LimitStream): 
   const pieces = writeLimitTrace(writer, maps, events, events.length / 8);
   writer.finish({ health: EMPTY_HEALTH, notes: {} });
   return pieces;
-}
-
-async function secondsOf(file: string, workers: number): Promise<number> {
-  const trace = openTrace(file);
-  const before = performance.now();
-  await countInWorkers(file, trace.segmentCount, limitHardware, workers, new AbortController().signal);
-  trace.close();
-  return (performance.now() - before) / 1000;
 }
 
 function playFile(file: string): void {

@@ -43,11 +43,9 @@ for (const shape of LIMIT_SHAPES) {
     ` ${differences.length === 0 ? 'identical' : differences.join('; ')}`,
   ];
   process.stdout.write(`${cells.join(' ')}\n`);
-  const [first] = result.workers;
-  for (const { workers, seconds, start } of result.workers) {
-    const times = first === undefined ? 1 : (first.seconds - first.start) / (seconds - start);
+  for (const { workers, seconds, times, ceiling } of result.workers) {
     process.stdout.write(
-      `      from file by ${workers} workers: ${seconds.toFixed(2)} s, of which ${start.toFixed(2)} s until they have started; without that ${times.toFixed(2)} times as fast\n`,
+      `      from file by ${workers} threads: ${seconds.toFixed(2)} s, ${times.toFixed(2)} times as fast as by one; ${workers} C programs at once: ${ceiling.toFixed(2)} times the work of one\n`,
     );
   }
 }

@@ -1,6 +1,6 @@
 import type { Trace } from '../../traces/trace.ts';
-import { IorrError } from '../../traces/errors.ts';
-import { countingPlan, createCountingReplay } from '../engine/counting-replay.ts';
+import { createCountingReplay } from '../engine/counting-replay.ts';
+import { countingSteps } from '../engine/counting-steps.ts';
 import { parameterOf } from '../hardware/profile.ts';
 import type { HardwareProfile } from '../hardware/profile.ts';
 import { withSettings } from '../hardware/profiles.ts';
@@ -36,17 +36,7 @@ export function* countStacks(
   const single = withSettings(hardware, ['iotlb.sets=1', 'iotlb.ways=1']);
   const replay = createCountingReplay(single, { unmappedAccess: 'fill', stacks: shape });
   if (replay === undefined) return undefined;
-  let events = 0;
-  try {
-    for (const segment of trace.segments(countingPlan(replay))) {
-      replay.play(segment);
-      events += segment.count;
-      yield events;
-    }
-  } catch (error) {
-    if (error instanceof IorrError && error.code === 'LIMIT') return undefined;
-    throw error;
-  }
+  if (!(yield* countingSteps(trace, replay))) return undefined;
   const { lookups } = replay.counts();
   const { newest, found } = stackLayout(shape);
   const first = replay.kernel.counters(newest, sets.length);

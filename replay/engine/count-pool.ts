@@ -1,18 +1,26 @@
-import { MessageChannel } from 'node:worker_threads';
-import type { MessagePort } from 'node:worker_threads';
-import { Piscina } from 'piscina';
+import { setImmediate as turn } from 'node:timers/promises';
+import { Worker } from 'node:worker_threads';
 import type { HardwareProfile } from '../hardware/profile.ts';
+import { isNotForKernel } from './counting-steps.ts';
 import { CountingStretch, sumOf } from './counting-stretch.ts';
-import type { SegmentSource, StretchCounts } from './counting-stretch.ts';
+import type { SegmentSource, StretchCounts, StretchEnd } from './counting-stretch.ts';
 import type { StretchReply, StretchStart, StretchTask } from './counting-worker.ts';
 
-/** Bounds of so many stretches of about the same length; fewer where there are fewer segments. */
-function boundsOf(segments: number, stretches: number): readonly (readonly [from: number, to: number])[] {
+/** Segments that one thread counts while another one starts. */
+export const SEGMENTS_OF_START = 64;
+/** After so many segments other work of the thread has its turn, an interrupt among it. */
+const SEGMENTS_OF_TURN = 16;
+
+/** Bounds of so many stretches; fewer where there are fewer segments. The first is so much longer than the others, where there is enough. */
+function boundsOf(
+  segments: number,
+  stretches: number,
+  ahead: number,
+): readonly (readonly [from: number, to: number])[] {
   const count = Math.max(1, Math.min(stretches, segments));
-  return Array.from({ length: count }, (_, i) => [
-    Math.floor((segments * i) / count),
-    Math.floor((segments * (i + 1)) / count),
-  ]);
+  const others = Math.max(1, Math.floor((segments - ahead) / count));
+  const first = segments - others * (count - 1);
+  return Array.from({ length: count }, (_, i) => [i === 0 ? 0 : first + others * (i - 1), first + others * i]);
 }
 
 /**
@@ -26,8 +34,9 @@ export function countInStretches(
 ): StretchCounts | undefined {
   const all: StretchCounts[] = [];
   let cache: Int32Array = new Int32Array(0);
-  for (const [from, to] of boundsOf(source.segmentCount, stretches)) {
+  for (const [from, to] of boundsOf(source.segmentCount, stretches, 0)) {
     const stretch = new CountingStretch(source, hardware, from, to);
+    for (const _ of stretch.steps());
     const done = stretch.finish(cache);
     if (done === undefined) return undefined;
     all.push(done.counts);
@@ -36,83 +45,121 @@ export function countInStretches(
   return sumOf(all);
 }
 
+/** How `countInWorkers` is watched. */
+export interface CountWatch {
+  readonly signal: AbortSignal;
+  /** Told about how much is done, 0 to 1. */
+  readonly progress?: (share: number) => void;
+}
+
 /**
- * Counts a file in stretches side by side, a worker each. Undefined where the trace or the hardware is not for that, or where it
- * was aborted.
+ * Counts a file in stretches side by side: the first in this thread, which need not start, the others in a worker each. Undefined
+ * where the trace or the hardware is not for that, or where it was aborted.
  */
 export async function countInWorkers(
   file: string,
-  segments: number,
+  trace: SegmentSource,
   hardware: HardwareProfile,
   workers: number,
-  signal: AbortSignal,
+  watch: CountWatch,
 ): Promise<StretchCounts | undefined> {
+  const { signal } = watch;
   if (signal.aborted) return undefined;
-  const bounds = boundsOf(segments, workers);
-  const pool = new Piscina({
-    filename: workerFile(),
-    minThreads: bounds.length,
-    maxThreads: bounds.length,
-    // a worker that waits on its port must not be put to sleep
-    atomics: 'disabled',
-  });
-  const aborted = new Promise<undefined>((resolve) => {
-    signal.addEventListener('abort', () => resolve(undefined), { once: true });
-  });
-  const lanes = bounds.map(([from, to]) => new Lane(pool, { file, hardware, from, to }));
+  const [[, first] = [0, 0], ...others] = boundsOf(trace.segmentCount, workers, SEGMENTS_OF_START);
+  const lanes = others.map(([from, to]) => new Lane({ file, hardware, from, to }));
+  let over = false;
   try {
+    let done = await countHere(new CountingStretch(trace, hardware, 0, first), first, watch);
     const all: StretchCounts[] = [];
-    let cache: Int32Array = new Int32Array(0);
-    for (const lane of lanes) {
-      const reply = await Promise.race([lane.finish({ cache }), aborted]);
-      if (reply === undefined || !('counts' in reply)) return undefined;
-      all.push(reply.counts);
-      ({ cache } = reply);
+    for (let i = 0; done !== undefined; i++) {
+      all.push(done.counts);
+      const lane = lanes[i];
+      if (lane === undefined) {
+        over = true;
+        return sumOf(all);
+      }
+      done = await lane.finish({ cache: done.cache }, signal);
     }
-    return sumOf(all);
+    return undefined;
   } finally {
-    // Node 20 ends the whole process if a worker is terminated while it loads its modules
-    await Promise.all(lanes.map((lane) => lane.loaded));
-    await pool.destroy();
+    if (!over) await Promise.all(lanes.map((lane) => lane.stop()));
   }
 }
 
-/** One worker's port. */
+/** The first stretch; undefined where it is not for the kernel, or was aborted. */
+async function countHere(
+  stretch: CountingStretch,
+  segments: number,
+  { signal, progress }: CountWatch,
+): Promise<StretchEnd | undefined> {
+  try {
+    for (const done of stretch.steps()) {
+      if (done % SEGMENTS_OF_TURN !== 0) continue;
+      progress?.(done / segments);
+      await turn();
+      if (signal.aborted) return undefined;
+    }
+  } catch (error) {
+    if (isNotForKernel(error)) return undefined;
+    throw error;
+  }
+  return stretch.finish(new Int32Array(0));
+}
+
+/** A worker with its stretch. It is no task of a pool: a pool hands tasks out only when this thread, which counts itself, comes to it. */
 class Lane {
+  readonly #worker: Worker;
   /** The worker's own code is there, or never will be. */
-  readonly loaded: Promise<void>;
-  readonly #port: MessagePort;
+  readonly #loaded: Promise<void>;
   readonly #reply: Promise<StretchReply>;
 
-  constructor(pool: Piscina, task: Omit<StretchTask, 'port'>) {
-    const { port1, port2 } = new MessageChannel();
-    this.#port = port1;
+  constructor(task: StretchTask) {
+    const worker = new Worker(workerFile(), { workerData: task });
+    this.#worker = worker;
     let loaded: () => void = () => undefined;
-    this.loaded = new Promise((resolve) => {
+    this.#loaded = new Promise((resolve) => {
       loaded = resolve;
     });
     this.#reply = new Promise((resolve, reject) => {
-      port1.on('message', (reply: StretchReply) => {
+      worker.on('message', (reply: StretchReply) => {
         loaded();
         if (!('loaded' in reply)) resolve(reply);
       });
-      pool.run({ ...task, port: port2 }, { name: 'countStretch', transferList: [port2] }).catch((error: unknown) => {
+      worker.once('error', reject);
+      worker.once('exit', (code) => {
         loaded();
-        reject(error instanceof Error ? error : new Error(String(error)));
+        reject(new Error(`a worker that counts ended with status ${code}`));
       });
     });
     // whoever awaits it sees the failure; until then it must not end the process
     this.#reply.catch(() => undefined);
   }
 
-  finish(start: StretchStart): Promise<StretchReply> {
-    this.#port.postMessage(start);
-    return this.#reply;
+  /** What is counted and left in the cache; undefined where the stretch can't be counted, or it was aborted. */
+  async finish(start: StretchStart, signal: AbortSignal): Promise<StretchEnd | undefined> {
+    this.#worker.postMessage(start);
+    let abort: () => void = () => undefined;
+    const aborted = new Promise<undefined>((resolve) => {
+      abort = () => resolve(undefined);
+      signal.addEventListener('abort', abort, { once: true });
+    });
+    try {
+      const reply = await Promise.race([this.#reply, aborted]);
+      return reply !== undefined && 'counts' in reply ? reply : undefined;
+    } finally {
+      signal.removeEventListener('abort', abort);
+    }
+  }
+
+  async stop(): Promise<void> {
+    // Node 20 ends the whole process if a worker is terminated while it loads its modules
+    await this.#loaded;
+    await this.#worker.terminate();
   }
 }
 
 /** The built worker; when this module itself runs from its source, the one in `dist`. */
-function workerFile(): string {
+function workerFile(): URL {
   const built = !import.meta.url.endsWith('.ts');
-  return new URL(built ? './counting-worker.js' : '../../dist/replay/engine/counting-worker.js', import.meta.url).href;
+  return new URL(built ? './counting-worker.js' : '../../dist/replay/engine/counting-worker.js', import.meta.url);
 }

@@ -98,9 +98,10 @@ describe('a replay that only counts', () => {
     expect(whole?.lookups).toBe(300_000);
     const never = new AbortController().signal;
     for (const workers of [2, 5]) {
-      expect(await countInWorkers(file, trace.segmentCount, armSmmuv3Generic, workers, never)).toEqual(whole);
+      expect(await countInWorkers(file, trace, armSmmuv3Generic, workers, { signal: never })).toEqual(whole);
     }
-    expect(await countInWorkers(file, trace.segmentCount, armSmmuv3Generic, 2, AbortSignal.abort())).toBeUndefined();
+    const signal = AbortSignal.abort();
+    expect(await countInWorkers(file, trace, armSmmuv3Generic, 2, { signal })).toBeUndefined();
     trace.close();
   });
 });

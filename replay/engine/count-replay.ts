@@ -1,11 +1,10 @@
-import { IorrError } from '../../traces/errors.ts';
 import type { Trace } from '../../traces/trace.ts';
 import { dialectById } from '../../traces/dialects/dialects.ts';
 import type { HardwareProfile } from '../hardware/profile.ts';
 import { EFFECTS } from '../model/effects.ts';
 import type { CommandErrorCount, ProfileParameter, ReplayResult } from '../results.ts';
-import { countingPlan, createCountingReplay } from './counting-replay.ts';
-import type { CountingReplay } from './counting-replay.ts';
+import { createCountingReplay } from './counting-replay.ts';
+import { countingSteps } from './counting-steps.ts';
 import type { StretchCounts } from './counting-stretch.ts';
 import { deriveIntents } from './derived-trace.ts';
 import { TAIL_BEYOND, replaySteps } from './replay.ts';
@@ -44,11 +43,6 @@ export interface CountOptions {
   readonly clock?: () => number;
 }
 
-/** Whether a failure says that the kernel is not for a trace: the machine may be. */
-export function isNotForKernel(error: unknown): boolean {
-  return error instanceof IorrError && error.code === 'LIMIT';
-}
-
 /** Counts hits and misses of a trace, as recorded, in steps of a segment: yields the number of events done. */
 export function* countSteps(trace: Trace, options: CountOptions): Generator<number, CountedReplay> {
   const clock = options.clock ?? ((): number => 0);
@@ -62,21 +56,7 @@ export function* countSteps(trace: Trace, options: CountOptions): Generator<numb
 function* playKernel(trace: Trace, { hardware }: CountOptions): Generator<number, StretchCounts | undefined> {
   const replay = createCountingReplay(hardware, { unmappedAccess: 'fill' });
   if (replay === undefined) return undefined;
-  let events = 0;
-  try {
-    for (const segment of trace.segments(countingPlan(replay))) {
-      replay.play(segment);
-      events += segment.count;
-      yield events;
-    }
-  } catch (error) {
-    if (isNotForKernel(error)) return undefined;
-    throw error;
-  }
-  return countsOf(replay);
-}
-
-function countsOf(replay: CountingReplay): StretchCounts {
+  if (!(yield* countingSteps(trace, replay))) return undefined;
   return { ...replay.counts(), controls: replay.controls, commandErrors: replay.commandErrors(), damaged: [] };
 }
 

@@ -56,20 +56,29 @@ export class CountingStretch {
   readonly #damaged: number[] = [];
   readonly #checkpoints: Checkpoint[] = [];
   readonly #alone: CountingReplay;
-  readonly #controls: ControlCounts;
+  readonly #before: ControlCounts;
+  /** Plays the beginning again; what it needs for that takes a while, and is there when the stretch has been played alone. */
+  #again: CountingReplay | undefined;
 
-  /** Counts from an empty cache. Throws `LIMIT` as `CountingReplay` does, `RangeError` for hardware that it is not for. */
+  /** Throws `RangeError` for hardware that it is not for. */
   constructor(source: SegmentSource, hardware: HardwareProfile, from: number, to: number) {
     this.#source = source;
     this.#hardware = hardware;
     this.#from = from;
     this.#to = to;
-    const replay = this.#atStart();
-    const before = copyOf(replay.controls);
+    this.#alone = this.#atStart();
+    this.#before = copyOf(this.#alone.controls);
+  }
+
+  /** Counts from an empty cache, in steps of a segment: yields how many are done. Throws `LIMIT` as `CountingReplay` does. */
+  *steps(): Generator<number, void> {
+    const replay = this.#alone;
+    const from = this.#from;
     let next = 1;
-    for (let n = from; n < to; n++) {
+    for (let n = from; n < this.#to; n++) {
       this.#play(replay, n, this.#damaged);
       const segments = n - from + 1;
+      yield segments;
       if (from === 0 || segments < next || this.#checkpoints.length >= MOST_CHECKPOINTS) continue;
       this.#checkpoints.push({ segments, cache: replay.cache(), counts: replay.counts() });
       next =
@@ -77,22 +86,20 @@ export class CountingStretch {
           ? segments + 1
           : segments * 2 - ((segments & (segments - 1)) === 0 ? segments / 2 : segments / 1.5);
     }
-    this.#alone = replay;
-    this.#controls = difference(replay.controls, before);
+    if (from > 0) this.#again = this.#atStart();
   }
 
   /**
-   * Counts of the stretch, given what the cache held at its start, and what it holds at its end. Undefined where something depends on
-   * accesses before the stretch in a way that can't be mended: all must be counted in one go.
+   * Counts of the stretch after its steps, given what the cache held at its start, and what it holds at its end. Undefined where
+   * something depends on accesses before the stretch in a way that can't be mended: all must be counted in one go.
    */
   finish(cache: Int32Array): StretchEnd | undefined {
     const alone = this.#alone;
-    const rest = { controls: this.#controls, commandErrors: alone.commandErrors(), damaged: this.#damaged };
+    const controls = difference(alone.controls, this.#before);
+    const rest = { controls, commandErrors: alone.commandErrors(), damaged: this.#damaged };
     if (alone.needsHistory) return undefined;
-    if (this.#from === 0) {
-      return { counts: { ...alone.counts(), ...rest }, cache: alone.cache() };
-    }
-    const replay = this.#atStart();
+    const replay = this.#again;
+    if (replay === undefined) return { counts: { ...alone.counts(), ...rest }, cache: alone.cache() };
     replay.setCache(cache);
     if (replay.needsHistory) return undefined;
     let at = 0;

@@ -1,7 +1,7 @@
-import { IorrError } from '../../traces/errors.ts';
 import type { Trace } from '../../traces/trace.ts';
 import { countStacks } from '../distances/counting-stacks.ts';
-import { countingPlan, createCountingReplay } from '../engine/counting-replay.ts';
+import { createCountingReplay } from '../engine/counting-replay.ts';
+import { countingSteps } from '../engine/counting-steps.ts';
 import { deriveIntents } from '../engine/derived-trace.ts';
 import { parameterOf } from '../hardware/profile.ts';
 import type { HardwareProfile } from '../hardware/profile.ts';
@@ -59,16 +59,8 @@ function countOne(
 ): { readonly lookups: number; readonly misses: number } | undefined {
   const replay = createCountingReplay(hardware, { unmappedAccess: 'fill' });
   if (replay === undefined) return undefined;
-  let events = 0;
-  try {
-    for (const segment of trace.segments(countingPlan(replay))) {
-      replay.play(segment);
-      events += segment.count;
-      told(events);
-    }
-  } catch (error) {
-    if (error instanceof IorrError && error.code === 'LIMIT') return undefined;
-    throw error;
-  }
-  return replay.counts();
+  const steps = countingSteps(trace, replay);
+  let step = steps.next();
+  for (; step.done !== true; step = steps.next()) told(step.value);
+  return step.value ? replay.counts() : undefined;
 }
