@@ -62,7 +62,7 @@ async function withHead(
     const step = await iterator.next();
     if (step.done === true) break;
     if (step.value.length === 0) continue;
-    first.push(step.value);
+    first.push(new Uint8Array(step.value));
     length += step.value.length;
   }
   async function* whole(): AsyncGenerator<Uint8Array> {
@@ -80,9 +80,10 @@ async function withHead(
   return { head: Buffer.concat(first), chunks: whole() };
 }
 
+/** Copies: an inflater in another thread may still be reading a piece when the next chunk is asked for. */
 async function* pieces(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   for await (const chunk of chunks) {
-    for (let at = 0; at < chunk.length; at += PIECE_BYTES) yield chunk.subarray(at, at + PIECE_BYTES);
+    for (let at = 0; at < chunk.length; at += PIECE_BYTES) yield new Uint8Array(chunk.subarray(at, at + PIECE_BYTES));
   }
 }
 

@@ -1,5 +1,7 @@
+import { readSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
+import { setImmediate as turn } from 'node:timers/promises';
 import { IorrError } from '../../traces/errors.ts';
 import { descriptorSource } from '../../traces/file.ts';
 import type { ByteSource } from '../../traces/format/bytes-io.ts';
@@ -17,6 +19,7 @@ export interface InputFile {
   readonly identity: string;
   /** Bytes read so far. */
   read(): number;
+  /** Each chunk is valid until the next one is asked for. */
   chunks(): AsyncGenerator<Uint8Array>;
   /** The file's bytes in any order; undefined for what can only be read once (stdin, pipes). */
   bytes(): ByteSource | undefined;
@@ -70,18 +73,21 @@ async function openFile(path: string): Promise<InputFile> {
     identity: `${status.dev}:${status.ino}`,
     read: () => read,
     async *chunks() {
+      const buffer = Buffer.allocUnsafeSlow(READ_BYTES);
+      // A file is there: to copy a chunk takes less than to have another thread do it. What may pause must not hold all up.
+      const now = status.isFile();
       for (;;) {
-        // A new buffer each time: an inflater in another thread may still be reading the last one.
-        const buffer = Buffer.allocUnsafeSlow(READ_BYTES);
         let got: number;
         try {
-          got = (await handle.read(buffer, 0, READ_BYTES, null)).bytesRead;
+          got = now ? readSync(handle.fd, buffer) : (await handle.read(buffer, 0, READ_BYTES, null)).bytesRead;
         } catch (error) {
           throw unreadable(path, error);
         }
         if (got === 0) return;
         read += got;
         yield buffer.subarray(0, got);
+        // signals and the progress bar have their turn
+        if (now) await turn();
       }
     },
     bytes() {
