@@ -1,14 +1,24 @@
 #!/usr/bin/env node
-import { writeSync } from 'node:fs';
-import { SingleBar } from 'cli-progress';
-import { Command, CommanderError, Option } from 'commander';
-import { IorrError, formatPlace } from './traces/errors.ts';
-import type { CommandIo, CommandOption, CommandProgress, CommandSpec } from './traces/command.ts';
-import { TOOL, toolVersion } from './traces/tool.ts';
+import { realpathSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { Command, CommanderError } from 'commander';
+import { configPath, readConfig } from './analyzers/command-line/config-file.ts';
+import { GENERAL_OPTIONS } from './analyzers/command-line/general-options.ts';
+import { Interrupt, processIo, writeAll } from './analyzers/command-line/process-io.ts';
+import { addCommand } from './analyzers/command-line/program.ts';
+import type { Typed } from './analyzers/command-line/program.ts';
+import { effectiveSettings, optionValues } from './analyzers/command-line/settings.ts';
+import type { Setting } from './analyzers/command-line/settings.ts';
+import { settingsText } from './analyzers/command-line/settings-text.ts';
 import { printable } from './analyzers/report/escape.ts';
+import { INTERRUPTED } from './traces/command.ts';
+import type { CommandEntry, CommandSpec } from './traces/command.ts';
+import { IorrError, formatPlace } from './traces/errors.ts';
+import { FORMAT_VERSION } from './traces/header.ts';
+import { TOOL, toolVersion } from './traces/tool.ts';
 
 /** The table of commands: what the user types, and the file that answers. Loaded only when it is asked for. */
-const COMMANDS: readonly { readonly name: string; readonly load: () => Promise<CommandSpec> }[] = [
+export const COMMANDS: readonly CommandEntry[] = [
   { name: 'record', load: async () => (await import('./recorder/live/record-command.ts')).recordCommand },
   { name: 'import', load: async () => (await import('./recorder/import/import-command.ts')).importCommand },
   { name: 'simulate', load: async () => (await import('./recorder/simulate/simulate-command.ts')).simulateCommand },
@@ -34,107 +44,66 @@ const COMMANDS: readonly { readonly name: string; readonly load: () => Promise<C
   { name: 'plan', load: async () => (await import('./analyzers/plan-command.ts')).planCommand },
   { name: 'calibrate', load: async () => (await import('./analyzers/calibrate-command.ts')).calibrateCommand },
   { name: 'bench', load: async () => (await import('./bench/bench-command.ts')).benchCommand },
+  {
+    name: 'config',
+    load: async () => (await import('./analyzers/command-line/config-command.ts')).configCommand(COMMANDS),
+  },
+  {
+    name: 'completion',
+    load: async () => (await import('./analyzers/command-line/completion-command.ts')).completionCommand(COMMANDS),
+  },
   { name: 'doctor', load: async () => (await import('./recorder/live/doctor-command.ts')).doctorCommand },
 ];
 
 const EXIT_FAILED = 1;
 const EXIT_USAGE = 2;
-const EXIT_INTERRUPTED = 130;
 /** Characters of an error's message. */
 const MOST_SHOWN = 4000;
-/** A command that is done sooner shows no bar. */
-const PROGRESS_AFTER_MS = 500;
 
-/** Writes all of it before returning, so that nothing is lost when the process ends; a closed pipe ends it quietly. */
-function writeAll(descriptor: number, text: string | Uint8Array): void {
-  const bytes = typeof text === 'string' ? Buffer.from(text) : text;
-  let at = 0;
-  while (at < bytes.length) {
-    try {
-      at += writeSync(descriptor, bytes, at);
-    } catch (error) {
-      const code = (error as { code?: unknown }).code;
-      if (code === 'EAGAIN') Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
-      else if (code === 'EPIPE') process.exit(0);
-      else throw error;
-    }
-  }
-}
-
-function startProgress(label: string, total: number): CommandProgress {
-  let bar: SingleBar | undefined;
-  let done = 0;
-  const begun = performance.now();
-  return {
-    update(value) {
-      done = value;
-      if (bar === undefined && performance.now() - begun > PROGRESS_AFTER_MS) {
-        const format = total > 0 ? `${label} {bar} {percentage}% | {eta_formatted} left` : `${label} {value}`;
-        bar = new SingleBar({ format, stream: process.stderr, hideCursor: true, clearOnComplete: true, barsize: 30 });
-        bar.start(total > 0 ? total : 1, 0);
-      }
-      bar?.update(total > 0 ? Math.min(done, total) : done);
-    },
-    stop() {
-      bar?.stop();
-    },
-  };
-}
-
-function makeIo(signal: AbortSignal): CommandIo {
-  const dumb = process.env['TERM'] === 'dumb';
-  const plain = dumb || (process.env['NO_COLOR'] ?? '') !== '';
-  return {
-    out: (text) => writeAll(1, text),
-    err: (text) => writeAll(2, text),
-    stdoutIsTerminal: process.stdout.isTTY === true,
-    stderrIsTerminal: process.stderr.isTTY === true,
-    columns: process.stdout.columns ?? 100,
-    colour: process.stdout.isTTY === true && !plain,
-    signal,
-    progress: (label, total) =>
-      process.stderr.isTTY === true && !dumb ? startProgress(label, total) : { update: () => {}, stop: () => {} },
-  };
-}
-
-function toOption(spec: CommandOption): Option {
-  const option = new Option(spec.flags, spec.description);
-  if (spec.choices !== undefined && spec.repeatable !== true) option.choices([...spec.choices]);
-  if (spec.default !== undefined) option.default(spec.default);
-  if (spec.repeatable === true) {
-    option.argParser((value: string, before: string[] | undefined) => [...(before ?? []), value]);
-  }
-  return option;
-}
-
-function exampleText(spec: CommandSpec): string {
-  const lines = spec.examples.map(({ command, does }) => `  ${command}\n      ${does}`);
-  return `\nExamples:\n${lines.join('\n')}`;
-}
-
-function addCommand(program: Command, spec: CommandSpec, io: CommandIo, finish: (code: number) => void): void {
-  const command = program.command(spec.name).description(spec.summary);
-  for (const argument of spec.args) command.argument(argument.startsWith('[') ? argument : `<${argument}>`);
-  for (const option of spec.options) command.addOption(toOption(option));
-  command.addHelpText('after', () => spec.about?.(command.args) ?? exampleText(spec));
-  command.action(async () => {
-    finish(await spec.run({ args: command.args, options: command.opts(), io }));
-  });
-}
-
-function reportError(error: unknown): number {
+/** Says what went wrong, and where a setting that it is about came from; the exit code. */
+function reportError(error: unknown, settings: readonly Setting[] = []): number {
   if (error instanceof IorrError) {
     const place = formatPlace(error.place);
     // messages repeat names and texts of others' files
     const shown = (text: string): string => printable(text, MOST_SHOWN);
     const lines = [shown(`${TOOL}: ${place === '' ? '' : `${place}: `}${error.message}`)];
     if (error.hint !== '') lines.push(shown(`  try: ${error.hint}`));
+    for (const { name, origin, place: from } of settings) {
+      if ((origin === 'file' || origin === 'environment') && error.message.includes(`--${name}`)) {
+        lines.push(shown(`  --${name} is set by ${from}`));
+      }
+    }
     writeAll(2, `${lines.join('\n')}\n`);
     return error.exitCode;
   }
   const detail = error instanceof Error ? (error.stack ?? error.message) : String(error);
   writeAll(2, `${TOOL}: internal error, please report it with the command that led here\n${detail}\n`);
   return EXIT_FAILED;
+}
+
+/** Runs a command with the settings that hold; its exit code. */
+async function runCommand(spec: CommandSpec, { args, given }: Typed): Promise<number> {
+  const began = performance.now();
+  const interrupt = new Interrupt();
+  let settings: readonly Setting[] = [];
+  try {
+    const path = configPath(typeof given['config'] === 'string' ? given['config'] : undefined, process.env);
+    const known = COMMANDS.map(({ name }) => name);
+    const table = [...spec.options, ...GENERAL_OPTIONS];
+    settings = effectiveSettings(spec.name, table, given, process.env, readConfig(path, known));
+    const options = optionValues(settings, table);
+    const verbose = options['verbose'] === true;
+    if (verbose) writeAll(2, settingsText(spec.name, settings));
+    const code = await spec.run({ args, options, io: processIo(interrupt, options['quiet'] === true) });
+    if (verbose) {
+      const seconds = ((performance.now() - began) / 1000).toFixed(2);
+      const megabytes = Math.ceil(process.resourceUsage().maxRSS / 1024);
+      writeAll(2, `${TOOL}: ${spec.name} took ${seconds} s and ${megabytes} MiB of memory\n`);
+    }
+    return interrupt.happened && code === 0 ? INTERRUPTED : code;
+  } catch (error) {
+    return reportError(error, settings);
+  }
 }
 
 /** The command that is named; for help and for names that are none, all of them. */
@@ -146,22 +115,16 @@ function neededCommands(argv: readonly string[]): typeof COMMANDS {
 }
 
 async function main(argv: readonly string[]): Promise<number> {
-  const interrupt = new AbortController();
-  process.on('SIGINT', () => {
-    if (interrupt.signal.aborted) process.exit(EXIT_INTERRUPTED);
-    interrupt.abort();
-  });
-  const io = makeIo(interrupt.signal);
   let code = 0;
   const program = new Command(TOOL)
     .description("Records what a machine's IOMMU stack did and replays it against any IOMMU design.")
-    .version(toolVersion())
+    .version(`${toolVersion()} (trace format ${FORMAT_VERSION})`)
     .exitOverride()
     .configureOutput({ writeOut: (text) => writeAll(1, text), writeErr: (text) => writeAll(2, text) })
     .showHelpAfterError(`(${TOOL} --help, or ${TOOL} COMMAND --help, tells more)`);
   for (const spec of await Promise.all(neededCommands(argv).map(({ load }) => load()))) {
-    addCommand(program, spec, io, (result) => {
-      code = result;
+    addCommand(program, spec, async (typed) => {
+      code = await runCommand(spec, typed);
     });
   }
   try {
@@ -170,9 +133,20 @@ async function main(argv: readonly string[]): Promise<number> {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_USAGE;
     return reportError(error);
   }
-  return interrupt.signal.aborted && code === 0 ? EXIT_INTERRUPTED : code;
+  return code;
 }
 
-process.on('uncaughtException', (error) => process.exit(reportError(error)));
-process.stdout.on('error', () => process.exit(0));
-process.exitCode = await main(process.argv.slice(2));
+/** True where this file was started, not imported for its table: by its name, or by a link to it as npm makes them. */
+function isProgram(): boolean {
+  try {
+    return realpathSync(process.argv[1] ?? '') === fileURLToPath(import.meta.url);
+  } catch {
+    return false;
+  }
+}
+
+if (isProgram()) {
+  process.on('uncaughtException', (error) => process.exit(reportError(error)));
+  process.stdout.on('error', () => process.exit(0));
+  process.exitCode = await main(process.argv.slice(2));
+}

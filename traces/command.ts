@@ -5,8 +5,14 @@ export interface CommandOption {
   readonly flags: string;
   readonly description: string;
   readonly default?: string | number | boolean;
-  /** The words that it takes, for help, checks and completion. */
+  /** The only words that it takes, for help, checks and completion. */
   readonly choices?: readonly string[];
+  /** Words that it takes beside others that no list has, for completion. One that ends in `=` goes on with a value. */
+  readonly values?: readonly string[];
+  /** Several of its words may stand together, with commas. */
+  readonly list?: boolean;
+  /** A file may be named in the place of a word. */
+  readonly orFile?: boolean;
   /** May be given several times; the value is an array. */
   readonly repeatable?: boolean;
 }
@@ -49,6 +55,8 @@ export interface CommandSpec {
   readonly summary: string;
   /** `FILE...`, `FILE`, `[FILE]`; upper case as in the help. */
   readonly args: readonly string[];
+  /** The words that arguments take, by position, for completion; an argument without words is a file. */
+  readonly argValues?: readonly (readonly string[])[];
   readonly options: readonly CommandOption[];
   /** At least three that work. */
   readonly examples: readonly CommandExample[];
@@ -56,6 +64,12 @@ export interface CommandSpec {
   about?(args: readonly string[]): string | undefined;
   /** Exit code. Throws `IorrError` for what can't be done. */
   run(invocation: CommandInvocation): Promise<number>;
+}
+
+/** A line of the table of commands: the command itself is loaded when it is asked for. */
+export interface CommandEntry {
+  readonly name: string;
+  readonly load: () => Promise<CommandSpec>;
 }
 
 /** Exit code of a command that Ctrl-C ended. */

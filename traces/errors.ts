@@ -13,6 +13,8 @@ export const ERROR_CODES = {
   LIMIT: { exit: 1, title: 'limit exceeded' },
   STREAM_MISSING: { exit: 1, title: 'stream missing' },
   RECORDING_FAILED: { exit: 125, title: 'recording failed' },
+  PROGRAM_NOT_EXECUTABLE: { exit: 126, title: 'cannot run' },
+  PROGRAM_NOT_FOUND: { exit: 127, title: 'no such program' },
   DESIGN_FAILED: { exit: 1, title: 'design failed' },
   JOIN_IMPOSSIBLE: { exit: 1, title: 'captures do not join' },
   NOTHING_TO_VERIFY: { exit: 3, title: 'nothing to verify' },

@@ -12,9 +12,12 @@ import type { RecordingOutcome } from './recording.ts';
 import { thisSystem } from './system.ts';
 import type { LiveScreen } from './view/live-view.ts';
 
+/** Have an exit code that says so by itself. */
+const NOT_STARTED = new Set(['PROGRAM_NOT_FOUND', 'PROGRAM_NOT_EXECUTABLE']);
+
 /** With a command, 1 and 2 may be its own: what failed in iorr is 125, as of `env`, `nice` and `timeout`. */
 function asOurs(error: unknown, command: RecordTask['command']): unknown {
-  if (command === undefined || !(error instanceof IorrError)) return error;
+  if (command === undefined || !(error instanceof IorrError) || NOT_STARTED.has(error.code)) return error;
   const { message, place, hint } = error;
   return new IorrError('RECORDING_FAILED', message, { place, hint, cause: error });
 }
@@ -51,10 +54,7 @@ async function run(invocation: CommandInvocation): Promise<number> {
     }
     const task = readTask(args, options);
     const obstacle = command === undefined ? undefined : cannotRun(system, command);
-    if (obstacle !== undefined) {
-      io.err(`iorr: ${obstacle.reason}\n`);
-      return obstacle.status;
-    }
+    if (obstacle !== undefined) throw obstacle;
     const screen = task.watched ? screenOf(io, command !== undefined) : undefined;
     const outcome = await record(system, task, io.signal, (text) => io.err(`iorr: ${text}`), screen);
     if (task.json) printJson(invocation, task, outcome);

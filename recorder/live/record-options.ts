@@ -72,18 +72,14 @@ export function readProgram(system: System, options: { readonly [key: string]: u
   throw new IorrError('USAGE', `${source.name} runs no program`, { hint: '--source bpf --print-program' });
 }
 
-/** Exit codes of shells for a command that could not be started. */
-const NOT_EXECUTABLE = 126;
-const NOT_FOUND = 127;
-
-/** The exit code for a command that can't be run, with the reason; undefined if it can. */
-export function cannotRun(system: System, command: readonly string[]): { status: number; reason: string } | undefined {
+/** Why a command can't be run, with the exit code that shells have for it; undefined if it can. */
+export function cannotRun(system: System, command: readonly string[]): IorrError | undefined {
   const [name = ''] = command;
   if (system.program(name) !== undefined) return undefined;
   if (name.includes('/') && system.access(name) !== 'absent') {
-    return { status: NOT_EXECUTABLE, reason: `${name}: not a program that you may run` };
+    return new IorrError('PROGRAM_NOT_EXECUTABLE', `${name}: not a program that you may run`);
   }
-  return { status: NOT_FOUND, reason: `${name}: command not found` };
+  return new IorrError('PROGRAM_NOT_FOUND', `${name}: command not found`);
 }
 
 /** Throws `IorrError` USAGE. */

@@ -1,0 +1,86 @@
+import { writeSync } from 'node:fs';
+import { SingleBar } from 'cli-progress';
+import { INTERRUPTED } from '../../traces/command.ts';
+import type { CommandIo, CommandProgress } from '../../traces/command.ts';
+
+/** A command that is done sooner shows no bar. */
+const PROGRESS_AFTER_MS = 500;
+
+/** Writes all of it before returning, so that nothing is lost when the process ends; a closed pipe ends it quietly. */
+export function writeAll(descriptor: number, text: string | Uint8Array): void {
+  const bytes = typeof text === 'string' ? Buffer.from(text) : text;
+  let at = 0;
+  while (at < bytes.length) {
+    try {
+      at += writeSync(descriptor, bytes, at);
+    } catch (error) {
+      const code = (error as { code?: unknown }).code;
+      if (code === 'EAGAIN') Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
+      else if (code === 'EPIPE') process.exit(0);
+      else throw error;
+    }
+  }
+}
+
+function startProgress(label: string, total: number): CommandProgress {
+  let bar: SingleBar | undefined;
+  let done = 0;
+  const begun = performance.now();
+  return {
+    update(value) {
+      done = value;
+      if (bar === undefined && performance.now() - begun > PROGRESS_AFTER_MS) {
+        const format = total > 0 ? `${label} {bar} {percentage}% | {eta_formatted} left` : `${label} {value}`;
+        bar = new SingleBar({ format, stream: process.stderr, hideCursor: true, clearOnComplete: true, barsize: 30 });
+        bar.start(total > 0 ? total : 1, 0);
+      }
+      bar?.update(total > 0 ? Math.min(done, total) : done);
+    },
+    stop() {
+      bar?.stop();
+    },
+  };
+}
+
+/** Ctrl-C, for a command that asks for it. One that never does is ended by the system, as other programs are. */
+export class Interrupt {
+  #controller: AbortController | undefined;
+
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      const controller = new AbortController();
+      this.#controller = controller;
+      process.on('SIGINT', () => {
+        // the second one does not wait for the command
+        if (controller.signal.aborted) process.exit(INTERRUPTED);
+        controller.abort();
+      });
+    }
+    return this.#controller.signal;
+  }
+
+  get happened(): boolean {
+    return this.#controller?.signal.aborted === true;
+  }
+}
+
+/** The edge of this process. `quiet`: nothing goes to stderr. */
+export function processIo(interrupt: Interrupt, quiet: boolean): CommandIo {
+  const dumb = process.env['TERM'] === 'dumb';
+  const plain = dumb || (process.env['NO_COLOR'] ?? '') !== '';
+  const drawn = process.stderr.isTTY === true && !dumb && !quiet;
+  return {
+    out: (text) => writeAll(1, text),
+    err: (text) => {
+      if (!quiet) writeAll(2, text);
+    },
+    stdoutIsTerminal: process.stdout.isTTY === true,
+    stderrIsTerminal: process.stderr.isTTY === true && !quiet,
+    columns: process.stdout.columns ?? 100,
+    colour: process.stdout.isTTY === true && !plain,
+    get signal() {
+      return interrupt.signal;
+    },
+    progress: (label, total) => (drawn ? startProgress(label, total) : { update: () => {}, stop: () => {} }),
+  };
+}
