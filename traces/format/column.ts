@@ -7,9 +7,12 @@ import { deltaVarint } from './codecs/delta-varint.ts';
 import { dictionary } from './codecs/dictionary.ts';
 import { runs } from './codecs/runs.ts';
 import { COMPRESSION, compress, decompress } from './compression.ts';
+import type { ColumnMachine } from './decoder/column-machine.ts';
 import type { Compression, Effort } from './compression.ts';
 import { addPrediction, magnitudeOf, readPrediction, residuals, writePrediction } from './prediction.ts';
 import type { ColumnAccess, Prediction } from './prediction.ts';
+import { predictedAt } from './predicted-rows.ts';
+import type { RowsAt } from './predicted-rows.ts';
 
 /**
  * Segments after which a column's codec is chosen anew by trying all of them: 1, 2, 4 ... and then this many. A trace begins unlike
@@ -285,20 +288,55 @@ export function constantOf(bytes: Uint8Array): number | undefined {
   return one[0];
 }
 
-/** Fills `out` from an encoded column. Throws `RangeError` or a zlib error where the bytes are damaged. */
-export function decodeColumn(bytes: Uint8Array, out: Int32Array, place?: ColumnPlace): void {
+/**
+ * Fills `out` from an encoded column, by a machine where there is one for it. Throws `RangeError` or a zlib error where the bytes
+ * are damaged.
+ */
+export function decodeColumn(bytes: Uint8Array, out: Int32Array, machine?: ColumnMachine, place?: ColumnPlace): void {
+  // what a machine can't decode is decoded again, to find out why
+  if (machine?.suits(out.length) !== true || !decodeBy(machine, bytes, out, place)) decodeHere(bytes, out, place);
+}
+
+function decodeBy(machine: ColumnMachine, bytes: Uint8Array, out: Int32Array, place: ColumnPlace | undefined): boolean {
+  const at = machine.placeFor(out, 'out');
+  let inner = bytes;
+  let predicted: RowsAt | undefined;
   if (bytes[0] === PREDICTED && place !== undefined) {
     const reader = new ByteReader(bytes);
     reader.at = 1;
     const prediction = readPrediction(reader, place.stream, place.property);
-    decodeColumn(reader.rest(), out);
+    // what it refers to may have to be decoded by the same machine: before
+    predicted = predictedAt(machine, prediction, out.length, place);
+    if (predicted === undefined) return false;
+    inner = reader.rest();
+  }
+  const { codec, variant, raw } = unpack(inner, rawLimit(out.length));
+  if (!codecOf(codec, variant).decodeAt(machine, machine.reader(raw), variant, out.length, at)) return false;
+  if (predicted !== undefined && !predicted(at)) return false;
+  machine.deliver(at, out);
+  return true;
+}
+
+function decodeHere(bytes: Uint8Array, out: Int32Array, place: ColumnPlace | undefined): void {
+  if (bytes[0] === PREDICTED && place !== undefined) {
+    const reader = new ByteReader(bytes);
+    reader.at = 1;
+    const prediction = readPrediction(reader, place.stream, place.property);
+    decodeHere(reader.rest(), out, undefined);
     addPrediction(prediction, out, place.stream, place.access);
     return;
   }
-  const { codec, variant, raw } = unpack(bytes, 1024 + out.length * 16);
+  const { codec, variant, raw } = unpack(bytes, rawLimit(out.length));
+  codecOf(codec, variant).decode(new ByteReader(raw), variant, out);
+}
+
+/** Bytes that a column may take before compression (`docs/format.md`). */
+const rawLimit = (rows: number): number => 1024 + rows * 16;
+
+function codecOf(codec: number, variant: number): IntCodec {
   const decoder = INT_CODECS[codec];
   if (decoder === undefined || variant >= decoder.variants) throw new RangeError(`unknown codec ${codec}.${variant}`);
-  decoder.decode(new ByteReader(raw), variant, out);
+  return decoder;
 }
 
 /** The bytes that `encodeBytes` was given; at most `limit`. */

@@ -90,7 +90,7 @@ describe('predictions', () => {
     expect(predicted.length).toBeLessThan(30);
     expect(plain.length).toBeGreaterThan(n);
     const back = new Int32Array(n);
-    decodeColumn(predicted, back, { stream: 4, property: 2, access });
+    decodeColumn(predicted, back, undefined, { stream: 4, property: 2, access });
     expect(back).toEqual(values);
   });
 

@@ -6,6 +6,9 @@ import type { ReadPlan } from '../trace.ts';
 import { freshArrays } from './array-pool.ts';
 import type { ArrayPool } from './array-pool.ts';
 import { constantOf, decodeByteString, decodeColumn } from './column.ts';
+import { ownMachine } from './decoder/column-machine.ts';
+import type { ColumnMachine } from './decoder/column-machine.ts';
+import { MOST_STREAMS } from './decoder/events-code.ts';
 import { SLOTS, newestBefore } from './layout.ts';
 import type { Slot } from './layout.ts';
 import type { ColumnAccess } from './prediction.ts';
@@ -28,15 +31,16 @@ export function decodeSegment(
   const n = summary.count;
   const shared = content[6];
   if (!Array.isArray(shared)) throw new RangeError('shared columns expected');
-  const stream = decodeStreams(shared[0], summary, pool);
-  const timed = plan.untimed === true ? UNTIMED : decodeTimed(shared, stream, n, pool);
+  const machine = pool.machine ?? ownMachine();
+  const stream = decodeStreams(shared[0], summary, pool, machine);
+  const timed = plan.untimed === true ? UNTIMED : decodeTimed(shared, stream, n, pool, machine);
 
   const blocks = new Map<number, Block>();
   for (const block of content.slice(7)) {
     if (!Array.isArray(block)) throw new RangeError('a block of a stream expected');
     blocks.set(checkInteger(block[0], 'stream number'), block);
   }
-  const columns = new BlockColumns(blocks, summary, stream, pool);
+  const columns = new BlockColumns(blocks, summary, stream, pool, machine);
   const rows: Record<string, StreamRows<StreamName>> = {};
   STREAM_NAMES.forEach((name, id) => {
     const wanted = plan.columns === undefined ? 'all' : (plan.columns[name] ?? []);
@@ -63,32 +67,59 @@ const UNTIMED: Timed = {
   source: new Uint8Array(0),
 };
 
-function decodeTimed(shared: readonly unknown[], stream: Uint8Array, n: number, pool: ArrayPool): Timed {
+function decodeTimed(
+  shared: readonly unknown[],
+  stream: Uint8Array,
+  n: number,
+  pool: ArrayPool,
+  machine: ColumnMachine | undefined,
+): Timed {
   const time = pool.float64(n);
-  decodeTimes(checkInteger(shared[1], 'grouping'), checkBytes(shared[2], 'times'), stream, time);
-  const cpu = decodeShared(checkBytes(shared[3], 'cpus'), n, pool);
-  const task = decodeShared(checkBytes(shared[4], 'tasks'), n, pool);
-  const sources = decodeShared(checkBytes(shared[5], 'sources'), n, pool);
+  decodeTimes(checkInteger(shared[1], 'grouping'), checkBytes(shared[2], 'times'), stream, time, machine);
+  const cpu = decodeShared(checkBytes(shared[3], 'cpus'), n, pool, machine);
+  const task = decodeShared(checkBytes(shared[4], 'tasks'), n, pool, machine);
+  const sources = decodeShared(checkBytes(shared[5], 'sources'), n, pool, machine);
   const source = pool.uint8(n);
   source.set(sources);
   return { time, cpu, task, source };
 }
 
-function decodeShared(encoded: Uint8Array, rows: number, pool: ArrayPool): Int32Array {
+function decodeShared(
+  encoded: Uint8Array,
+  rows: number,
+  pool: ArrayPool,
+  machine: ColumnMachine | undefined,
+): Int32Array {
   const value = constantOf(encoded);
   if (value !== undefined) return pool.constant(value, rows);
   const array = pool.int32(rows);
-  decodeColumn(encoded, array);
+  decodeColumn(encoded, array, machine);
   return array;
 }
 
-function decodeStreams(encoded: unknown, summary: SegmentSummary, pool: ArrayPool): Uint8Array {
+function decodeStreams(
+  encoded: unknown,
+  summary: SegmentSummary,
+  pool: ArrayPool,
+  machine: ColumnMachine | undefined,
+): Uint8Array {
   const n = summary.count;
   const ids = pool.int32(n);
-  decodeColumn(checkBytes(encoded, 'streams'), ids);
+  decodeColumn(checkBytes(encoded, 'streams'), ids, machine);
   const stream = pool.uint8(n);
+  const seen = (machine?.suits(n) === true ? narrowAt(machine, ids, stream) : undefined) ?? narrow(ids, stream);
+  for (let id = 0; id < MOST_STREAMS; id++) {
+    const rows = id < STREAM_NAMES.length ? (summary.rows[id] ?? 0) : 0;
+    if (seen[id] !== rows) throw new RangeError('streams do not add up');
+  }
+  return stream;
+}
+
+/** Stream numbers as bytes; returns how many there are of each. Throws `RangeError` where one can't be. */
+function narrow(ids: Int32Array, stream: Uint8Array): Int32Array {
+  const n = ids.length;
   // Run by run: accesses come in runs, and a segment of nothing else is one.
-  const seen = new Int32Array(32);
+  const seen = new Int32Array(MOST_STREAMS);
   for (let i = 0; i < n; ) {
     const id = ids[i]!;
     if (id >>> 5 !== 0) throw new RangeError('a stream number is out of range');
@@ -99,11 +130,18 @@ function decodeStreams(encoded: unknown, summary: SegmentSummary, pool: ArrayPoo
     else for (let k = from; k < i; k++) stream[k] = id;
     seen[id]! += i - from;
   }
-  for (let id = 0; id < 32; id++) {
-    const rows = id < STREAM_NAMES.length ? (summary.rows[id] ?? 0) : 0;
-    if (seen[id] !== rows) throw new RangeError('streams do not add up');
-  }
-  return stream;
+  return seen;
+}
+
+/** The same by a machine; undefined where one can't be. */
+function narrowAt(machine: ColumnMachine, ids: Int32Array, stream: Uint8Array): Int32Array | undefined {
+  const counts = machine.word(machine.at.contexts);
+  machine.ints.fill(0, counts, counts + MOST_STREAMS);
+  const out = machine.placeFor(stream, 'stream');
+  const from = machine.addressOf(ids, 'first');
+  if (machine.calls.narrow(from, ids.length, out, machine.at.contexts) === 0) return undefined;
+  machine.deliver(out, stream);
+  return machine.ints.subarray(counts, counts + MOST_STREAMS);
 }
 
 /** The columns of a segment's blocks, decoded when they are first needed and once. */
@@ -114,8 +152,16 @@ class BlockColumns implements ColumnAccess {
   readonly #pool: ArrayPool;
   readonly #decoded = new Map<number, Int32Array>();
   readonly #newest = new Map<number, Int32Array>();
+  readonly #machine: ColumnMachine | undefined;
 
-  constructor(blocks: ReadonlyMap<number, Block>, summary: SegmentSummary, stream: Uint8Array, pool: ArrayPool) {
+  constructor(
+    blocks: ReadonlyMap<number, Block>,
+    summary: SegmentSummary,
+    stream: Uint8Array,
+    pool: ArrayPool,
+    machine: ColumnMachine | undefined,
+  ) {
+    this.#machine = machine;
     this.#blocks = blocks;
     this.#summary = summary;
     this.#stream = stream;
@@ -153,7 +199,7 @@ class BlockColumns implements ColumnAccess {
     else if (value !== undefined) array = this.#pool.constant(value, rows);
     else {
       array = this.#pool.int32(rows);
-      decodeColumn(checkBytes(encoded, slot.property), array, { stream, property, access: this });
+      decodeColumn(checkBytes(encoded, slot.property), array, this.#machine, { stream, property, access: this });
     }
     this.#decoded.set(key, array);
     return array;
@@ -164,9 +210,20 @@ class BlockColumns implements ColumnAccess {
     let newest = this.#newest.get(key);
     if (newest === undefined) {
       const rows = this.#summary.rows[stream] ?? 0;
-      newest = newestBefore(this.#stream, this.#summary.count, rows, stream, other);
+      newest = this.#findNewest(rows, stream, other);
       this.#newest.set(key, newest);
     }
+    return newest;
+  }
+
+  #findNewest(rows: number, stream: number, other: number): Int32Array {
+    const { count } = this.#summary;
+    const machine = this.#machine;
+    if (machine?.suits(count) !== true) return newestBefore(this.#stream, count, rows, stream, other);
+    const newest = this.#pool.int32(rows);
+    const out = machine.placeFor(newest, 'first');
+    machine.calls.newest(machine.addressOf(this.#stream, 'stream'), count, stream, other, out);
+    machine.deliver(out, newest);
     return newest;
   }
 
@@ -177,7 +234,7 @@ class BlockColumns implements ColumnAccess {
     const offsets = this.#pool.int32(count + 1).fill(0);
     if (lengths === undefined || contents === undefined) return { offsets, data: this.#pool.uint8(0) };
     const sizes = new Int32Array(count);
-    decodeColumn(checkBytes(lengths, 'lengths'), sizes);
+    decodeColumn(checkBytes(lengths, 'lengths'), sizes, this.#machine);
     let end = 0;
     for (let i = 0; i < count; i++) {
       const size = sizes[i]!;

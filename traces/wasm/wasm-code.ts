@@ -74,6 +74,7 @@ export const i32 = {
   /** Of any address, as the next two. */
   loadAny: access([0x28], 0),
   store: access([0x36], 2),
+  storeAny: access([0x36], 0),
   store8: access([0x3a], 0),
   store16: access([0x3b], 0),
   eqz: operation(0x45),
@@ -115,6 +116,7 @@ export const i64 = {
   sub: operation(0x7d),
   and: operation(0x83),
   or: operation(0x84),
+  xor: operation(0x85),
   shl: operation(0x86),
   shrU: operation(0x88),
   extendU: operation(0xad),
@@ -131,7 +133,8 @@ export const f64 = {
   add: operation(0xa0),
   mul: operation(0xa2),
   ofI32: operation(0xb7),
-  ofU32: operation(0xb8),
+  ofI64: operation(0xb9),
+  ofU64: operation(0xba),
 };
 
 const lanes = (bytes: readonly number[], one: Code, two: Code): Code => [...one, ...two, SIMD, 0x0d, ...bytes];

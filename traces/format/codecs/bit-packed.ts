@@ -1,3 +1,5 @@
+import type { ByteReader } from '../byte-buffer.ts';
+import { addressIn } from './codec.ts';
 import type { IntCodec } from './codec.ts';
 
 const MAX_BITS = 24;
@@ -47,15 +49,9 @@ export const bitPacked: IntCodec = {
     return true;
   },
   decode(reader, variant, out) {
-    const zigzag = reader.varint();
-    if (zigzag > 0xffffffff) throw new RangeError('minimum exceeds 32 bits');
-    const min = (zigzag >>> 1) ^ -(zigzag & 1);
-    const bits = reader.byte();
-    const shift = variant === 0 ? 0 : reader.byte() & 31;
     const n = out.length;
+    const { min, bits, shift, end } = readHead(reader, variant, n);
     const { bytes, at } = reader;
-    const end = at + Math.ceil((n * bits) / 8);
-    if (bits < 1 || bits > MAX_BITS || bytes.length < end) throw new RangeError('column ends early');
     const mask = (1 << bits) - 1;
     // rows that begin so far before the end can read whole words without looking; those of few bits read fewer bytes
     const whole = Math.max(0, Math.min(n, Math.floor(((end - at - 4) * 8) / bits)));
@@ -82,4 +78,25 @@ export const bitPacked: IntCodec = {
     }
     reader.at = end;
   },
+  decodeAt({ calls }, reader, variant, rows, out) {
+    const { min, bits, shift, end } = readHead(reader, variant, rows);
+    calls.packed(addressIn(reader), rows, bits, min, shift, out);
+    reader.at = end;
+    return true;
+  },
 };
+
+function readHead(
+  reader: ByteReader,
+  variant: number,
+  rows: number,
+): { readonly min: number; readonly bits: number; readonly shift: number; readonly end: number } {
+  const zigzag = reader.varint();
+  if (zigzag > 0xffffffff) throw new RangeError('minimum exceeds 32 bits');
+  const min = (zigzag >>> 1) ^ -(zigzag & 1);
+  const bits = reader.byte();
+  const shift = variant === 0 ? 0 : reader.byte() & 31;
+  const end = reader.at + Math.ceil((rows * bits) / 8);
+  if (bits < 1 || bits > MAX_BITS || reader.bytes.length < end) throw new RangeError('column ends early');
+  return { min, bits, shift, end };
+}

@@ -1,4 +1,5 @@
 import type { ByteBuffer, ByteReader } from '../byte-buffer.ts';
+import type { ColumnMachine } from '../decoder/column-machine.ts';
 
 /**
  * One way to write a column of 32-bit integers as bytes that compress well. Ids and variants are part of the format.
@@ -15,6 +16,17 @@ export interface IntCodec {
   /** Appends the encoded column, or returns false where this codec can't hold these values or is bound to lose. */
   encode(values: Int32Array, variant: number, out: ByteBuffer): boolean;
   decode(reader: ByteReader, variant: number, out: Int32Array): void;
+  /**
+   * As `decode`, which defines it: writes so many rows to an address of the machine's memory, where the reader's bytes are as well.
+   * They are followed by others that may be read, and the rows' end by room up to a multiple of 64 bytes. False where the bytes are
+   * damaged: `decode` says how.
+   */
+  decodeAt(machine: ColumnMachine, reader: ByteReader, variant: number, rows: number, out: number): boolean;
+}
+
+/** Address of what a reader of a machine's memory reads next. */
+export function addressIn(reader: ByteReader): number {
+  return reader.bytes.byteOffset + reader.at;
 }
 
 /** Number of low bits that are 0 in every value: pages have 12. */

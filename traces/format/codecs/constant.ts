@@ -1,3 +1,4 @@
+import type { ByteReader } from '../byte-buffer.ts';
 import type { IntCodec } from './codec.ts';
 
 /** Compares this many values without a jump. */
@@ -37,8 +38,16 @@ export const constant: IntCodec = {
     return true;
   },
   decode(reader, _variant, out) {
-    const zigzag = reader.varint();
-    if (zigzag > 0xffffffff) throw new RangeError('constant exceeds 32 bits');
-    out.fill((zigzag >>> 1) ^ -(zigzag & 1));
+    out.fill(readValue(reader));
+  },
+  decodeAt({ calls }, reader, _variant, rows, out) {
+    calls.fill(out, rows, readValue(reader));
+    return true;
   },
 };
+
+function readValue(reader: ByteReader): number {
+  const zigzag = reader.varint();
+  if (zigzag > 0xffffffff) throw new RangeError('constant exceeds 32 bits');
+  return (zigzag >>> 1) ^ -(zigzag & 1);
+}

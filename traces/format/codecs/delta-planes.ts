@@ -1,4 +1,5 @@
-import { commonShift } from './codec.ts';
+import type { ByteReader } from '../byte-buffer.ts';
+import { addressIn, commonShift } from './codec.ts';
 import type { IntCodec } from './codec.ts';
 
 /**
@@ -36,12 +37,9 @@ export const deltaPlanes: IntCodec = {
     return true;
   },
   decode(reader, lag, out) {
-    const shift = reader.byte() & 31;
-    const planes = reader.byte();
     const n = out.length;
-    const bytes = reader.bytes;
-    const base = reader.at;
-    if (planes < 1 || planes > 4 || bytes.length - base < planes * n) throw new RangeError('column ends early');
+    const { shift, planes } = readHead(reader, n);
+    const { bytes, at: base } = reader;
     // a loop for each number of planes, and a sum that stays in a register: three times as fast as one loop for all
     if (lag === 1) sum(bytes, base, planes, shift, out);
     else {
@@ -50,7 +48,23 @@ export const deltaPlanes: IntCodec = {
     }
     reader.at = base + planes * n;
   },
+  decodeAt({ calls }, reader, lag, rows, out) {
+    const { shift, planes } = readHead(reader, rows);
+    calls.planes(addressIn(reader), rows, planes, shift, out);
+    if (lag > 0) calls.sum(out, rows, lag);
+    reader.at += planes * rows;
+    return true;
+  },
 };
+
+function readHead(reader: ByteReader, rows: number): { readonly shift: number; readonly planes: number } {
+  const shift = reader.byte() & 31;
+  const planes = reader.byte();
+  if (planes < 1 || planes > 4 || reader.bytes.length - reader.at < planes * rows) {
+    throw new RangeError('column ends early');
+  }
+  return { shift, planes };
+}
 
 /** Differences as they are written, times 2^shift. */
 function unzigzag(bytes: Uint8Array, base: number, planes: number, shift: number, out: Int32Array): void {

@@ -1,4 +1,4 @@
-import { commonShift } from './codec.ts';
+import { addressIn, commonShift } from './codec.ts';
 import type { IntCodec } from './codec.ts';
 
 /**
@@ -53,5 +53,14 @@ export const deltaVarint: IntCodec = {
     }
     reader.at = at;
     if (shift > 0) for (let i = 0; i < n; i++) out[i] = out[i]! << shift;
+  },
+  decodeAt({ calls }, reader, lag, rows, out) {
+    const shift = reader.byte() & 31;
+    const { byteOffset, length } = reader.bytes;
+    const end = calls.varints(addressIn(reader), byteOffset + length, rows, shift, out);
+    if (end === 0) return false;
+    if (lag > 0) calls.sum(out, rows, lag);
+    reader.at = end - byteOffset;
+    return true;
   },
 };

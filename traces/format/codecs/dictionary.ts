@@ -1,3 +1,5 @@
+import type { ByteReader } from '../byte-buffer.ts';
+import { addressIn } from './codec.ts';
 import type { IntCodec } from './codec.ts';
 
 const MAX_VALUES = 65536;
@@ -38,19 +40,10 @@ export const dictionary: IntCodec = {
     return true;
   },
   decode(reader, _variant, out) {
-    const count = reader.varint();
-    if (count < 1 || count > MAX_VALUES) throw new RangeError(`dictionary of ${count} values`);
-    if (count > reader.bytes.length - reader.at) throw new RangeError('column ends early');
-    const table = new Int32Array(count);
-    for (let i = 0; i < count; i++) {
-      const zigzag = reader.varint();
-      if (zigzag > 0xffffffff) throw new RangeError('value exceeds 32 bits');
-      table[i] = (zigzag >>> 1) ^ -(zigzag & 1);
-    }
-    const { bytes, at } = reader;
     const n = out.length;
-    const wide = count > 256;
-    if (bytes.length - at < (wide ? 2 * n : n)) throw new RangeError('column ends early');
+    const { table, wide } = readTable(reader, n);
+    const count = table.length;
+    const { bytes, at } = reader;
     for (let i = 0; i < n; i++) {
       const index = wide ? bytes[at + i]! | (bytes[at + n + i]! << 8) : bytes[at + i]!;
       if (index >= count) throw new RangeError(`index ${index} in a dictionary of ${count}`);
@@ -58,4 +51,27 @@ export const dictionary: IntCodec = {
     }
     reader.at = at + (wide ? 2 * n : n);
   },
+  decodeAt(machine, reader, _variant, rows, out) {
+    const { table, wide } = readTable(reader, rows);
+    const tableAt = machine.addressOf(table, 'table');
+    const found = machine.calls.dictionary(addressIn(reader), rows, wide ? 1 : 0, tableAt, table.length, out);
+    reader.at += wide ? 2 * rows : rows;
+    return found !== 0;
+  },
 };
+
+/** The values, and whether an index takes two bytes. */
+function readTable(reader: ByteReader, rows: number): { readonly table: Int32Array; readonly wide: boolean } {
+  const count = reader.varint();
+  if (count < 1 || count > MAX_VALUES) throw new RangeError(`dictionary of ${count} values`);
+  if (count > reader.bytes.length - reader.at) throw new RangeError('column ends early');
+  const table = new Int32Array(count);
+  for (let i = 0; i < count; i++) {
+    const zigzag = reader.varint();
+    if (zigzag > 0xffffffff) throw new RangeError('value exceeds 32 bits');
+    table[i] = (zigzag >>> 1) ^ -(zigzag & 1);
+  }
+  const wide = count > 256;
+  if (reader.bytes.length - reader.at < (wide ? 2 * rows : rows)) throw new RangeError('column ends early');
+  return { table, wide };
+}

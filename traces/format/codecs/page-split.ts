@@ -34,4 +34,11 @@ export const pageSplit: IntCodec = {
     deltaPlanes.decode(reader, variant, offsets);
     for (let i = 0; i < out.length; i++) out[i] = (out[i]! << 12) | (offsets[i]! & 0xfff);
   },
+  decodeAt(machine, reader, variant, rows, out) {
+    const { calls, at } = machine;
+    if (!deltaVarint.decodeAt(machine, reader, 1, rows, out)) return false;
+    if (!deltaPlanes.decodeAt(machine, reader, variant, rows, at.second)) return false;
+    calls.split(out, at.second, rows);
+    return true;
+  },
 };

@@ -1,3 +1,4 @@
+import { addressIn } from './codec.ts';
 import type { IntCodec } from './codec.ts';
 
 /** A call of `fill` costs as much as so many stores. */
@@ -57,5 +58,14 @@ export const runs: IntCodec = {
       at = end;
     }
     if (at !== out.length) throw new RangeError('runs end early');
+  },
+  decodeAt({ calls, at }, reader, _variant, rows, out) {
+    const count = reader.varint();
+    if (count > rows) throw new RangeError(`${count} runs in ${rows} rows`);
+    const { byteOffset, length } = reader.bytes;
+    const end = calls.runs(addressIn(reader), byteOffset + length, count, rows, at.second, out);
+    if (end === 0) return false;
+    reader.at = end - byteOffset;
+    return true;
   },
 };

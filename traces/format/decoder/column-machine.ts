@@ -1,0 +1,148 @@
+import { SEGMENT_EVENTS } from '../../segment.ts';
+import { ByteReader } from '../byte-buffer.ts';
+import { decoderModule } from './decoder-module.ts';
+import type { DecoderCalls } from './decoder-module.ts';
+
+/** Columns of fewer rows are decoded by TypeScript: to call WebAssembly and to copy what it gives takes as long. */
+const FEW_ROWS = 64;
+/** Read beyond what is used. */
+const SLACK = 64;
+const PAGE_BYTES = 65536;
+
+/** A WebAssembly memory, as far as it is used. */
+export interface DecoderMemory {
+  readonly buffer: ArrayBufferLike;
+}
+
+interface Platform {
+  readonly Memory: new (size: { initial: number; maximum: number }) => DecoderMemory;
+  readonly Module: new (bytes: Uint8Array<ArrayBuffer>) => object;
+  readonly Instance: new (
+    module: object,
+    imports: { readonly env: { readonly memory: DecoderMemory } },
+  ) => { readonly exports: DecoderCalls };
+}
+
+const { WebAssembly: platform } = globalThis as unknown as { readonly WebAssembly: Platform | undefined };
+
+/** Bytes of each piece of a machine's memory; they lie one behind the other. */
+const SIZES = {
+  /** What a column's bytes are decompressed to: at most as `limits.ts` says of a column, or of times. */
+  raw: 1024 + 16 * SEGMENT_EVENTS,
+  /** Rows of a column that is not to stay here, and of what it is decoded from. */
+  out: 8 * SEGMENT_EVENTS,
+  first: 4 * SEGMENT_EVENTS,
+  second: 4 * SEGMENT_EVENTS,
+  stream: SEGMENT_EVENTS,
+  /** A byte for each event or row. */
+  marks: SEGMENT_EVENTS,
+  /** Differences of times. */
+  doubles: 8 * SEGMENT_EVENTS,
+  table: 4 * 65536,
+  /** A word for each context of times. */
+  contexts: 4 * 1024,
+  kinds: 1024,
+} as const;
+
+type Piece = keyof typeof SIZES;
+
+const PIECES: Readonly<Record<Piece, number>> & { readonly end: number } = (() => {
+  const places: Record<string, number> = {};
+  let at = SLACK;
+  for (const [name, size] of Object.entries(SIZES)) {
+    places[name] = at;
+    at += Math.ceil((size + SLACK) / SLACK) * SLACK;
+  }
+  return { ...(places as Record<Piece, number>), end: at };
+})();
+
+/** Bytes that a machine needs. */
+export const MACHINE_BYTES: number = PIECES.end;
+
+/** Modules by whether their memory is shared: a new one runs unoptimised code for a while. */
+const modules = new Map<boolean, object>();
+
+/**
+ * Decodes columns in WebAssembly, in a piece of a memory. Arrays of that same memory are written where they are, if they begin at a
+ * multiple of 64 bytes and nothing else is before the next one behind them; others get a copy. Where WebAssembly does not exist
+ * there is no machine, and TypeScript decodes the same.
+ */
+export class ColumnMachine {
+  readonly calls: DecoderCalls;
+  /** Addresses of its pieces. */
+  readonly at: Readonly<Record<Piece, number>>;
+  readonly ints: Int32Array;
+  readonly #bytes: Uint8Array;
+  readonly #doubles: Float64Array;
+  readonly #base: number;
+  readonly #has: (array: ArrayBufferView) => boolean;
+
+  /** `has` is true for arrays of the memory; the machine's own piece of it begins at `base`, a multiple of 64. */
+  constructor(memory: DecoderMemory, base: number, shared: boolean, has: (array: ArrayBufferView) => boolean) {
+    if (platform === undefined) throw new TypeError('no WebAssembly');
+    let module = modules.get(shared);
+    if (module === undefined) {
+      module = new platform.Module(decoderModule(shared));
+      modules.set(shared, module);
+    }
+    this.calls = new platform.Instance(module, { env: { memory } }).exports;
+    this.at = Object.fromEntries(
+      Object.keys(SIZES).map((name) => [name, base + PIECES[name as Piece]]),
+    ) as unknown as Record<Piece, number>;
+    this.#base = base;
+    this.#bytes = new Uint8Array(memory.buffer, base, MACHINE_BYTES);
+    this.ints = new Int32Array(memory.buffer, base, MACHINE_BYTES >>> 2);
+    this.#doubles = new Float64Array(memory.buffer, base, MACHINE_BYTES >>> 3);
+    this.#has = has;
+  }
+
+  suits(rows: number): boolean {
+    return rows >= FEW_ROWS && rows <= SEGMENT_EVENTS;
+  }
+
+  /** A reader of bytes that are copied into a piece; what it reads at `reader.at` is at that address of the piece. */
+  reader(raw: Uint8Array): ByteReader {
+    const from = PIECES.raw;
+    this.#bytes.set(raw, from);
+    return new ByteReader(this.#bytes.subarray(from, from + raw.length));
+  }
+
+  /** Where an array is to be written: itself, if it can be, else `piece`. */
+  placeFor(array: ArrayBufferView, piece: Piece): number {
+    return this.#has(array) && array.byteOffset % 64 === 0 ? array.byteOffset : this.at[piece];
+  }
+
+  /** Address of an array's contents: its own, or of a copy in `piece`. */
+  addressOf(array: Int32Array | Uint8Array, piece: Piece): number {
+    if (this.#has(array)) return array.byteOffset;
+    const at = PIECES[piece];
+    if (array instanceof Int32Array) this.ints.set(array, at >>> 2);
+    else this.#bytes.set(array, at);
+    return this.#base + at;
+  }
+
+  /** Hands over what was written to `place`, which `placeFor` told. */
+  deliver(place: number, array: Int32Array | Uint8Array | Float64Array): void {
+    const at = place - this.#base;
+    if (place === array.byteOffset && this.#has(array)) return;
+    if (array instanceof Int32Array) array.set(this.ints.subarray(at >>> 2, (at >>> 2) + array.length));
+    else if (array instanceof Float64Array) array.set(this.#doubles.subarray(at >>> 3, (at >>> 3) + array.length));
+    else array.set(this.#bytes.subarray(at, at + array.length));
+  }
+
+  /** Index into `ints` of an address of its own. */
+  word(address: number): number {
+    return (address - this.#base) >>> 2;
+  }
+}
+
+let own: ColumnMachine | undefined;
+
+/** The machine of this thread, for arrays that are anywhere. */
+export function ownMachine(): ColumnMachine | undefined {
+  if (own === undefined && platform !== undefined) {
+    const pages = Math.ceil(MACHINE_BYTES / PAGE_BYTES);
+    own = new ColumnMachine(new platform.Memory({ initial: pages, maximum: 32768 }), 0, false, () => false);
+  }
+  return own;
+}

@@ -1,0 +1,71 @@
+import { moduleOf } from '../../wasm/wasm-code.ts';
+import { differences, kinds, last, narrow, newest, runEnd, starts, times } from './events-code.ts';
+import { add, copy, dictionary, fill, packed, planes, runs, split, sum, varint, varints } from './integers-code.ts';
+
+// of the functions in the module
+const VARINT = 0;
+const RUN_END = 1;
+
+/** What the module exports: addresses and numbers of rows; those that may fail return 0 then. See the function of each. */
+export interface DecoderCalls {
+  readonly planes: (at: number, rows: number, planes: number, shift: number, out: number) => void;
+  readonly sum: (out: number, rows: number, lag: number) => void;
+  readonly packed: (at: number, rows: number, bits: number, minimum: number, shift: number, out: number) => void;
+  readonly varints: (at: number, end: number, rows: number, shift: number, out: number) => number;
+  readonly runs: (at: number, end: number, count: number, rows: number, values: number, out: number) => number;
+  readonly dictionary: (at: number, rows: number, wide: number, table: number, count: number, out: number) => number;
+  readonly fill: (out: number, rows: number, value: number) => void;
+  readonly copy: (at: number, rows: number, out: number) => void;
+  readonly split: (out: number, offsets: number, rows: number) => void;
+  readonly add: (out: number, other: number, rows: number) => void;
+  readonly narrow: (ids: number, events: number, out: number, counts: number) => number;
+  readonly newest: (stream: number, events: number, own: number, other: number, out: number) => void;
+  readonly last: (out: number, column: number, newest: number, rows: number) => void;
+  readonly kinds: (
+    column: number,
+    rows: number,
+    kindOf: number,
+    table: number,
+    kinds: number,
+    count: number,
+    places: number,
+    differences: number,
+    out: number,
+  ) => number;
+  readonly differences: (at: number, end: number, events: number, out: number) => number;
+  readonly starts: (stream: number, end: number, wide: number, counts: number) => void;
+  readonly times: (
+    stream: number,
+    end: number,
+    wide: number,
+    places: number,
+    unit: number,
+    first: number,
+    out: number,
+  ) => void;
+}
+
+/** The module of all loops of the decoder, over a memory that is shared between threads or not. */
+export function decoderModule(shared: boolean): Uint8Array<ArrayBuffer> {
+  return moduleOf({ functions: [], memory: 'memory', shared }, [
+    { code: varint() },
+    { code: runEnd() },
+    { name: 'planes', code: planes() },
+    { name: 'sum', code: sum() },
+    { name: 'packed', code: packed() },
+    { name: 'varints', code: varints() },
+    { name: 'runs', code: runs(VARINT) },
+    { name: 'dictionary', code: dictionary() },
+    { name: 'fill', code: fill() },
+    { name: 'copy', code: copy() },
+    { name: 'split', code: split() },
+    { name: 'add', code: add() },
+    { name: 'narrow', code: narrow() },
+    { name: 'newest', code: newest() },
+    { name: 'last', code: last() },
+    { name: 'kinds', code: kinds() },
+    { name: 'differences', code: differences() },
+    { name: 'starts', code: starts(RUN_END) },
+    { name: 'times', code: times(RUN_END) },
+  ]);
+}

@@ -1,0 +1,322 @@
+import {
+  FunctionCode,
+  call,
+  either,
+  f64,
+  get,
+  i32,
+  i64,
+  jump,
+  jumpIf,
+  leave,
+  loop,
+  set,
+  v128,
+  when,
+} from '../../wasm/wasm-code.ts';
+import type { Code } from '../../wasm/wasm-code.ts';
+import { plus, rowsEnd, unzigzag, whilst } from './integers-code.ts';
+
+/** The loops over the events of a segment: their streams, their times, and columns that are predicted from others. */
+
+/** Streams that a segment may name; contexts of times are pairs of them (`time-column.ts`). */
+export const MOST_STREAMS = 32;
+
+/**
+ * `narrow(ids, events, out, counts)`: stream numbers as bytes, and how many there are of each; 0 where one is not below 32.
+ * What is counted is added to.
+ */
+export function narrow(): FunctionCode {
+  const code = new FunctionCode(['i32', 'i32', 'i32', 'i32'], 'i32');
+  const [ids, events, out, counts] = [0, 1, 2, 3];
+  const [end, id, from, bytes] = [code.local('i32'), code.local('i32'), code.local('i32'), code.local('i32')];
+  const all = code.local('v128');
+  const count = i32.add(get(counts), i32.shl(get(id), i32.of(2)));
+  code.body = [
+    ...set(end, rowsEnd(ids, events)),
+    ...whilst(
+      i32.ltU(get(ids), get(end)),
+      set(id, i32.load(0, get(ids))),
+      when(i32.geU(get(id), i32.of(MOST_STREAMS)), i32.of(0), leave),
+      set(from, get(ids)),
+      set(all, v128.splat32(get(id))),
+      set(bytes, i32.mul(get(id), i32.of(0x01010101))),
+      whilst(
+        i32.leU(i32.add(get(ids), i32.of(16)), get(end)),
+        jumpIf(1, i32.eqz(v128.all32(v128.equal32(v128.loadAny(0, get(ids)), get(all))))),
+        i32.storeAny(0, get(out), get(bytes)),
+        plus(ids, 16),
+        plus(out, 4),
+      ),
+      whilst(
+        i32.ltU(get(ids), get(end)),
+        jumpIf(1, i32.ne(i32.load(0, get(ids)), get(id))),
+        i32.store8(0, get(out), get(id)),
+        plus(ids, 4),
+        plus(out, 1),
+      ),
+      i32.store(0, count, i32.add(i32.load(0, count), i32.shrU(i32.sub(get(ids), get(from)), i32.of(2)))),
+    ),
+    ...i32.of(1),
+  ];
+  return code;
+}
+
+/** `runEnd(at, end)`: where the bytes end that are as the one at `at`. */
+export function runEnd(): FunctionCode {
+  const code = new FunctionCode(['i32', 'i32'], 'i32');
+  const [at, end] = [0, 1];
+  const [byte, all] = [code.local('i32'), code.local('v128')];
+  code.body = [
+    ...set(byte, i32.load8U(0, get(at))),
+    ...set(all, v128.splat8(get(byte))),
+    ...whilst(
+      i32.leU(i32.add(get(at), i32.of(16)), get(end)),
+      jumpIf(1, i32.eqz(v128.all8(v128.equal8(v128.loadAny(0, get(at)), get(all))))),
+      plus(at, 16),
+    ),
+    ...whilst(i32.ltU(get(at), get(end)), jumpIf(1, i32.ne(i32.load8U(0, get(at)), get(byte))), plus(at, 1)),
+    ...get(at),
+  ];
+  return code;
+}
+
+/** `newest(stream, events, own, other, out)`: `newestBefore` of `layout.ts`. */
+export function newest(): FunctionCode {
+  const code = new FunctionCode(['i32', 'i32', 'i32', 'i32', 'i32']);
+  const [at, events, own, other, out] = [0, 1, 2, 3, 4];
+  const [end, id, seen] = [code.local('i32'), code.local('i32'), code.local('i32')];
+  code.body = [
+    ...set(end, i32.add(get(at), get(events))),
+    ...set(seen, i32.of(-1)),
+    ...whilst(
+      i32.ltU(get(at), get(end)),
+      set(id, i32.load8U(0, get(at))),
+      plus(seen, i32.eq(get(id), get(other))),
+      when(i32.eq(get(id), get(own)), i32.store(0, get(out), get(seen)), plus(out, 4)),
+      plus(at, 1),
+    ),
+  ];
+  return code;
+}
+
+/** `last(out, column, newest, rows)`: adds the row of the column that `newest` names; none where it is -1. */
+export function last(): FunctionCode {
+  const code = new FunctionCode(['i32', 'i32', 'i32', 'i32']);
+  const [out, column, newestRow, rows] = [0, 1, 2, 3];
+  const [end, row] = [code.local('i32'), code.local('i32')];
+  code.body = [
+    ...set(end, rowsEnd(out, rows)),
+    ...whilst(
+      i32.ltU(get(out), get(end)),
+      set(row, i32.load(0, get(newestRow))),
+      when(
+        i32.eqz(i32.shrU(get(row), i32.of(31))),
+        i32.store(
+          0,
+          get(out),
+          i32.add(i32.load(0, get(out)), i32.load(0, i32.add(get(column), i32.shl(get(row), i32.of(2))))),
+        ),
+      ),
+      plus(newestRow, 4),
+      plus(out, 4),
+    ),
+  ];
+  return code;
+}
+
+/** Words of a kind as `kinds` reads it: its value, then all bits or none for what it takes of the row before and of its last row. */
+export const KIND_WORDS = 4;
+
+/**
+ * `kinds(column, rows, kindOf, table, kinds, count, places, differences, out)`: rows of differences that are grouped by kind become
+ * values, as `addKinds` of `prediction.ts`; 0 where a row is of no kind. `table` has the kind of each value below 256, or 255;
+ * `kindOf` has a byte a row, `places` two words a kind.
+ */
+export function kinds(): FunctionCode {
+  const code = new FunctionCode(['i32', 'i32', 'i32', 'i32', 'i32', 'i32', 'i32', 'i32', 'i32'], 'i32');
+  const [column, rows, kindOf, table, list, count, places, differences, out] = [0, 1, 2, 3, 4, 5, 6, 7, 8];
+  const local = (): number => code.local('i32');
+  const [end, value, kind, at, place, entry, start] = [local(), local(), local(), local(), local(), local(), local()];
+  const placeOf = i32.add(get(places), i32.shl(get(kind), i32.of(3)));
+  const entryOf = i32.add(get(list), i32.shl(get(kind), i32.of(4)));
+  code.body = [
+    ...set(end, rowsEnd(column, rows)),
+    ...set(at, get(kindOf)),
+    // how many there are of each kind
+    ...whilst(
+      i32.ltU(get(column), get(end)),
+      set(value, i32.load(0, get(column))),
+      set(kind, i32.of(255)),
+      when(i32.ltU(get(value), i32.of(256)), set(kind, i32.load8U(0, i32.add(get(table), get(value))))),
+      when(
+        i32.eq(get(kind), i32.of(255)),
+        set(kind, i32.of(0)),
+        loop(
+          when(i32.eq(get(kind), get(count)), i32.of(0), leave),
+          when(i32.ne(i32.load(0, entryOf), get(value)), plus(kind, 1), jump(1)),
+        ),
+      ),
+      i32.store8(0, get(at), get(kind)),
+      set(place, placeOf),
+      i32.store(0, get(place), i32.add(i32.load(0, get(place)), i32.of(4))),
+      plus(at, 1),
+      plus(column, 4),
+    ),
+    // where each kind begins
+    ...set(kind, i32.of(0)),
+    ...set(start, get(differences)),
+    ...whilst(
+      i32.ltU(get(kind), get(count)),
+      set(place, placeOf),
+      set(value, i32.load(0, get(place))),
+      i32.store(0, get(place), get(start)),
+      plus(start, get(value)),
+      plus(kind, 1),
+    ),
+    ...set(value, i32.of(0)),
+    ...set(end, get(at)),
+    ...whilst(
+      i32.ltU(get(kindOf), get(end)),
+      set(kind, i32.load8U(0, get(kindOf))),
+      set(place, placeOf),
+      set(entry, entryOf),
+      set(at, i32.load(0, get(place))),
+      i32.store(0, get(place), i32.add(get(at), i32.of(4))),
+      set(
+        value,
+        i32.add(
+          i32.load(0, get(at)),
+          i32.add(
+            i32.and(get(value), i32.load(4, get(entry))),
+            i32.and(i32.load(4, get(place)), i32.load(8, get(entry))),
+          ),
+        ),
+      ),
+      i32.store(4, get(place), get(value)),
+      i32.store(0, get(out), get(value)),
+      plus(out, 4),
+      plus(kindOf, 1),
+    ),
+    ...i32.of(1),
+  ];
+  return code;
+}
+
+/**
+ * `differences(at, end, events, out)`: differences of times from the second event on, as doubles at their event's place; 0 where
+ * the bytes end early or a number takes more than 8 of them.
+ */
+export function differences(): FunctionCode {
+  const code = new FunctionCode(['i32', 'i32', 'i32', 'i32'], 'i32');
+  const [at, end, events, out] = [0, 1, 2, 3];
+  const [outEnd, byte] = [code.local('i32'), code.local('i32')];
+  const [z, bits] = [code.local('i64'), code.local('i64')];
+  const fail = [i32.of(0), leave];
+  code.body = [
+    ...set(outEnd, i32.add(get(out), i32.shl(get(events), i32.of(3)))),
+    ...plus(out, 8),
+    ...whilst(
+      i32.ltU(get(out), get(outEnd)),
+      when(i32.geU(get(at), get(end)), ...fail),
+      set(byte, i32.load8U(0, get(at))),
+      plus(at, 1),
+      either(
+        i32.ltU(get(byte), i32.of(0x80)),
+        [f64.store(0, get(out), f64.ofI32(unzigzag(byte)))],
+        [
+          set(z, i64.extendU(i32.and(get(byte), i32.of(0x7f)))),
+          set(bits, i64.of(7n)),
+          loop(
+            when(i32.or(i32.geU(get(at), get(end)), i64.ltU(i64.of(49n), get(bits))), ...fail),
+            set(byte, i32.load8U(0, get(at))),
+            plus(at, 1),
+            set(z, i64.or(get(z), i64.shl(i64.extendU(i32.and(get(byte), i32.of(0x7f))), get(bits)))),
+            set(bits, i64.add(get(bits), i64.of(7n))),
+            jumpIf(0, i32.shrU(get(byte), i32.of(7))),
+          ),
+          either(
+            i64.eqz(i64.shrU(get(z), i64.of(53n))),
+            [
+              f64.store(
+                0,
+                get(out),
+                f64.ofI64(i64.xor(i64.shrU(get(z), i64.of(1n)), i64.sub(i64.of(0n), i64.and(get(z), i64.of(1n))))),
+              ),
+            ],
+            // no double is odd there
+            [f64.store(0, get(out), f64.mul(f64.ofU64(get(z)), f64.of(0.5)))],
+          ),
+        ],
+      ),
+      plus(out, 8),
+    ),
+    ...i32.of(1),
+  ];
+  return code;
+}
+
+/** Address of a context's word: of the event before, if pairs are told apart, and of the event. */
+const contextOf = (base: number, wide: number, before: number, now: number): Code =>
+  i32.add(get(base), i32.shl(i32.add(i32.mul(get(before), get(wide)), get(now)), i32.of(2)));
+
+/** `starts(stream, end, wide, counts)`: how many events of each context there are, from the second event on, in bytes of doubles. */
+export function starts(runEndAt: number): FunctionCode {
+  const code = new FunctionCode(['i32', 'i32', 'i32', 'i32']);
+  const [at, end, wide, counts] = [0, 1, 2, 3];
+  const [before, now, next, place] = [code.local('i32'), code.local('i32'), code.local('i32'), code.local('i32')];
+  const more = (bytes: Code): readonly Code[] => [
+    i32.store(0, get(place), i32.add(i32.load(0, get(place)), i32.shl(bytes, i32.of(3)))),
+  ];
+  code.body = [
+    ...set(before, i32.load8U(0, get(at))),
+    ...plus(at, 1),
+    ...whilst(
+      i32.ltU(get(at), get(end)),
+      set(now, i32.load8U(0, get(at))),
+      set(place, contextOf(counts, wide, before, now)),
+      ...more(i32.of(1)),
+      set(next, call(runEndAt, get(at), get(end))),
+      set(place, contextOf(counts, wide, now, now)),
+      ...more(i32.sub(i32.sub(get(next), get(at)), i32.of(1))),
+      set(at, get(next)),
+      set(before, get(now)),
+    ),
+  ];
+  return code;
+}
+
+/** `times(stream, end, wide, places, unit, first, out)`: each time is the one before and the next difference of its context, in units. */
+export function times(runEndAt: number): FunctionCode {
+  const code = new FunctionCode(['i32', 'i32', 'i32', 'i32', 'f64', 'f64', 'i32']);
+  const [at, end, wide, places, unit, time, out] = [0, 1, 2, 3, 4, 5, 6];
+  const local = (): number => code.local('i32');
+  const [before, now, next, place, from] = [local(), local(), local(), local(), local()];
+  const step = (bytes: Code): readonly Code[] => [
+    set(time, f64.add(get(time), f64.mul(bytes, get(unit)))),
+    f64.store(0, get(out), get(time)),
+    plus(out, 8),
+  ];
+  code.body = [
+    ...f64.store(0, get(out), get(time)),
+    ...plus(out, 8),
+    ...set(before, i32.load8U(0, get(at))),
+    ...plus(at, 1),
+    ...whilst(
+      i32.ltU(get(at), get(end)),
+      set(now, i32.load8U(0, get(at))),
+      set(next, call(runEndAt, get(at), get(end))),
+      set(place, contextOf(places, wide, before, now)),
+      set(from, i32.load(0, get(place))),
+      i32.store(0, get(place), i32.add(get(from), i32.of(8))),
+      ...step(f64.load(0, get(from))),
+      plus(at, 1),
+      set(place, contextOf(places, wide, now, now)),
+      set(from, i32.load(0, get(place))),
+      whilst(i32.ltU(get(at), get(next)), ...step(f64.load(0, get(from))), plus(from, 8), plus(at, 1)),
+      i32.store(0, get(place), get(from)),
+      set(before, get(now)),
+    ),
+  ];
+  return code;
+}
