@@ -3,34 +3,16 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import type { CommandIo } from '../traces/command.ts';
 import { ANALYSES } from './analyses.ts';
 import { analyzeCommand } from './analyze-command.ts';
 import type { DirtyResult } from './dirty/dirty.ts';
+import { runCommand } from '../traces/testing/recorded-io.ts';
+import type { CommandRun } from '../traces/testing/recorded-io.ts';
 
 const CORPUS = join(import.meta.dirname, '../traces/corpus');
 
-const IO: CommandIo = {
-  out: () => undefined,
-  err: () => undefined,
-  stdoutIsTerminal: false,
-  stderrIsTerminal: false,
-  columns: 100,
-  colour: false,
-  signal: new AbortController().signal,
-  progress: () => ({ update: () => undefined, stop: () => undefined }),
-};
-
-async function analyze(file: string, options: { readonly [key: string]: unknown } = {}) {
-  let out = '';
-  let err = '';
-  const io: CommandIo = {
-    ...IO,
-    out: (text) => void (out += String(text)),
-    err: (text) => void (err += text),
-  };
-  const code = await analyzeCommand.run({ args: ['dirty', file], options, io });
-  return { code, out, err };
+function analyze(file: string, options: { readonly [key: string]: unknown } = {}): Promise<CommandRun> {
+  return runCommand(analyzeCommand, ['dirty', file], options);
 }
 
 describe('iorr analyze dirty', () => {
@@ -66,7 +48,7 @@ describe('iorr analyze dirty', () => {
       expect(readFileSync(html, 'utf8')).toMatch(/^<!doctype html>/);
       const args = ['ioctl', join(CORPUS, 'iommufd-random.iorr')];
       const none = join(folder, 'none.html');
-      await expect(analyzeCommand.run({ args, options: { html: none }, io: IO })).rejects.toThrow('has no page');
+      await expect(runCommand(analyzeCommand, args, { html: none })).rejects.toThrow('has no page');
       expect(existsSync(none)).toBe(false);
     } finally {
       rmSync(folder, { recursive: true });

@@ -11,7 +11,6 @@ import { ioctlName, ioctlNumber, testOpName } from '../traces/ioctl-requests.ts'
 import { errnoName, errnoNumber } from '../traces/errno-names.ts';
 import { MemoryTrace } from '../traces/memory-trace.ts';
 import { CALL_EVENT, SEEN, STREAM_ID } from '../traces/schema.ts';
-import type { CommandIo } from '../traces/command.ts';
 import type { EventSink } from '../traces/trace.ts';
 import { plainEvents } from '../traces/event.ts';
 import { analyzeCommand } from './analyze-command.ts';
@@ -23,6 +22,7 @@ import type { ObjectNode } from '../replay/model/iommufd/object-tree.ts';
 import { eventJson, eventText } from './event-text.ts';
 import { Sample } from './sample.ts';
 import { testHeader } from '../traces/testing/test-header.ts';
+import { runCommand } from '../traces/testing/recorded-io.ts';
 
 const HEADER: TraceHeader = testHeader({ fidelity: { ioctl: 'full', call: 'full' } });
 
@@ -203,19 +203,6 @@ test('cat shows calls as strace does', () => {
 describe('the command', () => {
   const folder = mkdtempSync(join(tmpdir(), 'iorr-analyze-'));
   const path = join(folder, 's.iorr');
-  let out = '';
-  const io: CommandIo = {
-    out: (text) => {
-      out += typeof text === 'string' ? text : Buffer.from(text).toString();
-    },
-    err: () => {},
-    stdoutIsTerminal: false,
-    stderrIsTerminal: false,
-    columns: 100,
-    colour: false,
-    signal: new AbortController().signal,
-    progress: () => ({ update: () => {}, stop: () => {} }),
-  };
   beforeAll(() => {
     const writer = createTrace(path, HEADER);
     example(writer);
@@ -225,31 +212,29 @@ describe('the command', () => {
   afterAll(() => rmSync(folder, { recursive: true }));
 
   test('answers as text and as JSON', async () => {
-    out = '';
-    expect(await analyzeCommand.run({ args: ['ioctl', path], options: {}, io })).toBe(0);
+    const { code, out } = await runCommand(analyzeCommand, ['ioctl', path]);
+    expect(code).toBe(0);
     expect(out).toContain('IOMMU_HWPT_INVALIDATE');
     expect(out).toMatch(/7 ioctls, 1 of them without a known result of 2 processes/);
-    out = '';
-    await analyzeCommand.run({ args: ['ioctl', path], options: { json: true }, io });
-    expect(JSON.parse(out)).toMatchObject({ command: 'analyze ioctl', schemaVersion: 1, result: { calls: 7 } });
+    const json = await runCommand(analyzeCommand, ['ioctl', path], { json: true });
+    expect(JSON.parse(json.out)).toMatchObject({ command: 'analyze ioctl', schemaVersion: 1, result: { calls: 7 } });
   });
 
   test('with a time: the objects of that time', async () => {
-    out = '';
-    await analyzeCommand.run({ args: ['ioctl', path], options: { at: '150ns' }, io });
+    const { out } = await runCommand(analyzeCommand, ['ioctl', path], { at: '150ns' });
     expect(out).toContain('1 open IOMMUFD context, by the model');
-    await expect(analyzeCommand.run({ args: ['ioctl', path], options: { at: 'noon' }, io })).rejects.toThrow(/--at/);
+    await expect(runCommand(analyzeCommand, ['ioctl', path], { at: 'noon' })).rejects.toThrow(/--at/);
   });
 
   test('says what it expects', async () => {
-    await expect(analyzeCommand.run({ args: [], options: {}, io })).rejects.toThrow(/an analysis expected \(.*ioctl, /);
-    await expect(analyzeCommand.run({ args: ['x', path], options: {}, io })).rejects.toThrow(/found "x"/);
-    await expect(analyzeCommand.run({ args: ['ioctl'], options: {}, io })).rejects.toThrow(/a trace expected/);
+    await expect(runCommand(analyzeCommand, [])).rejects.toThrow(/an analysis expected \(.*ioctl, /);
+    await expect(runCommand(analyzeCommand, ['x', path])).rejects.toThrow(/found "x"/);
+    await expect(runCommand(analyzeCommand, ['ioctl'])).rejects.toThrow(/a trace expected/);
     const empty = join(folder, 'empty.iorr');
     const writer = createTrace(empty, HEADER);
     writer.finish({ health: EMPTY_HEALTH, notes: {} });
     writer.close();
-    await expect(analyzeCommand.run({ args: ['ioctl', empty], options: {}, io })).rejects.toThrow(/no ioctls/);
+    await expect(runCommand(analyzeCommand, ['ioctl', empty])).rejects.toThrow(/no ioctls/);
   });
 
   test('lists every analysis, and the command line knows it', () => {

@@ -1,28 +1,13 @@
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import type { CommandIo } from '../traces/command.ts';
 import { analyzeCommand } from './analyze-command.ts';
+import { runCommand } from '../traces/testing/recorded-io.ts';
+import type { CommandRun } from '../traces/testing/recorded-io.ts';
 
 const CORPUS = join(import.meta.dirname, '../traces/corpus');
 
-async function analyze(
-  file: string,
-  options: { readonly [key: string]: unknown } = {},
-): Promise<{ readonly code: number; readonly out: string; readonly err: string }> {
-  let out = '';
-  let err = '';
-  const io: CommandIo = {
-    out: (text) => void (out += String(text)),
-    err: (text) => void (err += text),
-    stdoutIsTerminal: false,
-    stderrIsTerminal: false,
-    columns: 100,
-    colour: false,
-    signal: new AbortController().signal,
-    progress: () => ({ update: () => undefined, stop: () => undefined }),
-  };
-  const code = await analyzeCommand.run({ args: ['safety', join(CORPUS, file)], options, io });
-  return { code, out, err };
+function analyze(file: string, options: { readonly [key: string]: unknown } = {}): Promise<CommandRun> {
+  return runCommand(analyzeCommand, ['safety', join(CORPUS, file)], options);
 }
 
 describe('iorr analyze safety', () => {

@@ -3,12 +3,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { SketchedTrace } from '../replay/engine/sketched-trace.ts';
-import type { CommandIo } from '../traces/command.ts';
 import { createTrace } from '../traces/file.ts';
 import { EMPTY_HEALTH } from '../traces/header.ts';
 import { STREAM_ID } from '../traces/schema.ts';
 import type { EventSink } from '../traces/trace.ts';
 import { compareCommand } from './compare-command.ts';
+import { runCommand } from '../traces/testing/recorded-io.ts';
+import type { CommandRun } from '../traces/testing/recorded-io.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'iorr-compare-'));
 const file = join(folder, 'run.iorr');
@@ -38,35 +39,8 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
-interface Ran {
-  readonly code: number;
-  readonly out: string;
-  readonly err: string;
-}
-
-async function run(args: readonly string[], options: Record<string, unknown>, signal?: AbortSignal): Promise<Ran> {
-  let out = '';
-  let err = '';
-  const io: CommandIo = {
-    out: (text) => void (out += String(text)),
-    err: (text) => void (err += text),
-    stdoutIsTerminal: false,
-    stderrIsTerminal: false,
-    columns: 100,
-    colour: false,
-    signal: signal ?? new AbortController().signal,
-    progress: () => ({ update: () => undefined, stop: () => undefined }),
-  };
-  const defaults = {
-    designs: 'linux-strict,linux-lazy',
-    paths: 'native',
-    hardware: 'auto',
-    profile: 'auto',
-    seed: '1',
-    jobs: '1',
-  };
-  const code = await compareCommand.run({ args, options: { ...defaults, ...options }, io });
-  return { code, out, err };
+function run(args: readonly string[], options: Record<string, unknown>, signal?: AbortSignal): Promise<CommandRun> {
+  return runCommand(compareCommand, args, { jobs: '1', ...options }, signal);
 }
 
 const usage = (hint: string): unknown => expect.objectContaining({ code: 'USAGE', hint });

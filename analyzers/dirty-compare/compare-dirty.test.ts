@@ -2,35 +2,18 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { DirtyResult } from '../../replay/dirty/dirty-result.ts';
-import type { CommandIo } from '../../traces/command.ts';
 import { IorrError } from '../../traces/errors.ts';
 import { compareCommand } from '../compare-command.ts';
+import { runCommand } from '../../traces/testing/recorded-io.ts';
 
 const migration = join(import.meta.dirname, '../../traces/corpus/migration-dirty.iorr');
 const calls = join(import.meta.dirname, '../../traces/corpus/iommufd-random.iorr');
 
 /** What the command writes to stdout. */
 async function run(file: string, options: { readonly [name: string]: unknown }): Promise<string> {
-  let text = '';
-  const io: CommandIo = {
-    out: (chunk) => {
-      text += String(chunk);
-    },
-    err: () => undefined,
-    stdoutIsTerminal: false,
-    stderrIsTerminal: false,
-    columns: 100,
-    colour: false,
-    signal: new AbortController().signal,
-    progress: () => ({ update: () => undefined, stop: () => undefined }),
-  };
-  const defaults = Object.fromEntries(
-    compareCommand.options.flatMap(({ flags, default: value }) =>
-      value === undefined ? [] : [[/--([\w-]+)/.exec(flags)?.[1] ?? '', value]],
-    ),
-  );
-  expect(await compareCommand.run({ args: [file], options: { ...defaults, ...options }, io })).toBe(0);
-  return text;
+  const { code, out } = await runCommand(compareCommand, [file], options);
+  expect(code).toBe(0);
+  return out;
 }
 
 async function resultOf(options: { readonly [name: string]: unknown }): Promise<DirtyResult> {

@@ -2,9 +2,9 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { PriResult } from '../../replay/faults/compare-pri.ts';
-import type { CommandIo } from '../../traces/command.ts';
 import { IorrError } from '../../traces/errors.ts';
 import { compareCommand } from '../compare-command.ts';
+import { runCommand } from '../../traces/testing/recorded-io.ts';
 
 const requests = join(import.meta.dirname, '../../traces/corpus/vtd-pri-pasid-7.2.iorr');
 const calls = join(import.meta.dirname, '../../traces/corpus/iommufd-random.iorr');
@@ -12,26 +12,9 @@ const strict = join(import.meta.dirname, '../../traces/corpus/smmuv3-strict-6.12
 
 /** What the command writes to stdout. */
 async function run(file: string, options: { readonly [name: string]: unknown }): Promise<string> {
-  let text = '';
-  const io: CommandIo = {
-    out: (chunk) => {
-      text += String(chunk);
-    },
-    err: () => undefined,
-    stdoutIsTerminal: false,
-    stderrIsTerminal: false,
-    columns: 100,
-    colour: false,
-    signal: new AbortController().signal,
-    progress: () => ({ update: () => undefined, stop: () => undefined }),
-  };
-  const defaults = Object.fromEntries(
-    compareCommand.options.flatMap(({ flags, default: value }) =>
-      value === undefined ? [] : [[/--([\w-]+)/.exec(flags)?.[1] ?? '', value]],
-    ),
-  );
-  expect(await compareCommand.run({ args: [file], options: { ...defaults, ...options }, io })).toBe(0);
-  return text;
+  const { code, out } = await runCommand(compareCommand, [file], options);
+  expect(code).toBe(0);
+  return out;
 }
 
 async function resultOf(pri: string, options: { readonly [name: string]: unknown } = {}): Promise<PriResult> {

@@ -3,8 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import type { CommandIo } from '../../traces/command.ts';
 import { importCommand } from './import-command.ts';
+import { runCommand } from '../../traces/testing/recorded-io.ts';
+import type { CommandRun } from '../../traces/testing/recorded-io.ts';
 
 const FIXTURES = fileURLToPath(new URL('fixtures/', import.meta.url));
 
@@ -20,23 +21,8 @@ function put(name: string, text: string): string {
   return path;
 }
 
-async function run(
-  ...args: readonly string[]
-): Promise<{ readonly code: number; readonly out: string; readonly err: string }> {
-  let out = '';
-  let err = '';
-  const io: CommandIo = {
-    out: (text) => void (out += String(text)),
-    err: (text) => void (err += text),
-    stdoutIsTerminal: false,
-    stderrIsTerminal: false,
-    columns: 100,
-    colour: false,
-    signal: new AbortController().signal,
-    progress: () => ({ update: () => undefined, stop: () => undefined }),
-  };
-  const options = { output: join(folder, 'out.iorr'), json: true };
-  return { code: await importCommand.run({ args, options, io }), out, err };
+function run(...args: readonly string[]): Promise<CommandRun> {
+  return runCommand(importCommand, args, { output: join(folder, 'out.iorr'), json: true });
 }
 
 /** The kernel's account of `calls` ioctls by thread 191, and the program's own. */

@@ -4,7 +4,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, test } from 'vitest';
-import type { CommandIo } from '../../traces/command.ts';
 import { createTrace, openTrace } from '../../traces/file.ts';
 import type { TraceHeader } from '../../traces/header.ts';
 import { EMPTY_HEALTH } from '../../traces/header.ts';
@@ -13,6 +12,7 @@ import { createRowCopier } from '../../traces/row-copier.ts';
 import { EventCursor } from '../import/join/event-cursor.ts';
 import { mergeCommand } from './merge-command.ts';
 import { testHeader } from '../../traces/testing/test-header.ts';
+import { runCommand } from '../../traces/testing/recorded-io.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'iorr-merge-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -35,18 +35,7 @@ interface Answer {
 }
 
 async function merge(args: readonly string[], options: { readonly [name: string]: unknown }): Promise<Answer> {
-  let out = '';
-  const io: CommandIo = {
-    out: (text) => void (out += String(text)),
-    err: () => {},
-    stdoutIsTerminal: false,
-    stderrIsTerminal: false,
-    columns: 80,
-    colour: false,
-    signal: new AbortController().signal,
-    progress: () => ({ update: () => {}, stop: () => {} }),
-  };
-  const code = await mergeCommand.run({ args, options: { json: true, ...options }, io });
+  const { code, out } = await runCommand(mergeCommand, args, { json: true, ...options });
   return { code, result: (JSON.parse(out) as { result: Answer['result'] }).result };
 }
 

@@ -29,6 +29,17 @@ export async function runCommand(
     signal,
     progress: () => ({ update: () => {}, stop: () => {} }),
   };
-  const code = await command.run({ args, options, io });
+  const code = await command.run({ args, options: { ...defaultsOf(command), ...options }, io });
   return { code, out, err };
+}
+
+/** What options are where nobody gives them, by the names that the command line gives them. */
+function defaultsOf({ options }: CommandSpec): { readonly [key: string]: unknown } {
+  return Object.fromEntries(
+    options.flatMap(({ flags, default: value }) => {
+      const long = /--([\w-]+)/.exec(flags)?.[1];
+      if (value === undefined || long === undefined) return [];
+      return [[long.replace(/-(\w)/g, (_, letter: string) => letter.toUpperCase()), value]];
+    }),
+  );
 }
