@@ -2,6 +2,7 @@ import type { CommandExample, CommandSpec } from '../traces/command.ts';
 import { describeInput, makeEnvelope } from '../traces/envelope.ts';
 import { IorrError } from '../traces/errors.ts';
 import { openTrace } from '../traces/file.ts';
+import { nearest } from '../traces/nearest.ts';
 import { toJson } from '../traces/plain-json.ts';
 import { toolVersion } from '../traces/tool.ts';
 import { ANALYSES } from './analyses.ts';
@@ -11,12 +12,16 @@ import { parseDuration } from './duration.ts';
 import { breach, parseGates } from './gate.ts';
 import { closeOutput, openOutput, writeAll } from './output-file.ts';
 import type { Output } from './output-file.ts';
+import { HARDWARE_KNOBS, HARDWARE_WORDS } from './model-words.ts';
 
 const EXIT_GATE = 3;
 const NAMES = ANALYSES.map(({ name }) => name).join(', ');
 const PICTURED = ANALYSES.filter(({ pictures }) => pictures === true)
   .map(({ name }) => name)
   .join(', ');
+
+/** What `--fail-on` takes beside paths of the result. */
+const GATE_WORDS = [...new Set(ANALYSES.flatMap(({ gates = {} }) => Object.keys(gates)))];
 
 /** `--sample`: a share of the pages. */
 function sampleOf(value: unknown, { name, samples }: Analysis): { readonly sample?: number } {
@@ -78,14 +83,29 @@ export const analyzeCommand: CommandSpec = {
   name: 'analyze',
   summary: `asks one question of a trace: ${NAMES}`,
   args: ['NAME', 'FILE'],
+  argValues: [ANALYSES.map(({ name }) => name)],
   options: [
     { flags: '--at <time>', description: 'the state at a time since the beginning of the trace: 1.5s, 200ms' },
     {
       flags: '--fail-on <expr>',
+      values: GATE_WORDS,
+      list: true,
       description: 'exit with 3 if it holds: stale, missing, wasted>100, exposure.ns.p99>2e6',
     },
-    { flags: '--hardware <name>', description: 'hardware profile for what was cached', default: 'auto' },
-    { flags: '--set <name=value>', description: 'change one of its parameters', repeatable: true },
+    {
+      flags: '--hardware <name>',
+      values: HARDWARE_WORDS,
+      orFile: true,
+      description: 'hardware profile for what was cached',
+      default: 'auto',
+    },
+    {
+      flags: '--set <name=value>',
+      values: HARDWARE_KNOBS,
+      list: true,
+      description: 'change one of its parameters',
+      repeatable: true,
+    },
     DRIVER_OPTION,
     {
       flags: '--sample <share>',
@@ -101,7 +121,16 @@ export const analyzeCommand: CommandSpec = {
     const analysis = ANALYSES.find((known) => known.name === name);
     if (analysis === undefined) {
       const found = name === undefined ? '' : `, found ${JSON.stringify(name)}`;
-      throw new IorrError('USAGE', `an analysis expected (${NAMES})${found}`, { hint: 'iorr analyze ioctl s.iorr' });
+      const near =
+        name === undefined
+          ? undefined
+          : nearest(
+              name,
+              ANALYSES.map((known) => known.name),
+            );
+      throw new IorrError('USAGE', `an analysis expected (${NAMES})${found}`, {
+        hint: near === undefined ? 'iorr analyze ioctl s.iorr' : `did you mean '${near}'?`,
+      });
     }
     if (file === undefined) {
       throw new IorrError('USAGE', 'a trace expected', { hint: `iorr analyze ${analysis.name} s.iorr` });

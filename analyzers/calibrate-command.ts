@@ -18,6 +18,7 @@ import { reachProfile, traceProfile } from './calibrate-profile.ts';
 import { reachText, traceText } from './calibrate-text.ts';
 import { costsOption, readSmallFile } from './profile-option.ts';
 import { withOutput } from './profile-output.ts';
+import { HARDWARE_WORDS, PROFILE_WORDS } from './model-words.ts';
 
 /** Hardware that a fitted geometry is put into, for what a curve does not tell. */
 const DEFAULT_BASE = 'vtd-64x4';
@@ -151,10 +152,13 @@ export const calibrateCommand: CommandSpec = {
     { flags: '--state <name>', description: 'of a curve file with several cache states; default DWarm' },
     {
       flags: '--hardware <name>',
+      values: HARDWARE_WORDS,
       description: `with --reach: where the profile's other parameters come from; default ${DEFAULT_BASE}`,
     },
     {
       flags: '--profile <name>',
+      values: PROFILE_WORDS,
+      orFile: true,
       description: `with a trace: where costs come from that it can't tell: auto, ${COST_PROFILES.map(({ name }) => name).join(', ')}, or a profile file`,
       default: 'auto',
     },

@@ -28,6 +28,7 @@ import { costsOption, hardwareOption } from './profile-option.ts';
 import { rendererNamed } from './report/index.ts';
 import { sensitivityText } from './sensitivity-text.ts';
 import { seedOption, wholeNumberOption } from './whole-number-option.ts';
+import { COMPARE_KNOBS, DESIGN_WORDS, HARDWARE_WORDS, PATH_WORDS, PROFILE_WORDS } from './model-words.ts';
 
 const MOST_JOBS = 1024;
 
@@ -45,21 +46,30 @@ export const compareCommand: CommandSpec = {
   options: [
     {
       flags: '--designs <names>',
+      values: DESIGN_WORDS,
+      list: true,
+      orFile: true,
       description: `designs with commas, name@value with its first parameter, or files of your own (docs/designs.md): ${DESIGNS.map(({ name, summary }) => `${name} (${summary})`).join('; ')}`,
       default: DEFAULT_DESIGNS,
     },
     {
       flags: '--paths <names>',
+      values: PATH_WORDS,
+      list: true,
       description: `ways of the commands to the hardware, with commas; each design has a row on each: ${PATHS.map(({ name, summary }) => `${name} (${summary})`).join('; ')}`,
       default: 'native',
     },
     {
       flags: '--hardware <name>',
+      values: HARDWARE_WORDS,
+      orFile: true,
       description: `whose caches: auto (QEMU's where QEMU emulated the IOMMU, else a generic server), ${HARDWARE.map(({ name }) => name).join(', ')}, or a profile file`,
       default: 'auto',
     },
     {
       flags: '--profile <name>',
+      values: PROFILE_WORDS,
+      orFile: true,
       description: `what things cost: auto (the emulator's where the IOMMU was emulated, else a generic server's), ${COST_PROFILES.map(({ name }) => name).join(', ')}, or a profile file`,
       default: 'auto',
     },
@@ -80,6 +90,8 @@ export const compareCommand: CommandSpec = {
     { flags: '--seed <number>', description: 'of the access model and of devices that answer', default: '1' },
     {
       flags: '--set <name=value>',
+      values: COMPARE_KNOBS,
+      list: true,
       description:
         'a parameter of the costs, a design or the hardware: queue.wait=500, linux-lazy.timeout=5, sets=128; repeatable',
       repeatable: true,

@@ -21,6 +21,7 @@ import { closeOutput, openOutput, writeAll } from './output-file.ts';
 import { hardwareOption } from './profile-option.ts';
 import { paintFor } from './report/paint.ts';
 import { seedOption, wholeNumberOption } from './whole-number-option.ts';
+import { HARDWARE_WORDS } from './model-words.ts';
 
 const EXIT_GATE = 3;
 const MOST_RESAMPLES = 100_000;
@@ -158,6 +159,7 @@ export const diffCommand: CommandSpec = {
   options: [
     {
       flags: '--fail-on <condition>',
+      values: ['worse', 'none'],
       description:
         "exit with 3 if it holds for sure: 'commands/unmap > +2%'; worse (any count, or benchmark, beyond the threshold; the default), none; repeatable",
       repeatable: true,
@@ -165,6 +167,8 @@ export const diffCommand: CommandSpec = {
     { flags: '--threshold <share>', description: 'smaller changes are none', default: '1%' },
     {
       flags: '--hardware <name>',
+      values: HARDWARE_WORDS,
+      orFile: true,
       description: 'hardware profile, or a profile file, that traces are replayed on',
       default: 'auto',
     },

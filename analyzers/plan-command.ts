@@ -20,6 +20,7 @@ import { planTrace } from './plan/plan.ts';
 import { costsOption, hardwareOption } from './profile-option.ts';
 import { CLONE_OPTIONS, clonesOption, tenantCounts } from './tenants-option.ts';
 import { seedOption } from './whole-number-option.ts';
+import { COMPARE_KNOBS, DESIGN_WORDS, HARDWARE_WORDS, PATH_WORDS, PROFILE_WORDS } from './model-words.ts';
 
 /** No setting meets the goals. */
 const UNMET = 3;
@@ -49,25 +50,48 @@ export const planCommand: CommandSpec = {
     },
     {
       flags: '--vary <name=values>',
+      values: [...PLAN_PARAMETERS.map(({ name }) => `${name}=`), ...COMPARE_KNOBS],
       description: `values of a parameter with commas, or doubled from one to another; repeatable; default: what the first goal depends on. What --set takes, and ${PLAN_PARAMETERS.map(({ name, summary }) => `${name} (${summary})`).join('; ')}`,
       repeatable: true,
     },
-    { flags: '--set <name=value>', description: 'a parameter of all settings; repeatable', repeatable: true },
+    {
+      flags: '--set <name=value>',
+      values: COMPARE_KNOBS,
+      list: true,
+      description: 'a parameter of all settings; repeatable',
+      repeatable: true,
+    },
     {
       flags: '--tenants <list>',
       description:
         'clones of the trace behind one IOMMU, 1,2,4,...,1024: an answer for each, and until when it holds; without --vary how many the hardware bears. Several files: tenants play them in turn',
     },
     ...CLONE_OPTIONS,
-    { flags: '--design <name>', description: 'commands of a design in the place of the recorded ones' },
-    { flags: '--path <name>', description: 'way of its commands to the hardware' },
+    {
+      flags: '--design <name>',
+      values: DESIGN_WORDS,
+      description: 'commands of a design in the place of the recorded ones',
+    },
+    { flags: '--path <name>', values: PATH_WORDS, description: 'way of its commands to the hardware' },
     {
       flags: '--downtime <time>',
       description:
         'most that a migration may stop, which it goes on copying for (default: the recorded one, else 300ms)',
     },
-    { flags: '--hardware <name>', description: 'hardware profile, or a profile file', default: 'auto' },
-    { flags: '--profile <name>', description: 'cost profile, or a profile file', default: 'auto' },
+    {
+      flags: '--hardware <name>',
+      values: HARDWARE_WORDS,
+      orFile: true,
+      description: 'hardware profile, or a profile file',
+      default: 'auto',
+    },
+    {
+      flags: '--profile <name>',
+      values: PROFILE_WORDS,
+      orFile: true,
+      description: 'cost profile, or a profile file',
+      default: 'auto',
+    },
     {
       flags: '--access <model>',
       description: 'accesses: recorded ones, or a model',

@@ -21,6 +21,7 @@ import { countedText } from './counted-text.ts';
 import { jsonRenderer, terminalRenderer } from './report/index.ts';
 import { toJson } from '../traces/plain-json.ts';
 import { seedOption, wholeNumberOption } from './whole-number-option.ts';
+import { HARDWARE_KNOBS, HARDWARE_WORDS } from './model-words.ts';
 
 /** Repeats at most: a trace of a million events would play for days. */
 const MOST_REPEATS = 1_000_000;
@@ -71,11 +72,15 @@ export const replayCommand: CommandSpec = {
   options: [
     {
       flags: '--hardware <name>',
+      values: HARDWARE_WORDS,
+      orFile: true,
       description: `whose caches: auto (QEMU's where QEMU emulated the IOMMU, else a generic server), ${HARDWARE.map(({ name }) => name).join(', ')}, or a profile file`,
       default: 'auto',
     },
     {
       flags: '--set <name=value>',
+      values: HARDWARE_KNOBS,
+      list: true,
       description: 'a parameter of the hardware: sets=128,ways=8; repeatable',
       repeatable: true,
     },

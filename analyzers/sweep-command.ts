@@ -29,6 +29,7 @@ import { sweepReport } from './sweep/sweep.ts';
 import { traceHash } from './sweep/trace-hash.ts';
 import { CLONE_OPTIONS, clonesOption, tenantCounts } from './tenants-option.ts';
 import { seedOption, wholeNumberOption } from './whole-number-option.ts';
+import { COMPARE_KNOBS, DESIGN_WORDS, HARDWARE_WORDS, PATH_WORDS, PROFILE_WORDS } from './model-words.ts';
 
 const MOST_JOBS = 1024;
 const COUNTS = ['misses', 'iotlb', 'all'] as const;
@@ -68,16 +69,25 @@ export const sweepCommand: CommandSpec = {
   options: [
     {
       flags: '--set <name=values>',
+      values: COMPARE_KNOBS,
       description:
         'values of a parameter with commas, or doubled from one to another: sets=16,64,256, ways=1..16; repeatable',
       repeatable: true,
     },
     {
       flags: '--designs <names>',
+      values: DESIGN_WORDS,
+      list: true,
+      orFile: true,
       description: 'designs to vary, with commas; without, the recorded commands are replayed',
     },
     { flags: '--batch <sizes>', description: 'sizes of batches of unmaps to vary: designs batch-n@SIZE' },
-    { flags: '--paths <names>', description: 'ways of the commands to the hardware to vary' },
+    {
+      flags: '--paths <names>',
+      values: PATH_WORDS,
+      list: true,
+      description: 'ways of the commands to the hardware to vary',
+    },
     { flags: '--cores <list>', description: 'core counts to vary, of designs: 1,2,4..64' },
     { flags: '--tenants <list>', description: 'clones of the trace behind one IOMMU to vary: 1,2,4,...,64' },
     ...CLONE_OPTIONS,
@@ -88,8 +98,20 @@ export const sweepCommand: CommandSpec = {
       default: 'iotlb',
       choices: COUNTS,
     },
-    { flags: '--hardware <name>', description: 'hardware profile, or a profile file', default: 'auto' },
-    { flags: '--profile <name>', description: 'cost profile, or a profile file', default: 'auto' },
+    {
+      flags: '--hardware <name>',
+      values: HARDWARE_WORDS,
+      orFile: true,
+      description: 'hardware profile, or a profile file',
+      default: 'auto',
+    },
+    {
+      flags: '--profile <name>',
+      values: PROFILE_WORDS,
+      orFile: true,
+      description: 'cost profile, or a profile file',
+      default: 'auto',
+    },
     {
       flags: '--access <model>',
       description: 'accesses: recorded ones, or a model',

@@ -1,7 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { DESIGNS } from '../replay/designs/designs.ts';
 import { AS_RECORDED, DRIVER_NAMES } from '../replay/engine/chosen-hardware.ts';
-import { verifyKinds, verifySteps } from '../replay/engine/verify.ts';
+import { VERIFY_KINDS, verifyKinds, verifySteps } from '../replay/engine/verify.ts';
 import { HARDWARE, hardwareProfile, withSettings } from '../replay/hardware/profiles.ts';
 import type { CommandSpec } from '../traces/command.ts';
 import { INTERRUPTED } from '../traces/command.ts';
@@ -10,6 +10,7 @@ import { IorrError } from '../traces/errors.ts';
 import { openTrace } from '../traces/file.ts';
 import { toolVersion } from '../traces/tool.ts';
 import { jsonRenderer, terminalRenderer } from './report/index.ts';
+import { HARDWARE_KNOBS } from './model-words.ts';
 
 const DIVERGED = 3;
 
@@ -21,6 +22,8 @@ export const verifyCommand: CommandSpec = {
   options: [
     {
       flags: '--only <kinds>',
+      values: VERIFY_KINDS,
+      list: true,
       description:
         'of dma (hit or miss, output address, resets), inv (commands), ioctl, pri (fault records, responses); comma-separated',
     },
@@ -32,6 +35,8 @@ export const verifyCommand: CommandSpec = {
     },
     {
       flags: '--set <name=value>',
+      values: HARDWARE_KNOBS,
+      list: true,
       description: 'a parameter of the hardware: capacity=1024; repeatable',
       repeatable: true,
     },

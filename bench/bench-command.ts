@@ -155,6 +155,8 @@ export const benchCommand: CommandSpec = {
   options: [
     {
       flags: '--suite <names>',
+      values: SUITES.map(({ name }) => name),
+      list: true,
       description: `comma-separated: ${SUITES.map((suite) => suite.name).join(', ')}; default all`,
     },
     { flags: '--time <ms>', description: 'time for each figure', default: String(DEFAULT_MS) },
@@ -169,6 +171,7 @@ export const benchCommand: CommandSpec = {
     },
     {
       flags: '--fail-on <condition>',
+      values: ['worse', 'none'],
       description:
         "of the comparison: worse (the default), none, or a figure: 'decode: packet-nic, all columns < -10%'; repeatable",
       repeatable: true,

@@ -1,4 +1,5 @@
 import { IorrError } from '../traces/errors.ts';
+import { nearest } from '../traces/nearest.ts';
 import type { BenchSuite } from './suite.ts';
 import { counting } from './suites/counting.ts';
 import { decode } from './suites/decode.ts';
@@ -18,8 +19,10 @@ export function chooseSuites(list: string | undefined): readonly BenchSuite[] {
   return list.split(',').map((name) => {
     const suite = SUITES.find((one) => one.name === name.trim());
     if (suite !== undefined) return suite;
-    throw new IorrError('USAGE', `no benchmark suite "${name}"`, {
-      hint: `There are: ${SUITES.map((one) => one.name).join(', ')}`,
+    const names = SUITES.map((one) => one.name);
+    const near = nearest(name.trim(), names);
+    throw new IorrError('USAGE', `no benchmark suite "${name}"; there are ${names.join(', ')}`, {
+      hint: near === undefined ? 'iorr bench --suite encode,decode' : `did you mean '${near}'?`,
     });
   });
 }

@@ -35,6 +35,8 @@ export type DirtyReport = Envelope<'compare', { readonly dirty: DirtyResult }>;
 export const DIRTY_OPTIONS: readonly CommandOption[] = [
   {
     flags: '--dirty <names>',
+    values: DIRTY_METHODS.map(({ name }) => name),
+    list: true,
     description: `methods of dirty tracking in the place of designs, with commas, name@value: ${DIRTY_METHODS.map(({ name, summary }) => `${name} (${summary})`).join('; ')}`,
   },
   {
@@ -43,6 +45,7 @@ export const DIRTY_OPTIONS: readonly CommandOption[] = [
   },
   {
     flags: '--tables <name>',
+    values: ['auto', ...HARVEST_TABLES.map(({ name }) => name)],
     description: `with --dirty: page-table format: auto (the hardware's), ${HARVEST_TABLES.map(({ name }) => name).join(', ')}`,
   },
   {

@@ -148,12 +148,23 @@ export const exportCommand: CommandSpec = {
   summary: 'writes a trace for other tools: Perfetto, Parquet, CSV, NDJSON',
   args: ['FILE'],
   options: [
-    { flags: '--to <formats>', description: `one or several of ${EXPORTERS.map(({ name }) => name).join(', ')}` },
+    {
+      flags: '--to <formats>',
+      values: EXPORTERS.map(({ name }) => name),
+      list: true,
+      description: `one or several of ${EXPORTERS.map(({ name }) => name).join(', ')}`,
+    },
     {
       flags: '-o, --output <path>',
       description: 'the file, or the folder of several; - is stdout (default: named after the trace)',
     },
-    { flags: '--stream <names>', description: `only these streams: ${STREAM_NAMES.join(', ')}`, repeatable: true },
+    {
+      flags: '--stream <names>',
+      values: STREAM_NAMES,
+      list: true,
+      description: `only these streams: ${STREAM_NAMES.join(', ')}`,
+      repeatable: true,
+    },
     { flags: '--from <time>', description: 'only events at or after this time of the trace (1.5s, 200ms)' },
     { flags: '--until <time>', description: 'only events before this time of the trace' },
     { flags: '--device <function>', description: 'only events of this PCI function (0000:00:04.0)' },

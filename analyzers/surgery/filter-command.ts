@@ -16,7 +16,13 @@ export const filterCommand: CommandSpec = {
   args: ['FILE'],
   options: [
     ...OUTPUT_OPTIONS,
-    { flags: '--stream <names>', description: `only these streams: ${STREAM_NAMES.join(', ')}`, repeatable: true },
+    {
+      flags: '--stream <names>',
+      values: STREAM_NAMES,
+      list: true,
+      description: `only these streams: ${STREAM_NAMES.join(', ')}`,
+      repeatable: true,
+    },
     { flags: '--from <time>', description: 'only events at or after this time of the trace (1.5s, 200ms)' },
     { flags: '--to <time>', description: 'only events before this time of the trace' },
     { flags: '--device <function>', description: 'only events of this PCI function (0000:00:04.0)' },

@@ -73,6 +73,8 @@ export const recordCommand: CommandSpec = {
     { flags: '-o, --output <file>', description: 'the trace to write; - is stdout' },
     {
       flags: '--source <name>',
+      values: LIVE_SOURCES.map(({ name }) => name),
+      list: true,
       description: `how events come in: ${LIVE_SOURCES.map(({ name }) => name).join(', ')}, or several with commas`,
       repeatable: true,
     },

@@ -1,4 +1,5 @@
 import { IorrError } from '../../traces/errors.ts';
+import { nearest } from '../../traces/nearest.ts';
 
 /** A number that a workload takes: `--set devices=8`. Integers unless `fraction`. */
 export interface NumberParameter {
@@ -92,8 +93,10 @@ export function readSettings(
     const name = setting.slice(0, cut);
     const parameter = parameters.find((p) => p.name === name);
     if (parameter === undefined) {
-      throw new IorrError('USAGE', `${owner} has no parameter "${name}"`, {
-        hint: `It has: ${parameters.map((p) => p.name).join(', ')}`,
+      const names = parameters.map((p) => p.name);
+      const near = nearest(name, names);
+      throw new IorrError('USAGE', `${owner} has no parameter "${name}"; it has ${names.join(', ')}`, {
+        hint: near === undefined ? 'iorr simulate --list' : `did you mean '${near}'?`,
       });
     }
     values.set(name, readValue(owner, parameter, setting.slice(cut + 1)));

@@ -109,13 +109,23 @@ function listWorkloads(): string {
   }).join('\n');
 }
 
+/** What `--set` changes, of all workloads. */
+const KNOBS = [...new Set(WORKLOADS.flatMap(({ parameters }) => parameters.map(({ name }) => `${name}=`)))].sort();
+
 export const simulateCommand: CommandSpec = {
   name: 'simulate',
   summary: 'make a trace from a seeded workload, of any size',
   args: ['[WORKLOAD]'],
+  argValues: [WORKLOADS.map(({ name }) => name)],
   options: [
     { flags: '-o, --output <file>', description: 'the trace to write; - is stdout' },
-    { flags: '--set <name=value>', description: 'a parameter of the workload; see --list', repeatable: true },
+    {
+      flags: '--set <name=value>',
+      values: KNOBS,
+      list: true,
+      description: 'a parameter of the workload; see --list',
+      repeatable: true,
+    },
     { flags: '--seed <number>', description: 'the same seed makes the same trace', default: '1' },
     {
       flags: '--list',

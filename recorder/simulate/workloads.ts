@@ -1,4 +1,5 @@
 import { IorrError } from '../../traces/errors.ts';
+import { nearest } from '../../traces/nearest.ts';
 import type { Workload } from './workload.ts';
 import { dma } from './workloads/dma.ts';
 import { multiTenant } from './workloads/multi-tenant.ts';
@@ -16,8 +17,10 @@ export const WORKLOADS: readonly Workload[] = [ringNic, nvme, multiTenant, sva, 
 export function findWorkload(name: string): Workload {
   const workload = WORKLOADS.find((one) => one.name === name);
   if (workload === undefined) {
-    throw new IorrError('USAGE', `no workload "${name}"`, {
-      hint: `There are: ${WORKLOADS.map((one) => one.name).join(', ')}`,
+    const names = WORKLOADS.map((one) => one.name);
+    const near = nearest(name, names);
+    throw new IorrError('USAGE', `no workload "${name}"; there are ${names.join(', ')}`, {
+      hint: near === undefined ? 'iorr simulate --list' : `did you mean '${near}'?`,
     });
   }
   return workload;

@@ -23,15 +23,15 @@ export interface VerifyOptions {
   readonly design?: string;
 }
 
-const KINDS: readonly VerifyKind[] = ['ioctl', 'dma', 'inv', 'pri'];
+export const VERIFY_KINDS: readonly VerifyKind[] = ['ioctl', 'dma', 'inv', 'pri'];
 
 /** The kinds in `dma,inv`. Throws `USAGE` for anything else. */
 export function verifyKinds(text: string): VerifyKind[] {
   return text.split(',').map((word) => {
-    const kind = KINDS.find((known) => known === word.trim());
+    const kind = VERIFY_KINDS.find((known) => known === word.trim());
     if (kind !== undefined) return kind;
-    const near = nearest(word.trim(), KINDS);
-    throw new IorrError('USAGE', `--only ${text}: '${word}' is not one of ${KINDS.join(', ')}`, {
+    const near = nearest(word.trim(), VERIFY_KINDS);
+    throw new IorrError('USAGE', `--only ${text}: '${word}' is not one of ${VERIFY_KINDS.join(', ')}`, {
       hint: near === undefined ? 'for example --only dma,inv' : `did you mean '${near}'?`,
     });
   });
@@ -48,7 +48,7 @@ export function verifyTrace(trace: Trace, options: VerifyOptions = {}): VerifyRe
 
 /** The same in steps, for a caller that has more to do meanwhile: yields the number of events done. */
 export function* verifySteps(trace: Trace, options: VerifyOptions = {}): Generator<number, VerifyResult> {
-  const wanted = options.only ?? KINDS;
+  const wanted = options.only ?? VERIFY_KINDS;
   const parts: VerifyPart[] = [];
   const notes: string[] = [];
   const missing: string[] = [];
@@ -89,8 +89,8 @@ function hintOf(trace: Trace, wanted: readonly VerifyKind[]): string {
   const { ioctl, dma } = trace.streamCounts;
   if (wanted.includes('ioctl') && (wanted.length === 1 || ioctl > 0))
     return ioctl === 0
-      ? 'record the calls with the bytes of their structs (docs/ioctl-ndjson.md): iorr import calls.jsonl -o run.iorr'
-      : 'ioctls are compared where their structs, descriptors and results were recorded (docs/ioctl-ndjson.md); strace and tracefs show less';
+      ? 'record the calls with the bytes of their structs (docs/sources/ioctl-ndjson.md): iorr import calls.jsonl -o run.iorr'
+      : 'ioctls are compared where their structs, descriptors and results were recorded (docs/sources/ioctl-ndjson.md); strace and tracefs show less';
   if (wanted.length === 1 && wanted[0] === 'pri')
     return 'join the trace of the kernel with the calls of the process that serves its faults: iorr import trace.txt calls.jsonl';
   if (wanted.length === 1 && wanted[0] === 'dma')
