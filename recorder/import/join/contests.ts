@@ -57,6 +57,31 @@ const UNDO = 1024;
 /** Unmaps on one task and CPU within this time are likely one driver's. */
 const NEIGHBOUR: Nanoseconds = 100_000;
 
+const NO_CONTESTS: readonly Contest[] = [];
+
+/** Each slot once. */
+function slotsOf(chains: readonly (readonly number[])[]): readonly number[] {
+  let all = 0;
+  for (const { length } of chains) all += length;
+  if (all > 16) return [...new Set(chains.flat())];
+  const slots: number[] = [];
+  for (const chain of chains) {
+    for (const slot of chain) if (!slots.includes(slot)) slots.push(slot);
+  }
+  return slots;
+}
+
+/** The chains that hold none of these slots. */
+function without(chains: readonly number[][], slots: readonly number[]): number[][] {
+  const rest: number[][] = [];
+  for (const chain of chains) {
+    let held = false;
+    for (const slot of chain) held ||= slots.includes(slot);
+    if (!held) rest.push(chain);
+  }
+  return rest;
+}
+
 /** Finds for each unmap the maps that it closed, and keeps the question open while several are possible. */
 export class Contests {
   readonly settled: SettledCounts = {
@@ -80,10 +105,12 @@ export class Contests {
   readonly #queue: Contest[] = [];
   #queueHead = 0;
   readonly #byRow = new Map<number, Contest>();
-  readonly #bySlot = new Map<number, Contest[]>();
+  /** A list is never changed, so that it can be gone through while contests end. */
+  readonly #bySlot: (readonly Contest[] | undefined)[] = [];
   readonly #closed: readonly Closed[] = Array.from({ length: UNDO }, () => new Closed());
   #closings = 0;
   readonly #here: number[] = [];
+  readonly #one = [0];
   /** The last closing by actor; times are 0 before the first. */
   readonly #lastDomain: DomainId[] = [];
   readonly #lastUnmapped: Nanoseconds[] = [];
@@ -97,25 +124,30 @@ export class Contests {
   }
 
   unmap(row: number, page: PageNumber, pages: number, time: Nanoseconds, actor: number): void {
-    let found = this.#live.overlapping(page, pages);
-    // Many open questions about one map mean that events are missing; they don't get easier by waiting.
-    for (const slot of found) {
-      while (this.#live.live[slot] === 1 && this.#live.contests[slot]! >= CROWDED)
-        this.#decide(this.#bySlot.get(slot)![0]!);
+    // One page, one map that nobody else may have closed: nearly every unmap of many captures, so without any search.
+    const live = this.#live;
+    if (pages === 1 && live.find(page, this.#here) === 1) {
+      const only = this.#here[0]!;
+      if (live.pages[only] === 1 && live.contests[only] === 0) {
+        this.settled.only++;
+        this.#one[0] = only;
+        this.#close(row, this.#one, time, actor, page, 1);
+        return;
+      }
     }
-    if (found.some((slot) => this.#live.live[slot] === 0)) found = found.filter((slot) => this.#live.live[slot] === 1);
+    const found = this.#undecided(live.overlapping(page, pages));
     if (found.length === 0) {
       this.settled.unmatched++;
       this.#remember(row, page, pages, time, actor);
       return;
     }
     const only = found[0]!;
-    if (found.length === 1 && this.#live.page[only] === page && this.#live.pages[only] === pages) {
+    if (found.length === 1 && live.page[only] === page && live.pages[only] === pages) {
       this.settled.only++;
       this.#close(row, found, time, actor, page, pages);
       return;
     }
-    const { chains, leftOver } = assembleChains(this.#live, found, page, pages, -1, -1);
+    const { chains, leftOver } = assembleChains(live, found, page, pages, -1, -1);
     if (chains.length === 1) {
       this.settled[leftOver ? 'tiling' : 'only']++;
       this.#close(row, chains[0]!, time, actor, page, pages);
@@ -125,12 +157,29 @@ export class Contests {
       this.#ragged(row, found, page, pages, time, actor);
       return;
     }
-    const slots = new Set(chains.flat());
+    const slots = slotsOf(chains);
     const before = this.#before(actor, time);
     const contest: Contest = { row, time, actor, chains, slots, before, flush: -1, open: true };
     this.#queue.push(contest);
     this.#byRow.set(row, contest);
-    for (const slot of slots) this.#setContests(slot, [...(this.#bySlot.get(slot) ?? []), contest]);
+    for (const slot of slots) {
+      const others = this.#bySlot[slot];
+      this.#setContests(slot, others === undefined ? [contest] : [...others, contest]);
+    }
+  }
+
+  /** Of these maps, those that are live once contests about crowded ones are decided. */
+  #undecided(found: number[]): number[] {
+    const live = this.#live;
+    let gone = false;
+    // Many open questions about one map mean that events are missing; they don't get easier by waiting.
+    for (const slot of found) {
+      while (live.live[slot] === 1 && live.contests[slot]! >= CROWDED) {
+        this.#decide(this.#bySlot[slot]![0]!);
+        gone = true;
+      }
+    }
+    return gone ? found.filter((slot) => live.live[slot] === 1) : found;
   }
 
   /** What the actor's last unmap closed, if that was just before `time`. */
@@ -190,7 +239,7 @@ export class Contests {
 
   /** A map was seen alive: unmaps before that did not close it. */
   alive(slot: number, time: Nanoseconds): void {
-    const contests = this.#bySlot.get(slot);
+    const contests = this.#bySlot[slot];
     if (contests === undefined) return;
     for (const contest of contests) {
       if (contest.time < time) this.#keep(contest, 'alive', (chain) => !chain.includes(slot));
@@ -203,7 +252,7 @@ export class Contests {
     if (domain >= 0) live.domain[slot] = domain;
     if (device >= 0) live.device[slot] = device;
     live.evidence[slot] = evidence;
-    const contests = live.contests[slot] === 0 ? undefined : this.#bySlot.get(slot);
+    const contests = live.contests[slot] === 0 ? undefined : this.#bySlot[slot];
     for (const contest of contests ?? []) {
       const { row } = contest;
       const d = this.#unmaps.domain.get(row);
@@ -235,7 +284,7 @@ export class Contests {
       const older = live.row[other]! < live.row[slot]! ? other : slot;
       const newer = older === other ? slot : other;
       const before = live.time[newer]!;
-      const contests = (this.#bySlot.get(older) ?? []).filter((contest) => contest.time <= before);
+      const contests = (this.#bySlot[older] ?? []).filter((contest) => contest.time <= before);
       if (contests.length === 1) this.#keep(contests[0]!, 'remapped', (chain) => chain.includes(older));
       else if (contests.length === 0) {
         this.settled.replaced++;
@@ -277,18 +326,15 @@ export class Contests {
     contest.open = false;
     this.#byRow.delete(contest.row);
     for (const slot of contest.slots) {
-      const list = this.#bySlot.get(slot);
-      if (list !== undefined)
-        this.#setContests(
-          slot,
-          list.filter((other) => other !== contest),
-        );
+      const list = this.#bySlot[slot];
+      if (list === undefined) continue;
+      const alone = list.length === 1 && list[0] === contest;
+      this.#setContests(slot, alone ? NO_CONTESTS : list.filter((other) => other !== contest));
     }
   }
 
-  #setContests(slot: number, contests: Contest[]): void {
-    if (contests.length === 0) this.#bySlot.delete(slot);
-    else this.#bySlot.set(slot, contests);
+  #setContests(slot: number, contests: readonly Contest[]): void {
+    this.#bySlot[slot] = contests.length === 0 ? undefined : contests;
     this.#live.contests[slot] = contests.length;
   }
 
@@ -341,20 +387,13 @@ export class Contests {
   /** Takes maps out of the table and out of every contest. */
   #drop(slots: readonly number[]): void {
     const live = this.#live;
-    if (slots.every((slot) => live.contests[slot] === 0)) {
-      for (const slot of slots) live.remove(slot);
-      return;
-    }
-    const touched = new Set<Contest>();
+    const touched: Contest[] = [];
     for (const slot of slots) {
-      for (const contest of this.#bySlot.get(slot) ?? []) touched.add(contest);
-      this.#setContests(slot, []);
-      this.#live.remove(slot);
+      for (const contest of this.#bySlot[slot] ?? []) if (!touched.includes(contest)) touched.push(contest);
+      if (live.contests[slot] !== 0) this.#setContests(slot, NO_CONTESTS);
+      live.remove(slot);
     }
-    for (const contest of touched) {
-      if (!contest.open) continue;
-      contest.chains = contest.chains.filter((chain) => !chain.some((slot) => slots.includes(slot)));
-    }
+    for (const contest of touched) if (contest.open) contest.chains = without(contest.chains, slots);
     for (const contest of touched) {
       if (!contest.open) continue;
       if (contest.chains.length === 1) this.#settle(contest, contest.chains[0]!, 'taken');

@@ -10,7 +10,7 @@ export interface Contest {
   /** Rows of live maps, as slots, any of which the unmap may have closed. */
   chains: number[][];
   /** Every slot that was ever in `chains`. */
-  readonly slots: ReadonlySet<number>;
+  readonly slots: readonly number[];
   /** What the unmap just before on the same task and CPU closed. */
   readonly before: Neighbour | undefined;
   flush: DomainId;
