@@ -245,14 +245,22 @@ function wrap(prediction: Prediction, inner: Uint8Array): Uint8Array {
   return result;
 }
 
-function unpack(bytes: Uint8Array, limit: number): { codec: number; variant: number; raw: Uint8Array } {
+/** `raw` is in the memory of the machine where that inflated it. */
+function unpack(
+  bytes: Uint8Array,
+  limit: number,
+  machine: ColumnMachine | undefined,
+): { codec: number; variant: number; raw: Uint8Array } {
   const reader = new ByteReader(bytes);
   const codec = reader.byte();
   const variant = reader.byte();
   const how = reader.byte();
   const length = reader.varint();
   if (length > limit) throw new RangeError(`column of ${length} bytes exceeds the limit of ${limit}`);
-  return { codec, variant, raw: decompress(reader.rest(), how, length) };
+  const rest = reader.rest();
+  const inflated = how === COMPRESSION.deflate ? machine?.inflate(rest, length) : undefined;
+  // zlib says what is wrong
+  return { codec, variant, raw: inflated ?? decompress(rest, how, length) };
 }
 
 /** The column that an encoded one is predicted from by a reference, if it is; `stream` and `property` say which it is itself. */
@@ -294,7 +302,9 @@ export function constantOf(bytes: Uint8Array): number | undefined {
  */
 export function decodeColumn(bytes: Uint8Array, out: Int32Array, machine?: ColumnMachine, place?: ColumnPlace): void {
   // what a machine can't decode is decoded again, to find out why
-  if (machine?.suits(out.length) !== true || !decodeBy(machine, bytes, out, place)) decodeHere(bytes, out, place);
+  if (machine?.suits(out.length) !== true || !decodeBy(machine, bytes, out, place)) {
+    decodeHere(bytes, out, machine, place);
+  }
 }
 
 function decodeBy(machine: ColumnMachine, bytes: Uint8Array, out: Int32Array, place: ColumnPlace | undefined): boolean {
@@ -310,23 +320,28 @@ function decodeBy(machine: ColumnMachine, bytes: Uint8Array, out: Int32Array, pl
     if (predicted === undefined) return false;
     inner = reader.rest();
   }
-  const { codec, variant, raw } = unpack(inner, rawLimit(out.length));
+  const { codec, variant, raw } = unpack(inner, rawLimit(out.length), machine);
   if (!codecOf(codec, variant).decodeAt(machine, machine.reader(raw), variant, out.length, at)) return false;
   if (predicted !== undefined && !predicted(at)) return false;
   machine.deliver(at, out);
   return true;
 }
 
-function decodeHere(bytes: Uint8Array, out: Int32Array, place: ColumnPlace | undefined): void {
+function decodeHere(
+  bytes: Uint8Array,
+  out: Int32Array,
+  machine: ColumnMachine | undefined,
+  place: ColumnPlace | undefined,
+): void {
   if (bytes[0] === PREDICTED && place !== undefined) {
     const reader = new ByteReader(bytes);
     reader.at = 1;
     const prediction = readPrediction(reader, place.stream, place.property);
-    decodeHere(reader.rest(), out, undefined);
+    decodeHere(reader.rest(), out, machine, undefined);
     addPrediction(prediction, out, place.stream, place.access);
     return;
   }
-  const { codec, variant, raw } = unpack(bytes, rawLimit(out.length));
+  const { codec, variant, raw } = unpack(bytes, rawLimit(out.length), machine);
   codecOf(codec, variant).decode(new ByteReader(raw), variant, out);
 }
 
@@ -339,9 +354,9 @@ function codecOf(codec: number, variant: number): IntCodec {
   return decoder;
 }
 
-/** The bytes that `encodeBytes` was given; at most `limit`. */
-export function decodeByteString(bytes: Uint8Array, limit: number): Uint8Array {
-  const { codec, raw } = unpack(bytes, limit);
+/** The bytes that `encodeBytes` was given; at most `limit`. They may lie in the memory of the machine, until it decodes again. */
+export function decodeByteString(bytes: Uint8Array, limit: number, machine?: ColumnMachine): Uint8Array {
+  const { codec, raw } = unpack(bytes, limit, machine);
   if (codec !== BYTE_STRING) throw new RangeError(`byte string expected, found codec ${codec}`);
   return raw;
 }

@@ -242,7 +242,7 @@ class BlockColumns implements ColumnAccess {
       end += size;
       offsets[i + 1] = end;
     }
-    const raw = decodeByteString(checkBytes(contents, 'contents'), SEGMENT_BYTES);
+    const raw = decodeByteString(checkBytes(contents, 'contents'), SEGMENT_BYTES, this.#machine);
     if (raw.length !== end) throw new RangeError('byte strings do not add up');
     const data = this.#pool.uint8(end);
     data.set(raw);

@@ -124,7 +124,7 @@ export function decodeTimes(
 ): void {
   const count = time.length;
   if (grouping < 0 || grouping >= GROUPINGS) throw new RangeError(`unknown grouping ${grouping}`);
-  const raw = decodeByteString(bytes, 64 + count * 9);
+  const raw = decodeByteString(bytes, 64 + count * 9, machine);
   const reader = new ByteReader(raw);
   const unit = reader.varint();
   if (raw.length - reader.at < 8) throw new RangeError('times end early');

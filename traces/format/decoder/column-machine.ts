@@ -2,6 +2,7 @@ import { SEGMENT_EVENTS } from '../../segment.ts';
 import { ByteReader } from '../byte-buffer.ts';
 import { decoderModule } from './decoder-module.ts';
 import type { DecoderCalls } from './decoder-module.ts';
+import { INFLATE_BYTES, inflateTables } from './inflate-code.ts';
 
 /** Columns of fewer rows are decoded by TypeScript: to call WebAssembly and to copy what it gives takes as long. */
 const FEW_ROWS = 64;
@@ -29,6 +30,9 @@ const { WebAssembly: platform } = globalThis as unknown as { readonly WebAssembl
 const SIZES = {
   /** What a column's bytes are decompressed to: at most as `limits.ts` says of a column, or of times. */
   raw: 1024 + 16 * SEGMENT_EVENTS,
+  /** The same before: as it is in the file. */
+  packed: 1024 + 16 * SEGMENT_EVENTS,
+  inflate: INFLATE_BYTES,
   /** Rows of a column that is not to stay here, and of what it is decoded from. */
   out: 8 * SEGMENT_EVENTS,
   first: 4 * SEGMENT_EVENTS,
@@ -94,15 +98,29 @@ export class ColumnMachine {
     this.ints = new Int32Array(memory.buffer, base, MACHINE_BYTES >>> 2);
     this.#doubles = new Float64Array(memory.buffer, base, MACHINE_BYTES >>> 3);
     this.#has = has;
+    this.ints.set(inflateTables(), PIECES.inflate >>> 2);
   }
 
   suits(rows: number): boolean {
     return rows >= FEW_ROWS && rows <= SEGMENT_EVENTS;
   }
 
-  /** A reader of bytes that are copied into a piece; what it reads at `reader.at` is at that address of the piece. */
+  /**
+   * What raw deflate holds, of so many bytes: until the next is inflated or read. Undefined where there is no room for it, where it
+   * is damaged or of another length, and for streams that no compressor makes.
+   */
+  inflate(packed: Uint8Array, length: number): Uint8Array | undefined {
+    if (packed.length > SIZES.packed || length > SIZES.raw) return undefined;
+    this.#bytes.set(packed, PIECES.packed);
+    const { raw, packed: at, inflate } = this.at;
+    if (this.calls.inflate(at, at + packed.length, raw, raw + length, inflate) !== raw + length) return undefined;
+    return this.#bytes.subarray(PIECES.raw, PIECES.raw + length);
+  }
+
+  /** A reader of bytes in its memory: those that it inflated, or a copy of others. */
   reader(raw: Uint8Array): ByteReader {
     const from = PIECES.raw;
+    if (raw.buffer === this.#bytes.buffer && raw.byteOffset === this.at.raw) return new ByteReader(raw);
     this.#bytes.set(raw, from);
     return new ByteReader(this.#bytes.subarray(from, from + raw.length));
   }

@@ -1,13 +1,17 @@
 import { moduleOf } from '../../wasm/wasm-code.ts';
 import { differences, kinds, last, narrow, newest, runEnd, starts, times } from './events-code.ts';
+import { build, inflate, longCode } from './inflate-code.ts';
 import { add, copy, dictionary, fill, packed, planes, runs, split, sum, varint, varints } from './integers-code.ts';
 
 // of the functions in the module
 const VARINT = 0;
 const RUN_END = 1;
+const BUILD = 2;
+const LONG_CODE = 3;
 
 /** What the module exports: addresses and numbers of rows; those that may fail return 0 then. See the function of each. */
 export interface DecoderCalls {
+  readonly inflate: (at: number, end: number, out: number, outEnd: number, tables: number) => number;
   readonly planes: (at: number, rows: number, planes: number, shift: number, out: number) => void;
   readonly sum: (out: number, rows: number, lag: number) => void;
   readonly packed: (at: number, rows: number, bits: number, minimum: number, shift: number, out: number) => void;
@@ -50,6 +54,9 @@ export function decoderModule(shared: boolean): Uint8Array<ArrayBuffer> {
   return moduleOf({ functions: [], memory: 'memory', shared }, [
     { code: varint() },
     { code: runEnd() },
+    { code: build() },
+    { code: longCode() },
+    { name: 'inflate', code: inflate(BUILD, LONG_CODE) },
     { name: 'planes', code: planes() },
     { name: 'sum', code: sum() },
     { name: 'packed', code: packed() },
