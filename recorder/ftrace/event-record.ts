@@ -1,5 +1,7 @@
 import type { EventField, EventFormat } from './event-format.ts';
 import type { EventOutput } from './event-output.ts';
+import { nameReader } from './name-reader.ts';
+import type { NameReader } from './name-reader.ts';
 
 /**
  * One record of a ring buffer, as the converters of single events see it. One object is reused for all records; `at` and
@@ -100,6 +102,18 @@ export class FieldReader {
       found.end = end;
       return true;
     };
+  }
+
+  /** The requester id of a device that the string names, as `EventOutput.device`. */
+  device(name: string, mayBeUnit = false): NameReader {
+    return nameReader(this.#extent(name), this.text(name), (out, bytes, start, end) =>
+      out.device(bytes, start, end, mayBeUnit),
+    );
+  }
+
+  /** String-table index of the string, as `EventOutput.ref`. */
+  ref(name: string): NameReader {
+    return nameReader(this.#extent(name), this.text(name), (out, bytes, start, end) => out.ref(bytes, start, end));
   }
 
   /** A located array of elements with this many bytes. */

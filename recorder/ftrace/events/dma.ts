@@ -2,6 +2,7 @@ import { CALL } from '../../../traces/schema.ts';
 import { ABSENT } from '../../../traces/units.ts';
 import type { EventOutput } from '../event-output.ts';
 import type { EventRecord, Extent, FieldReader, NumberReader, RecordConverter } from '../event-record.ts';
+import { NO_NAME } from '../name-reader.ts';
 import { PrintFlags } from '../print-flags.ts';
 import type { AddressList } from '../rows/address-list.ts';
 import {
@@ -39,7 +40,7 @@ function attributes(fields: FieldReader): AttributeReader {
 }
 
 function compileMap(fields: FieldReader, call: number): RecordConverter {
-  const device = fields.text('device');
+  const device = fields.device('device');
   const prot = direction(fields);
   const iova = fields.long('dma_addr');
   const size = fields.long('size');
@@ -47,11 +48,12 @@ function compileMap(fields: FieldReader, call: number): RecordConverter {
   // An allocation has a virtual address instead of a physical one.
   const phys = call === CALL.alloc ? { lo: () => 0, hi: () => 0 } : fields.long('phys_addr');
   return (record, out) => {
-    if (!device(record, found)) return false;
+    const rid = device(record, out);
+    if (rid === NO_NAME) return false;
     writeDmaMap(
       out,
       call,
-      out.device(record.bytes, found.start, found.end),
+      rid,
       prot(record),
       iova.lo(record),
       iova.hi(record),
@@ -66,16 +68,17 @@ function compileMap(fields: FieldReader, call: number): RecordConverter {
 }
 
 function compileUnmap(fields: FieldReader, call: number, address: string): RecordConverter {
-  const device = fields.text('device');
+  const device = fields.device('device');
   const iova = fields.long(address);
   const size = fields.long('size');
   const attrs = attributes(fields);
   return (record, out) => {
-    if (!device(record, found)) return false;
+    const rid = device(record, out);
+    if (rid === NO_NAME) return false;
     writeDmaUnmap(
       out,
       call,
-      out.device(record.bytes, found.start, found.end),
+      rid,
       iova.lo(record),
       iova.hi(record),
       size.lo(record),
@@ -109,7 +112,7 @@ function listReader(
 }
 
 function compileMapSg(fields: FieldReader): RecordConverter {
-  const device = fields.text('device');
+  const device = fields.device('device');
   const prot = direction(fields);
   const attrs = attributes(fields);
   const dma = listReader(fields, 'dma_addrs', 8);
@@ -120,36 +123,41 @@ function compileMapSg(fields: FieldReader): RecordConverter {
   return (record, out) => {
     const { dma: addresses, sizes: lengths, phys: pages } = sgLists;
     if (!dma(record, addresses) || !sizes(record, lengths) || !phys(record, pages)) return false;
-    if (addresses.count !== lengths.count || !device(record, found)) return false;
-    const rid = out.device(record.bytes, found.start, found.end);
+    if (addresses.count !== lengths.count) return false;
+    const rid = device(record, out);
+    if (rid === NO_NAME) return false;
     writeMapSg(out, rid, prot(record), attrs(record, out), truncated(record) !== 0);
     return true;
   };
 }
 
 function compileUnmapSg(fields: FieldReader): RecordConverter {
-  const device = fields.text('device');
+  const device = fields.device('device');
   const attrs = attributes(fields);
   const phys = listReader(fields, 'addrs', 8);
   return (record, out) => {
-    if (!phys(record, sgLists.phys) || !device(record, found)) return false;
-    writeUnmapSg(out, out.device(record.bytes, found.start, found.end), attrs(record, out));
+    if (!phys(record, sgLists.phys)) return false;
+    const rid = device(record, out);
+    if (rid === NO_NAME) return false;
+    writeUnmapSg(out, rid, attrs(record, out));
     return true;
   };
 }
 
 function compileAllocSgt(fields: FieldReader): RecordConverter {
-  const device = fields.text('device');
+  const device = fields.device('device');
   const prot = direction(fields);
   const iova = fields.long('dma_addr');
   const size = fields.long('size');
   const attrs = attributes(fields);
   const phys = listReader(fields, 'phys_addrs', 8);
   return (record, out) => {
-    if (!phys(record, sgLists.phys) || !device(record, found)) return false;
+    if (!phys(record, sgLists.phys)) return false;
+    const rid = device(record, out);
+    if (rid === NO_NAME) return false;
     writeAllocSgt(
       out,
-      out.device(record.bytes, found.start, found.end),
+      rid,
       prot(record),
       iova.lo(record),
       iova.hi(record),

@@ -1,5 +1,6 @@
 import { ATTACH, FLUSH } from '../../../traces/schema.ts';
-import type { Extent, FieldReader, RecordConverter } from '../event-record.ts';
+import type { FieldReader, RecordConverter } from '../event-record.ts';
+import { NO_NAME } from '../name-reader.ts';
 import {
   PRIVATE_DATA_PRESENT,
   readPageRequestWords,
@@ -14,19 +15,18 @@ import type { EventConverter } from './event-converter.ts';
 
 /** Events of the VT-d driver (drivers/iommu/intel/trace.h). */
 
-const name: Extent = { start: 0, end: 0 };
-
 function compileQiSubmit(fields: FieldReader): RecordConverter {
-  const iommu = fields.text('iommu');
+  const iommu = fields.ref('iommu');
   const w0 = fields.long('qw0');
   const w1 = fields.long('qw1');
   const w2 = fields.long('qw2');
   const w3 = fields.long('qw3');
   return (record, out) => {
-    if (!iommu(record, name)) return false;
+    const unit = iommu(record, out);
+    if (unit === NO_NAME) return false;
     writeQiSubmit(
       out,
-      out.ref(record.bytes, name.start, name.end),
+      unit,
       w0.lo(record),
       w0.hi(record),
       w1.lo(record),
@@ -41,8 +41,8 @@ function compileQiSubmit(fields: FieldReader): RecordConverter {
 }
 
 function compileFlushRange(fields: FieldReader, op: number): RecordConverter {
-  const iommu = fields.text('iommu');
-  const dev = fields.text('dev');
+  const iommu = fields.ref('iommu');
+  const dev = fields.device('dev', true);
   const type = fields.int('type');
   const domain = fields.int('domain_id');
   const pasid = fields.int('pasid');
@@ -51,15 +51,15 @@ function compileFlushRange(fields: FieldReader, op: number): RecordConverter {
   const addr = fields.long('addr');
   const mask = fields.int('mask');
   return (record, out) => {
-    const { bytes } = record;
-    if (!iommu(record, name)) return false;
-    const unit = out.ref(bytes, name.start, name.end);
-    if (!dev(record, name)) return false;
+    const unit = iommu(record, out);
+    if (unit === NO_NAME) return false;
+    const device = dev(record, out);
+    if (device === NO_NAME) return false;
     writeFlushRange(
       out,
       op,
       unit,
-      out.device(bytes, name.start, name.end, true),
+      device,
       type(record),
       domain(record),
       pasid(record),
@@ -79,18 +79,17 @@ const tag = { unit: 0, device: 0, type: 0, domain: 0, pasid: 0, refs: 0 };
 
 /** Reads `tag`. */
 function compileTag(fields: FieldReader): RecordConverter {
-  const iommu = fields.text('iommu');
-  const dev = fields.text('dev');
+  const iommu = fields.ref('iommu');
+  const dev = fields.device('dev', true);
   const type = fields.int('type');
   const domain = fields.int('domain_id');
   const pasid = fields.int('pasid');
   const users = fields.int('users');
   return (record, out) => {
-    const { bytes } = record;
-    if (!iommu(record, name)) return false;
-    tag.unit = out.ref(bytes, name.start, name.end);
-    if (!dev(record, name)) return false;
-    tag.device = out.device(bytes, name.start, name.end, true);
+    tag.unit = iommu(record, out);
+    if (tag.unit === NO_NAME) return false;
+    tag.device = dev(record, out);
+    if (tag.device === NO_NAME) return false;
     tag.type = type(record);
     tag.domain = domain(record);
     tag.pasid = pasid(record);
@@ -120,12 +119,12 @@ function compileFlushAll(fields: FieldReader): RecordConverter {
 const prq = { unit: 0, rid: 0, pasid: 0, group: 0, pageLo: 0, pageHi: 0, access: 0, seq: 0 };
 
 function compilePageRequest(fields: FieldReader): RecordConverter {
-  const iommu = fields.text('iommu');
+  const iommu = fields.ref('iommu');
   const seq = fields.int('seq');
   const [dw0, dw1, dw2, dw3] = [fields.long('dw0'), fields.long('dw1'), fields.long('dw2'), fields.long('dw3')];
   return (record, out) => {
-    if (!iommu(record, name)) return false;
-    prq.unit = out.ref(record.bytes, name.start, name.end);
+    prq.unit = iommu(record, out);
+    if (prq.unit === NO_NAME) return false;
     prq.seq = seq(record);
     const first = dw0.lo(record);
     readPageRequestWords(prq, first, dw0.hi(record), dw1.lo(record), dw1.hi(record));

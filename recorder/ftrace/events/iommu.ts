@@ -1,12 +1,11 @@
 import { ATTACH } from '../../../traces/schema.ts';
-import type { Extent, FieldReader, RecordConverter } from '../event-record.ts';
+import type { FieldReader, RecordConverter } from '../event-record.ts';
+import { NO_NAME } from '../name-reader.ts';
 import { writeAttach, writeFault, writeGroup, writeMap, writeUnmap } from '../rows/iommu-rows.ts';
 import { eventConverter } from './event-converter.ts';
 import type { EventConverter } from './event-converter.ts';
 
 /** Events of the IOMMU core (include/trace/events/iommu.h). They name no domain, and maps no device. */
-
-const name: Extent = { start: 0, end: 0 };
 
 function compileMap(fields: FieldReader): RecordConverter {
   const iova = fields.long('iova');
@@ -45,35 +44,37 @@ function compileUnmap(fields: FieldReader): RecordConverter {
 }
 
 function compileAttach(fields: FieldReader): RecordConverter {
-  const device = fields.text('device');
+  const device = fields.device('device');
   return (record, out) => {
-    if (!device(record, name)) return false;
-    writeAttach(out, out.device(record.bytes, name.start, name.end));
+    const rid = device(record, out);
+    if (rid === NO_NAME) return false;
+    writeAttach(out, rid);
     return true;
   };
 }
 
 function compileGroup(fields: FieldReader, kind: number): RecordConverter {
   const group = fields.int('gid');
-  const device = fields.text('device');
+  const device = fields.device('device');
   return (record, out) => {
-    if (!device(record, name)) return false;
-    writeGroup(out, kind, group(record), out.device(record.bytes, name.start, name.end));
+    const rid = device(record, out);
+    if (rid === NO_NAME) return false;
+    writeGroup(out, kind, group(record), rid);
     return true;
   };
 }
 
 function compileFault(fields: FieldReader): RecordConverter {
-  const driver = fields.text('driver');
-  const device = fields.text('device');
+  const driver = fields.ref('driver');
+  const device = fields.device('device');
   const iova = fields.long('iova');
   const flags = fields.int('flags');
   return (record, out) => {
-    const { bytes } = record;
-    if (!driver(record, name)) return false;
-    const unit = out.ref(bytes, name.start, name.end);
-    if (!device(record, name)) return false;
-    writeFault(out, unit, out.device(bytes, name.start, name.end), iova.lo(record), iova.hi(record), flags(record));
+    const unit = driver(record, out);
+    if (unit === NO_NAME) return false;
+    const rid = device(record, out);
+    if (rid === NO_NAME) return false;
+    writeFault(out, unit, rid, iova.lo(record), iova.hi(record), flags(record));
     return true;
   };
 }
