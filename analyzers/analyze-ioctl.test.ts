@@ -197,7 +197,7 @@ test('cat shows calls as strace does', () => {
     'ioctl  IOMMU_TEST_CMD MOCK_DOMAIN(3 /dev/iommu) = -1 EINVAL, 10 ns; 4800000002000000',
     'call   clone: process 7 made 8',
   ]);
-  expect(JSON.parse(eventJson(events[1]!))).toMatchObject({ stream: 'call', task: 7 });
+  expect(JSON.parse(eventJson(events[1]!))).toMatchObject({ event: 1, stream: 'call', task: 7, kind: 'fork' });
 });
 
 describe('the command', () => {

@@ -22,6 +22,7 @@ import type { EventLayout, LayoutValue } from '../traces/event-layout.ts';
 import { decodeSgList } from '../traces/sg-list.ts';
 import { formatRequester } from '../traces/units.ts';
 import { callText, ioctlText } from './call-text.ts';
+import { printedColumn } from './printed-column.ts';
 import { printable } from './report/escape.ts';
 
 /** Columns whose numbers have names; both outputs of `cat` show these. */
@@ -88,7 +89,9 @@ export function eventJson(event: PlainEvent): string {
     task: event.task,
     source: event.source,
   };
-  for (const [column, value] of Object.entries(event.fields)) line[column] = jsonField(event, column, value);
+  for (const [column, value] of Object.entries(event.fields)) {
+    line[printedColumn(event.stream, column)] = jsonField(event, column, value);
+  }
   if (event.stream === 'event') {
     line['fields'] = eventFields(event);
     // It is the same for all events of a name, and as long as a line.

@@ -6,6 +6,7 @@ import type { ColumnKind, StreamName } from '../../traces/schema.ts';
 import { ABSENT_BY_DEFAULT } from '../../traces/segment.ts';
 import { ABSENT, formatRequester, highWord, lowWord } from '../../traces/units.ts';
 import { REQUESTERS, hasNames, nameOfValue } from '../event-text.ts';
+import { printedColumn } from '../printed-column.ts';
 
 /**
  * What a column of a table holds: 32 bits signed, 64 bits signed or unsigned (BigInt), a text, a byte string. `null` is a value
@@ -45,13 +46,10 @@ function typeOf(stream: StreamName, column: string, kind: ColumnKind): TableType
   return UNSIGNED.has(`${stream}.${column}`) ? 'int64' : 'int32';
 }
 
-/** Columns that would have the name of a common one. */
-const RENAMED: { readonly [column: string]: string } = { 'call.event': 'kind' };
-
 function columnOf(stream: StreamName, name: string, kind: ColumnKind): TableColumn {
   const type = typeOf(stream, name, kind);
   return {
-    name: RENAMED[`${stream}.${name}`] ?? name,
+    name: printedColumn(stream, name),
     type,
     hex: HEX.has(name),
     valueOf: (event) => tableValue(event, name, type, event.fields[name]),
