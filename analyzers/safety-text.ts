@@ -18,7 +18,8 @@ const SHOWN = 5;
 
 type Line = readonly [name: string, value: string, note: string];
 
-function verdict({ findingsByKind, stale, commands, unflushed, unflushedDevices }: SafetyResult): string {
+/** What was found, in one line. */
+export function safetyVerdict({ findingsByKind, stale, commands, unflushed, unflushedDevices }: SafetyResult): string {
   const { missing = 0, late = 0, redundant = 0 } = findingsByKind;
   const served =
     stale === null ? 'stale translations unknown' : formatNumberOf(stale.translations, 'stale translation');
@@ -118,7 +119,7 @@ export function safetyText(file: string, result: SafetyResult): string {
   lines.push(...unflushedLines('IOTLBs', result.unflushed), ...unflushedLines('device TLBs', result.unflushedDevices));
   lines.push(['', '', ''], ...commandLines(result));
   const text = [
-    `${printable(file)}: ${verdict(result)}`,
+    `${printable(file)}: ${safetyVerdict(result)}`,
     `${formatNumberOf(result.events, 'event')} in ${formatNs(result.durationNs)}, hardware ${printable(result.hardware)}`,
     '',
     layOut({ head: ['', '', ''], align: ['left', 'right', 'left'], rows: lines.map((line) => [...line]) }).replace(

@@ -11,7 +11,7 @@ import {
   formatShare,
 } from '../report/format-units.ts';
 import { linesPicture } from '../report/html-lines.ts';
-import { figureOf, sortableTable } from '../report/html-parts.ts';
+import { eventLink, figureOf, sortableTable } from '../report/html-parts.ts';
 import { lineStyle } from '../report/line-styles.ts';
 import { html } from '../report/markup.ts';
 import type { Markup } from '../report/markup.ts';
@@ -219,7 +219,7 @@ function migrationSection({
     'Synchronisations',
     ['Event', 'At', 'Took', 'Pages by the log', 'Counted by QEMU', 'Still to be sent'],
     syncs.slice(0, SHOWN).map((sync) => [
-      [`${formatCount(sync.event)}${sync.agrees === false ? ' differs' : ''}`, sync.event],
+      [html`${eventLink(sync.event)}${sync.agrees === false ? ' differs' : ''}`, sync.event],
       [formatNs(sync.startNs), sync.startNs],
       [formatNs(sync.durationNs), sync.durationNs],
       [formatCount(sync.pages), sync.pages],
@@ -256,7 +256,7 @@ function harvestSection(harvests: HarvestSummary): PagePart {
     'Calls',
     ['Event', 'At', 'From', 'Mapped', 'Entries', 'Bits', 'Bitmap', 'Took'],
     list.slice(0, SHOWN).map((call) => [
-      [formatCount(call.event), call.event],
+      [eventLink(call.event), call.event],
       [formatNs(call.timeNs), call.timeNs],
       [call.iova, null],
       [formatBytes(call.walkedBytes), call.walkedBytes],
@@ -281,7 +281,7 @@ function lossSection({ findings, lost }: DirtyResult): PagePart {
       .slice(0, 4)
       .join(', ');
     const more = finding.ranges.length + finding.moreRanges > 4 ? ' …' : '';
-    return html`<tr><th scope="row" data-v="${finding.event}">${formatCount(finding.event)}</th><td data-v="${finding.bytes}">${formatBytes(finding.bytes)}</td><td data-v="${finding.pages}">${formatCount(finding.pages)} of ${formatBytes(finding.pageBytes)}</td><td class="text">${where}${more}</td><td class="text">${finding.cleared ? 'yes' : 'no'}</td><td class="text">${finding.quirk ?? 'the bitmap can’t be written'}</td></tr>`;
+    return html`<tr><th scope="row" data-v="${finding.event}">${eventLink(finding.event)}</th><td data-v="${finding.bytes}">${formatBytes(finding.bytes)}</td><td data-v="${finding.pages}">${formatCount(finding.pages)} of ${formatBytes(finding.pageBytes)}</td><td class="text">${where}${more}</td><td class="text">${finding.cleared ? 'yes' : 'no'}</td><td class="text">${finding.quirk ?? 'the bitmap can’t be written'}</td></tr>`;
   });
   return partOf(
     'lost',

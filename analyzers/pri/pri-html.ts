@@ -5,7 +5,7 @@ import type { Chapter, Lead, PagePart } from '../report/chapter.ts';
 import { formatCount, formatDecimal, formatNs, formatNumberOf, formatShare } from '../report/format-units.ts';
 import { linesLegend, linesPicture } from '../report/html-lines.ts';
 import type { DrawnLine } from '../report/html-lines.ts';
-import { figureOf, sortableTable } from '../report/html-parts.ts';
+import { eventLink, figureOf, sortableTable } from '../report/html-parts.ts';
 import type { Cell } from '../report/html-parts.ts';
 import { lineStyle } from '../report/line-styles.ts';
 import { html } from '../report/markup.ts';
@@ -208,7 +208,7 @@ function oddSection(result: PriResult): PagePart | null {
   const parts = damageParts(result);
   if (parts.length === 0) return null;
   const rows = result.findings.slice(0, SHOWN).map(({ event, kind, what, count }): readonly Cell[] => [
-    [formatCount(event), event],
+    [eventLink(event), event],
     [formatCount(count), count],
     [kind.replaceAll('-', ' '), null],
     [what, null],

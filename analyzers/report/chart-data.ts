@@ -1,4 +1,4 @@
-import type { TimeSeries } from '../../replay/results.ts';
+import type { RecordedResult, ReplayResult, TimeSeries } from '../../replay/results.ts';
 import type { CompareReport } from './envelope.ts';
 import { comparedRows, valueOf } from './comparison.ts';
 import type { ComparedRow } from './comparison.ts';
@@ -11,6 +11,9 @@ import type { LineStyle } from './line-styles.ts';
 export const MAX_POINTS = 1000;
 /** Phases drawn at most; a trace may hold any number of marks. */
 export const MAX_PHASES = 200;
+
+/** What the charts are drawn from. */
+type Compared = Pick<CompareReport, 'result'>;
 
 export type Points = readonly (number | null)[];
 
@@ -103,7 +106,7 @@ function short(value: number | null): number | null {
   return value === null ? null : Number(value.toPrecision(4));
 }
 
-function timeData(report: CompareReport): TimeChartData | null {
+function timeData(report: Compared): TimeChartData | null {
   const rows = comparedRows(report.result);
   const grid = commonGrid(rows.map((row) => row.design.series));
   if (grid === null) return null;
@@ -161,7 +164,7 @@ function utilisationData(rows: readonly ComparedRow[], grid: Grid): readonly Poi
   return lines.some((line) => line.some((value) => value !== null)) ? lines : null;
 }
 
-function exposureData(report: CompareReport): ExposureChartData | null {
+function exposureData(report: Compared): ExposureChartData | null {
   const histograms = comparedRows(report.result).map((row) => row.design.exposure?.histogram ?? []);
   const filled = histograms.flatMap((histogram) => histogram.flatMap((pages, bucket) => (pages > 0 ? [bucket] : [])));
   if (filled.length === 0) return null;
@@ -184,7 +187,7 @@ function commonPrefix(texts: readonly string[]): string {
 }
 
 /** Each mark begins a phase that lasts until the next mark, or until the end of the charts. */
-export function phasesOf(report: CompareReport): readonly PhaseData[] {
+export function phasesOf(report: Compared): readonly PhaseData[] {
   const marks = [...report.result.marks].sort((a, b) => a.t - b.t);
   const prefix = commonPrefix(marks.map((mark) => mark.text));
   const grid = commonGrid(comparedRows(report.result).map((row) => row.design.series));
@@ -201,7 +204,7 @@ const FOCUS_SHARE = 0.9;
 /** A part that is hardly smaller than the whole is no help. */
 const FOCUS_MOST = 0.85;
 
-function focusOf(report: CompareReport, time: TimeChartData | null): ChartData['focus'] {
+function focusOf(report: Compared, time: TimeChartData | null): ChartData['focus'] {
   const marks = report.result.marks.map((mark) => mark.t / 1e9);
   const [first, last] = [time?.x[0], time?.x.at(-1)];
   if (time === null || marks.length < 2 || first === undefined || last === undefined) return null;
@@ -222,7 +225,7 @@ function focusOf(report: CompareReport, time: TimeChartData | null): ChartData['
   return inside >= all * FOCUS_SHARE ? range : null;
 }
 
-export function chartData(report: CompareReport): ChartData {
+export function chartData(report: Compared): ChartData {
   const time = timeData(report);
   return {
     rows: comparedRows(report.result).map(({ label, recorded, number }) => ({
@@ -235,4 +238,32 @@ export function chartData(report: CompareReport): ChartData {
     phases: phasesOf(report),
     focus: focusOf(report, time),
   };
+}
+
+/** Charts of a replay: those of a comparison in which there is nothing but what was recorded. */
+export function replayCharts(replay: ReplayResult): ChartData {
+  const { hardware, events, durationNs, syncs } = replay;
+  const { commands, commandsByType, iotlb, exposure, stale, wasted, series } = replay;
+  const recorded: RecordedResult = {
+    name: 'as recorded',
+    path: '',
+    unmaps: 0,
+    commands,
+    commandsByType,
+    syncs,
+    doorbells: null,
+    exits: null,
+    ioctls: null,
+    cpuNs: null,
+    stallNs: null,
+    iotlb,
+    exposure,
+    stale,
+    wasted,
+    series,
+  };
+  const nothing = { designs: [], marks: [], parameters: [], caveats: [] };
+  const result = { hardware, profile: '', access: 'recorded', events, durationNs, recorded, ...nothing };
+  const data = chartData({ result });
+  return { ...data, rows: [{ label: 'as recorded', recorded: false, style: lineStyle(0, false) }] };
 }

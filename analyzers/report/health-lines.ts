@@ -12,7 +12,7 @@ export function healthSummary(health: HealthReport): string {
 }
 
 /** What the reader must know before believing a figure: one sentence for each kind of damage; none for a whole trace. */
-function healthCaveats(health: HealthReport): readonly string[] {
+export function healthCaveats(health: HealthReport): readonly string[] {
   const caveats: string[] = [];
   if (health.lost > 0) {
     caveats.push(`The source lost ${formatNumberOf(health.lost, 'event')} while recording: counts are lower bounds.`);

@@ -6,7 +6,8 @@ import type { CompareReport } from './envelope.ts';
 import { phasesOf } from './chart-data.ts';
 import { formatBytes, formatCount, formatNs } from './format-units.ts';
 import { HEALTH_KINDS } from './health-lines.ts';
-import { parameterTable } from './html-parts.ts';
+import { parameterTable, sortableTable } from './html-parts.ts';
+import type { Cell } from './html-parts.ts';
 import { html } from './markup.ts';
 import type { Markup } from './markup.ts';
 import { reproduceCommand } from './reproduce.ts';
@@ -54,14 +55,23 @@ export function inputFacts(input: ReportInput): Markup {
   return html`<dl>${facts.map(([name, value]) => (value === null ? null : html`<dt>${name}</dt><dd>${value}</dd>`))}</dl>`;
 }
 
+/** Entries of a table; JSON has all. */
+const MOST_ENTRIES = 200;
+
+/** What is missing or left out, by name, with the first places. */
+export function healthTable(health: HealthReport): Markup {
+  const rows = health.entries.slice(0, MOST_ENTRIES).map((entry): readonly Cell[] => [
+    [entry.name, null],
+    [entry.kind, null],
+    [formatCount(entry.count), entry.count],
+    [entry.first.join(', '), null],
+  ]);
+  return sortableTable('Health by name', ['What', 'Kind', 'Count', 'First places'], rows, [1, 3]);
+}
+
 /** What of the input is missing, by kind and by name. */
-export function healthPanel(counts: HealthReport): Markup {
+function healthPanel(counts: HealthReport): Markup {
   const damaged = counts.lost + counts.truncated + counts.malformed > 0;
-  const shown = counts.entries.slice(0, 200);
-  const table = html`<div class="scroll"><table class="sortable"><thead><tr><th scope="col" class="text">What</th><th scope="col" class="text">Kind</th><th scope="col">Count</th><th scope="col" class="text">First places</th></tr></thead><tbody>${shown.map(
-    (entry) =>
-      html`<tr><th scope="row">${entry.name}</th><td class="text">${entry.kind}</td><td data-v="${entry.count}">${formatCount(entry.count)}</td><td class="text">${entry.first.join(', ')}</td></tr>`,
-  )}</tbody></table></div>`;
   return html`<h3>Health of the input</h3><p class="sub">${
     damaged
       ? 'Parts of the input are missing: figures are lower bounds.'
@@ -70,9 +80,9 @@ export function healthPanel(counts: HealthReport): Markup {
     (kind) =>
       html`<li class="${counts[kind] > 0 && kind !== 'ignored' && kind !== 'unknown' ? 'bad' : 'fine'}" title="${HEALTH_MEANS[kind]}">${formatCount(counts[kind])} ${kind}</li>`,
   )}</ul>${
-    shown.length === 0
+    counts.entries.length === 0
       ? null
-      : html`<details${damaged ? html` open` : null}><summary>By name${counts.entries.length > shown.length ? `, the first ${shown.length}` : ''}</summary>${table}</details>`
+      : html`<details${damaged ? html` open` : null}><summary>By name${counts.entries.length > MOST_ENTRIES ? `, the first ${MOST_ENTRIES}` : ''}</summary>${healthTable(counts)}</details>`
   }`;
 }
 

@@ -1,13 +1,28 @@
 import type { ProfileParameter } from '../../replay/results.ts';
+import { formatCount } from './format-units.ts';
 import { linesLegend } from './html-lines.ts';
 import type { DrawnLine } from './html-lines.ts';
 import { html } from './markup.ts';
 import type { Markup } from './markup.ts';
+import { shellWord } from './reproduce.ts';
 
 /** What pages of one analysis are made of. */
 
 /** What is shown, and its number for sorting. */
-export type Cell = readonly [text: string, value: number | null];
+export type Cell = readonly [shown: string | Markup, value: number | null];
+
+/** Columns that would lie far apart over the whole width of a page. */
+const FEW_COLUMNS = 3;
+
+/** An event by its number in the trace: where `iorr view` shows the page, a way to it. */
+export function eventLink(event: number): Markup {
+  return html`<a class="event" href="#event=${event}">${formatCount(event)}</a>`;
+}
+
+/** What to type to see an event and what follows it. */
+export function eventCommand(file: string, event: number): Markup {
+  return html`<code class="command">iorr cat ${shellWord(file)} --from-event ${event} --limit 20</code>`;
+}
 
 /** A table whose first column is words, like those named in `text`; a click on a heading sorts it. */
 export function sortableTable(
@@ -18,16 +33,21 @@ export function sortableTable(
 ): Markup {
   const [first = '', ...others] = head;
   const words = (i: number): boolean => text.includes(i + 1);
-  return html`<div class="scroll"><table class="sortable" aria-label="${label}"><thead><tr><th scope="col" class="text">${first}</th>${others.map((name, i) => (words(i) ? html`<th scope="col" class="text">${name}</th>` : html`<th scope="col">${name}</th>`))}</tr></thead><tbody>${rows.map(
+  return html`<div class="scroll"><table class="sortable${head.length <= FEW_COLUMNS ? ' few' : ''}" aria-label="${label}"><thead><tr><th scope="col" class="text">${first}</th>${others.map((name, i) => (words(i) ? html`<th scope="col" class="text">${name}</th>` : html`<th scope="col">${name}</th>`))}</tr></thead><tbody>${rows.map(
     ([name, ...cells]) =>
-      html`<tr><th scope="row" data-v="${name?.[1] ?? ''}">${name?.[0] ?? ''}</th>${cells.map(([shown, value], i) => (words(i) ? html`<td class="text">${shown}</td>` : html`<td data-v="${value ?? ''}">${shown}</td>`))}</tr>`,
+      html`<tr>${rowHead(name)}${cells.map(([shown, value], i) => (words(i) ? html`<td class="text">${shown}</td>` : html`<td data-v="${value ?? ''}">${shown}</td>`))}</tr>`,
   )}</tbody></table></div>`;
+}
+
+/** The first cell of a row: words that sort as such, or a number. */
+function rowHead([shown, value]: Cell = ['', null]): Markup {
+  return value === null ? html`<th scope="row">${shown}</th>` : html`<th scope="row" data-v="${value}">${shown}</th>`;
 }
 
 /** A table of few rows, in the order in which they are. */
 export function plainTable(label: string, head: readonly string[], rows: readonly (readonly string[])[]): Markup {
   const [first = '', ...others] = head;
-  return html`<div class="scroll"><table aria-label="${label}"><thead><tr><th scope="col" class="text">${first}</th>${others.map((name) => html`<th scope="col">${name}</th>`)}</tr></thead><tbody>${rows.map(
+  return html`<div class="scroll"><table class="${head.length <= FEW_COLUMNS ? 'few' : ''}" aria-label="${label}"><thead><tr><th scope="col" class="text">${first}</th>${others.map((name) => html`<th scope="col">${name}</th>`)}</tr></thead><tbody>${rows.map(
     ([name = '', ...cells]) =>
       html`<tr><th scope="row">${name}</th>${cells.map((cell) => html`<td>${cell}</td>`)}</tr>`,
   )}</tbody></table></div>`;

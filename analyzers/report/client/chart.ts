@@ -35,6 +35,8 @@ export interface ChartSpec {
   readonly topPadding: number;
   readonly plugins: readonly uPlot.Plugin[];
   readonly logY: boolean;
+  /** Round values of the y axis are powers of two: bytes. */
+  readonly binaryY?: boolean;
 }
 
 export interface Chart {
@@ -60,6 +62,20 @@ export function decades(min: number, max: number): number[] {
   }
   return out;
 }
+
+/** Powers of two within the range, few enough for an axis. */
+function binaryTicks(min: number, max: number): number[] {
+  const first = Math.ceil(Math.log2(Math.max(min, 1)) - 1e-9);
+  const last = Math.floor(Math.log2(Math.max(max, 1)) + 1e-9);
+  const every = Math.max(1, Math.ceil((last - first) / 6));
+  return Array.from(
+    { length: Math.max(0, Math.floor((last - first) / every) + 1) },
+    (_, i) => 2 ** (first + i * every),
+  );
+}
+
+/** Steps between the ticks of a linear axis of bytes. */
+const BINARY_STEPS = Array.from({ length: 51 }, (_, i) => 2 ** i);
 
 /** Rows drawn last lie on top: what was recorded, a thin broken line over the designs. */
 export function drawingOrder(rows: readonly ChartRow[]): readonly number[] {
@@ -150,10 +166,13 @@ export function createChart(
         ...axis('y'),
         ...(spec.logY
           ? {
-              splits: (_: uPlot, __: number, min: number, max: number) => decades(min, max),
+              splits: (_: uPlot, __: number, min: number, max: number) =>
+                spec.binaryY === true ? binaryTicks(min, max) : decades(min, max),
               filter: (_: uPlot, s: number[]) => s,
             }
-          : {}),
+          : spec.binaryY === true
+            ? { incrs: BINARY_STEPS }
+            : {}),
       },
     ],
     series: [

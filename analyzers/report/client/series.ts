@@ -63,5 +63,6 @@ export function seriesSpec({ title, unit, log, lines, range }: TimePicture, grou
     topPadding: 10,
     plugins: [],
     logY: log,
+    binaryY: unit === 'bytes' || unit === 'bytes/s',
   };
 }
