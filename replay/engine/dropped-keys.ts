@@ -1,6 +1,6 @@
 import type { EntryMatch } from '../model/entry-match.ts';
 import type { Invalidatable } from '../model/hardware-caches.ts';
-import { PAGE_BITS } from '../model/kernel-module.ts';
+import { PAGE_BITS } from '../model/kernel-layout.ts';
 
 /** An address space, by its index in keys, and how commands name it. */
 interface Space {

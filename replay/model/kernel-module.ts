@@ -1,4 +1,17 @@
 import { SET_INDEX } from './set-index.ts';
+import { gather } from './gather-code.ts';
+import type { GatherCodes } from './gather-code.ts';
+import {
+  BLOCK_SHIFT,
+  MEMO_ENTRY,
+  MEMO_HASH,
+  MIX,
+  PAGE_BITS,
+  SALTS_AT,
+  STATE,
+  TAGS_AT,
+  kernelLayout,
+} from './kernel-layout.ts';
 import type { Geometry } from './set-associative-iotlb.ts';
 import {
   FunctionCode,
@@ -22,74 +35,6 @@ import type { Code } from '../../traces/wasm/wasm-code.ts';
  * The inner loop of a replay that only counts, as a WebAssembly module made for one geometry: numbers of sets and ways are
  * constants in it and the ways of a set are written out. Measured against a C program of the same rules by `npm run bench:limit`.
  */
-
-/** Bits of a page number in a key; the address space's index is above them. An index of 0 stands for none. */
-export const PAGE_BITS = 52;
-/** Address spaces that keys can tell apart. */
-export const MOST_SPACES = 4096;
-/** Pages of a block of the memo of walks, each with a word. */
-export const BLOCK_SHIFT = 9;
-/** Bytes of an entry of the memo's hash table: the block's key, then the address of its words. */
-export const MEMO_ENTRY = 16;
-/** What a hash of block keys multiplies their two words by, and the bits that it takes from the product. */
-export const MEMO_HASH = { low: 0x9e3779b1 | 0, high: 0x85ebca6b | 0, shift: 8 } as const;
-/** What `mixed` sets multiply the words of a page and the tag by (`SetAssociativeIotlb`). */
-const MIX = { pageHi: 0x27d4eb2f, space: 0x165667b1, first: 0x9e3779b1, second: 0x85ebca6b } as const;
-
-/** Words of state in memory, as byte addresses. */
-export const STATE = {
-  misses: 0,
-  invalidated: 8,
-  /** Sum of the low words of the output pages of all translations. */
-  sum: 16,
-  /** Low word of what `walk` found. */
-  output: 24,
-  memoTable: 28,
-  memoMask: 32,
-  /** Where the columns that `gather` reads are. */
-  stream: 36,
-  rid: 40,
-  pasid: 44,
-  domain: 48,
-  iovaLo: 52,
-  iovaHi: 56,
-  outcome: 60,
-  /** Next row of those columns, next word to write, and how many accesses `gather` took. */
-  row: 64,
-  to: 68,
-  seen: 72,
-  /** Not 0: a program that walks nothing is to have its accesses walked all the same. */
-  walks: 76,
-} as const;
-
-/** By index of an address space, what its number adds to the set of a page. */
-export const SALTS_AT = 128;
-/**
- * By requester id without PASID: its address space in the place of a key's high word, with bit 0 set where attach events tell
- * its domain, so that the domain of an access is not looked at; then that domain. A first word of 0: not known.
- */
-export const REQUESTERS_AT = SALTS_AT + MOST_SPACES * 4;
-export const REQUESTERS = 0x10000;
-/** Ways of all sets, newest first: keys of 8 bytes (0: empty), then the low words of their output pages. */
-export const TAGS_AT = REQUESTERS_AT + REQUESTERS * 8;
-
-export interface KernelLayout {
-  readonly outputsAt: number;
-  readonly end: number;
-}
-
-/** Where the arrays of a geometry are; keys fill whole vectors. */
-export function kernelLayout(sets: number, ways: number): KernelLayout {
-  const entries = sets * ways;
-  const outputsAt = TAGS_AT + Math.ceil(entries / 2) * 16;
-  return { outputsAt, end: outputsAt + Math.ceil(entries / 4) * 16 };
-}
-
-/** What an address space's number adds to the set index of its pages. */
-export function saltOf(index: number, space: number): number {
-  if (index === SET_INDEX.folded) return Math.imul(space, 37);
-  return index === SET_INDEX.low ? 0 : Math.imul(space, MIX.space);
-}
 
 // of the functions in the module
 const WALK = 0;
@@ -294,75 +239,6 @@ function play(geometry: Geometry): FunctionCode {
   return code;
 }
 
-/**
- * Turns accesses into words: from event `at` up to `end` or to where `limit` is reached, an event of another stream than `dma`
- * comes, or an access whose address space is not known by its requester. Returns the event that it stopped at. Accesses whose
- * outcome has a bit of `untranslated` are passed over.
- */
-export function gather(dma: number, untranslated: number): FunctionCode {
-  const [at, end, limit] = [0, 1, 2];
-  const code = new FunctionCode(['i32', 'i32', 'i32'], 'i32');
-  const word = (): number => code.local('i32');
-  const [row, to, seen, space, requester, domain, high] = [word(), word(), word(), word(), word(), word(), word()];
-  const columns = ['stream', 'rid', 'pasid', 'domain', 'iovaLo', 'iovaHi', 'outcome'] as const;
-  const base = Object.fromEntries(columns.map((name) => [name, word()]));
-  const column = (name: (typeof columns)[number]): Code =>
-    i32.load(0, i32.add(get(base[name]!), i32.shl(get(row), i32.of(2))));
-  const state = (name: keyof typeof STATE): Code => i32.load(STATE[name], i32.of(0));
-  code.body = [
-    ...columns.flatMap((name) => set(base[name]!, state(name))),
-    ...set(row, state('row')),
-    ...set(to, state('to')),
-    ...set(seen, state('seen')),
-    ...block(
-      loop(
-        jumpIf(1, i32.eqz(i32.ltU(get(at), get(end)))),
-        jumpIf(1, i32.eqz(i32.ltU(get(to), get(limit)))),
-        jumpIf(1, i32.sub(i32.load8U(0, i32.add(get(base['stream']!), get(at))), i32.of(dma))),
-        when(
-          i32.eqz(i32.and(column('outcome'), i32.of(untranslated))),
-          set(requester, column('rid')),
-          // a requester id of more than 16 bits, or a PASID
-          jumpIf(2, i32.or(i32.shrU(get(requester), i32.of(16)), i32.eqz(i32.shrU(column('pasid'), i32.of(31))))),
-          set(space, i32.load(REQUESTERS_AT, tee(requester, i32.shl(get(requester), i32.of(3))))),
-          jumpIf(2, i32.eqz(get(space))),
-          when(
-            i32.eqz(i32.and(get(space), i32.of(1))),
-            set(domain, column('domain')),
-            when(
-              i32.xor(get(domain), i32.of(-1)),
-              jumpIf(4, i32.xor(get(domain), i32.load(REQUESTERS_AT + 4, get(requester)))),
-            ),
-          ),
-          set(high, column('iovaHi')),
-          i32.store(0, get(to), i32.or(i32.shrU(column('iovaLo'), i32.of(12)), i32.shl(get(high), i32.of(20)))),
-          i32.store(
-            4,
-            get(to),
-            i32.or(i32.shrU(get(high), i32.of(12)), i32.and(get(space), i32.of(-1 << (PAGE_BITS - 32)))),
-          ),
-          plus(to, 8),
-          plus(seen, 1),
-        ),
-        plus(row, 1),
-        plus(at, 1),
-        jump(0),
-      ),
-    ),
-    ...i32.store(STATE.row, i32.of(0), get(row)),
-    ...i32.store(STATE.to, i32.of(0), get(to)),
-    ...i32.store(STATE.seen, i32.of(0), get(seen)),
-    ...get(at),
-  ];
-  return code;
-}
-
-/** Numbers of the trace's schema that `gather` looks for. */
-export interface GatherCodes {
-  readonly dma: number;
-  readonly untranslated: number;
-}
-
 /** The module of a geometry of one bank; it exports `play(at, end)` and `gather(at, end, limit)`. */
 export function kernelModule(geometry: Geometry, codes: GatherCodes): Uint8Array<ArrayBuffer> {
   return moduleOf(
@@ -371,7 +247,7 @@ export function kernelModule(geometry: Geometry, codes: GatherCodes): Uint8Array
       { code: setOf(geometry) },
       { code: drop(geometry) },
       { name: 'play', code: play(geometry) },
-      { name: 'gather', code: gather(codes.dma, codes.untranslated) },
+      { name: 'gather', code: gather(codes) },
     ],
   );
 }

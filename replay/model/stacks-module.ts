@@ -1,5 +1,7 @@
-import { STATE, TAGS_AT, gather, hashOf } from './kernel-module.ts';
-import type { GatherCodes } from './kernel-module.ts';
+import { gather } from './gather-code.ts';
+import type { GatherCodes } from './gather-code.ts';
+import { STATE, TAGS_AT } from './kernel-layout.ts';
+import { hashOf } from './kernel-module.ts';
 import type { KernelProgram } from './translation-kernel.ts';
 import {
   FunctionCode,
@@ -209,7 +211,7 @@ function stacksModule(shape: StackShape, codes: GatherCodes): Uint8Array<ArrayBu
       { code: use(shape) },
       { code: drop(shape) },
       { name: 'play', code: play(shape) },
-      { name: 'gather', code: gather(codes.dma, codes.untranslated) },
+      { name: 'gather', code: gather(codes) },
     ],
   );
 }

@@ -1,7 +1,9 @@
 import { IorrError } from '../../traces/errors.ts';
 import { ReusedArrays } from '../../traces/format/array-pool.ts';
 import type { ArrayPool } from '../../traces/format/array-pool.ts';
+import { ColumnMachine, MACHINE_BYTES } from '../../traces/format/decoder/column-machine.ts';
 import { SEGMENT_EVENTS } from '../../traces/segment.ts';
+import type { GatherCodes } from './gather-code.ts';
 import { KernelMemory } from './kernel-memory.ts';
 import type { Memory } from './kernel-memory.ts';
 import {
@@ -12,10 +14,9 @@ import {
   STATE,
   TAGS_AT,
   kernelLayout,
-  kernelModule,
   saltOf,
-} from './kernel-module.ts';
-import type { GatherCodes } from './kernel-module.ts';
+} from './kernel-layout.ts';
+import { kernelModule } from './kernel-module.ts';
 import type { Geometry } from './set-associative-iotlb.ts';
 import { WalkMemo } from './walk-memo.ts';
 
@@ -147,7 +148,10 @@ export class TranslationKernel {
     this.#full = this.#words + (room - DROP_WORDS) * 8;
     this.#copies = memory.allocate((GATHERED.length * 4 + 1) * SEGMENT_EVENTS);
     this.#memo = new WalkMemo(memory);
-    this.arrays = new ReusedArrays((bytes) => memory.piece(bytes));
+    this.arrays = new ReusedArrays(
+      (bytes) => memory.piece(bytes),
+      () => new ColumnMachine(memory.memory, memory.allocate(MACHINE_BYTES), true, (array) => memory.has(array)),
+    );
     memory.ints[STATE.to >>> 2] = this.#words;
     const walk = (high: number, low: number): number => {
       const said = walker.walk(high >>> PAGE_HIGH_BITS, low, high & ((1 << PAGE_HIGH_BITS) - 1));

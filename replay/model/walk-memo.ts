@@ -1,4 +1,4 @@
-import { BLOCK_SHIFT, MEMO_ENTRY, MEMO_HASH, PAGE_BITS, STATE } from './kernel-module.ts';
+import { BLOCK_SHIFT, MEMO_ENTRY, MEMO_HASH, PAGE_BITS, STATE } from './kernel-layout.ts';
 import type { KernelMemory } from './kernel-memory.ts';
 
 const BLOCK_PAGES = 1 << BLOCK_SHIFT;
