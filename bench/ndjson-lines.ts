@@ -13,7 +13,7 @@ export interface LineOptions {
 
 const FAIL_NTH = '/proc/self/fail-nth';
 
-/** The calls of a trace as a recorder of `docs/ioctl-ndjson.md` writes them. For tests. */
+/** The calls of a trace as a recorder of `docs/sources/ioctl-ndjson.md` writes them. For tests. */
 export function ndjsonLines(trace: MemoryTrace, { failNth, failNthLink, written }: LineOptions): string {
   const lines: string[] = [];
   const texts = trace.strings;

@@ -15,7 +15,7 @@ const TRIED_LINES = 50;
 
 /**
  * System calls of a process tree with the contents of ioctl structs and of what they point to, one JSON object a line:
- * docs/ioctl-ndjson.md. Lines stand in the order in which calls returned.
+ * docs/sources/ioctl-ndjson.md. Lines stand in the order in which calls returned.
  */
 export const ioctlNdjson: Importer = {
   name: 'ioctl-ndjson',

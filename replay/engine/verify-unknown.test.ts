@@ -37,7 +37,7 @@ test('what to record is said by kind', () => {
   expect(() => verifyTrace(none.trace, { only: ['ioctl'] })).toThrow(
     expect.objectContaining({
       code: 'NOTHING_TO_VERIFY',
-      hint: 'record the calls with the bytes of their structs (docs/ioctl-ndjson.md): iorr import calls.jsonl -o run.iorr',
+      hint: 'record the calls with the bytes of their structs (docs/sources/ioctl-ndjson.md): iorr import calls.jsonl -o run.iorr',
     }),
   );
   expect(() => verifyTrace(none.trace, { only: ['dma'] })).toThrow(

@@ -11,7 +11,7 @@ import { parseProcMapsLine } from './proc-maps.ts';
 import { ZERO, wordsOf } from './words.ts';
 import type { Words } from './words.ts';
 
-/** Reads lines of `docs/ioctl-ndjson.md`. All functions throw `BadField`. */
+/** Reads lines of `docs/sources/ioctl-ndjson.md`. All functions throw `BadField`. */
 
 const MAX_MEMORY_ITEMS = 64;
 const MAX_MAPPINGS = 65_536;

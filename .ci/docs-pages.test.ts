@@ -1,0 +1,61 @@
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { join, posix } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { ANALYSES } from '../analyzers/analyses.ts';
+import { IMPORTERS } from '../recorder/import/importers.ts';
+import { LIVE_SOURCES } from '../recorder/live/live-sources.ts';
+import { DESIGNS } from '../replay/designs/designs.ts';
+import { readText, root } from './files.ts';
+
+const index = readText('docs/README.md');
+/** Page of each command, by the index. */
+const pageOf = new Map(
+  [...index.matchAll(/^\| `iorr ([a-z -]+)` \| \[[^\]]+\]\(([^)#]+)(?:#[^)]*)?\) \|$/gm)].map(
+    ([, command = '', page = '']) => [command, posix.join('docs', page === 'sources/' ? 'sources/README.md' : page)],
+  ),
+);
+
+/** A section of a page by its heading, up to the next one of its depth. */
+function section(text: string, heading: string): string {
+  const [before, after] = text.split(`\n## ${heading}\n`, 2);
+  return before === undefined || after === undefined ? '' : (after.split(/^## /m)[0] ?? '');
+}
+
+describe('the index of commands', () => {
+  test('has every command, with a page that is about it', () => {
+    const { stdout } = spawnSync(process.execPath, [join(root, 'dist/cli.js'), '--help'], { encoding: 'utf8' });
+    const list = stdout.slice(stdout.indexOf('Commands:'));
+    const commands = [...list.matchAll(/^ {2}([a-z]+) /gm)].map(([, name = '']) => name);
+    expect(commands.length).toBeGreaterThan(20);
+    const ownHelp = new Set(['help', 'analyze']);
+    const named = [...commands.filter((name) => !ownHelp.has(name)), ...ANALYSES.map(({ name }) => `analyze ${name}`)];
+    expect(named.filter((name) => !pageOf.has(name))).toEqual([]);
+    expect([...pageOf.values()].filter((page) => !existsSync(join(root, page)))).toEqual([]);
+    const silent = [...pageOf].filter(([command, page]) => !readText(page).includes(`iorr ${command.split(' --')[0]}`));
+    expect(silent).toEqual([]);
+  });
+});
+
+describe('docs/sources', () => {
+  const names = [...new Set([...IMPORTERS, ...LIVE_SOURCES].map(({ name }) => name))];
+
+  test.each(names)('%s has a page that says how to capture, what is seen and what is lost', (name) => {
+    const page = readText(`docs/sources/${name}.md`);
+    expect(page).toMatch(new RegExp(`^# ${name}\n`));
+    const parts = ['Capture', 'What it sees', 'What is lost, and how that shows', 'Clock', 'Needs and costs', 'Traps'];
+    expect(parts.filter((part) => section(page, part).trim() === '')).toEqual([]);
+    expect(section(page, 'Capture')).toMatch(/```sh|^ {4}\S/m);
+    expect(readText('docs/sources/README.md')).toContain(`| \`${name}\` |`);
+  });
+});
+
+describe('docs/designs.md', () => {
+  test.each(DESIGNS)('has a section about $name', ({ name, promise, parameters }) => {
+    const text = section(readText('docs/designs.md'), name);
+    expect(text).toMatch(/^\n\*\*Done by\*\* .+/);
+    expect(text).toContain(`**Promise** \`${promise}\``);
+    expect(parameters.filter((parameter) => !text.includes(`\`${parameter.name}\``))).toEqual([]);
+    expect(text.includes('**Parameters** none')).toBe(parameters.length === 0);
+  });
+});
