@@ -15,6 +15,11 @@ done
 # Sweeps over many machines are tested on a server of the tests' own.
 command -v redis-server >/dev/null 2>&1 || missing="$missing redis-server"
 
+# Shells whose completion is tested.
+for shell in zsh fish; do
+  command -v "$shell" >/dev/null 2>&1 || missing="$missing $shell"
+done
+
 # What the kernel itself records needs root: without it these tests are left out.
 if [ "$(id -u)" -eq 0 ]; then
   for tracer in strace bpftrace; do

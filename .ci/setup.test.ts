@@ -39,6 +39,8 @@ beforeEach(() => {
   program('find', 'echo some.ttf');
   program('id', 'echo 0');
   program('redis-server', '');
+  program('zsh', '');
+  program('fish', '');
   program('strace', '');
   program('bpftrace', '');
   program('perf', '');
@@ -79,6 +81,13 @@ describe('.ci/setup.sh', () => {
     program('chromium', '');
     rmSync(join(folder, 'bin', 'redis-server'));
     expect(setup().installed).toMatch(/install .* redis-server$/m);
+  });
+
+  test('shells whose completion is tested', () => {
+    program('chromium', '');
+    rmSync(join(folder, 'bin', 'zsh'));
+    rmSync(join(folder, 'bin', 'fish'));
+    expect(setup().installed).toMatch(/install .* zsh fish$/m);
   });
 
   test('takes another build of the browser for Chromium', () => {

@@ -206,6 +206,8 @@ export const compareCommand: CommandSpec = {
             seed,
             ...(atcPolicy === undefined ? {} : { atcPolicy }),
             set: settings,
+            ...(cores.length === 0 ? {} : { cores: cores.map(String) }),
+            ...(wanted ? { sensitivity: true } : {}),
             ...driverOf(options),
           },
           health: trace.health,

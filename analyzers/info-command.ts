@@ -1,6 +1,6 @@
 import { IorrError } from '../traces/errors.ts';
 import type { CommandSpec } from '../traces/command.ts';
-import { describeInput, makeEnvelope } from '../traces/envelope.ts';
+import { describeInput, givenOptions, makeEnvelope } from '../traces/envelope.ts';
 import { openTrace } from '../traces/file.ts';
 import { toJson } from '../traces/plain-json.ts';
 import { toolVersion } from '../traces/tool.ts';
@@ -81,7 +81,9 @@ export const infoCommand: CommandSpec = {
       const { health } = trace;
       if (options['json'] === true) {
         const input = [describeInput(file, trace, trace.bytes)];
-        io.out(toJson(makeEnvelope('info', { version: toolVersion(), input, health, result: info })));
+        const effective = givenOptions(options, ['check', 'strict']);
+        const parts = { version: toolVersion(), input, options: effective, health, result: info };
+        io.out(toJson(makeEnvelope('info', parts)));
       } else io.out(infoText(file, info, health));
       const incomplete = health.malformed + health.unknown + health.lost + health.truncated > 0;
       return options['strict'] === true && incomplete ? 4 : 0;

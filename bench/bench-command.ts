@@ -12,7 +12,7 @@ import { paintFor } from '../analyzers/report/paint.ts';
 import { layOut } from '../analyzers/report/plain-table.ts';
 import type { CommandInvocation, CommandIo, CommandSpec } from '../traces/command.ts';
 import { INTERRUPTED } from '../traces/command.ts';
-import { makeEnvelope } from '../traces/envelope.ts';
+import { givenOptions, makeEnvelope } from '../traces/envelope.ts';
 import { IorrError } from '../traces/errors.ts';
 import { EMPTY_HEALTH } from '../traces/header.ts';
 import { toJson } from '../traces/plain-json.ts';
@@ -242,7 +242,11 @@ export const benchCommand: CommandSpec = {
     }
     if (options['github'] === true) io.out(actionList(figures));
     else if (options['json'] === true) {
-      const effective = { suite: suites.map((suite) => suite.name), time: milliseconds };
+      const effective = {
+        suite: names,
+        time: milliseconds,
+        ...givenOptions(options, ['baseline', 'against', 'failOn', ...(compared === undefined ? [] : ['threshold'])]),
+      };
       const whole = compared === undefined ? result : { ...result, diff: compared };
       const parts = { version: toolVersion(), input: [], options: effective, health: EMPTY_HEALTH, result: whole };
       io.out(toJson(makeEnvelope('bench', parts)));

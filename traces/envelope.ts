@@ -20,6 +20,16 @@ export type OptionValue = string | number | boolean | null | readonly string[];
 /** Long option name in camelCase -> effective value. Only options that can change the result: no `jobs`, no `json`. */
 export type EffectiveOptions = { readonly [name: string]: OptionValue };
 
+/** Those of a command's options that hold, as they were given: for options that no default and no parsing changes. */
+export function givenOptions(options: { readonly [key: string]: unknown }, keys: readonly string[]): EffectiveOptions {
+  const given = keys.flatMap((key): [string, OptionValue][] => {
+    const value = options[key];
+    if (Array.isArray(value)) return [[key, value.map(String)]];
+    return typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean' ? [[key, value]] : [];
+  });
+  return Object.fromEntries(given);
+}
+
 /** What every command answers with: the document of `--json`, and what all renderers read. */
 export interface Envelope<C extends string, R> {
   readonly schemaVersion: number;

@@ -69,6 +69,7 @@ const GROUPS: readonly { readonly heading: string; readonly options: readonly st
       'live',
       'list',
       'check',
+      'print',
       'print-program',
       'cat --format',
       'export --to',

@@ -1,7 +1,7 @@
 import { statSync } from 'node:fs';
 import type { CommandInvocation, CommandSpec } from '../../traces/command.ts';
 import { INTERRUPTED } from '../../traces/command.ts';
-import { describeInput, makeEnvelope } from '../../traces/envelope.ts';
+import { describeInput, givenOptions, makeEnvelope } from '../../traces/envelope.ts';
 import { IorrError } from '../../traces/errors.ts';
 import { plainEvents } from '../../traces/event.ts';
 import { openTrace } from '../../traces/file.ts';
@@ -226,7 +226,14 @@ export const exportCommand: CommandSpec = {
       const { health } = trace;
       if (json) {
         const bytes = file === '-' ? undefined : statSync(file).size;
-        const parts = { version: toolVersion(), input: [describeInput(file, trace, bytes)], health, result: { files } };
+        const effective = givenOptions(options, ['stream', 'from', 'until', 'device', 'domain', 'iova']);
+        const parts = {
+          version: toolVersion(),
+          input: [describeInput(file, trace, bytes)],
+          options: { to: exporters.map(({ name }) => name), ...effective },
+          health,
+          result: { files },
+        };
         io.out(toJson(makeEnvelope('export', parts)));
       } else io.err(summaryText(files));
       if (health.lost + health.truncated > 0) io.err(`iorr: health of the trace: ${healthSummary(health)}\n`);

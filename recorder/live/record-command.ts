@@ -1,5 +1,5 @@
 import type { CommandInvocation, CommandIo, CommandSpec } from '../../traces/command.ts';
-import { makeEnvelope } from '../../traces/envelope.ts';
+import { givenOptions, makeEnvelope } from '../../traces/envelope.ts';
 import { IorrError } from '../../traces/errors.ts';
 import { toJson } from '../../traces/plain-json.ts';
 import { toolVersion } from '../../traces/tool.ts';
@@ -22,11 +22,18 @@ function asOurs(error: unknown, command: RecordTask['command']): unknown {
   return new IorrError('RECORDING_FAILED', message, { place, hint, cause: error });
 }
 
+/** Options that say how much is recorded. */
+const LIMITS = 'pid processesOnly ioctlType duration maxSize keepLast bufferSize subBufferSize'.split(' ');
+
 function printJson(invocation: CommandInvocation, task: RecordTask, outcome: RecordingOutcome): void {
   const { result, header, health } = outcome;
   const { sources, host, clock, fidelity } = header;
   const input = [{ file: task.source.name, events: result.taken, sources, host, clock, fidelity }];
-  const options = { source: task.source.name, event: task.live.events };
+  const options = {
+    source: task.source.name,
+    event: task.live.events,
+    ...givenOptions(invocation.options, LIMITS),
+  };
   invocation.io.out(toJson(makeEnvelope('record', { version: toolVersion(), input, options, health, result })));
 }
 
