@@ -61,10 +61,10 @@ export function effectiveSettings(
       return [{ ...base, value, origin: 'flag', place: long }];
     }
     const variable = variableOf(name);
-    const text = env[variable];
-    if (text !== undefined && isSettable(option)) {
-      const value = fromText(option, text, variable);
-      return value === undefined ? [] : [{ ...base, value, origin: 'environment', place: variable }];
+    // an empty variable is as if it were not there
+    const text = env[variable] ?? '';
+    if (text !== '' && isSettable(option)) {
+      return [{ ...base, value: fromText(option, text, variable), origin: 'environment', place: variable }];
     }
     const located = own?.get(name) ?? all?.get(name);
     if (located !== undefined) {
@@ -120,9 +120,8 @@ const SWITCH: { readonly [word: string]: boolean } = {
   no: false,
 };
 
-/** Of an environment variable; empty is as if it were not there. */
-function fromText(option: CommandOption, text: string, variable: string): SettingValue | undefined {
-  if (text === '') return undefined;
+/** Of an environment variable. */
+function fromText(option: CommandOption, text: string, variable: string): SettingValue {
   const { value } = optionNames(option);
   if (value === undefined) {
     const on = SWITCH[text.toLowerCase()];
