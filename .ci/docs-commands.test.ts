@@ -82,6 +82,19 @@ describe.each(pages)('$path', ({ blocks }) => {
   });
 });
 
+/** What stands at the beginning of a line before a number, or before `unknown`. */
+const LABEL = /^ *([A-Z][A-Za-z-]*(?: [A-Za-z-]+)*) {2,}(?:[<>]?\d|unknown|median)/;
+
+describe.each(pages.filter(({ path }) => path.startsWith('docs/analyses/')))('$path', ({ path, blocks }) => {
+  test('has every number that its commands print', async () => {
+    const all = await Promise.all(blocks.map((block) => done.get(block)));
+    const lines = all.flatMap((block) => (block ?? []).flatMap(({ stdout }) => stdout.split('\n')));
+    const labels = new Set(lines.flatMap((line) => LABEL.exec(line)?.[1] ?? []));
+    const page = readText(path).toLowerCase();
+    expect([...labels].filter((label) => !page.includes(label.toLowerCase()))).toEqual([]);
+  });
+});
+
 describe('commands of pages', () => {
   test('README.md and the tutorial have some', () => {
     const paths = pages.map(({ path }) => path);

@@ -1,10 +1,12 @@
 import { describe, expect, test } from 'vitest';
+import { readText } from '../../.ci/files.ts';
+import { validationCells } from '../docs/validation-table.ts';
 import { iotlbReachSection } from './a-iotlb-reach.ts';
 import { smallNumbersSection } from './d-small-numbers.ts';
 import { faultQueueSection } from './e-fault-queue.ts';
 import { sectionText, summaryText } from './line-table.ts';
 import { holds, validationLine } from './line.ts';
-import type { LineDraft } from './line.ts';
+import type { LineDraft, ValidationLine } from './line.ts';
 import { SECTIONS } from './sections.ts';
 
 const DRAFT: LineDraft = {
@@ -18,10 +20,17 @@ const DRAFT: LineDraft = {
   why: 'made up',
 };
 
+/** Lines that docs/validation.md has otherwise: `npm run docs` writes it. */
+function stale(lines: readonly ValidationLine[]): readonly string[] {
+  const page = readText('docs/validation.md');
+  return lines.filter((line) => !page.includes(`| ${validationCells(line).join(' | ')} |`)).map(({ id }) => id);
+}
+
 describe('validation', () => {
   test('A: four values, fitted on four windows, give throughput and latency of all', { timeout: 60_000 }, async () => {
     const lines = await iotlbReachSection.run(true);
     expect(lines).toHaveLength(27);
+    expect(stale(lines)).toEqual([]);
     expect(lines.filter(({ status }) => status === 'fitted')).toHaveLength(8);
     expect(lines.filter((line) => !holds(line)).map(({ id, error }) => ({ id, error }))).toEqual([]);
     expect(iotlbReachSection.notes?.(lines).join('\n')).toContain(
@@ -31,6 +40,7 @@ describe('validation', () => {
 
   test('D: at least six lines are predicted within 20%, and each other one says what it is', async () => {
     const lines = await smallNumbersSection.run(true);
+    expect(stale(lines)).toEqual([]);
     const predicted = lines.filter(({ status }) => status === 'predicted');
     expect(predicted.filter((line) => (line.error ?? 1) <= 0.2).length).toBeGreaterThanOrEqual(6);
     expect(predicted.filter((line) => line.fittedOn.includes(line.id))).toEqual([]);
@@ -44,6 +54,7 @@ describe('validation', () => {
     const lines = await faultQueueSection.run(!full);
     expect(lines.filter((line) => !holds(line)).map(({ id, error }) => ({ id, error }))).toEqual([]);
     expect(new Set(lines.map(({ id }) => id)).size).toBe(lines.length);
+    if (full) expect(stale(lines)).toEqual([]);
     if (full) expect(Math.max(...lines.map(({ error }) => error ?? 1))).toBeLessThan(0.02);
   });
 
