@@ -87,8 +87,8 @@ const LABEL = /^ *([A-Z][A-Za-z-]*(?: [A-Za-z-]+)*) {2,}(?:[<>]?\d|unknown|media
 
 describe.each(pages.filter(({ path }) => path.startsWith('docs/analyses/')))('$path', ({ path, blocks }) => {
   test('has every number that its commands print', async () => {
-    const all = await Promise.all(blocks.map((block) => done.get(block)));
-    const lines = all.flatMap((block) => (block ?? []).flatMap(({ stdout }) => stdout.split('\n')));
+    const all = await Promise.all(blocks.flatMap((block) => done.get(block) ?? []));
+    const lines = all.flatMap((block) => block.flatMap(({ stdout }) => stdout.split('\n')));
     const labels = new Set(lines.flatMap((line) => LABEL.exec(line)?.[1] ?? []));
     const page = readText(path).toLowerCase();
     expect([...labels].filter((label) => !page.includes(label.toLowerCase()))).toEqual([]);
