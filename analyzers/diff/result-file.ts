@@ -48,16 +48,21 @@ function notAResult(file: string, what: string): IorrError {
 
 /** Reads a result. Throws `FILE_UNREADABLE`, `LIMIT`, `FORMAT_UNKNOWN`. */
 export function readResultFile(file: string): ResultFile {
+  return parseResult(readSmallFile(file, MOST_BYTES), file);
+}
+
+/** A result from its text. Throws `FORMAT_UNKNOWN`. */
+export function parseResult(text: string, file: string): ResultFile {
   let document: unknown;
   try {
-    document = JSON.parse(readSmallFile(file, MOST_BYTES).replace(/^\uFEFF/, ''));
+    document = JSON.parse(text.replace(/^\uFEFF/, ''));
   } catch (error) {
-    if (error instanceof IorrError) throw error;
     throw notAResult(file, `no JSON: ${error instanceof Error ? error.message : String(error)}`);
   }
   if (Array.isArray(document)) {
     return { file, command: 'github', version: '', inputs: [], options: {}, result: document };
   }
+  if (typeof document !== 'object' || document === null) throw notAResult(file, 'JSON, but no result of iorr');
   const { tool, command, schemaVersion, version, input, options, result } = document as { [name: string]: unknown };
   if (tool !== 'iorr' || typeof command !== 'string') throw notAResult(file, 'JSON, but no result of iorr');
   if (schemaVersion !== 1) {

@@ -3,8 +3,8 @@ import { closeSync, existsSync, openSync, readFileSync, rmSync, statSync, trunca
 import type { SweepPoint, SweepResult } from '../../replay/sweep/sweep-point.ts';
 import { IorrError } from '../../traces/errors.ts';
 
-/** More would be none of ours. */
-const MOST_BYTES = 1 << 30;
+/** More would be none of ours: 100,000 points with a kilobyte each. */
+const MOST_BYTES = 100 * 2 ** 20;
 
 /** What a sweep did so far, beside its output: a line for itself, then one for each result. A killed sweep goes on from it. */
 export interface SweepJournal {
@@ -53,6 +53,17 @@ export function openJournal(output: string, points: readonly SweepPoint[]): Swee
 function resume(file: string, head: string, ids: ReadonlySet<string>): readonly SweepResult[] | undefined {
   if (statSync(file).size > MOST_BYTES) return undefined;
   const text = readFileSync(file, 'utf8');
+  const found = readJournal(text, head, ids);
+  if (found !== undefined) truncateSync(file, Buffer.byteLength(text.slice(0, found.whole)));
+  return found?.results;
+}
+
+/** Results of the lines that are whole, and how much of the text these are; undefined where it is another sweep's. */
+export function readJournal(
+  text: string,
+  head: string,
+  ids: ReadonlySet<string>,
+): { readonly results: readonly SweepResult[]; readonly whole: number } | undefined {
   if (!text.startsWith(head)) return undefined;
   const results: SweepResult[] = [];
   let whole = head.length;
@@ -62,8 +73,7 @@ function resume(file: string, head: string, ids: ReadonlySet<string>): readonly 
     results.push(result);
     whole = end + 1;
   }
-  truncateSync(file, Buffer.byteLength(text.slice(0, whole)));
-  return results;
+  return { results, whole };
 }
 
 function parsed(line: string): SweepResult | undefined {

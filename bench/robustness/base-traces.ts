@@ -19,7 +19,7 @@ import { cutTrace } from './mutate-trace.ts';
 import type { CutTrace } from './mutate-trace.ts';
 
 /** Events between two flushes of a small trace, so that it has several segments. */
-const FLUSH_EVERY = 700;
+const FLUSH_EVERY = 200;
 
 /** A trace in memory; `closed` false leaves the footer out, as a kill would. */
 export function writeTrace(
@@ -82,7 +82,7 @@ export function everyStream(sink: EventSink, events: number, random: Random): vo
 }
 
 /** The bytes as one zstd frame of uncompressed blocks (RFC 8878, 3.1.1): what any writer may store, without an encoder. */
-function zstdRaw(bytes: Uint8Array): Uint8Array {
+export function zstdRaw(bytes: Uint8Array): Uint8Array {
   const out = Buffer.alloc(9 + 3 + bytes.length);
   out.writeUInt32LE(0xfd2fb528, 0);
   out[4] = 0xa0;
@@ -124,14 +124,14 @@ function toZstd(bytes: Uint8Array): Uint8Array {
 export function baseTraces(): CutTrace[] {
   const header = simulatedHeader(findWorkload('packet-nic'), '0');
   const all = (compression: Compression, closed: boolean): Uint8Array =>
-    writeTrace(header, compression, (writer) => everyStream(writer, 400, new Random(11)), closed);
-  const nic = simulated('packet-nic', ['events=2500', 'devices=3', 'ring=32', 'calls=yes'], 'deflate');
+    writeTrace(header, compression, (writer) => everyStream(writer, 150, new Random(11)), closed);
+  const nic = simulated('packet-nic', ['events=700', 'devices=3', 'ring=16', 'calls=yes'], 'deflate');
   const empty = writeTrace(header, 'deflate', () => {});
   return [
     nic,
     all('deflate', true),
     all('none', true),
-    simulated('zipf', ['events=1500', 'pages=300'], 'none'),
+    simulated('zipf', ['events=400', 'pages=100'], 'none'),
     all('deflate', false),
     toZstd(nic),
     toZstd(all('deflate', true)),

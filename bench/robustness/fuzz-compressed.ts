@@ -2,7 +2,7 @@ import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { decompress } from '../../recorder/import/decompress.ts';
 import type { Random } from '../../traces/random.ts';
-import type { FuzzTarget } from './fuzz-target.ts';
+import type { FuzzPlaces, FuzzTarget } from './fuzz-target.ts';
 import type { Mutation } from './mutate-trace.ts';
 
 /** A small damaged file can't decompress to more than this before it is given up here; a real one may. */
@@ -32,8 +32,9 @@ function damage(base: Uint8Array, random: Random): Mutation {
   }
 }
 
-/** Damaged .gz and .zst inputs: decompressed as far as they go, in pieces of bounded size. `folder` holds whole ones. */
-export function fuzzCompressed(folder: string): FuzzTarget {
+/** Damaged .gz and .zst inputs: decompressed as far as they go, in pieces of bounded size. */
+export function fuzzCompressed({ root }: FuzzPlaces): FuzzTarget {
+  const folder = join(root, 'recorder/import/fixtures');
   const names = readdirSync(folder).filter((name) => /\.(gz|zst)$/.test(name));
   const bases = names.map((name) => new Uint8Array(readFileSync(join(folder, name))));
   if (bases.length === 0) throw new Error(`no compressed file in ${folder}`);

@@ -1,118 +1,106 @@
-import { fork } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import type { FuzzFinding, FuzzJob, FuzzMessage, FuzzReport } from './fuzz-protocol.ts';
+import type { FuzzFinding, FuzzReport, FuzzTally } from './fuzz-protocol.ts';
+import { FuzzThread } from './fuzz-thread.ts';
 
-/** Old space of a fuzzing process; what exceeds it crashes, and a crash is a finding. */
-const HEAP_MIB = 384;
-
-/** Bundles the sources of the fuzzing process into one file, so that what is tested is what is there. */
-async function bundle(folder: string): Promise<string> {
-  const { build } = await import('esbuild');
-  const outfile = join(folder, 'fuzz-worker.mjs');
-  await build({
-    entryPoints: [fileURLToPath(new URL('./fuzz-worker.ts', import.meta.url))],
-    outfile,
-    bundle: true,
-    platform: 'node',
-    format: 'esm',
-    target: 'node20',
-    sourcemap: 'inline',
-    // For packages that are CommonJS inside: they require Node's own modules.
-    banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" },
-    logLevel: 'error',
-  });
-  return outfile;
+export interface FuzzOptions {
+  /** The bundled worker, see bundle.mjs. */
+  readonly worker: string;
+  readonly root: string;
+  readonly captures?: string | undefined;
+  readonly seed: number;
+  readonly from: number;
+  readonly count: number;
+  /** Targets by name; all if undefined. */
+  readonly only?: readonly string[] | undefined;
+  readonly jobs: number;
+  readonly hangMs: number;
+  /** No further case is begun after so many findings. Default 20. */
+  readonly mostFindings?: number;
+  /** All cases before `next` are done. */
+  readonly onProgress?: (next: number) => void;
+  readonly signal?: AbortSignal;
 }
 
-/** Runs one process to its end. A crash or a mutation that takes longer than `hangMs` becomes a finding. */
-function runProcess(file: string, job: FuzzJob, hangMs: number): Promise<FuzzReport> {
-  return new Promise((resolve) => {
-    const child = fork(file, [], {
-      execArgv: [`--max-old-space-size=${HEAP_MIB}`, '--enable-source-maps'],
-      stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
-    });
-    let number = job.from;
-    let stderr = '';
-    let report: FuzzReport | undefined;
-    const broken = (problem: string): FuzzReport => {
-      const finding: FuzzFinding = { number, mutation: 'unknown', problem };
-      return {
-        findings: [finding],
-        files: number - job.from + 1,
-        opened: 0,
-        refused: {},
-        events: 0,
-        slowestMs: 0,
-        largestAllocation: 0,
-        largestTotal: 0,
-        peakMemory: 0,
-      };
-    };
-    let hung = false;
-    const hang = (): void => {
-      hung = true;
-      child.kill('SIGKILL');
-    };
-    // Starting up makes the undamaged traces first.
-    let watchdog = setTimeout(hang, hangMs + 30_000);
-    child.stderr?.on('data', (chunk: Buffer) => {
-      stderr = (stderr + chunk.toString()).slice(-2000);
-    });
-    child.on('message', (message: FuzzMessage) => {
-      clearTimeout(watchdog);
-      watchdog = setTimeout(hang, hangMs);
-      if (message.kind === 'begin') number = message.number;
-      else report = message.report;
-    });
-    child.on('exit', (code, signal) => {
-      clearTimeout(watchdog);
-      if (report !== undefined) resolve(report);
-      else resolve(broken(hung ? `took more than ${hangMs} ms` : `process ended with ${signal ?? code}: ${stderr}`));
-    });
-    child.send(job);
-  });
-}
+/** Cases that a thread is given at once. */
+const CHUNK = 500;
+/** A case that hung is tried so often again: on a busy machine anything may. */
+const RETRIES = 2;
 
-function combine(a: FuzzReport, b: FuzzReport): FuzzReport {
-  const refused: Record<string, number> = { ...a.refused };
-  for (const [code, count] of Object.entries(b.refused)) refused[code] = (refused[code] ?? 0) + count;
-  return {
-    findings: [...a.findings, ...b.findings],
-    files: a.files + b.files,
-    opened: a.opened + b.opened,
-    refused,
-    events: a.events + b.events,
-    slowestMs: Math.max(a.slowestMs, b.slowestMs),
-    largestAllocation: Math.max(a.largestAllocation, b.largestAllocation),
-    largestTotal: Math.max(a.largestTotal, b.largestTotal),
-    peakMemory: Math.max(a.peakMemory, b.peakMemory),
-  };
-}
+type Totals = { -readonly [K in keyof FuzzTally]: FuzzTally[K] } & { refused: Record<string, number> };
 
-/** Runs a job in processes of `batch` mutations each, two at a time; a process that broke costs its batch's rest. */
-export async function runFuzz(
-  job: FuzzJob,
-  options: { readonly hangMs: number; readonly batch: number },
-): Promise<FuzzReport> {
-  const folder = mkdtempSync(join(tmpdir(), 'iorr-fuzz-'));
-  try {
-    const file = await bundle(folder);
-    const jobs: FuzzJob[] = [];
-    for (let from = job.from; from < job.to; from += options.batch) {
-      jobs.push({ ...job, from, to: Math.min(job.to, from + options.batch) });
-    }
-    const reports: FuzzReport[] = [];
-    const lane = async (): Promise<void> => {
-      for (let next = jobs.shift(); next !== undefined; next = jobs.shift()) {
-        reports.push(await runProcess(file, next, options.hangMs));
-      }
-    };
-    await Promise.all([lane(), lane()]);
-    return reports.reduce(combine);
-  } finally {
-    rmSync(folder, { recursive: true });
+function add(totals: Map<string, Totals>, tally: FuzzTally): void {
+  const sum = totals.get(tally.target);
+  if (sum === undefined) {
+    totals.set(tally.target, { ...tally, refused: { ...tally.refused } });
+    return;
   }
+  sum.files += tally.files;
+  sum.opened += tally.opened;
+  sum.events += tally.events;
+  for (const [code, count] of Object.entries(tally.refused)) sum.refused[code] = (sum.refused[code] ?? 0) + count;
+  for (const name of ['slowestMs', 'largestAllocation', 'largestTotal'] as const) {
+    sum[name] = Math.max(sum[name], tally[name]);
+  }
+}
+
+/** Runs cases `from` to `from + count - 1` on threads. A crash, or a case that takes longer than `hangMs`, becomes a finding. */
+export async function runFuzz(options: FuzzOptions): Promise<FuzzReport> {
+  const { worker, root, captures, seed, only, hangMs, from } = options;
+  const end = from + options.count;
+  const findings: FuzzFinding[] = [];
+  const totals = new Map<string, Totals>();
+  const open = new Set<number>();
+  let next = from;
+  let files = 0;
+  let retried = 0;
+
+  /** Hung or broken: is it the input's doing? Undefined if it was not. */
+  const judge = async (thread: FuzzThread, number: number, problem: string): Promise<FuzzFinding | undefined> => {
+    const made = await thread.ask({ kind: 'make', number });
+    if (made.kind !== 'reply' || made.reply.kind !== 'made') {
+      return {
+        number,
+        target: '',
+        mutation: 'none',
+        problem: `the input can't be made: ${problem}`,
+        bytes: new Uint8Array(0),
+      };
+    }
+    const { target, mutation, bytes } = made.reply;
+    for (let n = 0; n < RETRIES; n++) {
+      const again = await thread.ask({ kind: 'try', number, bytes });
+      if (again.kind === 'reply' && again.reply.kind === 'tried' && again.reply.problem === undefined) return undefined;
+    }
+    return { number, target, mutation, problem, bytes };
+  };
+
+  const lane = async (): Promise<void> => {
+    const thread = new FuzzThread(worker, { root, captures, seed, only }, hangMs);
+    while (next < end && findings.length < (options.mostFindings ?? 20) && options.signal?.aborted !== true) {
+      const first = next;
+      const to = Math.min(end, first + CHUNK);
+      next = to;
+      open.add(first);
+      for (let at = first; at < to; ) {
+        const done = await thread.ask({ kind: 'run', from: at, to }, (finding) => findings.push(finding));
+        if (done.kind === 'reply') {
+          if (done.reply.kind === 'ran') for (const tally of done.reply.tallies) add(totals, tally);
+          at = to;
+          continue;
+        }
+        const number = done.number ?? at;
+        const problem = done.kind === 'hung' ? `took more than ${hangMs} ms` : done.problem;
+        const finding = await judge(thread, number, problem);
+        if (finding === undefined) retried++;
+        else findings.push(finding);
+        at = number + 1;
+      }
+      files += to - first;
+      open.delete(first);
+      options.onProgress?.(Math.min(next, ...open));
+    }
+    await thread.stop();
+  };
+  await Promise.all(Array.from({ length: options.jobs }, lane));
+  const peakMemory = process.resourceUsage().maxRSS * 1024;
+  return { findings, files, tallies: [...totals.values()], retried, peakMemory };
 }

@@ -1,80 +1,127 @@
-import { Random } from '../../traces/random.ts';
+import { parentPort, workerData } from 'node:worker_threads';
 import { watchAllocations } from './allocation-watch.ts';
-import { fuzzCompressed } from './fuzz-compressed.ts';
-import { fuzzLogs } from './fuzz-logs.ts';
-import type { FuzzFinding, FuzzJob, FuzzMessage } from './fuzz-protocol.ts';
-import { fuzzReplays } from './fuzz-replays.ts';
-import type { FuzzTarget } from './fuzz-target.ts';
-import { fuzzTraces } from './fuzz-traces.ts';
+import { caseRandom, fuzzOrder } from './fuzz-kinds.ts';
+import type { FuzzReply, FuzzRequest, FuzzSetup, FuzzTally } from './fuzz-protocol.ts';
+import type { FuzzKind, FuzzOutcome, FuzzTarget } from './fuzz-target.ts';
 
-/** A process of its own that takes damaged input until it is done, or until it breaks. Started by fuzz-run.ts. */
+/** A thread that takes damaged input until it is told to stop, or until it breaks. Started by fuzz-run.ts. */
 
-const MAX_FINDINGS = 20;
+/** No single piece of memory is larger; nor is all that one input makes anybody ask for, where it is not replayed. */
+const MOST_BYTES = 512 * 1024 * 1024;
+/** Replays fill caches of the hardware's size again and again. */
+const REUSES_MEMORY: ReadonlySet<string> = new Set(['replay', 'join']);
 
-/** Resolves when the message has left the process, so that a crash after it can't swallow it. */
-function send(message: FuzzMessage): Promise<void> {
-  return new Promise((resolve, reject) => {
-    process.send?.(message, undefined, {}, (error) => (error === null ? resolve() : reject(error)));
-  });
+const setup = workerData as FuzzSetup;
+const order = fuzzOrder(setup.only);
+const board = new Int32Array(setup.board);
+const targets = new Map<FuzzKind, FuzzTarget>();
+const watch = watchAllocations();
+
+function send(reply: FuzzReply): void {
+  parentPort?.postMessage(reply);
 }
 
-function targetOf(job: FuzzJob): FuzzTarget {
-  switch (job.kind) {
-    case 'trace':
-      return fuzzTraces();
-    case 'log':
-      return fuzzLogs(job.logs);
-    case 'replay':
-      return fuzzReplays();
-    case 'compressed':
-      return fuzzCompressed(job.folder ?? '.');
+interface Case {
+  readonly kind: FuzzKind;
+  readonly target: FuzzTarget;
+}
+
+function caseOf(number: number): Case {
+  const kind = order[number % order.length] as FuzzKind;
+  let target = targets.get(kind);
+  if (target === undefined) targets.set(kind, (target = kind.create(setup)));
+  return { kind, target };
+}
+
+/** What became of these bytes; throws for what must not happen. */
+async function take({ kind, target }: Case, number: number, bytes: Uint8Array): Promise<FuzzOutcome> {
+  watch.reset();
+  const random = caseRandom(setup.seed, kind.name, number, 'take');
+  Atomics.store(board, 0, number + 1);
+  try {
+    const taken = target.take(bytes, random);
+    const outcome = taken instanceof Promise ? await taken : taken;
+    if (watch.largest() > MOST_BYTES) throw new Error(`an allocation of ${watch.largest()} bytes`);
+    if (watch.total() > MOST_BYTES && !REUSES_MEMORY.has(kind.name)) {
+      throw new Error(`allocations of ${watch.total()} bytes in all`);
+    }
+    return outcome;
+  } finally {
+    Atomics.store(board, 0, 0);
   }
 }
 
-async function run(job: FuzzJob): Promise<void> {
-  const target = targetOf(job);
-  const watch = watchAllocations();
-  const findings: FuzzFinding[] = [];
-  const refused: Record<string, number> = {};
-  let opened = 0;
-  let events = 0;
-  let slowestMs = 0;
-  let largestAllocation = 0;
-  let largestTotal = 0;
-  for (let number = job.from; number < job.to && findings.length < MAX_FINDINGS; number++) {
-    await send({ kind: 'begin', number });
-    const random = new Random(job.seed + number);
-    const mutation = target.make(random);
-    watch.reset();
+function problemOf(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}
+
+type Tally = { -readonly [K in keyof FuzzTally]: FuzzTally[K] } & { refused: Record<string, number> };
+
+function emptyTally(target: string): Tally {
+  return {
+    target,
+    files: 0,
+    opened: 0,
+    refused: {},
+    events: 0,
+    slowestMs: 0,
+    largestAllocation: 0,
+    largestTotal: 0,
+  };
+}
+
+async function run(from: number, to: number): Promise<void> {
+  const tallies = new Map<string, Tally>();
+  for (let number = from; number < to; number++) {
+    const one = caseOf(number);
+    const { name } = one.kind;
+    let tally = tallies.get(name);
+    if (tally === undefined) tallies.set(name, (tally = emptyTally(name)));
+    const mutation = one.target.make(caseRandom(setup.seed, name, number, 'make'));
     const started = performance.now();
     try {
-      const outcome = await target.take(mutation.bytes, random);
-      events += outcome.events;
-      if (outcome.refused === undefined) opened++;
-      else refused[outcome.refused] = (refused[outcome.refused] ?? 0) + 1;
+      const { refused, events } = await take(one, number, mutation.bytes);
+      tally.events += events;
+      if (refused === undefined) tally.opened++;
+      else tally.refused[refused] = (tally.refused[refused] ?? 0) + 1;
     } catch (error) {
-      const problem = error instanceof Error ? (error.stack ?? error.message) : String(error);
-      findings.push({ number, mutation: mutation.name, problem });
+      const { name: damage, bytes } = mutation;
+      send({
+        kind: 'finding',
+        finding: { number, target: name, mutation: damage, problem: problemOf(error), bytes: bytes.slice() },
+      });
     }
-    slowestMs = Math.max(slowestMs, performance.now() - started);
-    largestAllocation = Math.max(largestAllocation, watch.largest());
-    largestTotal = Math.max(largestTotal, watch.total());
+    tally.files++;
+    tally.slowestMs = Math.max(tally.slowestMs, performance.now() - started);
+    tally.largestAllocation = Math.max(tally.largestAllocation, watch.largest());
+    tally.largestTotal = Math.max(tally.largestTotal, watch.total());
   }
-  const files = job.to - job.from;
-  const peakMemory = process.resourceUsage().maxRSS * 1024;
-  await send({
-    kind: 'done',
-    report: { findings, files, opened, refused, events, slowestMs, largestAllocation, largestTotal, peakMemory },
-  });
+  send({ kind: 'ran', tallies: [...tallies.values()] });
 }
 
-process.once('message', (job: FuzzJob) => {
-  run(job).then(
-    () => process.disconnect(),
-    (error: unknown) => {
-      console.error(error);
-      process.exitCode = 1;
-      process.disconnect();
-    },
-  );
+async function answer(request: FuzzRequest): Promise<void> {
+  if (request.kind === 'run') return run(request.from, request.to);
+  const { number } = request;
+  const one = caseOf(number);
+  if (request.kind === 'make') {
+    const { name, bytes } = one.target.make(caseRandom(setup.seed, one.kind.name, number, 'make'));
+    send({ kind: 'made', target: one.kind.name, mutation: name, bytes: bytes.slice() });
+    return undefined;
+  }
+  try {
+    await take(one, number, request.bytes);
+    send({ kind: 'tried', problem: undefined });
+  } catch (error) {
+    send({ kind: 'tried', problem: problemOf(error) });
+  }
+  return undefined;
+}
+
+parentPort?.on('message', (request: FuzzRequest) => {
+  answer(request).catch((error: unknown) => {
+    // a fault of the fuzzer itself: the thread breaks
+    setImmediate(() => {
+      throw error;
+    });
+  });
 });

@@ -237,7 +237,8 @@ function oneContent(
   return assemble(base, frames);
 }
 
-function changeTree(value: unknown, random: Random, depth = 0): unknown {
+/** Another tree: a value, an element or a key of it is another one, or gone. */
+export function changeTree(value: unknown, random: Random, depth = 0): unknown {
   if (!Array.isArray(value) || value.length === 0 || (depth > 0 && random.chance(0.1))) {
     if (typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Uint8Array)) {
       const keys = Object.keys(value);

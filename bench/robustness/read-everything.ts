@@ -16,8 +16,9 @@ export function readEverything(trace: Trace, plan: ReadPlan): number {
   }
   if (!Number.isSafeInteger(trace.eventCount) || trace.eventCount < 0)
     throw new Error(`event count ${trace.eventCount}`);
+  const counts = trace.streamCounts;
   for (const name of STREAM_NAMES) {
-    const count = trace.streamCounts[name];
+    const count = counts[name];
     if (!Number.isSafeInteger(count) || count < 0) throw new Error(`${count} events of ${name}`);
   }
   for (const text of trace.strings) if (typeof text !== 'string') throw new Error('a string that is none');

@@ -366,8 +366,7 @@ describe('what can’t be read', () => {
         });
         if (!Buffer.from(bytes.subarray(0, 14)).equals(Buffer.from(seeds[which]!.subarray(0, 14)))) return;
         const { facts, health } = read(traceDat, bytes);
-        const options = health.entries.filter(({ name }) => name.startsWith('option ')).length;
-        const without = health.malformed + health.unknown + health.ignored - options;
+        const without = health.malformed + health.unknown + health.ignored;
         expect(facts.events + facts.folded + without).toBe(facts.lines);
       }),
       { numRuns: process.env['IORR_FULL'] === '1' ? 20_000 : 300, seed: 5 },

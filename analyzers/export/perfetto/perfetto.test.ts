@@ -104,6 +104,25 @@ describe.each(SHOWN)('the Perfetto trace of %s', async (name) => {
     expect(sorted(decoded.events).some(({ time, type }) => type !== 'counter' && time >= epoch)).toBe(true);
   });
 
+  test('has values on counters alone, and no track above itself', () => {
+    const counters = new Set(
+      [...decoded.tracks.values()].filter(({ descriptor }) => descriptor.has('counter')).map(({ uuid }) => uuid),
+    );
+    const wrong = decoded.events.filter(
+      ({ type, track, value }) =>
+        counters.has(track) !== (type === 'counter') || counters.has(track) === Number.isNaN(value),
+    );
+    expect(wrong).toEqual([]);
+    for (const { uuid } of decoded.tracks.values()) {
+      expect(uuid).not.toBe(0n);
+      const above = new Set<bigint>();
+      for (let at: bigint | undefined = uuid; at !== undefined; at = decoded.tracks.get(at)?.parent) {
+        expect(above.has(at)).toBe(false);
+        above.add(at);
+      }
+    }
+  });
+
   test('counts the commands of each queue over time', () => {
     const perSecond = [...decoded.tracks.values()].filter(
       ({ descriptor, name: track }) => descriptor.has('counter') && track.endsWith(': commands'),

@@ -102,7 +102,8 @@ export class TraceDatRun implements WholeRun {
     const { version, recorder, kernelWorkers } = this.#file;
     const workers = [...answering].filter((task) => kernelWorkers.has(task)).sort((a, b) => a - b);
     return {
-      lines: records + this.#unplaced,
+      // options that nobody knows are counted as unknown, so they are among what was read
+      lines: records + this.#unplaced + this.#file.unknown.length,
       events,
       folded: syscalls.folded,
       blank: 0,

@@ -373,6 +373,9 @@ describe("lines of iorr's bpftrace program", () => {
     'K',
     'D 43 7d0 0',
     'Y 1',
+    'O ff00000000000000 42 42 0 5 /dev/iommu',
+    'B 8 4 4296 c 0',
+    `E ff00000000000000 42 43 1 5 3b81 7f0000001000 100 ${NO_NAME}`,
     '{',
     '{"type":"printf"',
   ])('damaged line "%s" is counted or means nothing, and writes no row', (line) => {

@@ -30,6 +30,8 @@ interface Pending {
   readonly data: Chunks;
   came: Came | undefined;
   returned: Returned | undefined;
+  /** That told of it. */
+  lines: number;
 }
 
 interface Came {
@@ -215,7 +217,9 @@ export class BpftraceLines {
 
   #time(word: string | undefined): number {
     if (word === undefined || !HEX_TIME.test(word)) return Number.NaN;
-    return Math.max(0, Number(BigInt(`0x${word}`) - this.#offset - this.#target.epoch));
+    const time = Number(BigInt(`0x${word}`) - this.#offset - this.#target.epoch);
+    // a number that a trace can't hold is none that a machine printed
+    return Number.isSafeInteger(time) ? Math.max(0, time) : Number.NaN;
   }
 
   #call(tid: string | undefined, entered: string | undefined): Pending | undefined {
@@ -225,9 +229,10 @@ export class BpftraceLines {
     if (call === undefined) {
       if (this.#pending.size >= MAX_PENDING) return undefined;
       const data = new Chunks(QUEUE_BYTES);
-      call = { before: newSide(), after: newSide(), data, came: undefined, returned: undefined };
+      call = { before: newSide(), after: newSide(), data, came: undefined, returned: undefined, lines: 0 };
       this.#pending.set(key, call);
     }
+    call.lines++;
     this.folded++;
     return call;
   }
@@ -249,6 +254,7 @@ export class BpftraceLines {
     if (ahead > 1_000_000_000n) this.#offset = ahead;
     const root = this.#target.root ?? ABSENT;
     const who = { time: this.#time(nsecs), pid: root, tid: root };
+    if (Number.isNaN(who.time)) return false;
     writeCall(this.#target.sink, this.#target.source, eventRecord(CALL_EVENT.start, 'start', who));
     this.events++;
     return true;
@@ -260,10 +266,13 @@ export class BpftraceLines {
     if (chunk === undefined || !(at >= 0)) return false;
     const call = this.#call(tid, entered);
     if (call === undefined) return false;
-    if (tag === 'D') return call.data.add(at, chunk) || !this.folded--;
     const side = tag === 'B' || tag === 'm' ? call.before : call.after;
-    const into = tag === 'B' || tag === 'A' ? side.struct : side.memory;
-    return into.add(at, chunk) || !this.folded--;
+    const into = tag === 'D' ? call.data : tag === 'B' || tag === 'A' ? side.struct : side.memory;
+    if (into.add(at, chunk)) return true;
+    this.folded--;
+    // nothing is known of a call that this line alone told of
+    if (--call.lines === 0) this.#pending.delete(`${tid} ${entered}`);
+    return false;
   }
 
   #pointer(tag: string, [tid, entered, index, address = '', length = '']: readonly string[]): boolean {
@@ -282,13 +291,15 @@ export class BpftraceLines {
     const request = parseHexWords(cmd);
     const argument = parseHexWords(arg);
     const [folder = ZERO, ...name] = names.map((word) => parseHexWords(word) ?? ZERO);
-    if (request === undefined || argument === undefined || !/^\d{1,10}$/.test(pid ?? '')) return false;
+    const time = this.#time(nsecs);
+    if (request === undefined || argument === undefined || Number.isNaN(time)) return false;
+    if (!/^\d{1,10}$/.test(pid ?? '')) return false;
     const call = this.#call(tid, nsecs);
     if (call === undefined) return false;
     const known = Number.parseInt(mode, 16);
     const text = textOfWords(name);
     call.came = {
-      time: this.#time(nsecs),
+      time,
       pid: Number(pid),
       tid: Number(tid),
       fd: Number(fd) | 0,
@@ -367,7 +378,7 @@ export class BpftraceLines {
     const came = this.#time(entered);
     const ret = parseHexWords(retText);
     const [buffer, count] = [parseHexWords(buf[0] ?? ''), parseHexWords(buf[1] ?? '')];
-    if (Number.isNaN(time) || ret === undefined || buffer === undefined || count === undefined) return false;
+    if (Number.isNaN(time + came) || ret === undefined || buffer === undefined || count === undefined) return false;
     if (name !== 'read' && name !== 'write') return false;
     const call = this.#call(tid, entered);
     if (call === undefined) return false;
