@@ -7,7 +7,11 @@ import type { CountOptions, CountedReplay } from '../replay/engine/count-replay.
 import { callsHeader, deriveIntents } from '../replay/engine/derived-trace.ts';
 import { replaySteps } from '../replay/engine/replay.ts';
 import type { ReplayOptions } from '../replay/engine/replay.ts';
+import type { HardwareProfile } from '../replay/hardware/profile.ts';
 import { HARDWARE, withSettings } from '../replay/hardware/profiles.ts';
+import { workerLanes } from '../replay/parts/part-lanes.ts';
+import { replayInParts } from '../replay/parts/replay-in-parts.ts';
+import type { ReplayResult } from '../replay/results.ts';
 import type { CommandInvocation, CommandProgress, CommandSpec } from '../traces/command.ts';
 import { INTERRUPTED } from '../traces/command.ts';
 import { describeInput, makeEnvelope } from '../traces/envelope.ts';
@@ -65,6 +69,38 @@ async function count(
   return step.value;
 }
 
+/** Plays by several threads where the trace and the hardware can be split, else here; undefined if it was interrupted. */
+async function play(
+  trace: OpenTrace,
+  options: ReplayOptions & { readonly hardware: HardwareProfile },
+  jobs: number,
+  io: CommandInvocation['io'],
+  progress: CommandProgress,
+  asked: boolean,
+): Promise<ReplayResult | undefined> {
+  if (jobs > 1) {
+    const answer = await replayInParts(trace, {
+      ...options,
+      // this thread plays what is behind the sets
+      lanes: (hardware) => workerLanes(hardware, jobs - 1),
+      signal: io.signal,
+      progress: (events) => progress.update(events),
+    });
+    if ('result' in answer) return answer.result;
+    if ('aborted' in answer) return undefined;
+    if (asked) io.err(`one thread: ${answer.refused}\n`);
+  }
+  const steps = replaySteps(trace, options);
+  let step = steps.next();
+  for (let n = 0; step.done !== true; n++, step = steps.next()) {
+    progress.update(step.value);
+    // now and then, so that Ctrl-C is heard; it costs microseconds each time
+    if (n % 16 === 0) await turn();
+    if (io.signal.aborted) return undefined;
+  }
+  return step.value;
+}
+
 export const replayCommand: CommandSpec = {
   name: 'replay',
   summary: 'plays a trace as it was recorded on a modelled IOMMU: hits, misses and their causes, exposure, stale hits',
@@ -106,7 +142,7 @@ export const replayCommand: CommandSpec = {
     {
       flags: '--jobs <number>',
       description:
-        'with --counts: workers; the result does not depend on it (default: one a core, fewer for short traces)',
+        'threads; the result does not depend on it (default: one a core, fewer for short traces). What can not be split by the sets of the IOTLB runs in one, which is said on stderr where more were asked for',
     },
     { flags: '--json', description: 'one JSON document on stdout' },
   ],
@@ -133,15 +169,12 @@ export const replayCommand: CommandSpec = {
         hint: 'leave out --repeat and --access',
       });
     }
-    if (!counts && options['jobs'] !== undefined) {
-      throw new IorrError('USAGE', '--jobs goes with --counts', { hint: 'iorr replay FILE --counts --jobs 2' });
-    }
     const trace = openTrace(file);
     const progress = io.progress('replaying', trace.eventCount * repeat);
     try {
       const hardware = withSettings(hardwareOption(String(options['hardware']), callsHeader(trace)), settings);
+      const jobs = wholeNumberOption(options, 'jobs', 1, MOST_JOBS, usualJobs(trace));
       if (counts) {
-        const jobs = wholeNumberOption(options, 'jobs', 1, MOST_JOBS, usualJobs(trace));
         const result = await count(file, trace, { hardware, ...driverOf(options) }, jobs, io, progress);
         if (result === undefined) return INTERRUPTED;
         progress.stop();
@@ -155,28 +188,22 @@ export const replayCommand: CommandSpec = {
         io.out(options['json'] === true ? toJson(report) : countedText(file, result));
         return 0;
       }
-      const replay: ReplayOptions = {
+      const replay: ReplayOptions & { readonly hardware: HardwareProfile } = {
         hardware,
         repeat,
         ...driverOf(options),
         clock: () => performance.now() * 1e6,
         ...(access === 'none' ? {} : { accesses: { factory: accessModel(access), seed } }),
       };
-      const steps = replaySteps(trace, replay);
-      let step = steps.next();
-      for (let n = 0; step.done !== true; n++, step = steps.next()) {
-        progress.update(step.value);
-        // now and then, so that Ctrl-C is heard; it costs microseconds each time
-        if (n % 16 === 0) await turn();
-        if (io.signal.aborted) return INTERRUPTED;
-      }
+      const result = await play(trace, replay, jobs, io, progress, options['jobs'] !== undefined);
+      if (result === undefined) return INTERRUPTED;
       progress.stop();
       const report = makeEnvelope('replay', {
         version: toolVersion(),
         input: [describeInput(file, trace, trace.bytes)],
         options: { hardware: hardware.name, set: settings, access, seed, repeat, ...driverOf(options) },
         health: trace.health,
-        result: step.value,
+        result,
       });
       const renderer = options['json'] === true ? jsonRenderer : terminalRenderer;
       io.out(renderer.render(report, { columns: io.columns, colour: io.colour }));

@@ -46,7 +46,7 @@ export interface Controls {
 }
 
 /** What controls drive. */
-type Controlled = Pick<
+export type Controlled = Pick<
   Machine,
   'dialect' | 'clock' | 'commandNow' | 'domainOf' | 'map' | 'unmap' | 'attach' | 'enableDeviceTlb' | 'reset'
 >;

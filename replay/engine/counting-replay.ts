@@ -14,6 +14,7 @@ import { EFFECTS } from '../model/effects.ts';
 import { entryMatch } from '../model/entry-match.ts';
 import type { HardwareCaches, Invalidatable } from '../model/hardware-caches.ts';
 import { deviceTlbGeometry, iotlbGeometry } from '../model/organisation.ts';
+import { pagesTouched } from '../model/page-bits.ts';
 import type { PageTables } from '../model/page-tables.ts';
 import { stackProgram } from '../model/stacks-module.ts';
 import type { StackShape } from '../model/stacks-module.ts';
@@ -258,7 +259,7 @@ export function createCountingReplay(
     map: (_time, domain, iovaLo, iovaHi, physLo, physHi, sizeLo, sizeHi, prot) => {
       kernel.run();
       const page = (iovaHi >>> 0) * 0x100000 + (iovaLo >>> 12);
-      const count = pagesOf(iovaLo, sizeLo, sizeHi);
+      const count = pagesTouched(iovaLo, sizeLo, sizeHi);
       const out = (physHi >>> 0) * 0x100000 + (physLo >>> 12);
       const held = spaces.tablesFor(domain);
       const events = held.map(page, out, count, prot);
@@ -270,7 +271,7 @@ export function createCountingReplay(
     unmap: (_time, domain, iovaLo, iovaHi, sizeLo, sizeHi) => {
       kernel.run();
       const page = (iovaHi >>> 0) * 0x100000 + (iovaLo >>> 12);
-      const count = pagesOf(iovaLo, sizeLo, sizeHi);
+      const count = pagesTouched(iovaLo, sizeLo, sizeHi);
       spaces.tablesFor(domain).unmap(page, count);
       changed(domain, page, count);
       return 0;
@@ -404,10 +405,4 @@ function hasLarge(held: PageTables, page: number, count: number): boolean {
   const first = Math.ceil(page / next.pages) * next.pages;
   if (first + next.pages > page + count) return false;
   return held.translate(first | 0, Math.floor(first / 2 ** 32)) >= 0 && held.leafShift > 12;
-}
-
-/** 4 KiB pages that a range touches. */
-function pagesOf(iovaLo: number, sizeLo: number, sizeHi: number): number {
-  const bytes = (sizeHi >>> 0) * 2 ** 32 + (sizeLo >>> 0) + (iovaLo & 0xfff);
-  return Math.ceil(bytes / 4096);
 }

@@ -9,10 +9,11 @@ import type { HardwareProfile } from '../hardware/profile.ts';
 import { hardwareProfile } from '../hardware/profiles.ts';
 import type { Machine, MachineCounts } from '../model/machine.ts';
 import { createMachine } from '../model/create-machine.ts';
-import type { CommandErrorCount, ReplayResult } from '../results.ts';
+import type { CommandErrorCount, ReplayResult, TimeSeries } from '../results.ts';
 import { CONTROL_COLUMNS, createControls } from './controls.ts';
-import type { ControlCounts, Controls } from './controls.ts';
+import type { ControlCounts, Controlled, Controls } from './controls.ts';
 import { derivationCaveats, deriveIntents } from './derived-trace.ts';
+import type { DerivedTrace } from './derived-trace.ts';
 import { SeriesBuilder } from './time-series.ts';
 import type { SeriesTotals } from './time-series.ts';
 
@@ -24,7 +25,7 @@ const UNTRANSLATED = OUTCOME.bypass | OUTCOME.fault;
 export const TAIL_BEYOND = 'tail beyond the queue';
 
 /** Time between two passes of a repeated trace. */
-const GAP_NS = 1000;
+export const GAP_NS = 1000;
 
 /** An access model and the seed of its random numbers. */
 export interface ModelledAccesses {
@@ -71,8 +72,11 @@ export interface Player {
   totals(): SeriesTotals;
 }
 
+/** What a player drives. */
+export type Played = Controlled & Pick<Machine, 'access' | 'accessNow' | 'lookups' | 'hits' | 'takePeakExposed'>;
+
 /** With `accesses`, a factory's model stands in for the recorded accesses, which are then not played. */
-export function createPlayer(machine: Machine, series: SeriesBuilder, model?: ModelledAccesses): Player {
+export function createPlayer(machine: Played, series: SeriesBuilder, model?: ModelledAccesses): Player {
   const counts: AccessCounts = { accesses: 0, faults: 0, bypassed: 0 };
   const modelled = model?.factory.create((time, rid, domain, page, access) => {
     counts.accesses++;
@@ -197,12 +201,44 @@ export function* replaySteps(recording: Trace, options: ReplayOptions = {}): Gen
   const totals = player.totals();
   const counts = machine.finish(end);
   const wallNs = clock() - began;
+  return replayResult(
+    {
+      trace,
+      derived,
+      profile,
+      player,
+      series: series.finish(totals),
+      events,
+      durationNs: Math.max(0, end - start),
+      wallNs,
+    },
+    counts,
+    options,
+  );
+}
+
+/** What was played, and how. */
+export interface PlayedTrace {
+  /** What was played: the recording, or what was derived from it. */
+  readonly trace: Trace;
+  readonly derived: DerivedTrace | undefined;
+  readonly profile: HardwareProfile;
+  readonly player: Player;
+  readonly series: TimeSeries;
+  readonly events: number;
+  readonly durationNs: Nanoseconds;
+  readonly wallNs: Nanoseconds;
+}
+
+/** The result of a trace that was played to its end. */
+export function replayResult(played: PlayedTrace, counts: MachineCounts, options: ReplayOptions): ReplayResult {
+  const { trace, derived, profile, player, series, events, durationNs, wallNs } = played;
   return {
     ...replayFigures(player, counts),
     hardware: profile.name,
     events,
-    durationNs: Math.max(0, end - start),
-    series: series.finish(totals),
+    durationNs,
+    series,
     parameters: profile.parameters,
     caveats: [...(derived === undefined ? [] : derivationCaveats(derived)), ...caveats(trace, player, counts, options)],
     wallNs,

@@ -15,13 +15,12 @@ import { ACCESS_RESULT, MAP_RESULT, UNMAP_RESULT } from './machine.ts';
 import type { LastAccess, Machine, MachineCounts, MachineOptions } from './machine.ts';
 import { GuestPages, Nested } from './nested.ts';
 import { createIotlb, deviceTlbGeometry, iotlbGeometry } from './organisation.ts';
+import { pagesTouched } from './page-bits.ts';
 import { TABLE_EVENT } from './page-tables.ts';
 import type { PageTables } from './page-tables.ts';
 import { StaleFindings } from './stale-findings.ts';
 import { TrackedCache } from './tracked-cache.ts';
 import { WalkCaches } from './walk-caches.ts';
-
-const TWO_32 = 2 ** 32;
 
 /** A unit with the caches of a hardware profile, which takes the commands of the profile's architecture. */
 export function createMachine(profile: HardwareProfile, options: MachineOptions = {}): Machine {
@@ -47,7 +46,9 @@ export function createMachine(profile: HardwareProfile, options: MachineOptions 
   const watch = { clock, kind, onDrop: options.onDrop };
   const geometry = iotlbGeometry(profile);
   const totals = options.exposure ?? new ExposureTotals();
-  const tracked = new TrackedCache('iotlb', watch, totals, geometry, (onDrop) =>
+  const { only } = options;
+  // what a fully associative cache would hold can't be told from a part of the accesses
+  const tracked = new TrackedCache('iotlb', watch, totals, only === undefined ? geometry : undefined, (onDrop) =>
     createIotlb(profile, geometry, onDrop),
   );
   const iotlb = tracked.cache;
@@ -58,7 +59,7 @@ export function createMachine(profile: HardwareProfile, options: MachineOptions 
     (level) => shifts[level]!,
     kind,
   );
-  const plainWalks = walkCaches.none;
+  const plainWalks = walkCaches.none || only !== undefined;
   const nested = new Nested(watch, totals, walkCaches, value('walk-cache.stage2'));
   const { parents } = nested;
   let nests = false;
@@ -248,10 +249,11 @@ export function createMachine(profile: HardwareProfile, options: MachineOptions 
 
   /** A request that reached the unit, by a requester of the index. */
   const translate = (requester: number, iovaLo: number, iovaHi: number, access: number, pageShift: number): number => {
-    lookups++;
     const tag = tagOf[requester]!;
     const pageLo = (iovaLo >>> 12) | (iovaHi << 20);
     const pageHi = iovaHi >>> 12;
+    if (only !== undefined && !only(tag, pageLo, pageHi)) return ACCESS_RESULT.elsewhere;
+    lookups++;
     const found = iotlb.lookup(tag, pageLo, pageHi);
     if (found < 0) return missed(requester, pageLo, pageHi, access, pageShift);
     hits++;
@@ -357,7 +359,7 @@ export function createMachine(profile: HardwareProfile, options: MachineOptions 
     map(time, domain, iovaLo, iovaHi, physLo, physHi, sizeLo, sizeHi, prot) {
       if (time > clock[0]!) clock[0] = time;
       const page = (iovaHi >>> 0) * 0x100000 + (iovaLo >>> 12);
-      const count = pagesOf(iovaLo, sizeLo, sizeHi);
+      const count = pagesTouched(iovaLo, sizeLo, sizeHi);
       const held = spaces.tablesFor(domain);
       const events = held.map(page, (physHi >>> 0) * 0x100000 + (physLo >>> 12), count, prot);
       staleness.mapped(domain, page, count, held, clock[0]!);
@@ -373,7 +375,7 @@ export function createMachine(profile: HardwareProfile, options: MachineOptions 
     unmap(time, domain, iovaLo, iovaHi, sizeLo, sizeHi, event) {
       if (time > clock[0]!) clock[0] = time;
       const page = (iovaHi >>> 0) * 0x100000 + (iovaLo >>> 12);
-      const count = pagesOf(iovaLo, sizeLo, sizeHi);
+      const count = pagesTouched(iovaLo, sizeLo, sizeHi);
       const events = spaces.tablesFor(domain).unmap(page, count);
       totals.unmappedPages += count;
       staleness.unmapped(domain, page, count, clock[0]!, event);
@@ -482,12 +484,7 @@ export function createMachine(profile: HardwareProfile, options: MachineOptions 
       return walkReads;
     },
     entries,
+    causes,
   };
   return machine;
-}
-
-/** 4 KiB pages that a range touches. */
-function pagesOf(iovaLo: number, sizeLo: number, sizeHi: number): number {
-  const bytes = (sizeHi >>> 0) * TWO_32 + (sizeLo >>> 0) + (iovaLo & 0xfff);
-  return Math.ceil(bytes / 4096);
 }

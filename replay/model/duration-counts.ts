@@ -22,6 +22,11 @@ export class DurationCounts {
     if (++this.#distinct * 2 > this.#keys.length) this.#grow();
   }
 
+  /** All of them, weight by duration. */
+  *entries(): Generator<readonly [ns: number, weight: number]> {
+    for (const [at, ns] of this.#keys.entries()) if (ns >= 0) yield [ns, this.#weights[at]!];
+  }
+
   /** Nearest rank by weight: the shortest duration that at least `share` of all weight does not exceed. 0 where there is none. */
   quantiles(shares: readonly number[]): number[] {
     const sorted = this.#keys.filter((key) => key >= 0).sort();

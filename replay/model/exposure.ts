@@ -18,6 +18,17 @@ export const ENDED_BY_DROP: readonly number[] = (() => {
   return by;
 })();
 
+/** What exposures added up to, as plain data. */
+export interface ExposureSums {
+  readonly exposed: number;
+  readonly unmappedPages: number;
+  readonly pageNs: number;
+  readonly ended: readonly number[];
+  readonly histogram: readonly number[];
+  /** Pages by duration. */
+  readonly durations: readonly (readonly [ns: number, pages: number])[];
+}
+
 /** What exposures of one or several caches add up to. */
 export class ExposureTotals {
   /** Pages exposed now. */
@@ -49,6 +60,30 @@ export class ExposureTotals {
     this.#ended[how]! += pages;
     this.#durations.add(duration, pages);
     this.#histogram[Math.min(BUCKETS - 1, log2(duration))]! += pages;
+  }
+
+  sums(): ExposureSums {
+    return {
+      exposed: this.#exposed,
+      unmappedPages: this.unmappedPages,
+      pageNs: this.#pageNs,
+      ended: this.#ended,
+      histogram: this.#histogram,
+      durations: [...this.#durations.entries()],
+    };
+  }
+
+  /** Adds what other caches had, that were told of the same unmaps. Their most at once is not known: `most` is that of all. */
+  addSums(others: readonly ExposureSums[], most: number): void {
+    for (const other of others) {
+      this.#exposed += other.exposed;
+      this.unmappedPages = other.unmappedPages;
+      this.#pageNs += other.pageNs;
+      other.ended.forEach((pages, how) => (this.#ended[how]! += pages));
+      other.histogram.forEach((pages, bucket) => (this.#histogram[bucket]! += pages));
+      for (const [ns, pages] of other.durations) this.#durations.add(ns, pages);
+    }
+    this.#most = Math.max(this.#most, most);
   }
 
   report(): Exposure {

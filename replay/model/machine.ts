@@ -2,6 +2,7 @@ import type { DomainId, Nanoseconds, RequesterId } from '../../traces/units.ts';
 import type { CacheCounts, CommandErrorCount, Exposure, IotlbCounts, StaleCounts } from '../results.ts';
 import type { CacheEntries } from './cache-entries.ts';
 import type { ExposureTotals } from './exposure.ts';
+import type { MissCauses } from './miss-causes.ts';
 import type { TrackedCache } from './tracked-cache.ts';
 
 /**
@@ -127,6 +128,8 @@ export interface Machine {
   readonly last: LastAccess;
   /** The cache itself, by slot. Read only. */
   readonly entries: CacheEntries;
+  /** Why its lookups missed. Read only. */
+  readonly causes: MissCauses;
 
   /** 4 KiB pages exposed now. */
   readonly exposedPages: number;
@@ -151,9 +154,18 @@ export const UNMAP_RESULT = { freedTable: 1, missing: 2, split: 4 } as const;
 /**
  * `hit` or else a miss; `reset`: the cache was emptied for this insertion; `fault`: no mapping (nothing was inserted);
  * `stale`: a hit on a translation that the page tables don't have any more; `unknownDomain`: no domain is known for the
- * requester, so that the entry can only be dropped by global commands; `device`: the hit was in the device's own cache.
+ * requester, so that the entry can only be dropped by global commands; `device`: the hit was in the device's own cache;
+ * `elsewhere`: another machine looks such pages up (`MachineOptions.only`).
  */
-export const ACCESS_RESULT = { hit: 1, reset: 2, fault: 4, stale: 8, unknownDomain: 16, device: 32 } as const;
+export const ACCESS_RESULT = {
+  hit: 1,
+  reset: 2,
+  fault: 4,
+  stale: 8,
+  unknownDomain: 16,
+  device: 32,
+  elsewhere: 64,
+} as const;
 
 /** Where the newest access was served from. After a hit only `slot` is set: the rest is in `entries`. */
 export interface LastAccess {
@@ -178,6 +190,11 @@ export interface MachineOptions {
   readonly unmappedAccess?: 'fault' | 'fill';
   /** Where exposures of the IOTLB are added up, for a caller that has exposures of its own. */
   readonly exposure?: ExposureTotals;
+  /**
+   * The pages that this machine is asked for, of a replay that several share: sets of the IOTLB, all of them whole. Its walks find
+   * nothing cached, and no miss is one of conflict: those are for who sees all misses.
+   */
+  readonly only?: (tag: number, pageLo: number, pageHi: number) => boolean;
   /** Called for each cached translation before it goes: its slot, why (`DROP`), and the cache (`name` is `iotlb` or `atc`). */
   readonly onDrop?: ((slot: number, why: number, cache: TrackedCache) => void) | undefined;
 }

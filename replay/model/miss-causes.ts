@@ -13,6 +13,8 @@ const STATES = 256;
  * replacement, given the same lookups and commands, would have it still, for `capacity` where that one lacks it too.
  */
 export class MissCauses {
+  /** What had become of the translation that was missed last: a `SEEN` value, or more by a command's kind. */
+  newest: number = SEEN.never;
   readonly #history = new MissHistory();
   readonly #shadow: SetAssociativeIotlb | undefined;
   readonly #entries: CacheEntries;
@@ -35,6 +37,7 @@ export class MissCauses {
     const history = this.#history;
     const record = history.record(tag, order, pageLo, pageHi);
     const seen = record < 0 ? SEEN.never : history.records[record * 4 + FATE]!;
+    this.newest = seen;
     if (seen === SEEN.evicted && this.#shadow !== undefined && this.#shadow.lookup(tag, pageLo, pageHi) >= 0) {
       this.#conflicts++;
     } else this.#bySeen[seen]!++;
@@ -56,6 +59,23 @@ export class MissCauses {
     if (why === DROP.command) fate = SEEN.invalidated + kind;
     else if (why === DROP.reset) fate = SEEN.invalidated;
     this.#history.records[record * 4 + FATE] = fate;
+  }
+
+  /** Misses by what had become of the translation; those of conflict are not among them. */
+  get bySeen(): Float64Array {
+    return this.#bySeen;
+  }
+
+  /** Distinct translations that were missed. */
+  get translations(): number {
+    return this.#history.count;
+  }
+
+  /** Adds what others counted, each of other translations; `conflicts` of their misses of evicted ones are of conflict. */
+  add(others: readonly Float64Array[], conflicts: number): void {
+    for (const other of others) for (let seen = 0; seen < STATES; seen++) this.#bySeen[seen]! += other[seen]!;
+    this.#bySeen[SEEN.evicted]! -= conflicts;
+    this.#conflicts += conflicts;
   }
 
   /** `names`: of the kinds. */

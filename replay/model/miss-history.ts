@@ -1,5 +1,5 @@
 /** Distinct translations remembered; what comes after is taken for never seen. About 64 MiB. */
-const LIMIT = 1 << 22;
+export const MOST_TRANSLATIONS: number = 1 << 22;
 
 /** What became of a translation the last time. From `invalidated` on: by a command, the rest being its kind (0: a reset). */
 export const SEEN = { never: 0, evicted: 1, invalidated: 2 } as const;
@@ -22,7 +22,11 @@ export class MissHistory {
 
   /** True once translations could not be remembered any more. */
   get full(): boolean {
-    return this.#count >= LIMIT;
+    return this.#count >= MOST_TRANSLATIONS;
+  }
+
+  get count(): number {
+    return this.#count;
   }
 
   /** Record of a translation, made where there is none; -1 when full. The page must be aligned to its order. */
@@ -37,7 +41,7 @@ export class MissHistory {
       if (keys[key] === pageLo && keys[key + 1] === high && keys[key + 2] === tag) return found - 1;
       at = (at + 1) & mask;
     }
-    return this.#count >= LIMIT ? -1 : this.#add(at, tag, pageLo, high);
+    return this.#count >= MOST_TRANSLATIONS ? -1 : this.#add(at, tag, pageLo, high);
   }
 
   #add(at: number, tag: number, pageLo: number, high: number): number {

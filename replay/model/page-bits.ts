@@ -14,6 +14,12 @@ export function trailingZeros(a: number, b: number): number {
   return high === 0 ? 53 : 63 - Math.clz32(high & -high);
 }
 
+/** 4 KiB pages that a range of bytes touches; words as in trace columns. */
+export function pagesTouched(iovaLo: number, sizeLo: number, sizeHi: number): number {
+  const bytes = (sizeHi >>> 0) * TWO_32 + (sizeLo >>> 0) + (iovaLo & 0xfff);
+  return Math.ceil(bytes / 4096);
+}
+
 /** Of a number from 1 to 2^53. */
 export function floorLog2(n: number): number {
   return n < TWO_32 ? 31 - Math.clz32(n) : 63 - Math.clz32(n / TWO_32);
