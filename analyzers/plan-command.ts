@@ -1,3 +1,4 @@
+import { setImmediate as turn } from 'node:timers/promises';
 import { ACCESS_MODELS } from '../replay/access/access-models.ts';
 import { callsHeader } from '../replay/engine/derived-trace.ts';
 import type { SweepQuestion } from '../replay/sweep/sweep-point.ts';
@@ -183,6 +184,8 @@ export const planCommand: CommandSpec = {
         ...(path === undefined ? {} : { path }),
       });
       progress.stop();
+      // a pass hears no Ctrl-C: it is heard here
+      await turn();
       if (result === undefined || io.signal.aborted) return INTERRUPTED;
       const { health } = first;
       if (output !== undefined) {

@@ -22,19 +22,30 @@ export function writeAll(descriptor: number, text: string | Uint8Array): void {
   }
 }
 
+/** What is left, by the pace so far: `8 s`, `2 min`, `3 h`. */
+function timeLeft(elapsedMs: number, share: number): string {
+  if (share <= 0) return '?';
+  const seconds = Math.ceil((elapsedMs * (1 - share)) / share / 1000);
+  if (seconds < 100) return `${seconds} s`;
+  const minutes = Math.ceil(seconds / 60);
+  return minutes < 100 ? `${minutes} min` : `${Math.ceil(minutes / 60)} h`;
+}
+
+/** A bar on stderr. Its time left is of the whole run: that of the last few steps jumps where steps differ. */
 function startProgress(label: string, total: number): CommandProgress {
   let bar: SingleBar | undefined;
-  let done = 0;
   const begun = performance.now();
   return {
     update(value) {
-      done = value;
-      if (bar === undefined && performance.now() - begun > PROGRESS_AFTER_MS) {
-        const format = total > 0 ? `${label} {bar} {percentage}% | {eta_formatted} left` : `${label} {value}`;
+      const elapsed = performance.now() - begun;
+      const done = total > 0 ? Math.min(value, total) : value;
+      const left = total > 0 ? timeLeft(elapsed, done / total) : '';
+      if (bar === undefined && elapsed > PROGRESS_AFTER_MS) {
+        const format = total > 0 ? `${label} {bar} {percentage}% | {left} left` : `${label} {value}`;
         bar = new SingleBar({ format, stream: process.stderr, hideCursor: true, clearOnComplete: true, barsize: 30 });
-        bar.start(total > 0 ? total : 1, 0);
+        bar.start(total > 0 ? total : 1, done, { left });
       }
-      bar?.update(total > 0 ? Math.min(done, total) : done);
+      bar?.update(done, { left });
     },
     stop() {
       bar?.stop();
