@@ -1,13 +1,16 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { join, posix } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { ANALYSES } from '../analyzers/analyses.ts';
-import { IMPORTERS } from '../recorder/import/importers.ts';
+import { HEAD_BYTES } from '../recorder/import/importer.ts';
+import { IMPORTERS, detectImporter } from '../recorder/import/importers.ts';
+import { KERNEL_PROBES } from '../recorder/live/bpf/kernel-probes.ts';
 import { LIVE_SOURCES } from '../recorder/live/live-sources.ts';
 import { DESIGNS } from '../replay/designs/designs.ts';
 import { readText, root } from './files.ts';
 
+const FIXTURES = join(root, 'recorder/import/fixtures');
 const index = readText('docs/README.md');
 /** Page of each command, by the index. */
 const pageOf = new Map(
@@ -47,6 +50,32 @@ describe('docs/sources', () => {
     expect(parts.filter((part) => section(page, part).trim() === '')).toEqual([]);
     expect(section(page, 'Capture')).toMatch(/```sh|^ {4}\S/m);
     expect(readText('docs/sources/README.md')).toContain(`| \`${name}\` |`);
+  });
+
+  /** Streams that importers say their fixtures could show, by importer. */
+  const seen = readdirSync(FIXTURES, { withFileTypes: true }).flatMap((entry) => {
+    if (!entry.isFile() || /\.(gz|zst|md)$/.test(entry.name)) return [];
+    const head = readFileSync(join(FIXTURES, entry.name)).subarray(0, HEAD_BYTES);
+    const importer = detectImporter(head);
+    return importer === undefined ? [] : [[importer.name, Object.keys(importer.describe(head).fidelity)] as const];
+  });
+
+  test.each(IMPORTERS)('the page of $name has each stream that it can show', ({ name }) => {
+    const page = readText(`docs/sources/${name}.md`);
+    // what the kernel's events show is told once
+    const text = /\((tracefs|bpf)\.md\)/.test(section(page, 'What it sees'))
+      ? `${page}${readText('docs/sources/tracefs.md')}`
+      : page;
+    const streams = new Set(seen.flatMap(([importer, names]) => (importer === name ? names : [])));
+    expect(streams.size).toBeGreaterThan(0);
+    const own = name === 'iorr' ? [] : [...streams];
+    expect(own.filter((stream) => !['lost', 'mark'].includes(stream) && !text.includes(`\`${stream}\``))).toEqual([]);
+  });
+
+  test('the page of bpf has each probe of a kernel function, with its streams', () => {
+    const page = readText('docs/sources/bpf.md');
+    const names = KERNEL_PROBES.flatMap(({ name, streams }) => [name, ...Object.keys(streams)]);
+    expect(names.filter((name) => !page.includes(`\`${name}\``))).toEqual([]);
   });
 });
 
