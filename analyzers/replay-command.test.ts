@@ -13,7 +13,7 @@ function replay(...args: readonly string[]): { readonly told: string; readonly r
   });
   expect([status, stderr.includes('internal error')]).toEqual([0, false]);
   // how long it took is no part of what is found out
-  return { told: stderr, result: JSON.parse(stdout.replaceAll(/"(wallNs|eventsPerSecond)": \d+/g, '"$1": 0')) };
+  return { told: stderr, result: JSON.parse(stdout.replaceAll(/"(wallNs|eventsPerSecond)": [\d.e+-]+/g, '"$1": 0')) };
 }
 
 describe('iorr replay --jobs', () => {
