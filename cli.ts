@@ -42,6 +42,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   { name: 'sweep', load: async () => (await import('./analyzers/sweep-command.ts')).sweepCommand },
   { name: 'worker', load: async () => (await import('./analyzers/worker-command.ts')).workerCommand },
   { name: 'plan', load: async () => (await import('./analyzers/plan-command.ts')).planCommand },
+  { name: 'view', load: async () => (await import('./analyzers/view-command.ts')).viewCommand },
   { name: 'report', load: async () => (await import('./analyzers/report-command.ts')).reportCommand },
   { name: 'calibrate', load: async () => (await import('./analyzers/calibrate-command.ts')).calibrateCommand },
   { name: 'bench', load: async () => (await import('./bench/bench-command.ts')).benchCommand },

@@ -31,6 +31,7 @@ export const catCommand: CommandSpec = {
     },
     { flags: '--from <time>', description: 'only events at or after this time of the trace (1.5s, 200ms)' },
     { flags: '--to <time>', description: 'only events before this time of the trace' },
+    { flags: '--from-event <n>', description: 'only this event and later ones, by the number that findings name' },
     { flags: '--device <function>', description: 'only events of this PCI function (0000:00:04.0)' },
     { flags: '--domain <id>', description: 'only events of this domain id' },
     { flags: '--iova <range>', description: 'only events that touch this address or range (0x1000-0x1fff)' },

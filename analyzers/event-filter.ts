@@ -12,6 +12,8 @@ export interface EventFilter {
   readonly streams?: ReadonlySet<StreamName>;
   readonly from?: number;
   readonly to?: number;
+  /** Index in the trace of the first event. */
+  readonly fromEvent?: number;
   readonly device?: number;
   readonly domain?: number;
   /** A process: its calls, and what its threads did. Looked at by `filterTrace` alone. */
@@ -50,6 +52,13 @@ export function parseFilter(options: { readonly [key: string]: unknown }): Event
   }
   if (typeof options['from'] === 'string') filter.from = parseDuration(options['from'], '--from');
   if (typeof options['to'] === 'string') filter.to = parseDuration(options['to'], '--to');
+  if (typeof options['fromEvent'] === 'string') {
+    filter.fromEvent = Number(options['fromEvent']);
+    if (!/^\d{1,15}$/.test(options['fromEvent'])) {
+      const found = JSON.stringify(options['fromEvent']);
+      throw new IorrError('USAGE', `--from-event: the number of an event expected, found ${found}`);
+    }
+  }
   if (typeof options['device'] === 'string') {
     filter.device = parseRequester(options['device']);
     if (filter.device === ABSENT) {
@@ -93,6 +102,7 @@ export function matches(filter: EventFilter, event: PlainEvent): boolean {
   if (filter.streams !== undefined && !filter.streams.has(event.stream)) return false;
   if (filter.from !== undefined && event.time < filter.from) return false;
   if (filter.to !== undefined && event.time >= filter.to) return false;
+  if (filter.fromEvent !== undefined && event.index < filter.fromEvent) return false;
   if (filter.device !== undefined && event.fields['device'] !== filter.device && event.fields['rid'] !== filter.device)
     return false;
   if (filter.domain !== undefined && event.fields['domain'] !== filter.domain) return false;
@@ -108,6 +118,7 @@ export function planOf(filter: EventFilter): ReadPlan {
   const plan: { -readonly [K in keyof ReadPlan]: ReadPlan[K] } = {};
   if (filter.from !== undefined) plan.from = filter.from;
   if (filter.to !== undefined) plan.to = filter.to;
+  if (filter.fromEvent !== undefined) plan.fromEvent = filter.fromEvent;
   if (filter.streams !== undefined)
     plan.columns = Object.fromEntries([...filter.streams].map((name) => [name, 'all' as const]));
   return plan;

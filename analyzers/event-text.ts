@@ -218,36 +218,32 @@ function seconds(time: number): string {
   return `${whole}.${String(time - whole * 1e9).padStart(9, '0')}`;
 }
 
-/** One line for people, without its line feed. */
-export function eventText(event: PlainEvent): string {
-  let text: string;
+/** What an event was, for people, without when and where. */
+export function eventDetail(event: PlainEvent): string {
   switch (event.stream) {
     case 'map':
     case 'unmap':
-      text = mapText(event);
-      break;
+      return mapText(event);
     case 'inv':
-      text = invText(event);
-      break;
+      return invText(event);
     case 'dma':
-      text = dmaText(event);
-      break;
+      return dmaText(event);
     case 'ioctl':
-      text = ioctlText(event);
-      break;
+      return ioctlText(event);
     case 'call':
-      text = callText(event);
-      break;
+      return callText(event);
     case 'event':
-      text = keptText(event);
-      break;
+      return keptText(event);
     case 'mark':
-      text = printable(String(event.fields['text'] ?? ''));
-      break;
+      return printable(String(event.fields['text'] ?? ''));
     default:
-      text = genericText(event);
+      return genericText(event);
   }
+}
+
+/** One line for people, without its line feed. */
+export function eventText(event: PlainEvent): string {
   const where = event.cpu === -1 ? '-' : `${event.cpu}`;
   const task = event.task === -1 ? '-' : `${event.task}`;
-  return `${seconds(event.time).padStart(16)} ${where.padStart(3)} ${task.padStart(7)}  ${event.stream.padEnd(6)} ${text}`;
+  return `${seconds(event.time).padStart(16)} ${where.padStart(3)} ${task.padStart(7)}  ${event.stream.padEnd(6)} ${eventDetail(event)}`;
 }

@@ -25,6 +25,8 @@ export interface ReadPlan {
   /** Only segments that hold events at or after this time, and before `to`. Whole segments: filter events yourself. */
   readonly from?: Nanoseconds;
   readonly to?: Nanoseconds;
+  /** Only segments that hold this event or later ones. */
+  readonly fromEvent?: number;
   /** A segment's arrays hold until the next segment is asked for; saves allocating them anew. Not with `shared`. */
   readonly reuse?: boolean;
   /** Decode into SharedArrayBuffers, to hand to workers without a copy. */

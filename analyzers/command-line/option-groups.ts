@@ -13,6 +13,7 @@ const GROUPS: readonly { readonly heading: string; readonly options: readonly st
       'stream',
       'from',
       'to',
+      'from-event',
       'until',
       'device',
       'domain',
@@ -53,6 +54,9 @@ const GROUPS: readonly { readonly heading: string; readonly options: readonly st
       'time',
       'duration',
       'max-size',
+      'port',
+      'ipv6',
+      'open',
     ],
   },
   {

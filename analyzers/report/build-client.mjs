@@ -1,5 +1,5 @@
-// Bundles the report's script and style sheet into client-bundle.generated.ts, which html.ts embeds. Run by the build before
-// the compiler; the file is not kept in git. Same sources, same bytes.
+// Bundles the scripts of pages and their style sheet into modules that pages embed: client-bundle.generated.ts, and the one of
+// `iorr view`. Run by the build before the compiler; the files are not kept in git. Same sources, same bytes.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
@@ -7,6 +7,7 @@ import { build } from 'esbuild';
 
 const folder = import.meta.dirname;
 const target = join(folder, 'client-bundle.generated.ts');
+const viewTarget = join(folder, '..', 'view', 'view-bundle.generated.ts');
 
 async function bundle(entry) {
   const { outputFiles } = await build({
@@ -46,4 +47,16 @@ export async function clientModule() {
   ].join('\n');
 }
 
-if (process.argv[1] === import.meta.filename) writeFileSync(target, await clientModule());
+/** Text of the generated module of `iorr view`, whose script talks to its server. */
+export async function viewModule() {
+  return [
+    '// Made by build-client.mjs from client/; not to be edited.',
+    `export const VIEW_SCRIPT = ${literal(await bundle('../../view/client/main.ts'))};`,
+    '',
+  ].join('\n');
+}
+
+if (process.argv[1] === import.meta.filename) {
+  writeFileSync(target, await clientModule());
+  writeFileSync(viewTarget, await viewModule());
+}

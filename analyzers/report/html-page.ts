@@ -30,7 +30,7 @@ function sourceHash(text: string): string {
  * Nothing may load, run or be sent but the one script and the one style sheet that the page holds, known by their hashes. The
  * script may set no HTML at all (trusted types without a policy).
  */
-function contentPolicy(script: string, live: boolean): string {
+export function contentPolicy(script: string, live: boolean): string {
   return [
     "default-src 'none'",
     `script-src ${sourceHash(script)}`,

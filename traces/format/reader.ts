@@ -25,6 +25,15 @@ export interface FramedSegment {
   readonly segment: Segment;
 }
 
+/** Where a segment lies in its trace. */
+export interface SegmentSpan {
+  readonly firstEvent: number;
+  readonly count: number;
+  /** Earliest and latest time of its events. */
+  readonly tMin: number;
+  readonly tMax: number;
+}
+
 /** A trace in the container format, read by plan: only the index is in memory, segments are decoded one by one. */
 export class TraceFile implements Trace {
   readonly header: TraceHeader;
@@ -127,11 +136,16 @@ export class TraceFile implements Trace {
     return this.#index.segments[number]?.rows ?? [];
   }
 
+  /** Events and times of a segment, as the index tells them; undefined beyond the last. */
+  segmentSpan(number: number): SegmentSpan | undefined {
+    return this.#index.segments[number];
+  }
+
   *segments(plan: ReadPlan = {}): Generator<Segment> {
-    const { from = Number.NEGATIVE_INFINITY, to = Number.POSITIVE_INFINITY } = plan;
+    const { from = Number.NEGATIVE_INFINITY, to = Number.POSITIVE_INFINITY, fromEvent = 0 } = plan;
     const pool = plan.arrays ?? (plan.reuse === true && plan.shared !== true ? new ReusedArrays() : undefined);
     for (const [number, entry] of this.#index.segments.entries()) {
-      if (entry.tMax < from || entry.tMin >= to) continue;
+      if (entry.tMax < from || entry.tMin >= to || entry.firstEvent + entry.count <= fromEvent) continue;
       pool?.reset();
       const segment = this.readSegment(number, plan, pool);
       if (segment !== undefined) yield segment;

@@ -58,8 +58,20 @@ export class ChartPanel {
     new ResizeObserver(() => this.#chart.resize(host.clientWidth)).observe(host);
   }
 
+  get colours(): Colours {
+    return this.#shared.colours();
+  }
+
   get plot(): uPlot {
     return this.#chart.plot;
+  }
+
+  /** Draws other data in the place of the shown, over the same range. */
+  update(spec: ChartSpec): void {
+    this.#chart.destroy();
+    this.#spec = this.#withHooks({ ...spec, logY: this.#spec.logY });
+    this.#chart = createChart(this.#host, this.#spec, this.#shared.visible, () => this.#shared.colours());
+    this.setRange(this.#range);
   }
 
   repaint(): void {

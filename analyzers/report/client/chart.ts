@@ -35,6 +35,12 @@ export interface ChartSpec {
   readonly topPadding: number;
   readonly plugins: readonly uPlot.Plugin[];
   readonly logY: boolean;
+  /** A plugin draws instead of lines: the values are only told. */
+  readonly bare?: boolean;
+  /** Room of the y axis in CSS pixels, where its labels are long. */
+  readonly yRoom?: number;
+  /** The ticks of the y axis, where they are not round numbers. */
+  readonly ySplits?: readonly number[];
   /** Round values of the y axis are powers of two: bytes. */
   readonly binaryY?: boolean;
 }
@@ -137,7 +143,12 @@ export function createChart(
           values: (_: uPlot, splits: (number | null)[]) =>
             splits.map((value) => (value === null ? null : spec.formatX(value))),
         }
-      : { size: Y_AXIS, gap: 6, space: 34, values: (_: uPlot, splits: number[]) => splits.map(spec.formatY) }),
+      : {
+          size: spec.yRoom ?? Y_AXIS,
+          gap: 6,
+          space: 34,
+          values: (_: uPlot, splits: number[]) => splits.map(spec.formatY),
+        }),
   });
   const splitsOf = (_: uPlot, __: number, min: number, max: number): number[] => decades(min, max);
   const options: uPlot.Options = {
@@ -170,9 +181,11 @@ export function createChart(
                 spec.binaryY === true ? binaryTicks(min, max) : decades(min, max),
               filter: (_: uPlot, s: number[]) => s,
             }
-          : spec.binaryY === true
-            ? { incrs: BINARY_STEPS }
-            : {}),
+          : spec.ySplits !== undefined
+            ? { splits: () => [...(spec.ySplits ?? [])] }
+            : spec.binaryY === true
+              ? { incrs: BINARY_STEPS }
+              : {}),
       },
     ],
     series: [
@@ -191,6 +204,7 @@ export function createChart(
             filter: () => isolated(spec.values[row] ?? [], spec),
           },
           spanGaps: spec.spanGaps === true,
+          ...(spec.bare === true ? { paths: () => null, points: { show: false } } : {}),
           ...(spec.stepped && stepped ? { paths: stepped({ align: 1 }) } : {}),
           ...(spec.stepped && !spec.rows[row]?.recorded && i < 4
             ? { fill: () => translucent(colours().rows[row] ?? '') }

@@ -1,11 +1,12 @@
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { chromium } from 'playwright-core';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { CompareReport } from '../envelope.ts';
+import { launchBrowser, pixelsOf as pixelsIn, watch } from './testing/browser.ts';
+import type { Watched } from './testing/browser.ts';
 import {
   compareReport,
   compareResult,
@@ -19,25 +20,6 @@ import { htmlRenderer } from '../html.ts';
 
 /** The report in a real browser: drawn, quiet, inert, and usable with a mouse, with keys, in the dark, on paper. */
 
-const FLAGS = [
-  '--headless',
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-];
-
-function browserPath(): string {
-  const given = process.env['CHROMIUM'];
-  const places = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
-  const found = (given === undefined || given === '' ? places : [given]).find((path) => existsSync(path));
-  if (found === undefined) throw new Error('no Chromium on this machine: run `npm run setup`, or name one in CHROMIUM');
-  return found;
-}
-
 const folder = mkdtempSync(join(tmpdir(), 'iorr-report-'));
 let browser: Browser;
 let context: BrowserContext;
@@ -45,7 +27,7 @@ let context: BrowserContext;
 let unscripted: BrowserContext;
 
 beforeAll(async () => {
-  browser = await chromium.launch({ executablePath: browserPath(), args: FLAGS });
+  browser = await launchBrowser();
   context = await browser.newContext();
   unscripted = await browser.newContext({ javaScriptEnabled: false });
 });
@@ -55,14 +37,9 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-interface Opened {
+interface Opened extends Watched {
   readonly page: Page;
   readonly url: string;
-  /** Console messages, page errors, dialogs: all unwanted. */
-  readonly noise: string[];
-  readonly requests: string[];
-  /** Requests that the page's policy stopped before they left. */
-  readonly stopped: string[];
 }
 
 interface Look {
@@ -78,54 +55,19 @@ async function opened(report: CompareReport, look: Look, use: (opened: Opened) =
   const page = await (look.script === false ? unscripted : context).newPage();
   await page.setViewportSize({ width: look.width ?? 1280, height: 900 });
   await page.emulateMedia({ colorScheme: look.scheme ?? 'light' });
-  const noise: string[] = [];
-  const requests: string[] = [];
-  const stopped: string[] = [];
-  page.on('console', (message) => noise.push(`${message.type()}: ${message.text()}`));
-  page.on('pageerror', (error) => noise.push(`error: ${error.message}`));
-  page.on('dialog', (dialog) => {
-    noise.push(`dialog: ${dialog.message()}`);
-    void dialog.dismiss();
-  });
-  page.on('request', (request) => requests.push(request.url()));
-  page.on('requestfailed', (request) => {
-    if (request.failure()?.errorText === 'csp') stopped.push(request.url());
-  });
+  const watched = watch(page);
   const url = pathToFileURL(file).href;
   await page.goto(url);
   if (look.script ?? true) await page.waitForSelector('html[data-ready]');
   try {
-    await use({ page, url, noise, requests, stopped });
+    await use({ page, url, ...watched });
   } finally {
     await page.close();
   }
 }
 
-/** Pixels of a chart's canvas that have a row's colour, or nearly. */
-async function pixelsOf(page: Page, plot: string, rowClass: string): Promise<number> {
-  // Charts are drawn in the frame after their change.
-  await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
-  return page.evaluate(
-    ([name, row]) => {
-      const canvas = document.querySelector<HTMLCanvasElement>(`.plot[data-plot="${name}"] canvas`);
-      const sample = document.querySelector(`svg.key.${row}`);
-      if (canvas === null || sample === null) return -1;
-      const [red = 0, green = 0, blue = 0] = (getComputedStyle(sample).color.match(/\d+/g) ?? []).map(Number);
-      const copy = document.createElement('canvas');
-      copy.width = canvas.width;
-      copy.height = canvas.height;
-      const context = copy.getContext('2d', { willReadFrequently: true });
-      context?.drawImage(canvas, 0, 0);
-      const data = context?.getImageData(0, 0, copy.width, copy.height).data ?? [];
-      let count = 0;
-      for (let i = 0; i + 3 < data.length; i += 4) {
-        const near = (at: number, wanted: number): boolean => Math.abs((data[i + at] ?? 0) - wanted) < 40;
-        if ((data[i + 3] ?? 0) > 128 && near(0, red) && near(1, green) && near(2, blue)) count++;
-      }
-      return count;
-    },
-    [plot, rowClass] as const,
-  );
+function pixelsOf(page: Page, plot: string, rowClass: string): Promise<number> {
+  return pixelsIn(page, `.plot[data-plot="${plot}"]`, rowClass);
 }
 
 const PLOTS = ['commands', 'syncs', 'hitRate', 'exposed', 'distribution'] as const;
