@@ -1,5 +1,5 @@
 import { ABSENT } from './units.ts';
-import { STREAMS, STREAM_ID, STREAM_NAMES } from './schema.ts';
+import { STREAMS, STREAM_NAMES } from './schema.ts';
 import type { BytesColumn, ColumnKind, Columns, StreamName } from './schema.ts';
 
 /** Events in one segment at most; every per-segment array has a small, known size. */
@@ -205,5 +205,3 @@ export const ABSENT_BY_DEFAULT: ReadonlySet<string> = new Set([
 export function streamName(id: number): StreamName | undefined {
   return STREAM_NAMES[id];
 }
-
-export { STREAM_ID };

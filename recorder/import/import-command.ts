@@ -2,19 +2,13 @@ import { availableParallelism } from 'node:os';
 import type { CommandInvocation, CommandIo, CommandProgress, CommandSpec } from '../../traces/command.ts';
 import { INTERRUPTED } from '../../traces/command.ts';
 import { makeEnvelope } from '../../traces/envelope.ts';
-import { EncodingThread } from '../../traces/encoding-thread.ts';
 import { IorrError } from '../../traces/errors.ts';
 import { toJson } from '../../traces/plain-json.ts';
 import { toolVersion } from '../../traces/tool.ts';
 import { isIncomplete, summaryText } from './import-result.ts';
-import { importSources } from './import-run.ts';
+import { importFiles } from './import-files.ts';
 import type { ImportOutcome } from './import-run.ts';
-import { openSource } from './import-source.ts';
-import type { ImportSource } from './import-source.ts';
 import { IMPORTERS } from './importers.ts';
-import { openInput } from './open-input.ts';
-import type { InputFile } from './open-input.ts';
-import { checkOutput } from './output-path.ts';
 
 interface Task {
   readonly files: readonly string[];
@@ -78,36 +72,20 @@ function readJobs(value: unknown): number {
   });
 }
 
-/** What the user says of the kernel wins over what the capture says. */
-function withKernel(source: ImportSource, kernel: string | undefined): ImportSource {
-  if (kernel === undefined) return source;
-  const { header } = source;
-  return { ...source, header: { ...header, host: { ...header.host, kernel } } };
-}
-
-/** Opens all inputs before anything is written: what can't be read must not cost an existing output. */
-async function run(task: Task, io: CommandIo): Promise<ImportOutcome> {
-  const inputs: InputFile[] = [];
-  const sources: ImportSource[] = [];
-  let progress: CommandProgress | undefined;
+/** With a bar on a terminal. Its length is known with the first bytes. */
+async function run({ files, output, ...options }: Task, io: CommandIo): Promise<ImportOutcome> {
+  let bar: CommandProgress | undefined;
   try {
-    for (const file of task.files) inputs.push(await openInput(file, io.signal));
-    checkOutput(task.output, inputs);
-    for (const input of inputs) {
-      sources.push(withKernel(await openSource(input, task.format, task.allEvents), task.kernel));
-    }
-    const sizes = inputs.map((input) => input.size);
-    progress = io.progress('importing', sizes.includes(0) ? 0 : sizes.reduce((sum, size) => sum + size, 0));
-    const bar = progress;
-    return await importSources(sources, task.output, {
+    return await importFiles(files, output, {
+      ...options,
       signal: io.signal,
-      onProgress: () => bar.update(inputs.reduce((sum, input) => sum + input.read(), 0)),
-      ...(task.jobs > 1 ? { pipeline: (compression) => new EncodingThread(compression) } : {}),
+      progress: (bytes, total) => {
+        bar ??= io.progress('importing', total);
+        bar.update(bytes);
+      },
     });
   } finally {
-    progress?.stop();
-    for (const source of sources) await source.close();
-    for (const input of inputs) await input.close();
+    bar?.stop();
   }
 }
 
