@@ -23,6 +23,9 @@ const TRIAL_PERIOD = 16;
 const NOTICED = 256;
 const GROWN = 1.2;
 const SAMPLE_RUN = 3072;
+/** Rows of each half of a sample that all codecs are tried on, and how near the best of them a codec must be to be tried on all. */
+const PREVIEW_RUN = 768;
+const PREVIEW_NEAR = 1.3;
 /** Of all predictions offered, so many are tried with codecs: those whose differences are smallest. */
 const PREDICTIONS_TRIED = 2;
 /** A sample of so few bytes is not worth a prediction. */
@@ -52,6 +55,18 @@ interface Choice {
   period: number;
   /** Of the segment that it was chosen for. */
   bytesPerRow: number;
+}
+
+interface Variant {
+  readonly codec: IntCodec;
+  readonly variant: number;
+}
+
+/** A column as one codec has written it. */
+interface Packed {
+  readonly codec: number;
+  readonly variant: number;
+  readonly bytes: Uint8Array;
 }
 
 /** What was tried, before it is known how long it is kept. */
@@ -167,25 +182,47 @@ export class ColumnEncoder {
     return inner === undefined ? undefined : wrap(prediction, inner);
   }
 
-  #smallest(
-    values: Int32Array,
-    codecs: readonly IntCodec[],
-    effort: Effort,
-  ): { codec: number; variant: number; bytes: Uint8Array } {
-    let best: { codec: number; variant: number; bytes: Uint8Array } | undefined;
-    let least = Number.POSITIVE_INFINITY;
-    for (const codec of codecs) {
-      for (let variant = 0; variant < codec.variants; variant++) {
-        const bytes = this.#attempt(codec.id, variant, values, effort);
-        if (bytes === undefined) continue;
-        const weight = bytes.length * codec.weight * (bytes[2] === COMPRESSION.none ? WORTH_COMPRESSING : 1);
-        if (weight >= least) continue;
-        least = weight;
-        best = { codec: codec.id, variant, bytes };
-      }
-    }
+  /** Of the codecs' variants, the one that makes a column smallest. */
+  #smallest(values: Int32Array, codecs: readonly IntCodec[], effort: Effort): Packed {
+    const all = codecs.flatMap((codec) => Array.from({ length: codec.variants }, (_, variant) => ({ codec, variant })));
+    const promising = effort === 'compare' ? this.#promising(values, all, effort) : all;
+    // those that hold a few rows well may not hold them all
+    const best = this.#best(values, promising, effort) ?? this.#best(values, all, effort);
     if (best === undefined) throw new RangeError('no codec holds this column');
     return best;
+  }
+
+  /** Those that make a few of the rows about as small as any does, and those that can't say. */
+  #promising(values: Int32Array, all: readonly Variant[], effort: Effort): readonly Variant[] {
+    if (values.length <= 4 * PREVIEW_RUN) return all;
+    const preview = previewOf(values);
+    const weights = all.map((one) => this.#weigh(one, preview, effort).weight);
+    const limit = Math.min(...weights.filter((_, i) => all[i]?.codec !== constant)) * PREVIEW_NEAR;
+    return all.filter((_, i) => weights[i]! <= limit || weights[i] === Number.POSITIVE_INFINITY);
+  }
+
+  #best(values: Int32Array, variants: readonly Variant[], effort: Effort): Packed | undefined {
+    let best: Packed | undefined;
+    let least = Number.POSITIVE_INFINITY;
+    for (const one of variants) {
+      const { weight, bytes } = this.#weigh(one, values, effort);
+      if (bytes === undefined || weight >= least) continue;
+      least = weight;
+      best = { codec: one.codec.id, variant: one.variant, bytes };
+    }
+    return best;
+  }
+
+  /** Infinite where the codec can't hold the column. */
+  #weigh(
+    { codec, variant }: Variant,
+    values: Int32Array,
+    effort: Effort,
+  ): { readonly weight: number; readonly bytes: Uint8Array | undefined } {
+    const bytes = this.#attempt(codec.id, variant, values, effort);
+    if (bytes === undefined) return { weight: Number.POSITIVE_INFINITY, bytes };
+    const plain = bytes[2] === COMPRESSION.none;
+    return { weight: bytes.length * codec.weight * (plain ? WORTH_COMPRESSING : 1), bytes };
   }
 
   #attempt(codec: number, variant: number, values: Int32Array, effort: Effort = 'write'): Uint8Array | undefined {
@@ -232,6 +269,16 @@ function sampleOf(values: Int32Array): Int32Array {
   const late = Math.min(2 * third, values.length - SAMPLE_RUN);
   sample.set(values.subarray(late, late + SAMPLE_RUN), SAMPLE_RUN);
   return sample;
+}
+
+/** The middle of each half of a sample. */
+function previewOf(sample: Int32Array): Int32Array {
+  const half = sample.length >> 1;
+  const at = (half - PREVIEW_RUN) >> 1;
+  const preview = new Int32Array(2 * PREVIEW_RUN);
+  preview.set(sample.subarray(at, at + PREVIEW_RUN));
+  preview.set(sample.subarray(half + at, half + at + PREVIEW_RUN), PREVIEW_RUN);
+  return preview;
 }
 
 function wrap(prediction: Prediction, inner: Uint8Array): Uint8Array {

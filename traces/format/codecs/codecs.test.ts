@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { ByteBuffer, ByteReader } from '../byte-buffer.ts';
 import { ColumnEncoder, decodeColumn } from '../column.ts';
 import { INT_CODECS } from './codecs.ts';
+import { dictionary } from './dictionary.ts';
 
 const anyColumn = fc.oneof(
   fc.array(fc.integer(), { maxLength: 300 }),
@@ -65,12 +66,38 @@ describe('integer codecs', () => {
   });
 });
 
+test('values chosen to meet in one slot of a table make no column slow, only larger', () => {
+  const colliding: number[] = [];
+  for (let value = 0; colliding.length < 300; value++) {
+    let hash = Math.imul(value ^ (value >>> 12), 0x9e3779b1);
+    hash ^= hash >>> 15;
+    if ((hash & 0x7fff) === 77) colliding.push(value);
+  }
+  const values = Int32Array.from({ length: 60_000 }, (_, i) => colliding[(i * 7919) % colliding.length]!);
+  expect(dictionary.encode(values, 0, new ByteBuffer())).toBe(false);
+  const back = new Int32Array(values.length);
+  decodeColumn(new ColumnEncoder('deflate').encode('x', values), back);
+  expect(back).toEqual(values);
+});
+
 describe('choice of codec', () => {
   test('a page-aligned ring takes less than a byte a row, a constant takes a handful of bytes', () => {
     const encoder = new ColumnEncoder('deflate');
     const ring = Int32Array.from({ length: 50_000 }, (_, i) => (0xfff00 + (i % 200)) << 12);
     expect(encoder.encode('ring', ring).length).toBeLessThan(2_000);
     expect(encoder.encode('flat', new Int32Array(65_536).fill(-1)).length).toBeLessThan(10);
+  });
+
+  test('rows that are alike where they are looked at first, and only there, are encoded right', () => {
+    const values = Int32Array.from({ length: 60_000 }, (_, i) =>
+      i % 20_000 < 17_000 || i % 20_000 > 19_900 ? i * 3 : 5,
+    );
+    const back = new Int32Array(values.length);
+    decodeColumn(new ColumnEncoder('deflate').encode('x', values), back);
+    expect(back).toEqual(values);
+    const late = values.map((value, i) => (i < 59_000 ? 5 : value));
+    decodeColumn(new ColumnEncoder('deflate').encode('x', late), back);
+    expect(back).toEqual(late);
   });
 
   test('rows that alternate between kinds are coded by their own kind', () => {

@@ -4,6 +4,53 @@ import type { IntCodec } from './codec.ts';
 
 const MAX_VALUES = 65536;
 
+/** A table where a value is not found within so many slots is not worth its time, whatever was put into it on purpose. */
+const MOST_PROBES = 64;
+
+interface Distinct {
+  /** By row: which of `numbers` it is. */
+  readonly ids: Int32Array;
+  /** In order of first appearance, with how often each occurs. */
+  readonly numbers: Int32Array;
+  readonly counts: Int32Array;
+}
+
+/** Undefined where a quarter of the rows (and some) are distinct: then a dictionary is no help. */
+function distinctValues(values: Int32Array): Distinct | undefined {
+  const n = values.length;
+  if (n === 0) return undefined;
+  const most = Math.floor((n + 1024) / 4);
+  const slots = 2 ** (33 - Math.clz32(Math.min(n, most)));
+  const mask = slots - 1;
+  // ids plus one, by hash; 0 is free
+  const table = new Int32Array(slots);
+  const numbers = new Int32Array(Math.min(n, most));
+  const counts = new Int32Array(numbers.length);
+  const ids = new Int32Array(n);
+  let distinct = 0;
+  for (let i = 0; i < n; i++) {
+    const value = values[i]!;
+    let hash = Math.imul(value ^ (value >>> 12), 0x9e3779b1);
+    hash ^= hash >>> 15;
+    let at = hash & mask;
+    let id = table[at]! - 1;
+    for (let probes = 0; id >= 0 && numbers[id] !== value; probes++) {
+      if (probes === MOST_PROBES) return undefined;
+      at = (at + 1) & mask;
+      id = table[at]! - 1;
+    }
+    if (id < 0) {
+      if (distinct === numbers.length || (distinct + 1) * 4 > n + 1024) return undefined;
+      id = distinct++;
+      numbers[id] = value;
+      table[at] = id + 1;
+    }
+    counts[id]!++;
+    ids[i] = id;
+  }
+  return { ids, numbers: numbers.subarray(0, distinct), counts };
+}
+
 /**
  * Distinct values, most frequent first, and an index per row, of one byte or two planes. Layout: number of values, the values as
  * zigzag varints, indexes.
@@ -14,24 +61,28 @@ export const dictionary: IntCodec = {
   variants: 1,
   weight: 1,
   encode(values, _variant, out) {
-    if (values.length === 0) return false;
-    const counts = new Map<number, number>();
-    for (let i = 0; i < values.length; i++) {
-      const value = values[i]!;
-      counts.set(value, (counts.get(value) ?? 0) + 1);
-      if (counts.size * 4 > values.length + 1024) return false;
-    }
-    const ranked = [...counts.keys()].sort((a, b) => (counts.get(b) ?? 0) - (counts.get(a) ?? 0) || a - b);
-    const rank = new Map(ranked.map((value, index) => [value, index]));
+    const found = distinctValues(values);
+    if (found === undefined) return false;
+    const { ids, numbers, counts } = found;
+    const ranked = Array.from(numbers, (_, id) => id).sort(
+      (a, b) => counts[b]! - counts[a]! || numbers[a]! - numbers[b]!,
+    );
+    const rank = new Int32Array(ranked.length);
+    ranked.forEach((id, index) => {
+      rank[id] = index;
+    });
     const n = values.length;
     const wide = ranked.length > 256;
     out.reserve(8 + ranked.length * 5 + n * (wide ? 2 : 1));
     out.varint(ranked.length);
-    for (const value of ranked) out.varint(((value << 1) ^ (value >> 31)) >>> 0);
+    for (const id of ranked) {
+      const value = numbers[id]!;
+      out.varint(((value << 1) ^ (value >> 31)) >>> 0);
+    }
     const { bytes } = out;
     let at = out.length;
     for (let i = 0; i < n; i++) {
-      const index = rank.get(values[i]!) ?? 0;
+      const index = rank[ids[i]!]!;
       bytes[at] = index;
       if (wide) bytes[at + n] = index >>> 8;
       at++;

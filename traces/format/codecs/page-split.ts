@@ -12,21 +12,17 @@ export const pageSplit: IntCodec = {
   variants: 2,
   weight: 1.12,
   encode(values, variant, out) {
-    let offsets = 0;
-    for (let i = 0; i < values.length; i++) offsets |= values[i]! & 0xfff;
-    if (offsets === 0) return false;
-    return (
-      deltaVarint.encode(
-        values.map((value) => value >> 12),
-        1,
-        out,
-      ) &&
-      deltaPlanes.encode(
-        values.map((value) => value & 0xfff),
-        variant,
-        out,
-      )
-    );
+    const n = values.length;
+    let union = 0;
+    for (let i = 0; i < n; i++) union |= values[i]!;
+    if ((union & 0xfff) === 0) return false;
+    const pages = new Int32Array(n);
+    const offsets = new Int32Array(n);
+    for (let i = 0; i < n; i++) {
+      pages[i] = values[i]! >> 12;
+      offsets[i] = values[i]! & 0xfff;
+    }
+    return deltaVarint.encode(pages, 1, out) && deltaPlanes.encode(offsets, variant, out);
   },
   decode(reader, variant, out) {
     deltaVarint.decode(reader, 1, out);
