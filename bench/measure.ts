@@ -60,8 +60,8 @@ function evenly(samples: readonly number[], most: number): readonly number[] {
   return Array.from({ length: Math.min(most, samples.length) }, (_, i) => samples[Math.floor(i * step)] ?? 0);
 }
 
-function runOnce(entry: Entry): void {
-  const { result } = entry.task.runSync();
+async function runOnce(entry: Entry, waits: boolean): Promise<void> {
+  const { result } = waits ? await entry.task.run() : entry.task.runSync();
   if (result.state === 'errored') throw result.error;
   if (result.state !== 'completed') throw new Error(`benchmark ended as ${result.state}`);
   entry.samples.push(...(result.latency.samples ?? []));
@@ -77,8 +77,12 @@ export async function measure(
   const Bench = await loadBench();
   const time = Math.max(1, milliseconds / (ROUNDS * 4));
   let kept = 0;
+  const waits = benchCase.waits === true;
   const work = (): void => {
-    kept += benchCase.run();
+    kept += benchCase.run() as number;
+  };
+  const workAndWait = async (): Promise<void> => {
+    kept += await benchCase.run();
   };
   const bench = new Bench({
     time,
@@ -89,17 +93,18 @@ export async function measure(
     retainSamples: true,
   });
   const hooks = { beforeEach: () => benchCase.before?.() };
-  bench.add('A', () => work(), hooks);
-  bench.add('B', () => work(), hooks);
+  bench.add('A', waits ? () => workAndWait() : () => work(), hooks);
+  bench.add('B', waits ? () => workAndWait() : () => work(), hooks);
   const [first, second] = bench.tasks;
   if (first === undefined || second === undefined) throw new Error('tinybench lost a task');
   const a: Entry = { task: first, samples: [] };
   const b: Entry = { task: second, samples: [] };
-  first.warmupSync();
+  if (waits) await first.warmup();
+  else first.warmupSync();
   for (let round = 0; round < ROUNDS; round++) {
     for (const entry of [a, b, b, a]) {
       if (stop()) return undefined;
-      runOnce(entry);
+      await runOnce(entry, waits);
       // Lets signals and timers be seen; a suite would run to its end without.
       await new Promise((resolve) => setImmediate(resolve));
     }

@@ -7,8 +7,13 @@ export interface BenchCase {
   readonly unit: 'events' | 'lines' | 'ioctls' | 'bytes';
   /** Done before each run, and not measured. */
   before?(): void;
-  /** Does it once, from start to end. Returns something that depends on the work, so that none of it can be left out. */
-  run(): number;
+  /**
+   * Does it once, from start to end. Returns something that depends on the work, so that none of it can be left out; a promise
+   * where `waits` is set.
+   */
+  run(): number | Promise<number>;
+  /** It waits for files or threads. What does not is measured without a promise around it. */
+  readonly waits?: true;
 }
 
 /** Cases that belong together. Inputs come from seeded workloads: the same on every machine, and no file is needed. */

@@ -1,7 +1,15 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { importSources } from '../../recorder/import/import-run.ts';
+import type { ImportOptions } from '../../recorder/import/import-run.ts';
+import { openSource } from '../../recorder/import/import-source.ts';
 import { HEAD_BYTES } from '../../recorder/import/importer.ts';
 import type { Importer } from '../../recorder/import/importer.ts';
 import { findImporter } from '../../recorder/import/importers.ts';
+import { openInput } from '../../recorder/import/open-input.ts';
 import { traceDat } from '../../recorder/import/trace-dat.ts';
+import { EncodingThread } from '../../traces/encoding-thread.ts';
 import { memorySource } from '../../traces/format/bytes-io.ts';
 import { TraceWriter } from '../../traces/format/writer.ts';
 import { EMPTY_HEALTH, FORMAT_VERSION } from '../../traces/header.ts';
@@ -70,47 +78,103 @@ function importAll(log: Log): number {
   return events;
 }
 
-function cases(format: string, lines: Iterable<string>): readonly BenchCase[] {
+function cases(format: string, lines: Iterable<string>, folder: string): readonly BenchCase[] {
   const importer = findImporter(format);
   if (importer === undefined) throw new Error(`no importer ${format}`);
   const chunks = [...textChunks(lines)];
   const log = { importer, chunks };
   let amount = 0;
   for (const chunk of chunks) for (const byte of chunk) if (byte === 0x0a) amount++;
+  const sink = new ForgetfulSink();
   return [
-    { name: `${format}, parsing`, amount, unit: 'lines', run: () => parse(log, new ForgetfulSink()) },
-    { name: `${format}, into a small trace`, amount, unit: 'lines', run: () => importAll(log) },
+    { name: `${format}, parsing`, amount, unit: 'lines', run: () => parse(log, sink) },
+    { name: `${format}, parsing and encoding`, amount, unit: 'lines', run: () => importAll(log) },
+    ...wholeImports(format, Buffer.concat(chunks), amount, 'lines', folder),
   ];
 }
 
+/**
+ * What `iorr import` does with a file: read, encode, owners of maps, the second pass. With one thread the wall time is about
+ * what one core takes; with all threads it is what the user waits for.
+ */
+function wholeImports(
+  format: string,
+  bytes: Uint8Array,
+  amount: number,
+  unit: BenchCase['unit'],
+  folder: string,
+): readonly BenchCase[] {
+  const input = join(folder, format.replaceAll(' ', '-'));
+  writeFileSync(input, bytes);
+  const output = `${input}.iorr`;
+  return [
+    {
+      name: `${format}, whole import, one thread`,
+      amount,
+      unit,
+      waits: true,
+      run: () => importFile(input, output, {}),
+    },
+    {
+      name: `${format}, whole import`,
+      amount,
+      unit,
+      waits: true,
+      run: () => importFile(input, output, { pipeline: (compression) => new EncodingThread(compression) }),
+    },
+  ];
+}
+
+async function importFile(path: string, output: string, threads: Pick<ImportOptions, 'pipeline'>): Promise<number> {
+  const { signal } = new AbortController();
+  const input = await openInput(path, signal);
+  try {
+    const source = await openSource(input, undefined);
+    try {
+      return (await importSources([source], output, { signal, onProgress: () => {}, ...threads })).result.events;
+    } finally {
+      await source.close();
+    }
+  } finally {
+    await input.close();
+  }
+}
+
 /** Files are opened before their events are read: what that takes does not depend on how many there are. */
-function recordCases(format: string, { bytes, records }: RecordFile): readonly BenchCase[] {
+function recordCases(format: string, { bytes, records }: RecordFile, folder: string): readonly BenchCase[] {
   const source = memorySource(bytes);
   const header = traceDat.whole.describe(source);
+  const sink = new ForgetfulSink();
   const parse = (): number => {
-    const run = traceDat.whole.create({ sink: new ForgetfulSink(), health: new Health(), file: 'dat', header }, source);
+    const run = traceDat.whole.create({ sink, health: new Health(), file: 'dat', header }, source);
     while (run.step());
     return run.end().events;
   };
   const log = { importer: traceDat, chunks: [bytes] };
   return [
     { name: `${format}, parsing`, amount: records, unit: 'events', run: parse },
-    { name: `${format}, into a small trace`, amount: records, unit: 'events', run: () => importAll(log) },
+    { name: `${format}, parsing and encoding`, amount: records, unit: 'events', run: () => importAll(log) },
+    ...wholeImports(format, bytes, records, 'events', folder),
   ];
 }
 
 export const importing: BenchSuite = {
   name: 'import',
   summary: 'logs of kernel and emulator into traces',
-  prepare() {
-    const trace = simulatedTrace('packet-nic', ['events=160k', 'devices=4', 'calls=yes']);
+  async prepare() {
+    const folder = mkdtempSync(join(tmpdir(), 'iorr-bench-'));
+    // Some segments, so that threads have something to do and what is done once for each import says little.
+    const trace = simulatedTrace('packet-nic', ['events=500k', 'devices=4', 'calls=yes']);
     // Without zstd in this Node nor a command for it, nothing can be compressed, and the cases are left out.
     const zstd = zstdCompressor();
-    return [
-      ...cases('ftrace-text', guestLog(trace)),
-      ...recordCases('trace-dat', guestRecords(trace)),
-      ...(zstd === undefined ? [] : recordCases('trace-dat in zstd', guestRecords(trace, zstd))),
-      ...cases('qemu-log', hostLog(trace)),
-    ];
+    return {
+      cases: [
+        ...cases('ftrace-text', guestLog(trace), folder),
+        ...recordCases('trace-dat', guestRecords(trace), folder),
+        ...(zstd === undefined ? [] : recordCases('trace-dat in zstd', guestRecords(trace, zstd), folder)),
+        ...cases('qemu-log', hostLog(trace), folder),
+      ],
+      close: async () => rmSync(folder, { recursive: true }),
+    };
   },
 };
