@@ -49,12 +49,14 @@ export class MemoryTrace implements EventSink, Trace {
   health: HealthReport = EMPTY_HEALTH;
   notes: { readonly [name: string]: unknown } = {};
   eventCount = 0;
-  readonly #builder = new SegmentBuilder();
+  readonly #builder: SegmentBuilder;
   readonly #done: Segment[] = [];
   readonly #index = new Map<string, number>();
 
-  constructor(header: TraceHeader) {
+  /** `builder`: an empty one that nobody else uses as long as events come; who makes many small traces has it made once. */
+  constructor(header: TraceHeader, builder: SegmentBuilder = new SegmentBuilder()) {
     this.header = header;
+    this.#builder = builder;
   }
 
   get rows(): EventSink['rows'] {

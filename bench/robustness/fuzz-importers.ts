@@ -10,6 +10,7 @@ import { MAGIC } from '../../traces/format/frame.ts';
 import { FORMAT_VERSION } from '../../traces/header.ts';
 import { Health } from '../../traces/health.ts';
 import { MemoryTrace } from '../../traces/memory-trace.ts';
+import { SegmentBuilder } from '../../traces/segment.ts';
 import type { Random } from '../../traces/random.ts';
 import { ZstdDecoder } from '../../traces/zstd/decoder.ts';
 import type { FuzzOutcome, FuzzPlaces, FuzzTarget } from './fuzz-target.ts';
@@ -67,8 +68,13 @@ function isText(bytes: Uint8Array): boolean {
   return !bytes.includes(0);
 }
 
-function memoryTrace({ source, host, clock, fidelity }: ImportHeader): MemoryTrace {
-  return new MemoryTrace({
+/** Made once: a million of them is what a run would spend most of its time with. */
+const BUILDER = new SegmentBuilder();
+
+/** An empty trace for what is imported next; the one before must be read no more. */
+export function memoryTrace({ source, host, clock, fidelity }: ImportHeader, builder = BUILDER): MemoryTrace {
+  builder.clear(0);
+  const header = {
     formatVersion: FORMAT_VERSION,
     tool: 'iorr',
     toolVersion: '0',
@@ -76,7 +82,8 @@ function memoryTrace({ source, host, clock, fidelity }: ImportHeader): MemoryTra
     host,
     clock,
     fidelity,
-  });
+  };
+  return new MemoryTrace(header, builder);
 }
 
 /** What one import of bytes gives. */
@@ -87,19 +94,19 @@ export interface Imported {
 }
 
 /** Gives all of the bytes to an importer, in pieces of any size. */
-export function importBytes(importer: Importer, bytes: Uint8Array, random: Random): Imported {
+export function importBytes(importer: Importer, bytes: Uint8Array, random: Random, builder = BUILDER): Imported {
   const health = new Health();
   const allEvents = random.chance(0.2);
   if (importer.whole !== undefined && random.chance(0.7)) {
     const source = memorySource(bytes);
     const header = importer.whole.describe(source);
-    const trace = memoryTrace(header);
+    const trace = memoryTrace(header, builder);
     const run = importer.whole.create({ sink: trace, health, file: 'damaged', header, allEvents }, source);
     while (run.step());
     return { trace, facts: run.end(), health };
   }
   const header = importer.describe(bytes.subarray(0, HEAD_BYTES));
-  const trace = memoryTrace(header);
+  const trace = memoryTrace(header, builder);
   const run = importer.create({ sink: trace, health, file: 'damaged', header, allEvents });
   const most = random.chance(0.1) ? 100 : 20_000;
   for (let at = 0; at < bytes.length; ) {

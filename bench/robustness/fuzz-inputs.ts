@@ -6,10 +6,9 @@ import { readSource } from '../../recorder/import/read-source.ts';
 import type { InputFile } from '../../recorder/import/open-input.ts';
 import { IorrError } from '../../traces/errors.ts';
 import { memorySource } from '../../traces/format/bytes-io.ts';
-import { FORMAT_VERSION } from '../../traces/header.ts';
-import { MemoryTrace } from '../../traces/memory-trace.ts';
 import type { Random } from '../../traces/random.ts';
 import { zstdRaw } from './base-traces.ts';
+import { memoryTrace } from './fuzz-importers.ts';
 import type { FuzzPlaces, FuzzTarget } from './fuzz-target.ts';
 import { mutateBytes } from './mutate-bytes.ts';
 import { linesOf, mutateLog } from './mutate-log.ts';
@@ -87,16 +86,7 @@ export function fuzzInputs({ root }: FuzzPlaces): FuzzTarget {
       try {
         const source = await openSource(inputFile(bytes, random), undefined, random.chance(0.2));
         try {
-          const { header } = source;
-          const trace = new MemoryTrace({
-            formatVersion: FORMAT_VERSION,
-            tool: 'iorr',
-            toolVersion: '0',
-            sources: [header.source],
-            host: header.host,
-            clock: header.clock,
-            fidelity: header.fidelity,
-          });
+          const trace = memoryTrace(source.header);
           await readSource(source, trace, { signal: new AbortController().signal, onProgress: () => {} });
           return { refused: undefined, events: readEverything(trace, {}) };
         } finally {

@@ -6,6 +6,7 @@ import { qemuLog } from '../../recorder/import/qemu-log.ts';
 import { alignByHeader, alignByMarks } from '../../recorder/merge/align-clocks.ts';
 import { IorrError } from '../../traces/errors.ts';
 import { MemoryTrace } from '../../traces/memory-trace.ts';
+import { SegmentBuilder } from '../../traces/segment.ts';
 import type { Random } from '../../traces/random.ts';
 import { guestLog, hostLog } from '../log-text.ts';
 import { simulatedTrace } from '../simulated-trace.ts';
@@ -39,6 +40,7 @@ export function fuzzJoins(): FuzzTarget {
   const trace = simulatedTrace('packet-nic', ['events=2500', 'devices=2', 'ring=16', 'calls=yes', 'buffer=4000']);
   const guests = [[...guestLog(trace)].slice(0, LINES)];
   const hosts = [[...hostLog(trace)].slice(0, LINES)];
+  const builders = [new SegmentBuilder(), new SegmentBuilder()] as const;
   return {
     make(random) {
       const whole = (lines: readonly string[]): Uint8Array => Buffer.from(`${lines.join('\n')}\n`);
@@ -49,14 +51,22 @@ export function fuzzJoins(): FuzzTarget {
     take(bytes, random: Random) {
       const at = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).indexOf(SEAM);
       const cut = at < 0 ? bytes.length : at;
-      const guest = importBytes(ftraceText, bytes.subarray(0, cut), random).trace;
-      const host = importBytes(qemuLog, bytes.subarray(Math.min(bytes.length, cut + SEAM.length)), random).trace;
+      const guest = importBytes(ftraceText, bytes.subarray(0, cut), random, builders[0]).trace;
+      const host = importBytes(
+        qemuLog,
+        bytes.subarray(Math.min(bytes.length, cut + SEAM.length)),
+        random,
+        builders[1],
+      ).trace;
       try {
         switch (random.below(4)) {
           case 0:
             return { refused: undefined, events: align(guest, host) };
           case 1:
-            return { refused: undefined, events: joinCalls(guest, importBytes(bpftrace, bytes, random).trace) };
+            return {
+              refused: undefined,
+              events: joinCalls(guest, importBytes(bpftrace, bytes, random, builders[1]).trace),
+            };
           default:
             return { refused: undefined, events: join(guest, host) };
         }

@@ -13,8 +13,8 @@ import { fuzzTraces } from './fuzz-traces.ts';
 
 /** All that reads what others wrote. Importers and documents of the registries are in it by themselves. */
 export const FUZZ_KINDS: readonly FuzzKind[] = [
-  { name: 'trace', weight: 50, create: () => fuzzTraces() },
-  { name: 'columns', weight: 50, create: () => fuzzColumns() },
+  { name: 'trace', weight: 40, create: () => fuzzTraces() },
+  { name: 'columns', weight: 40, create: () => fuzzColumns() },
   ...IMPORTERS.map(
     (importer): FuzzKind => ({
       name: `import-${importer.name}`,
