@@ -1,6 +1,16 @@
 import { ZipfSampler, permutation } from '../../recorder/simulate/zipf-sampler.ts';
-import type { Random } from '../../traces/random.ts';
+import { Random } from '../../traces/random.ts';
 import { LIMIT_OPERATION } from './limit-trace.ts';
+import {
+  BURST,
+  DESCRIPTOR_EVERY,
+  DONE_PAGES,
+  FIRST_PAGE,
+  MOST_BURST_EVENTS,
+  RINGS,
+  RING_PAGES,
+  RingWalk,
+} from './ring-walk.ts';
 
 /** A stream of the speed limit: its events and its mapped pages, as the words that the C program reads. */
 export interface LimitStream {
@@ -15,8 +25,6 @@ export interface LimitShape {
   readonly goal: number;
   generate(events: number, random: Random): LimitStream;
 }
-
-const FIRST_PAGE = 0x100000;
 
 /** Words as they are written one after the other. */
 class Words {
@@ -41,30 +49,50 @@ class Words {
   }
 }
 
-const RING_PAGES = 4096;
-const RINGS = 16;
+const WRITES_SEED = 2;
 
-/** Rings of pages, eight accesses to a page, a descriptor page beside each; 16 pages are invalidated when they are done. */
-function rings(events: number, random: Random): LimitStream {
+/** Bursts of a `RingWalk`, as words: those of the `dma` shape, as many as are wanted at a time. */
+export class RingEvents {
+  readonly #walk: RingWalk;
+  readonly #writes = new Random(WRITES_SEED);
+
+  constructor(random: Random) {
+    this.#walk = new RingWalk(random);
+  }
+
+  /** The words of some bursts, at most so many; of a burst that is cut the rest never comes. */
+  next(bursts: number, limit: number): Uint8Array {
+    const words = new Words(Math.min(limit, bursts * MOST_BURST_EVENTS));
+    for (let b = 0; b < bursts && !words.full; b++) this.#add(words);
+    return words.bytes.subarray(0, words.count * 8);
+  }
+
+  #add(words: Words): void {
+    const walk = this.#walk;
+    const add = (operation: number, pages: number, page: number): void => {
+      if (!words.full) words.add(operation, pages, page, walk.ring);
+    };
+    walk.next();
+    for (let k = 0; k < BURST; k++) {
+      if (k % DESCRIPTOR_EVERY === 0) add(LIMIT_OPERATION.read, 0, FIRST_PAGE + RING_PAGES);
+      add(this.#writes.below(2), 0, FIRST_PAGE + walk.page(k));
+    }
+    if (walk.invalidates) add(LIMIT_OPERATION.invalidateRange, DONE_PAGES, FIRST_PAGE + walk.donePage);
+  }
+}
+
+/** The pages of the rings, all mapped. */
+export function ringMaps(): Uint8Array {
   const maps = new Words(RINGS * (RING_PAGES + 1));
   for (let ring = 0; ring < RINGS; ring++) {
     for (let page = 0; page <= RING_PAGES; page++) maps.add(0, 0, FIRST_PAGE + page, ring);
   }
-  const words = new Words(events);
-  const done = new Int32Array(RINGS);
-  while (!words.full) {
-    const ring = random.below(RINGS);
-    for (let k = 0; k < 32 && !words.full; k++) {
-      if (k % 16 === 0) words.add(LIMIT_OPERATION.read, 0, FIRST_PAGE + RING_PAGES, ring);
-      if (words.full) break;
-      const at = done[ring]!++;
-      words.add(random.below(2), 0, FIRST_PAGE + (Math.floor(at / 8) % RING_PAGES), ring);
-      if ((at + 1) % 128 !== 0 || words.full) continue;
-      const behind = (((at + 1) / 8 - 16) % RING_PAGES) + FIRST_PAGE;
-      words.add(LIMIT_OPERATION.invalidateRange, 16, behind, ring);
-    }
-  }
-  return { maps: maps.bytes, events: words.bytes };
+  return maps.bytes;
+}
+
+/** Rings of pages, eight accesses to a page, a descriptor page beside each; 16 pages are invalidated when they are done. */
+function rings(events: number, random: Random): LimitStream {
+  return { maps: ringMaps(), events: new RingEvents(random).next(events, events) };
 }
 
 /** Pages of Zipf-like popularity over some domains; of a thousand events `invalidations` drop 1 to 64 pages, or a domain. */

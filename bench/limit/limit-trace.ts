@@ -57,8 +57,13 @@ function wordsOf(bytes: Uint8Array, what: string): DataView {
 
 /** Writes attachments, mappings, then up to `limit` events into the sink; returns how many ranges became two commands. */
 export function writeLimitTrace(sink: EventSink, maps: Uint8Array, events: Uint8Array, limit: number): number {
+  writeLimitMaps(sink, maps);
+  return writeLimitEvents(sink, events, 0, limit);
+}
+
+/** Writes mappings, and before a domain's first its attachment. */
+export function writeLimitMaps(sink: EventSink, maps: Uint8Array): void {
   const mapped = wordsOf(maps, 'the map file');
-  const stream = wordsOf(events, 'the event file');
   const unit = sink.intern('smmu0');
   const seen = new Set<number>();
   for (let at = 0; at < mapped.byteLength; at += 8) {
@@ -83,12 +88,18 @@ export function writeLimitTrace(sink: EventSink, maps: Uint8Array, events: Uint8
     columns.sizeHi[row] = 0;
     columns.prot[row] = ACCESS.read | ACCESS.write;
   }
+}
+
+/** Writes up to `limit` events, the first of them with this number; returns how many ranges became two commands. */
+export function writeLimitEvents(sink: EventSink, events: Uint8Array, first: number, limit: number): number {
+  const stream = wordsOf(events, 'the event file');
+  const unit = sink.intern('smmu0');
   const count = Math.min(limit, stream.byteLength / 8);
   let pieces = 0;
   for (let i = 0; i < count; i++) {
     const lo = stream.getInt32(i * 8, true);
     const hi = stream.getInt32(i * 8 + 4, true);
-    const time = i * NANOSECONDS_PER_EVENT;
+    const time = (first + i) * NANOSECONDS_PER_EVENT;
     const operation = lo & 15;
     if (operation <= LIMIT_OPERATION.write) access(sink, time, lo, hi, operation);
     else if (operation === LIMIT_OPERATION.invalidateDomain) {
@@ -129,6 +140,16 @@ function access(sink: EventSink, time: number, lo: number, hi: number, operation
   columns.perm[row] = ABSENT;
 }
 
+/** First word of a TLBI for `num` times 2^`scale` pages; the second has the ASID in its high half. */
+export function rangeCommand(num: number, scale: number): number {
+  return SMMUV3_OPCODE.tlbiNhVa | ((num - 1) << 12) | (scale << 20);
+}
+
+/** Third word of it; the fourth is the high word of the address. */
+export function rangeAddress(page: number): number {
+  return ((page % 0x100000) << 12) | LEAF | TTL_LEVEL_3 | GRANULE_4K;
+}
+
 /** NUM and SCALE of the largest range that one command can name, then what is left; returns how many commands those are. */
 function range(sink: EventSink, unit: number, time: number, lo: number, hi: number): number {
   let commands = 0;
@@ -139,16 +160,7 @@ function range(sink: EventSink, unit: number, time: number, lo: number, hi: numb
     let scale = 0;
     while ((left >>> scale) & 1 ? false : left >>> scale > MAX_NUM) scale++;
     const num = Math.min(MAX_NUM, left >>> scale);
-    const w0 = SMMUV3_OPCODE.tlbiNhVa | ((num - 1) << 12) | (scale << 20);
-    command(
-      sink,
-      unit,
-      time,
-      w0,
-      asid,
-      ((page % 0x100000) << 12) | LEAF | TTL_LEVEL_3 | GRANULE_4K,
-      Math.floor(page / 0x100000),
-    );
+    command(sink, unit, time, rangeCommand(num, scale), asid, rangeAddress(page), Math.floor(page / 0x100000));
     page += num << scale;
     left -= num << scale;
     commands++;
