@@ -36,14 +36,17 @@ export class EncodingThread implements SegmentPipeline {
   readonly #ready: EncodedSegment[] = [];
   #pushed = 0;
   #received = 0;
+  /** Why the thread ended by itself: no memory, no code. Heard of only when the loop turns; else its silence is noticed. */
+  #failure: string | undefined;
 
   constructor(compression: Compression) {
     const { port1, port2 } = new MessageChannel();
     this.#port = port1;
     const workerData: EncodingTask = { compression, port: port2, replies: this.#replies };
     this.#worker = new Worker(workerFile(), { workerData, transferList: [port2] });
-    // its silence is noticed by whoever waits
-    this.#worker.on('error', () => undefined);
+    this.#worker.on('error', (error) => {
+      this.#failure = error.message;
+    });
     this.#worker.unref();
   }
 
@@ -66,6 +69,7 @@ export class EncodingThread implements SegmentPipeline {
 
   /** Takes one reply in; false where there is none. Throws `IorrError` where the thread failed. */
   #receive(wait: boolean): boolean {
+    if (this.#failure !== undefined) throw failed(this.#failure);
     if (wait && Atomics.wait(this.#replies, 0, this.#received, PATIENCE_MS) === 'timed-out') {
       throw failed(`it gave nothing for ${PATIENCE_MS / 1000} s`);
     }
