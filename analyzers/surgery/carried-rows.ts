@@ -1,8 +1,8 @@
 import { ATTACH, DIRTY_OP, INV_FORM, RESET } from '../../traces/schema.ts';
 import type { Segment } from '../../traces/segment.ts';
 
-/** Calls that change nothing, so that the state at a cut does not need them: they ask, or make caches forget. */
-const WITHOUT_EFFECT: ReadonlySet<number> = new Set([
+/** Calls that ask: nothing changes, but the answers tell what the machine is. One of all that ask alike is enough. */
+const ASKING: ReadonlySet<number> = new Set([
   0x3b64, // VFIO_GET_API_VERSION
   0x3b65, // VFIO_CHECK_EXTENSION
   0x3b67, // VFIO_GROUP_GET_STATUS
@@ -11,9 +11,15 @@ const WITHOUT_EFFECT: ReadonlySet<number> = new Set([
   0x3b6d, // VFIO_DEVICE_GET_IRQ_INFO
   0x3b84, // IOMMU_IOAS_IOVA_RANGES
   0x3b8a, // IOMMU_GET_HW_INFO
-  0x3b8c, // IOMMU_HWPT_GET_DIRTY_BITMAP
-  0x3b8d, // IOMMU_HWPT_INVALIDATE
 ]);
+/** IOMMU_HWPT_INVALIDATE: makes caches forget, and they are empty at a cut. */
+const INVALIDATE = 0x3b8d;
+/** IOMMU_HWPT_GET_DIRTY_BITMAP: clears what it tells. */
+const HARVEST = 0x3b8c;
+/** IOMMU_TEST_CMD: of the mock driver alone it is known which pages were dirty. */
+const MOCK = 0x3ba0;
+/** Bytes of a struct by which questions are told apart. */
+const ASKED_BYTES = 64;
 const OPPOSITE: { readonly [kind: number]: number } = {
   [ATTACH.groupRemove]: ATTACH.groupAdd,
   [ATTACH.detach]: ATTACH.attach,
@@ -28,6 +34,8 @@ const OPPOSITE: { readonly [kind: number]: number } = {
 export class CarriedRows {
   readonly #last = new Map<string, number>();
   readonly #calls: number[] = [];
+  readonly #harvests: number[] = [];
+  #mock = false;
 
   attach({ rows }: Segment, row: number, event: number): void {
     const { kind, unit, device, pasid, domain, type } = rows.attach.columns;
@@ -55,9 +63,20 @@ export class CarriedRows {
   }
 
   ioctl({ rows }: Segment, row: number, event: number): void {
-    const { request, retHi } = rows.ioctl.columns;
-    if (retHi[row]! < 0 || WITHOUT_EFFECT.has(request[row]!)) return;
-    this.#calls.push(event);
+    const { request, retHi, fd, path, argLo, before } = rows.ioctl.columns;
+    const number = request[row]!;
+    if (ASKING.has(number)) {
+      const from = before.offsets[row] ?? 0;
+      const struct = before.data.subarray(from, Math.min(before.offsets[row + 1] ?? 0, from + ASKED_BYTES));
+      // what CHECK_EXTENSION asks for is its argument; others point to a struct
+      const asked = struct.length > 0 ? Buffer.from(struct).toString('hex') : String(argLo[row]);
+      this.#keep(`ask ${number} ${fd[row]} ${path[row]} ${asked}`, event);
+      return;
+    }
+    if (retHi[row]! < 0 || number === INVALIDATE) return;
+    if (number === MOCK) this.#mock = true;
+    if (number === HARVEST) this.#harvests.push(event);
+    else this.#calls.push(event);
   }
 
   call(event: number): void {
@@ -66,7 +85,8 @@ export class CarriedRows {
 
   /** Indexes of the events, in order. */
   events(): number[] {
-    return [...this.#last.values(), ...this.#calls].sort((a, b) => a - b);
+    const harvests = this.#mock ? this.#harvests : [];
+    return [...this.#last.values(), ...this.#calls, ...harvests].sort((a, b) => a - b);
   }
 
   #keep(key: string, event: number): void {

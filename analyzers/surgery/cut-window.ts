@@ -36,7 +36,7 @@ function stateAt(trace: Trace, cut: number): CarriedState {
     attach: 'all',
     inv: ['form', 'w0', 'unit', 'queue'],
     dirty: ['op', 'hwpt', 'name', 'space'],
-    ioctl: ['request', 'ret'],
+    ioctl: ['request', 'ret', 'fd', 'path', 'arg', 'before'],
   } as const;
   for (const segment of trace.segments({ columns, reuse: true })) {
     if (segment.firstEvent >= cut) break;
