@@ -83,7 +83,8 @@ export class TraceDatRun implements WholeRun {
       let time = reader.time;
       if (factor !== 1) time = Math.floor(time * factor);
       time += shift;
-      if (from.missed !== 0) this.#writeLost(from, time);
+      const placed = Math.min(Math.max(0, time), Number.MAX_SAFE_INTEGER);
+      if (from.missed !== 0) this.#writeLost(from, placed);
       if (time >= 0 && time <= Number.MAX_SAFE_INTEGER) decoder.decode(reader, from.bytes, time, from.cpu);
       else this.#unplaced++;
       from.advance();
