@@ -5,7 +5,7 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { NO_LIVE_RECORDING } from '../../recorder/live/testing/live-machine.ts';
 import { describeFigure, meets } from '../figures.ts';
 import type { Figure } from '../figures.ts';
-import { buildLoop, costFigures, lossFigures, rateFigures, recordLoop } from './live-figures.ts';
+import { buildLoop, costFigures, lossFigures, rateFigures, recordLoop, sourceCostFigures } from './live-figures.ts';
 
 const full = process.env['IORR_FULL'] === '1';
 const folder = mkdtempSync(join(tmpdir(), 'iorr-live-figures-'));
@@ -31,6 +31,10 @@ describe.skipIf(!full || loop === undefined)('full figures of a live recording',
 
   test('the recorded process pays for the tracepoint alone', () => {
     expect(missed(costFigures(loop ?? '', 3_000_000, 7))).toEqual([]);
+  });
+
+  test('what each source adds to a call', () => {
+    expect(missed(sourceCostFigures(loop ?? '', 5))).toEqual([]);
   });
 });
 

@@ -183,3 +183,34 @@ export function costFigures(loop: string, calls: number, pairs: number): readonl
     },
   ];
 }
+
+/** By source: the events that the loop's calls make, how many calls one run makes, and µs a call that would be a fault. */
+const SOURCE_COSTS = [
+  { source: 'tracefs', event: 'raw_syscalls', calls: 500_000, most: 20 },
+  { source: 'perf', event: 'raw_syscalls', calls: 500_000, most: 50 },
+  { source: 'strace', event: 'getppid', calls: 20_000, most: 500 },
+] as const;
+
+/** What each source adds to a call of a recorded process, by the wall clock: the recorder runs beside it. Sources that can't run here are left out. */
+export function sourceCostFigures(loop: string, runs: number): readonly Figure[] {
+  const folder = mkdtempSync(join(tmpdir(), 'iorr-loop-'));
+  const perCall = ({ wallNs, calls }: LoopUse): number => wallNs / calls;
+  try {
+    return SOURCE_COSTS.flatMap(({ source, event, calls, most }): readonly Figure[] => {
+      const command = [loop, '1', '0', String(calls)];
+      const args = ['record', '--json', '--source', source, '--event', event, '-o', join(folder, 'loop.iorr'), '--'];
+      const added: number[] = [];
+      for (let i = 0; i < runs; i++) {
+        const bare = spawnSync(loop, command.slice(1), { encoding: 'utf8' });
+        const recorded = runLive(process.execPath, [CLI, ...args, ...command]);
+        if (recorded.status !== 0) return [];
+        added.push(perCall(loopUse(recorded.stderr)) - perCall(loopUse(bare.stdout)));
+      }
+      const made = `iorr record --source ${source} --event ${event} -- syscall-loop 1 0 ${calls}`;
+      const name = `${source}: added to a recorded call, median of ${runs}`;
+      return [{ name, value: median(added) / 1e3, unit: 'us', limit: { most }, command: made }];
+    });
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}

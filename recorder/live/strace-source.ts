@@ -87,7 +87,7 @@ export const straceSource: LiveSource = {
   description: 'calls of programs, by strace; needs no privilege for your own',
   sees: 'ioctls with their names and results, opens, mappings of user memory; of a command, or of processes by --pid',
   misses:
-    'what ioctl structs hold; anything inside the kernel (maps, commands, faults). It slows the program down: 5 us a call',
+    'what ioctl structs hold; anything inside the kernel (maps, commands, faults). It stops the program twice a call',
 
   probe: (system) => [checkStrace(system)],
 
