@@ -23,10 +23,10 @@ export const ORPHAN_MS = 600_000;
 /** How often a sweep says that it is there, and looks whether its trace still is. */
 export const HEARTBEAT_MS = 2500;
 /** A worker that holds a task renews its claim before this is over; one that does not is taken for dead. */
-export const LOCK_MS = 4000;
-export const RENEWAL_MS = 1000;
+export const LOCK_MS = 2500;
+export const RENEWAL_MS = 600;
 /** How often claims of dead workers are looked for. */
-export const STALL_CHECK_MS = 1000;
+export const STALL_CHECK_MS = 500;
 /** A task that so many workers died of is given up. */
 export const MOST_STALLS = 10;
 /** Attempts of a task that failed by what may pass. */

@@ -66,9 +66,9 @@ interface Counted {
 /** Has tasks done, and counts what is told. */
 async function sweep(
   tasks: readonly ClusterTask[],
-  own: { signal?: AbortSignal; link?: RedisLink } = {},
+  own: { signal?: AbortSignal; link?: RedisLink; notes?: string[] } = {},
 ): Promise<Counted> {
-  const counted: Counted = { results: new Map(), notes: [], doubles: [] };
+  const counted: Counted = { results: new Map(), notes: own.notes ?? [], doubles: [] };
   await distribute({
     link: own.link ?? (await link()),
     trace: memorySource(TRACE, 'run.iorr'),
@@ -307,11 +307,12 @@ describe('what others put there', () => {
   test('a sweep whose trace does not fit is told why its worker does not help', async () => {
     const abort = new AbortController();
     const worker = await serve(honest, { cacheBytes: 1000 });
-    const swept = sweep(tasksOf(1), { signal: abort.signal });
-    await vi.waitFor(() => expect(worker.notes).toHaveLength(2), 5000);
-    await pause(1200);
+    const notes: string[] = [];
+    const swept = sweep(tasksOf(1), { signal: abort.signal, notes });
+    const why = /the worker here:\d+ can't help: the trace has 3500000 bytes/;
+    await vi.waitFor(() => expect(notes.join('')).toMatch(why), 15_000);
     abort.abort();
-    expect((await swept).notes.join('')).toMatch(/the worker here:\d+ can't help: the trace has 3500000 bytes/);
+    await swept;
     await worker.leave();
   });
 });

@@ -1,13 +1,13 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import type * as bullmqPackage from 'bullmq';
-import type * as ioredisPackage from 'ioredis';
+import type { Redis } from 'ioredis';
 import { IorrError } from '../../traces/errors.ts';
 import type { RedisAddress } from './redis-address.ts';
+import type * as packagesModule from './redis-packages.ts';
 import { AnswerLost, isFinal, isLost, redisTrouble } from './redis-trouble.ts';
 
+type Packages = typeof packagesModule;
 /** What is used of it. */
-type Bullmq = Pick<typeof bullmqPackage, 'Queue' | 'Worker' | 'UnrecoverableError'>;
-type Redis = ioredisPackage.Redis;
+type Bullmq = Pick<Packages, 'Queue' | 'Worker' | 'UnrecoverableError'>;
 
 /** A first connection is not waited for any longer. */
 const CONNECT_MS = 2000;
@@ -139,10 +139,10 @@ interface LinkState {
  * `patienceMs`: how long a Redis that was there and is gone is waited for.
  */
 export async function connectRedis(address: RedisAddress, patienceMs: number): Promise<RedisLink> {
-  const [{ Redis }, bullmq] = await loadPackages();
+  const packages = await loadPackages();
   const { host, port, username, password, database } = address;
   const state: LinkState = { over: false, connections: 0 };
-  const redis = new Redis({
+  const redis = new packages.Redis({
     host,
     port,
     ...(username === undefined ? {} : { username }),
@@ -182,7 +182,7 @@ export async function connectRedis(address: RedisAddress, patienceMs: number): P
     clearTimeout(timer);
     redis.off('error', note);
   }
-  return new RedisLink(redis, bullmq, address, state, patienceMs);
+  return new RedisLink(redis, packages, address, state, patienceMs);
 }
 
 function messageOf(error: unknown): string {
@@ -208,9 +208,9 @@ async function firstAnswer(redis: Redis): Promise<void> {
   }
 }
 
-async function loadPackages(): Promise<[Pick<typeof ioredisPackage, 'Redis'>, Bullmq]> {
+async function loadPackages(): Promise<Packages> {
   try {
-    return await Promise.all([import('ioredis'), import('bullmq')]);
+    return await import('./redis-packages.ts');
   } catch (error) {
     if ((error as { code?: unknown }).code !== 'ERR_MODULE_NOT_FOUND') throw error;
     throw new IorrError('PACKAGE_MISSING', 'the client of Redis is not installed (optional packages were left out)', {
