@@ -132,7 +132,7 @@ export function wideStripes(): WideStripes | null {
 }
 
 function make(): WideStripes | null {
-  const runtime = (globalThis as { WebAssembly?: Runtime }).WebAssembly;
+  const runtime = (globalThis as unknown as { WebAssembly?: Runtime }).WebAssembly;
   if (runtime === undefined) return null;
   const { exports } = new runtime.Instance(new runtime.Module(assemble()));
   const memory = new Uint8Array(exports.m.buffer);
