@@ -28,8 +28,11 @@ export function freshArrays(shared: boolean): ArrayPool {
 }
 
 const BLOCK_BYTES = 4 * 1024 * 1024;
-/** Most columns of most segments hold one value, and few values make up most of them: -1 and 0. */
-const MAX_CONSTANTS = 16;
+/** Most columns of most segments hold one value, and few values make up most of them: -1 and 0. Short ones are not worth keeping. */
+const MAX_CONSTANTS = 32;
+const SHORT_CONSTANT = 1024;
+/** Offsets of byte strings are one more than their rows. */
+const LONGEST_CONSTANT = SEGMENT_EVENTS + 1;
 
 /** A piece of memory to put arrays into: as many bytes as were asked for, from a multiple of 8 on. */
 export type MemoryPiece = readonly [buffer: ArrayBufferLike, byteOffset: number];
@@ -81,9 +84,10 @@ export class ReusedArrays implements ArrayPool {
   constant(value: number, length: number): Int32Array {
     let array = this.#constants.get(value);
     if (array === undefined) {
-      if (this.#constants.size >= MAX_CONSTANTS) return this.int32(length).fill(value);
-      const [buffer, offset] = this.#allocate(SEGMENT_EVENTS * 4);
-      array = new Int32Array(buffer, offset, SEGMENT_EVENTS).fill(value);
+      const passing = length <= SHORT_CONSTANT || length > LONGEST_CONSTANT || this.#constants.size >= MAX_CONSTANTS;
+      if (passing) return this.int32(length).fill(value);
+      const [buffer, offset] = this.#allocate(LONGEST_CONSTANT * 4);
+      array = new Int32Array(buffer, offset, LONGEST_CONSTANT).fill(value);
       this.#constants.set(value, array);
     }
     return array.subarray(0, length);

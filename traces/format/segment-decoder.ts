@@ -78,10 +78,21 @@ function decodeTimed(
   decodeTimes(checkInteger(shared[1], 'grouping'), checkBytes(shared[2], 'times'), stream, time, machine);
   const cpu = decodeShared(checkBytes(shared[3], 'cpus'), n, pool, machine);
   const task = decodeShared(checkBytes(shared[4], 'tasks'), n, pool, machine);
-  const sources = decodeShared(checkBytes(shared[5], 'sources'), n, pool, machine);
-  const source = pool.uint8(n);
-  source.set(sources);
+  const source = decodeSources(checkBytes(shared[5], 'sources'), n, pool, machine);
   return { time, cpu, task, source };
+}
+
+function decodeSources(
+  encoded: Uint8Array,
+  rows: number,
+  pool: ArrayPool,
+  machine: ColumnMachine | undefined,
+): Uint8Array {
+  const source = pool.uint8(rows);
+  const value = constantOf(encoded);
+  if (value !== undefined) return source.fill(value);
+  source.set(decodeShared(encoded, rows, pool, machine));
+  return source;
 }
 
 function decodeShared(
@@ -142,6 +153,11 @@ function narrowAt(machine: ColumnMachine, ids: Int32Array, stream: Uint8Array): 
   if (machine.calls.narrow(from, ids.length, out, machine.at.contexts) === 0) return undefined;
   machine.deliver(out, stream);
   return machine.ints.subarray(counts, counts + MOST_STREAMS);
+}
+
+/** Whether this is the byte string of no contents. */
+function isEmpty(contents: unknown): boolean {
+  return contents instanceof Uint8Array && decodeByteString(contents, 0).length === 0;
 }
 
 /** The columns of a segment's blocks, decoded when they are first needed and once. */
@@ -231,10 +247,14 @@ class BlockColumns implements ColumnAccess {
     const block = this.#blocks.get(stream);
     const lengths = block?.[slot.number + 1];
     const contents = block?.[slot.number + 2];
-    const offsets = this.#pool.int32(count + 1).fill(0);
-    if (lengths === undefined || contents === undefined) return { offsets, data: this.#pool.uint8(0) };
-    const sizes = new Int32Array(count);
+    const none = lengths === undefined || contents === undefined;
+    if (none || (lengths instanceof Uint8Array && constantOf(lengths) === 0 && isEmpty(contents))) {
+      return { offsets: this.#pool.constant(0, count + 1), data: this.#pool.uint8(0) };
+    }
+    const sizes = this.#pool.int32(count);
     decodeColumn(checkBytes(lengths, 'lengths'), sizes, this.#machine);
+    const offsets = this.#pool.int32(count + 1);
+    offsets[0] = 0;
     let end = 0;
     for (let i = 0; i < count; i++) {
       const size = sizes[i]!;

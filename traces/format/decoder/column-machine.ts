@@ -156,11 +156,15 @@ export class ColumnMachine {
 
 let own: ColumnMachine | undefined;
 
+/** A memory that never grows, and so stays where it is; undefined without WebAssembly. The system provides it when it is first written. */
+export function fixedMemory(bytes: number): DecoderMemory | undefined {
+  const pages = Math.ceil(bytes / PAGE_BYTES);
+  return platform === undefined ? undefined : new platform.Memory({ initial: pages, maximum: pages });
+}
+
 /** The machine of this thread, for arrays that are anywhere. */
 export function ownMachine(): ColumnMachine | undefined {
-  if (own === undefined && platform !== undefined) {
-    const pages = Math.ceil(MACHINE_BYTES / PAGE_BYTES);
-    own = new ColumnMachine(new platform.Memory({ initial: pages, maximum: 32768 }), 0, false, () => false);
-  }
+  const memory = own === undefined ? fixedMemory(MACHINE_BYTES) : undefined;
+  if (memory !== undefined) own = new ColumnMachine(memory, 0, false, () => false);
   return own;
 }
