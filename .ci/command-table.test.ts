@@ -1,29 +1,16 @@
-import { Command } from 'commander';
 import { describe, expect, test } from 'vitest';
 import { GENERAL_OPTIONS } from '../analyzers/command-line/general-options.ts';
 import { optionGroup } from '../analyzers/command-line/option-groups.ts';
 import { optionNames } from '../analyzers/command-line/option-names.ts';
-import { addCommand } from '../analyzers/command-line/program.ts';
 import type { Typed } from '../analyzers/command-line/program.ts';
 import { effectiveSettings } from '../analyzers/command-line/settings.ts';
 import { COMMANDS } from '../cli.ts';
 import type { CommandSpec } from '../traces/command.ts';
 import { nearest } from '../traces/nearest.ts';
 import { invocations } from './example-words.ts';
+import { parseCommand } from './parse-command.ts';
 
 const specs = await Promise.all(COMMANDS.map(({ load }) => load()));
-
-/** What the parser makes of words; throws what the user would be told. */
-async function parse(spec: CommandSpec, words: readonly string[]): Promise<Typed> {
-  let typed: Typed | undefined;
-  const program = new Command('iorr').exitOverride().configureOutput({ writeErr: () => {}, writeOut: () => {} });
-  addCommand(program, spec, async (found) => {
-    typed = found;
-  });
-  await program.parseAsync([spec.name, ...words], { from: 'user' });
-  if (typed === undefined) throw new Error('nothing ran');
-  return typed;
-}
 
 function settingsOf(spec: CommandSpec, typed: Typed): void {
   const none = { path: '', sections: new Map() };
@@ -62,7 +49,7 @@ describe('the table of commands', () => {
       for (const [first, ...words] of found) {
         const target = specs.find((one) => one.name === first);
         if (target === undefined) throw new Error(`${command}: no command ${first ?? ''}`);
-        settingsOf(target, await parse(target, words));
+        settingsOf(target, await parseCommand(target, words));
       }
     }
     expect(spec.examples.some(({ command }) => command.includes(`iorr ${name}`))).toBe(true);
@@ -75,7 +62,7 @@ describe('the table of commands', () => {
       for (const long of names) {
         const wrong = `${long.slice(0, -2)}${long.at(-1) ?? ''}${long.at(-2) ?? ''}`;
         if (names.includes(wrong)) continue;
-        await expect(parse(spec, [wrong])).rejects.toThrow(new RegExp(`Did you mean .*${long}\\b`));
+        await expect(parseCommand(spec, [wrong])).rejects.toThrow(new RegExp(`Did you mean .*${long}\\b`));
       }
     },
   );

@@ -1,4 +1,3 @@
-import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { join, posix } from 'node:path';
 import { describe, expect, test } from 'vitest';
@@ -8,7 +7,10 @@ import { IMPORTERS, detectImporter } from '../recorder/import/importers.ts';
 import { KERNEL_PROBES } from '../recorder/live/bpf/kernel-probes.ts';
 import { LIVE_SOURCES } from '../recorder/live/live-sources.ts';
 import { DESIGNS } from '../replay/designs/designs.ts';
-import { readText, root } from './files.ts';
+import { COMMANDS } from '../cli.ts';
+import { invocations } from './example-words.ts';
+import { projectFiles, readText, root } from './files.ts';
+import { parseCommand } from './parse-command.ts';
 
 const FIXTURES = join(root, 'recorder/import/fixtures');
 const index = readText('docs/README.md');
@@ -27,12 +29,8 @@ function section(text: string, heading: string): string {
 
 describe('the index of commands', () => {
   test('has every command, with a page that is about it', () => {
-    const { stdout } = spawnSync(process.execPath, [join(root, 'dist/cli.js'), '--help'], { encoding: 'utf8' });
-    const list = stdout.slice(stdout.indexOf('Commands:'));
-    const commands = [...list.matchAll(/^ {2}([a-z]+) /gm)].map(([, name = '']) => name);
-    expect(commands.length).toBeGreaterThan(20);
-    const ownHelp = new Set(['help', 'analyze']);
-    const named = [...commands.filter((name) => !ownHelp.has(name)), ...ANALYSES.map(({ name }) => `analyze ${name}`)];
+    const commands = COMMANDS.map(({ name }) => name).filter((name) => name !== 'analyze');
+    const named = [...commands, ...ANALYSES.map(({ name }) => `analyze ${name}`)];
     const wanted = 'a line in the table of docs/README.md, with the page that defines its numbers';
     const without = named.filter((name) => !pageOf.has(name));
     expect({ wanted, without }).toEqual({ wanted, without: [] });
@@ -40,6 +38,39 @@ describe('the index of commands', () => {
     const silent = [...pageOf].filter(([command, page]) => !readText(page).includes(`iorr ${command.split(' --')[0]}`));
     expect(silent).toEqual([]);
   });
+});
+
+/** Lines of a page's code that call iorr, without comments. */
+function codeLines(path: string): readonly string[] {
+  const text = readText(path);
+  const blocks = [...text.matchAll(/^```sh.*\n([\s\S]*?)^```$/gm)].flatMap(([, body = '']) => body.split('\n'));
+  const indented = [...text.matchAll(/^ {4}(.*)$/gm)].map(([, line = '']) => line);
+  return [...blocks, ...indented]
+    .map((line) => line.replace(/\s+#\s.*$/, ''))
+    .filter((line) => /(^|\| )(\w+=\S+ )*iorr [a-z]/.test(line));
+}
+
+describe('commands of pages', async () => {
+  const specs = await Promise.all(COMMANDS.map(({ load }) => load()));
+  const pages = projectFiles().filter((path) => path === 'README.md' || /^docs\/.*\.md$/.test(path));
+
+  test.each(pages)('%s has none that its parser refuses', async (path) => {
+    const refused: string[] = [];
+    for (const line of codeLines(path)) {
+      for (const [name, ...words] of invocations(line)) {
+        const spec = specs.find((one) => one.name === name);
+        if (spec === undefined) refused.push(`${line}: no such command`);
+        else await parseCommand(spec, words).catch((error: unknown) => refused.push(`${line}: ${String(error)}`));
+      }
+    }
+    expect(refused).toEqual([]);
+  });
+});
+
+test('lines of code that call iorr are found', () => {
+  const lines = codeLines('docs/sources/tracefs.md');
+  expect(lines).toContain('iorr record -o run.iorr -- fio job.fio');
+  expect(codeLines('docs/command-line.md')).toContain('IORR_HARDWARE=vtd-64x4 iorr config replay');
 });
 
 describe('docs/sources', () => {
