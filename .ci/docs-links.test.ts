@@ -72,7 +72,7 @@ describe('links of pages', () => {
 describe('names', () => {
   /** What is written otherwise, and how. */
   const WRONG =
-    /(?<![\w./-])(IORR|Iorr|Qemu|qemu|Iommufd|IoTLB|VT-D|Vtd|SMMU v3|SMMUV3|smmuv3|Pasid|Github|libcachesim|LibCacheSim|DynamoRio|Dynamorio|Hypersio|HyperSio|Msgpack|Duckdb|duckdb|Perfetto's UI|Linux kernel's|Mib|KiBs|uS|[Aa]nalyse[rsd]?)(?![\w./-])/;
+    /(?<![\w./-])(IORR|Iorr|Qemu|qemu|Iommufd|IoTLB|VT-D|Vtd|SMMU v3|SMMUV3|smmuv3|Pasid|Github|libcachesim|LibCacheSim|DynamoRio|Dynamorio|Hypersio|HyperSio|Msgpack|Duckdb|duckdb|Perfetto's UI|Linux kernel's|Mib|KiBs|uS|[Aa]nalyse[rd]?)(?![\w./-])/;
 
   test.each(pages.filter((path) => path !== 'CHANGELOG.md'))('%s spells them as the others do', (path) => {
     const wrong = prose(path)
