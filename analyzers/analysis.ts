@@ -17,6 +17,7 @@ export interface AnalysisPage {
   readonly health: HealthReport;
 }
 
+/** What is asked of an analysis beside the trace. */
 export interface AnalysisQuestion {
   /** The trace's name. */
   readonly file: string;

@@ -1,3 +1,4 @@
+/** What an IOMMU would do: replays, verification, comparison of designs, points of sweeps, hardware and cost profiles. */
 export * from './results.ts';
 export { replaySteps, replayTrace } from './engine/replay.ts';
 export type { ModelledAccesses, ReplayOptions } from './engine/replay.ts';

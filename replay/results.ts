@@ -57,6 +57,7 @@ export interface Exposure {
   readonly histogram: readonly number[];
 }
 
+/** Translations that were served though their page had been unmapped. */
 export interface StaleCounts {
   /** Accesses served from a translation whose page was unmapped. */
   readonly translations: number;
@@ -74,6 +75,7 @@ export interface TimeSeries {
   readonly exposedPages: readonly number[];
 }
 
+/** How a parameter is known. */
 export type Standing = 'measured' | 'published' | 'fitted' | 'assumed';
 
 /** One parameter of a cost or hardware profile, with where it comes from. */
@@ -85,6 +87,7 @@ export interface ProfileParameter {
   readonly standing: Standing;
 }
 
+/** What `iorr replay` answers. */
 export interface ReplayResult {
   readonly hardware: string;
   readonly events: number;
@@ -245,6 +248,7 @@ export interface OverMapped {
   readonly pageSeconds: number;
 }
 
+/** A row of a comparison: what a design cost, and left exposed. */
 export interface DesignResult {
   readonly name: string;
   readonly path: string;
@@ -295,6 +299,7 @@ export interface RecordedResult
   readonly stallNs: Nanoseconds | null;
 }
 
+/** What `iorr compare` answers. */
 export interface CompareResult {
   readonly hardware: string;
   readonly profile: string;
@@ -311,8 +316,10 @@ export interface CompareResult {
   readonly caveats: readonly string[];
 }
 
+/** What of a recording can be compared with the model. */
 export type VerifyKind = 'ioctl' | 'dma' | 'inv' | 'pri';
 
+/** An event of which the recording and the model say different things. */
 export interface Divergence {
   /** Index of the event in the trace. */
   readonly event: number;
@@ -323,12 +330,14 @@ export interface Divergence {
   readonly model: string;
 }
 
+/** How many recorded outcomes were compared. */
 export interface VerifyCounts {
   readonly checked: number;
   readonly agreed: number;
   readonly diverged: number;
 }
 
+/** What `iorr verify` answers. */
 export interface VerifyResult extends VerifyCounts {
   readonly skipped: { readonly count: number; readonly reasons: { readonly [reason: string]: number } };
   readonly byKind: { readonly [K in VerifyKind]?: VerifyCounts };

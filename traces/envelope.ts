@@ -16,6 +16,7 @@ export interface ReportInput {
   readonly fidelity: TraceHeader['fidelity'];
 }
 
+/** A value of an option, in a document. */
 export type OptionValue = string | number | boolean | null | readonly string[];
 /** Long option name in camelCase -> effective value. Only options that can change the result: no `jobs`, no `json`. */
 export type EffectiveOptions = { readonly [name: string]: OptionValue };
@@ -42,6 +43,7 @@ export interface Envelope<C extends string, R> {
   readonly result: R;
 }
 
+/** What a command puts into its document. */
 export interface EnvelopeParts<R> {
   readonly version: string;
   readonly input: readonly ReportInput[];

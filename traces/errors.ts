@@ -24,8 +24,10 @@ export const ERROR_CODES = {
   INCOMPLETE: { exit: 4, title: 'incomplete data' },
 } as const;
 
+/** Name of an error, for programs. */
 export type ErrorCode = keyof typeof ERROR_CODES;
 
+/** Where in an input it went wrong, as far as that is known. */
 export interface ErrorPlace {
   readonly file?: string;
   /** 1-based line of a text input. */

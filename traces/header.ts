@@ -17,6 +17,7 @@ export interface TraceSource {
   readonly fidelity?: TraceHeader['fidelity'];
 }
 
+/** What is known of the machine that was recorded. */
 export interface TraceHost {
   readonly kernel?: string;
   readonly cpus?: number;
@@ -29,6 +30,7 @@ export interface TraceHost {
   readonly emulated?: boolean;
 }
 
+/** The clock of a trace's times. */
 export interface TraceClock {
   /** Nanoseconds of the source's clock at time 0 of the trace, as a decimal string (it may exceed 2^53). */
   readonly epochNs: string;
@@ -60,6 +62,7 @@ export interface TraceSummary {
   readonly notes: { readonly [name: string]: unknown };
 }
 
+/** Of a trace that lost nothing. */
 export const EMPTY_HEALTH: HealthReport = {
   malformed: 0,
   unknown: 0,

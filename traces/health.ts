@@ -2,6 +2,7 @@
 
 export type HealthKind = 'malformed' | 'unknown' | 'lost' | 'truncated' | 'ignored';
 
+/** One kind of loss, with where it was first seen. */
 export interface HealthEntry {
   readonly kind: HealthKind;
   /** What it was: an event name, a column, a rule. */
@@ -11,6 +12,7 @@ export interface HealthEntry {
   readonly first: string[];
 }
 
+/** What could not be read or was lost, counted. */
 export interface HealthReport {
   readonly malformed: number;
   readonly unknown: number;

@@ -13,6 +13,7 @@
  */
 export type ColumnKind = 'int' | 'long' | 'ref' | 'bytes';
 
+/** Every stream with its columns and their kinds, in the order of their numbers (docs/format.md). */
 export const STREAMS = {
   /**
    * One ioctl. Its time is when it returned, in the order in which the source saw calls return; it was entered `duration`
@@ -157,6 +158,7 @@ export const STREAMS = {
   event: { name: 'ref', layout: 'ref', data: 'bytes' },
 } as const satisfies Record<string, Record<string, ColumnKind>>;
 
+/** `ioctl`, `map`, `dma` and so on. */
 export type StreamName = keyof typeof STREAMS;
 
 /** Stream names by stream number. */
@@ -184,6 +186,7 @@ export type Columns<S extends StreamName> = ColumnProperties<(typeof STREAMS)[S]
 
 /** Where a map or unmap was seen. */
 export const ORIGIN = { iommu: 0, dmaApi: 1, vfio: 2, iommufd: 3, virtio: 4, vdpa: 5 } as const;
+/** Names of `ORIGIN`, by number: who changed a mapping. */
 export const ORIGIN_NAMES = ['iommu', 'dma-api', 'vfio', 'iommufd', 'virtio-iommu', 'vdpa'] as const;
 
 /**
@@ -191,6 +194,7 @@ export const ORIGIN_NAMES = ['iommu', 'dma-api', 'vfio', 'iommufd', 'virtio-iomm
  * address and the sum; `list` has every segment (`traces/sg-list.ts`).
  */
 export const CALL = { iommu: 0, page: 1, sg: 2, alloc: 3, resource: 4 } as const;
+/** Names of `CALL`, by number: by which call of the DMA API. */
 export const CALL_NAMES = ['iommu', 'page', 'sg', 'alloc', 'resource'] as const;
 
 /** `prot` of a map, `access` of a dma, fault or page request. 0 means that the source did not say. */
@@ -198,6 +202,7 @@ export const ACCESS = { read: 1, write: 2, execute: 4, privileged: 8, last: 16 }
 
 /** `kind` of an attach event. */
 export const ATTACH = { groupAdd: 0, groupRemove: 1, attach: 2, detach: 3, tagAssign: 4, tagUnassign: 5 } as const;
+/** Names of `ATTACH`, by number. */
 export const ATTACH_NAMES = ['group-add', 'group-remove', 'attach', 'detach', 'tag-assign', 'tag-unassign'] as const;
 
 /**
@@ -205,6 +210,7 @@ export const ATTACH_NAMES = ['group-add', 'group-remove', 'attach', 'detach', 't
  * model's own, from `DERIVED_DEVICE` on: calls don't name requesters.
  */
 export const DOMAIN_KIND = { paging: 0, nested: 1 } as const;
+/** Device numbers from here on are not requester ids: they stand for devices that a trace does not name by one. */
 export const DERIVED_DEVICE = 0x2000_0000;
 
 /**
@@ -253,10 +259,12 @@ export const TAG_TYPE_NAMES = ['iotlb', 'devtlb', 'nesting_iotlb', 'nesting_devt
 
 /** `op` of a flush event. */
 export const FLUSH = { range: 0, rangeNotPresent: 1, all: 2 } as const;
+/** Names of `FLUSH`, by number. */
 export const FLUSH_NAMES = ['range', 'range-np', 'all'] as const;
 
 /** `dialect` of an inv event. */
 export const DIALECT = { vtd: 0, smmuv3: 1, amd: 2, riscv: 3, virtio: 4 } as const;
+/** Names of `DIALECT`, by number: whose native commands. */
 export const DIALECT_NAMES = ['vtd', 'smmuv3', 'amd', 'riscv', 'virtio'] as const;
 
 /**
@@ -269,10 +277,12 @@ export const DIALECT_NAMES = ['vtd', 'smmuv3', 'amd', 'riscv', 'virtio'] as cons
  * the time from submission to there in ns (0: not known). `cpu` and `task` are those of the submitter.
  */
 export const INV_FORM = { words: 0, doorbell: 1, reset: 2, decoded: 3 } as const;
+/** Names of `INV_FORM`, by number: what a row of `inv` holds. */
 export const INV_FORM_NAMES = ['words', 'doorbell', 'reset', 'decoded'] as const;
 
 /** w0 of an inv event of form `reset`. */
 export const RESET = { translationEnabled: 1, translationDisabled: 2, unitReset: 3, queueSetup: 4 } as const;
+/** Names of `RESET`, by number. */
 export const RESET_NAMES = ['', 'translation-enabled', 'translation-disabled', 'unit-reset', 'queue-setup'] as const;
 
 /**
@@ -297,4 +307,5 @@ export const SEEN = { argument: 1, before: 2, after: 4, unreadable: 8 } as const
  * (`decodeMappings` of `traces/user-memory.ts`).
  */
 export const CALL_EVENT = { syscall: 0, start: 1, fork: 2, exec: 3, exit: 4, signal: 5, maps: 6 } as const;
+/** Names of `CALL_EVENT`, by number. */
 export const CALL_EVENT_NAMES = ['syscall', 'start', 'fork', 'exec', 'exit', 'signal', 'maps'] as const;

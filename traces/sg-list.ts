@@ -7,6 +7,7 @@ export interface SgList {
   readonly phys: readonly bigint[];
 }
 
+/** As the bytes of a `sg` column. */
 export function encodeSgList(list: SgList): Uint8Array {
   const bytes = new Uint8Array(8 + list.dma.length * 16 + list.phys.length * 8);
   const view = new DataView(bytes.buffer);

@@ -117,6 +117,7 @@ export function decodeUserMemory(bytes: Uint8Array): UserMemory[] {
   return items;
 }
 
+/** As the bytes of a `maps` row; read back by `decodeMappings`. */
 export function encodeMappings(mappings: readonly UserMapping[]): Uint8Array {
   const bytes = new Uint8Array(mappings.length * MAPPING_BYTES);
   const view = new DataView(bytes.buffer);

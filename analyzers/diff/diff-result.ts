@@ -1,5 +1,6 @@
 import type { MetricKind } from './diff-metric.ts';
 
+/** What a change is, as far as the intervals tell. */
 export type Verdict = 'same' | 'better' | 'worse' | 'inconclusive';
 
 /**
@@ -9,6 +10,7 @@ export type Verdict = 'same' | 'better' | 'worse' | 'inconclusive';
  */
 export type Basis = 'identical' | 'exact' | 'resampled' | 'stored' | 'none';
 
+/** A metric of both sides, with its change and its verdict. */
 export interface DiffMetricResult {
   readonly name: string;
   readonly unit: string;
@@ -38,6 +40,7 @@ export interface GateCondition {
   readonly why: string;
 }
 
+/** Whether a comparison fails, and for which condition. */
 export interface DiffGate {
   readonly conditions: readonly GateCondition[];
   readonly breached: boolean;
@@ -50,6 +53,7 @@ export interface MissingMetrics {
   readonly why: string;
 }
 
+/** What `iorr diff` answers. */
 export interface DiffResult {
   /** `trace`, or the command whose results were compared. */
   readonly of: string;

@@ -28,6 +28,7 @@ export interface ReplayedSide {
   readonly result: ReplayResult | null;
 }
 
+/** How two traces are compared. */
 export interface DiffTracesOptions extends ResamplingOptions {
   /** Hardware to replay on; undefined: no replay. */
   readonly hardware: ((trace: Trace) => HardwareProfile) | undefined;
@@ -35,6 +36,7 @@ export interface DiffTracesOptions extends ResamplingOptions {
   readonly progress?: (done: number) => void;
 }
 
+/** What two traces differ in, metric by metric. */
 export interface TraceComparison {
   readonly alignment: string;
   readonly sameWork: boolean;

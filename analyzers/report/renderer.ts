@@ -1,6 +1,7 @@
 import { IorrError } from '../../traces/errors.ts';
 import type { Report } from './envelope.ts';
 
+/** Where the output goes. */
 export interface RenderOptions {
   /** Width of the output in characters; for terminals. */
   readonly columns: number;
@@ -8,6 +9,7 @@ export interface RenderOptions {
   readonly colour: boolean;
 }
 
+/** Whose documents renderers show. */
 export type ReportCommand = Report['command'];
 
 /** One way to show results. Renderers are pure: the same document and options give the same text. */

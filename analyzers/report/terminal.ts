@@ -3,6 +3,7 @@ import { renderCompare } from './terminal-compare.ts';
 import { renderReplay } from './terminal-replay.ts';
 import { renderVerify } from './terminal-verify.ts';
 
+/** Tables for people. */
 export const terminalRenderer: Renderer = {
   name: 'terminal',
   does: 'tables for people, as wide as the terminal',

@@ -24,6 +24,7 @@ export interface ImportOptions extends ReadOptions {
   readonly pipeline?: WriterOptions['pipeline'];
 }
 
+/** What an import made: its result, what was lost, and its inputs. */
 export interface ImportOutcome {
   readonly result: ImportResult;
   readonly health: HealthReport;

@@ -41,6 +41,7 @@ export function detectImporter(head: Uint8Array): Importer | undefined {
   return best;
 }
 
+/** The importer of a name of `--format`; undefined if there is none. */
 export function findImporter(name: string): Importer | undefined {
   return IMPORTERS.find((importer) => importer.name === name);
 }

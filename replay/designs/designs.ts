@@ -34,6 +34,7 @@ export interface NamedDesign {
   readonly given: ReadonlyMap<string, number>;
 }
 
+/** The design of a name; undefined if there is none. */
 export function findDesign(name: string, designs: readonly DesignFactory[] = DESIGNS): DesignFactory | undefined {
   return designs.find((design) => design.name === name);
 }

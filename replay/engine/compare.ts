@@ -29,6 +29,7 @@ import { overMappedCaveats } from './over-mapped.ts';
 import { readInvTraits } from './inv-traits.ts';
 import { REPLAY_COLUMNS } from './replay.ts';
 
+/** What is compared, and on which hardware. */
 export interface CompareOptions {
   /** Names of the registry or of designs in `modules`, in the order of the rows; `name@value` sets the first parameter. */
   readonly designs: readonly string[];

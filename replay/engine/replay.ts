@@ -33,6 +33,7 @@ export interface ModelledAccesses {
   readonly seed: number;
 }
 
+/** How a trace is replayed; what is absent follows from the trace. */
 export interface ReplayOptions {
   /** Default: `auto` by the trace's header. */
   readonly hardware?: HardwareProfile;

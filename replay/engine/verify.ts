@@ -12,6 +12,7 @@ import { verifyInv } from './verify-inv.ts';
 import { verifyIoctl } from './verify-ioctl.ts';
 import { verifyPri } from './verify-pri.ts';
 
+/** What is compared, and with which model; what is absent follows from the trace. */
 export interface VerifyOptions {
   /** Kinds to check; default all that the trace has. */
   readonly only?: readonly VerifyKind[];

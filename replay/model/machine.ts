@@ -182,6 +182,7 @@ export interface LastAccess {
   translated: boolean;
 }
 
+/** What a machine is made of. */
 export interface MachineOptions {
   /**
    * An access to a page that the page tables don't map, or not with that permission: `fault` (default), or `fill`: cache a

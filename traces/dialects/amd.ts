@@ -97,11 +97,13 @@ export const AMD_LAYOUTS = {
   'invalidate-iommu-all': layout(op(AMD_COMMAND.all), {}),
 } as const;
 
+/** A command of the command buffer. */
 export type AmdCommand = LayoutCommand<typeof AMD_LAYOUTS> | UndefinedCommand;
 
 /** By command code, from 1 on. */
 const NAMES = Object.keys(AMD_LAYOUTS) as (keyof typeof AMD_LAYOUTS)[];
 
+/** AMD IOMMU: the command buffer. */
 export const amdDialect = layoutDialect({
   name: 'amd',
   id: DIALECT.amd,

@@ -25,6 +25,7 @@ export interface CommandDialect<Command extends DialectCommand = DialectCommand>
   disassemble(words: readonly bigint[]): string;
 }
 
+/** What commands of all dialects have. */
 export interface DialectCommand {
   /** Name of the command's type, `undefined` for a type that the dialect does not have. */
   readonly type: string;

@@ -126,6 +126,7 @@ export const RISCV_LAYOUTS = {
   ),
 } as const;
 
+/** A command of the command queue. */
 export type RiscvCommand = LayoutCommand<typeof RISCV_LAYOUTS> | UndefinedCommand;
 
 type Name = keyof typeof RISCV_LAYOUTS;
@@ -139,6 +140,7 @@ const NAMES: readonly (readonly Name[])[] = [
   ['ats-inval', 'ats-prgr'],
 ];
 
+/** RISC-V IOMMU: the command queue. */
 export const riscvDialect = layoutDialect({
   name: 'riscv',
   id: DIALECT.riscv,

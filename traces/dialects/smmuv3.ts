@@ -193,6 +193,7 @@ export const SMMUV3_LAYOUTS = {
   'tlbi-snh-all': plain(SMMUV3_OPCODE.tlbiSnhAll),
 } as const;
 
+/** A command of the command queue. */
 export type Smmuv3Command = LayoutCommand<typeof SMMUV3_LAYOUTS> | UndefinedCommand;
 
 const BY_OPCODE: readonly (keyof typeof SMMUV3_LAYOUTS | undefined)[] = (() => {
@@ -202,6 +203,7 @@ const BY_OPCODE: readonly (keyof typeof SMMUV3_LAYOUTS | undefined)[] = (() => {
   return table;
 })();
 
+/** Arm SMMUv3: the command queue. */
 export const smmuv3Dialect = layoutDialect({
   name: 'smmuv3',
   id: DIALECT.smmuv3,

@@ -66,11 +66,13 @@ export const VIRTIO_LAYOUTS = {
   probe: layout(op(VIRTIO_REQUEST.probe), { endpoint: ENDPOINT }, (c) => `endpoint ${formatRequester(c.endpoint)}`),
 } as const;
 
+/** A request of the request queue. */
 export type VirtioCommand = LayoutCommand<typeof VIRTIO_LAYOUTS> | UndefinedCommand;
 
 /** By request type, from 1 on. */
 const NAMES = Object.keys(VIRTIO_LAYOUTS) as (keyof typeof VIRTIO_LAYOUTS)[];
 
+/** virtio-iommu: requests. */
 export const virtioDialect = layoutDialect({
   name: 'virtio',
   id: DIALECT.virtio,

@@ -110,6 +110,7 @@ export interface VtdOpaque extends Problems {
   readonly words: readonly bigint[];
 }
 
+/** A descriptor of the invalidation queue. */
 export type VtdCommand =
   | VtdContext
   | VtdIotlb
@@ -411,6 +412,7 @@ function disassemble(words: readonly bigint[]): string {
   return command.problems.length === 0 ? text(command) : `${text(command)}; ${command.problems.join(', ')}`;
 }
 
+/** Intel VT-d: queued invalidation. */
 export const vtdDialect: CommandDialect<VtdCommand> = {
   name: 'vtd',
   id: DIALECT.vtd,

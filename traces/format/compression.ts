@@ -3,6 +3,7 @@ import { ZstdDecoder } from '../zstd/decoder.ts';
 
 /** Compression of a column's bytes. Numbers are part of the format. */
 export const COMPRESSION = { none: 0, deflate: 1, zstd: 2 } as const;
+/** How blocks are compressed, by name. */
 export type Compression = keyof typeof COMPRESSION;
 
 interface NativeZstd {

@@ -28,6 +28,7 @@ export type IndexEntry = readonly [
   rows: readonly number[],
 ];
 
+/** How a trace is written; what is absent is as `iorr import` has it. */
 export interface WriterOptions {
   readonly compression?: Compression;
   /** Sees each segment just before it is written; its arrays hold only during the call. */
