@@ -1,16 +1,20 @@
 import { describe, expect, test } from 'vitest';
-import { readText } from './files.ts';
+import { projectFiles, readText } from './files.ts';
 
-describe('README.md', () => {
-  test('names only scripts of package.json', () => {
-    const { scripts } = JSON.parse(readText('package.json')) as {
-      readonly scripts: { readonly [name: string]: string };
-    };
-    const text = readText('README.md');
-    const named = [...text.matchAll(/npm (?:run )?(start|test|setup|bench|corpus|validate|docs)\b/g)].map(
-      ([, name = '']) => name,
-    );
-    expect(named).toContain('start');
-    expect(named.filter((name) => scripts[name] === undefined)).toEqual([]);
+const { scripts } = JSON.parse(readText('package.json')) as { readonly scripts: { readonly [name: string]: string } };
+
+/** Scripts that a page tells to run: `npm start`, `npm run bench:peers`. */
+function scriptsIn(path: string): readonly string[] {
+  const named = readText(path).matchAll(/\bnpm (?:run (?:-s )?([a-z][a-z:-]*)|(start|test)\b)/g);
+  return [...named].map(([, run, short]) => run ?? short ?? '');
+}
+
+describe('pages', () => {
+  test.each(projectFiles().filter((path) => path.endsWith('.md')))('%s names only scripts of package.json', (path) => {
+    expect(scriptsIn(path).filter((name) => scripts[name] === undefined)).toEqual([]);
+  });
+
+  test('README.md names the first two', () => {
+    expect(scriptsIn('README.md')).toEqual(expect.arrayContaining(['start', 'test']));
   });
 });
