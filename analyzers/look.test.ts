@@ -73,6 +73,14 @@ beforeAll(() => {
 });
 
 describe('iorr cat', () => {
+  test('--from-event begins with the event that a finding names', async () => {
+    const all = (await runCommand(catCommand, [file])).out.split('\n');
+    const { out } = await runCommand(catCommand, [file], { fromEvent: '4', limit: '2' });
+    expect(out.trimEnd().split('\n')).toEqual(all.slice(4, 6));
+    expect((await runCommand(catCommand, [file], { fromEvent: '99' })).out).toBe('');
+    await expect(runCommand(catCommand, [file], { fromEvent: '1.5s' })).rejects.toThrow('found "1.5s"');
+  });
+
   test('prints every event, one a line, and no escape sequence of the trace', async () => {
     const { code, out, err } = await runCommand(catCommand, [file]);
     expect(code).toBe(0);

@@ -38,14 +38,15 @@ function fieldValue(
   return kind === 'ref' ? (strings[value] ?? null) : value;
 }
 
-/** The events of a segment, one by one, with the columns that it was decoded with. */
-export function* plainEvents(segment: Segment, strings: readonly string[]): Generator<PlainEvent> {
+/** The events of a segment from place `first` on, one by one, with the columns that it was decoded with. */
+export function* plainEvents(segment: Segment, strings: readonly string[], first = 0): Generator<PlainEvent> {
   const cursor = new Int32Array(STREAM_NAMES.length);
   for (let i = 0; i < segment.count; i++) {
     const id = segment.stream[i] ?? 0;
     const stream = STREAM_NAMES[id] as StreamName;
     const row = cursor[id] ?? 0;
     cursor[id] = row + 1;
+    if (i < first) continue;
     const columns = segment.rows[stream].columns as unknown as Record<string, Int32Array | BytesColumn | undefined>;
     const fields: Record<string, FieldValue> = {};
     for (const [column, kind] of Object.entries(STREAMS[stream] as Record<string, ColumnKind>)) {

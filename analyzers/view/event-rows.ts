@@ -1,6 +1,7 @@
 import { plainEvents } from '../../traces/event.ts';
 import type { PlainEvent } from '../../traces/event.ts';
 import type { TraceFile } from '../../traces/format/reader.ts';
+import type { Segment } from '../../traces/segment.ts';
 import type { Nanoseconds } from '../../traces/units.ts';
 import { printable } from '../report/escape.ts';
 import { eventDetail } from '../event-text.ts';
@@ -16,6 +17,8 @@ const MOST_TEXT = 400;
 /** Events by their number, of the segments that hold them and no others. */
 export class EventRows {
   readonly #trace: TraceFile;
+  /** The one that was read last: who scrolls asks for its rows again and again. */
+  #kept: { readonly number: number; readonly segment: Segment | undefined } | undefined;
 
   constructor(trace: TraceFile) {
     this.#trace = trace;
@@ -44,17 +47,22 @@ export class EventRows {
     return t === undefined ? undefined : { t, from, to };
   }
 
+  #segment(number: number): Segment | undefined {
+    if (this.#kept?.number !== number) this.#kept = { number, segment: this.#trace.readSegment(number) };
+    return this.#kept.segment;
+  }
+
   *#events(first: number, count: number): Generator<PlainEvent> {
     const end = first + count;
     for (let number = 0; number < this.#trace.segmentCount; number++) {
       const span = this.#trace.segmentSpan(number);
       if (span === undefined || span.firstEvent + span.count <= first) continue;
       if (span.firstEvent >= end) return;
-      const segment = this.#trace.readSegment(number);
+      const segment = this.#segment(number);
       if (segment === undefined) continue;
-      for (const event of plainEvents(segment, this.#trace.strings)) {
+      for (const event of plainEvents(segment, this.#trace.strings, first - span.firstEvent)) {
         if (event.index >= end) return;
-        if (event.index >= first) yield event;
+        yield event;
       }
     }
   }

@@ -154,7 +154,7 @@ export function createChart(
   const options: uPlot.Options = {
     width: Math.max(MIN_WIDTH, host.clientWidth),
     height: HEIGHT,
-    padding: [spec.topPadding, spec.xLog ? 26 : 14, 0, 0],
+    padding: [spec.topPadding, 26, 0, 0],
     legend: { show: false },
     cursor: {
       y: false,

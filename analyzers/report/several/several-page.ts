@@ -121,7 +121,7 @@ function basis(results: readonly Placed[]): PagePart {
     'basis',
     'What this rests on',
     html`Parameters with where they come from; an assumed one may be off by a factor.`,
-    html`<div class="panel"><h3>Parameters</h3>${parameterPanel(results)}</div>${facts.map((input) => html`<div class="panel"><h3>Trace</h3>${inputFacts(input)}</div>`)}<div class="panel"><h3>To get the results again</h3>${runs}</div>`,
+    html`<div class="panel"><h3>Parameters</h3>${parameterPanel(results)}</div><div class="panel traces">${facts.map((input) => html`<div><h3>Trace</h3>${inputFacts(input)}</div>`)}</div><div class="panel"><h3>To get the results again</h3>${runs}</div>`,
   );
 }
 

@@ -1,3 +1,4 @@
+import { formatNumberOf } from '../../report/format-units.ts';
 import type { WindowMessage } from '../view-messages.ts';
 import type { ChartPanel } from '../../report/client/chart-panel.ts';
 import { elements } from '../../report/client/data.ts';
@@ -113,7 +114,7 @@ export class Explorer {
     this.#draw(whole, message);
     this.#rows.showWindow(message.firstEvent, message.endEvent);
     this.#status.textContent =
-      message.decoded > 0 ? `${message.decoded} blocks of the trace were read for this window.` : '';
+      message.decoded > 0 ? `${formatNumberOf(message.decoded, 'block')} of the trace read for this window.` : '';
     this.#root.dataset['decoded'] = String(message.decoded);
     this.#root.dataset['window'] = `${message.from} ${message.to}`;
   }

@@ -38,6 +38,8 @@ export class RowTable {
   /** Shows the events from `first` to before `end`, or the first of them. */
   showWindow(first: number, end: number): void {
     this.#begin(first, end);
+    const all = end - first;
+    if (all > this.#count) this.#say(`of ${formatCount(all)} in the window: zoom in, or go to a number`);
     this.#view.scrollTop = 0;
     this.#show();
   }
@@ -45,7 +47,8 @@ export class RowTable {
   /** Shows one event among its neighbours, marked. */
   showEvent(event: number, total: number): void {
     const first = Math.max(0, event - MOST_ROWS / 2);
-    this.#begin(first, total);
+    this.#begin(first, Math.min(total, first + MOST_ROWS));
+    this.#say(`around event ${formatCount(event)}`);
     this.#marked = event;
     this.#show();
     this.#view.scrollTop = Math.max(0, (event - first - ABOVE) * ROW_HEIGHT);
@@ -58,12 +61,14 @@ export class RowTable {
     this.#marked = -1;
     this.#space.style.height = `${this.#count * ROW_HEIGHT}px`;
     this.#view.setAttribute('aria-rowcount', String(this.#count));
-    const last = first + this.#count - 1;
-    const all = end - first;
+    this.#say('');
+  }
+
+  #say(more: string): void {
+    const last = this.#first + this.#count - 1;
+    const range = `Events ${formatCount(this.#first)} to ${formatCount(last)}`;
     this.#status.textContent =
-      this.#count === 0
-        ? 'No event in this window.'
-        : `Events ${formatCount(first)} to ${formatCount(last)}${all > this.#count ? ` of the ${formatCount(all)} from there on: zoom in, or go to a number` : ''}.`;
+      this.#count === 0 ? 'No event in this window.' : `${range}${more === '' ? '' : ', '}${more}.`;
   }
 
   #show(): void {
