@@ -3,7 +3,7 @@ import { Worker } from 'node:worker_threads';
 import { sumOf } from '../../replay/engine/counting-stretch.ts';
 import type { StretchCounts, StretchEnd } from '../../replay/engine/counting-stretch.ts';
 import { DmaStream } from './dma-stream.ts';
-import { countStream } from './stream-worker.ts';
+import { countStretch } from './stream-stretch.ts';
 
 /** The built worker; when this module itself runs from its source, the one in `dist`. */
 function workerFile(): URL {
@@ -22,7 +22,7 @@ export async function countDmaStream(events: number, threads: number, seed = 1):
     to: Math.floor((segmentCount * (i + 1)) / stretches),
   }));
   const workers = tasks.slice(1).map((task) => new Worker(workerFile(), { workerData: task }));
-  let end = countStream(tasks[0]!)(new Int32Array(0));
+  let end = countStretch(tasks[0]!)(new Int32Array(0));
   const all = [end.counts];
   for (const worker of workers) {
     worker.postMessage(end.cache);

@@ -1,33 +1,12 @@
 import { parentPort, workerData } from 'node:worker_threads';
-import { CountingStretch } from '../../replay/engine/counting-stretch.ts';
-import type { StretchEnd } from '../../replay/engine/counting-stretch.ts';
-import { DmaStream } from './dma-stream.ts';
-import { limitHardware } from './limit-hardware.ts';
-
-/** Segments [`from`, `to`) of a stream of so many events. */
-export interface StreamTask {
-  readonly events: number;
-  readonly seed: number;
-  readonly from: number;
-  readonly to: number;
-}
-
-/** Counts a stretch; what it returns then counts again what the cache, as it really was at the start, makes different. */
-export function countStream({ events, seed, from, to }: StreamTask): (cache: Int32Array) => StretchEnd {
-  const stretch = new CountingStretch(new DmaStream(events, seed), limitHardware, from, to);
-  for (const _ of stretch.steps());
-  return (cache) => {
-    const end = stretch.finish(cache);
-    if (end === undefined) throw new RangeError('a stream whose devices are attached needs no history');
-    return end;
-  };
-}
+import { countStretch } from './stream-stretch.ts';
+import type { StreamTask } from './stream-stretch.ts';
 
 const port = parentPort;
 if (port !== null) {
   const told = new Promise<Int32Array>((resolve) => {
     port.once('message', resolve);
   });
-  const finish = countStream(workerData as StreamTask);
+  const finish = countStretch(workerData as StreamTask);
   port.postMessage(finish(await told));
 }
