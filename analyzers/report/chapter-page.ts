@@ -20,7 +20,7 @@ export function chapterPage(chapter: Chapter, { version, health, basis }: Chapte
     command: chapter.command,
     file: chapter.file,
     sections: parts.map(({ id, title }) => [id, title]),
-    body: chapterMarkup(chapter, parts, { set: 0, prefix: '', alone: true }),
+    body: chapterMarkup(chapter, parts, { set: 0, prefix: '', trace: chapter.file, alone: true }),
     charts: chapter.charts === null ? [] : [chapter.charts],
   });
 }

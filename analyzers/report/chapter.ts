@@ -85,17 +85,23 @@ function careMarkup(caveats: readonly string[]): Markup | null {
 const NO_SCRIPT = html`<noscript><p class="care">Charts need the script of this file, which did not run. All figures are in the tables.</p></noscript>`;
 
 /**
- * A chapter with its parts. `set`: which of the page's chart data it draws. `prefix` is put before the parts' ids, which are
+ * A chapter with its parts. `set`: which of the page's chart data it draws. `trace`: charts over the time of one trace share
+ * their zoom. `prefix` is put before the parts' ids, which are
  * then unique among several chapters. Alone on its page its title is the page's.
  */
 export function chapterMarkup(
   chapter: Chapter,
   parts: readonly PagePart[],
-  { set, prefix, alone }: { readonly set: number; readonly prefix: string; readonly alone: boolean },
+  {
+    set,
+    prefix,
+    trace,
+    alone,
+  }: { readonly set: number; readonly prefix: string; readonly trace: string; readonly alone: boolean },
 ): Markup {
-  const { lead, caveats, charts, file } = chapter;
+  const { lead, caveats, charts } = chapter;
   const inner = parts.map((part) => partMarkup(part, prefix, alone ? 2 : 3));
-  return html`<div class="chapter" data-trace="${file}" data-set="${charts === null ? '' : set}">${leadMarkup(lead, alone ? 1 : 2)}${careMarkup(caveats)}${charts === null ? null : NO_SCRIPT}${inner}</div>`;
+  return html`<div class="chapter" data-trace="${trace}" data-set="${charts === null ? '' : set}">${leadMarkup(lead, alone ? 1 : 2)}${careMarkup(caveats)}${charts === null ? null : NO_SCRIPT}${inner}</div>`;
 }
 
 export function partMarkup({ id, title, about, body }: PagePart, prefix: string, level: 2 | 3): Markup {

@@ -7,6 +7,7 @@ import { contentPolicy, pageOf } from '../report/html-page.ts';
 import { html } from '../report/markup.ts';
 import type { Markup } from '../report/markup.ts';
 import { chaptersOf } from '../report/several/several-page.ts';
+import { traceKey } from '../report/several/result-document.ts';
 import type { ResultDocument } from '../report/several/result-document.ts';
 import { hasAddresses } from './event-addresses.ts';
 import type { TraceOverview } from './trace-window.ts';
@@ -18,11 +19,15 @@ function figure(id: string, title: string, sub: string): Markup {
 
 const HEAD = ['Event', 'Time in s', 'CPU', 'Task', 'Stream', 'What'];
 
-function explorer(file: string, trace: OpenTrace, { from, to }: TraceOverview): Markup {
+function keyOf(trace: OpenTrace): string {
+  return traceKey([{ clock: trace.header.clock, events: trace.eventCount }]);
+}
+
+function explorer(trace: OpenTrace, { from, to }: TraceOverview): Markup {
   const addresses = hasAddresses(trace.streamCounts)
     ? figure('view-addresses', 'Addresses', 'IOVAs that events name, by block; blocks without any are left out')
     : null;
-  return html`<section class="part" id="explorer" data-trace="${file}" data-from="${from}" data-to="${to}" data-events="${trace.eventCount}"><h2>The trace</h2><p class="about">Drag in a chart to look closer: what is shown is then read from the trace. Double-click for the whole. <span class="window-status" role="status"></span></p>
+  return html`<section class="part" id="explorer" data-trace="${keyOf(trace)}" data-from="${from}" data-to="${to}" data-events="${trace.eventCount}"><h2>The trace</h2><p class="about">Drag in a chart to look closer: what is shown is then read from the trace. Double-click for the whole. <span class="window-status" role="status"></span></p>
 ${figure('view-events', 'Events', 'Events per second, by stream')}${addresses}
 <div class="panel"><figcaption><div><h3>Rows</h3><p class="sub row-status" role="status"></p></div><form class="tools"><label>Event <input inputmode="numeric" size="12" aria-label="Number of an event"></label><button type="submit">Go to</button></form></figcaption>
 <div class="event-table"><div class="event-row head" role="row">${HEAD.map((name) => html`<span role="columnheader">${name}</span>`)}</div><div class="event-rows" role="table" tabindex="0" aria-label="Events"></div></div></div></section>`;
@@ -34,12 +39,6 @@ function care(trace: OpenTrace, others: readonly string[]): Markup | null {
   return html`<div class="care" role="note"><h3>Read with care</h3><ul>${said.map((text) => html`<li>${text}</li>`)}</ul></div>`;
 }
 
-/** Whether a result was made of this trace: so many events since the same instant. */
-function isOf(trace: OpenTrace, { report }: ResultDocument): boolean {
-  const { epochNs } = trace.header.clock;
-  return report.input.some((input) => input.events === trace.eventCount && input.clock.epochNs === epochNs);
-}
-
 /** The page of `iorr view`, and the policy that it is served with. */
 export function viewPage(
   file: string,
@@ -48,12 +47,11 @@ export function viewPage(
   documents: readonly ResultDocument[],
   version: string,
 ): { readonly page: string; readonly policy: string } {
-  // charts of a result zoom with those of the trace that it is of, however the file was called
-  const named = documents.map((one) =>
-    isOf(trace, one) && one.report.input.length === 1 ? { ...one, chapter: { ...one.chapter, file } } : one,
-  );
-  const others = documents.filter((one) => !isOf(trace, one)).map((one) => `${one.file} (${filesOf(one.report)})`);
-  const chapters = documents.length === 0 ? null : chaptersOf(named);
+  const key = keyOf(trace);
+  const others = documents
+    .filter(({ report }) => !report.input.some((input) => traceKey([input]) === key))
+    .map((one) => `${one.file} (${filesOf(one.report)})`);
+  const chapters = documents.length === 0 ? null : chaptersOf(documents);
   const { health } = trace;
   const facts: readonly (readonly [string, string])[] = [
     ['Size', formatBytes(trace.bytes)],
@@ -65,7 +63,7 @@ export function viewPage(
     health.entries.length === 0
       ? null
       : html`<details><summary>Health by name</summary><div class="panel">${healthTable(health)}</div></details>`;
-  const body = html`<div class="lead"><h1>${file}: ${formatNumberOf(trace.eventCount, 'event')}</h1><p class="facts">${facts.map(([name, value]) => html`<span>${name} <b>${value}</b></span>`)}</p>${names}</div>${care(trace, others)}<noscript><p class="care">The page asks the trace with a script, which did not run.</p></noscript>${explorer(file, trace, overview)}${
+  const body = html`<div class="lead"><h1>${file}: ${formatNumberOf(trace.eventCount, 'event')}</h1><p class="facts">${facts.map(([name, value]) => html`<span>${name} <b>${value}</b></span>`)}</p>${names}</div>${care(trace, others)}<noscript><p class="care">The page asks the trace with a script, which did not run.</p></noscript>${explorer(trace, overview)}${
     chapters === null ? null : html`${chapters.overview}${chapters.chapters}${chapters.basis}`
   }`;
   const page = pageOf({

@@ -1,4 +1,5 @@
 import { SCHEMA_VERSION } from '../../../traces/envelope.ts';
+import type { ReportInput } from '../../../traces/envelope.ts';
 import { IorrError } from '../../../traces/errors.ts';
 import { readSmallFile } from '../../profile-option.ts';
 import type { Chapter } from '../chapter.ts';
@@ -41,7 +42,7 @@ const envelope = record({
       bytes: optional(number),
       sources: list(record(each('format producer', text))),
       host: record({ kernel: optional(text), cpus: optional(number), iommu: optional(text) }),
-      clock: record({ name: text, resolutionNs: number }),
+      clock: record({ ...each('name epochNs', text), resolutionNs: number }),
       fidelity: mapOf(text),
     }),
   ),
@@ -52,6 +53,11 @@ const envelope = record({
   }),
   health,
 });
+
+/** The same for results of one trace, however its file was called: so many events since the same instant. */
+export function traceKey(inputs: readonly Pick<ReportInput, 'clock' | 'events'>[]): string {
+  return inputs.map(({ clock, events }) => `${events} events since ${clock.epochNs}`).join(', ');
+}
 
 function refused(file: string, message: string, hint: string): IorrError {
   return new IorrError('FORMAT_UNKNOWN', message, { place: { file }, hint });

@@ -13,6 +13,7 @@ import type { Cell } from '../html-parts.ts';
 import { html } from '../markup.ts';
 import type { Markup } from '../markup.ts';
 import { reproduceCommand } from '../reproduce.ts';
+import { traceKey } from './result-document.ts';
 import type { ResultDocument } from './result-document.ts';
 
 /** A result with its place on the page. */
@@ -41,7 +42,7 @@ function tracesOf(
   for (const { report } of documents) {
     const { input: inputs, health } = report;
     if (inputs.length === 0) continue;
-    const key = JSON.stringify([inputs.map(({ file, events }) => [file, events]), healthSummary(health)]);
+    const key = JSON.stringify([traceKey(inputs), healthSummary(health)]);
     if (!found.has(key)) found.set(key, { inputs, health });
   }
   return [...found.values()];
@@ -112,7 +113,7 @@ function parameterPanel(results: readonly Placed[]): Markup {
 
 function basis(results: readonly Placed[]): PagePart {
   const inputs = tracesOf(results).flatMap((trace) => trace.inputs);
-  const facts = [...new Map(inputs.map((input) => [JSON.stringify([input.file, input.events]), input])).values()];
+  const facts = [...new Map(inputs.map((input) => [traceKey([input]), input])).values()];
   const runs = results.map(
     ({ id, label, report, chapter }) =>
       html`<details><summary>${label}</summary><p class="sub">${[...chapter.basis, `iorr ${report.version}`].join('; ')} <a href="#${id}">to its figures</a></p>${optionList(report.options)}<pre><code>${reproduceCommand(report)}</code></pre></details>`,
@@ -125,9 +126,10 @@ function basis(results: readonly Placed[]): PagePart {
   );
 }
 
-function chapterOf({ id, chapter }: Placed, set: number): Markup {
+function chapterOf({ id, chapter, report }: Placed, set: number): Markup {
+  const trace = traceKey(report.input);
   const inner = html`<nav class="parts" aria-label="${chapter.command}"><span class="eyebrow">${chapter.command}</span>${chapter.parts.map((part) => html`<a href="#${id}-${part.id}">${part.title}</a>`)}</nav>`;
-  return html`<article id="${id}" aria-label="${chapter.command}">${inner}${chapterMarkup(chapter, chapter.parts, { set, prefix: `${id}-`, alone: false })}</article>`;
+  return html`<article id="${id}" aria-label="${chapter.command}">${inner}${chapterMarkup(chapter, chapter.parts, { set, prefix: `${id}-`, trace, alone: false })}</article>`;
 }
 
 /** The chapters of several results, without what a page has around them. */
@@ -159,14 +161,14 @@ export function chaptersOf(documents: readonly ResultDocument[]): Chapters {
 
 function lead(documents: readonly ResultDocument[]): Markup {
   const traces = tracesOf(documents);
-  const files = new Set(traces.flatMap(({ inputs }) => inputs.map(({ file }) => file)));
+  const files = new Map(traces.flatMap(({ inputs }) => inputs.map((input) => [traceKey([input]), input.file])));
   const lost = [...new Set(traces.flatMap(({ health }) => healthCaveats(health)))];
   const title = `${formatNumberOf(documents.length, 'result')} of ${formatNumberOf(files.size, 'trace')}`;
   const care =
     lost.length === 0
       ? null
       : html`<div class="care" role="note"><h3>Read with care</h3><ul>${lost.map((text) => html`<li>${text}</li>`)}</ul></div>`;
-  const facts = [...files].map((file) => html`<span>Trace <b>${file}</b></span>`);
+  const facts = [...files.values()].map((file) => html`<span>Trace <b>${file}</b></span>`);
   return html`<div class="lead"><h1>${title}</h1><p class="facts">${facts.slice(0, 20)}${files.size > 20 ? html`<span>and ${formatCount(files.size - 20)} more</span>` : null}</p></div>${care}`;
 }
 
