@@ -387,10 +387,13 @@ export class Contests {
   /** Takes maps out of the table and out of every contest. */
   #drop(slots: readonly number[]): void {
     const live = this.#live;
-    const touched: Contest[] = [];
+    let touched = NO_CONTESTS;
     for (const slot of slots) {
-      for (const contest of this.#bySlot[slot] ?? []) if (!touched.includes(contest)) touched.push(contest);
-      if (live.contests[slot] !== 0) this.#setContests(slot, NO_CONTESTS);
+      if (live.contests[slot] !== 0) {
+        const contests = this.#bySlot[slot]!;
+        touched = touched.length === 0 ? contests : [...new Set([...touched, ...contests])];
+        this.#setContests(slot, NO_CONTESTS);
+      }
       live.remove(slot);
     }
     for (const contest of touched) if (contest.open) contest.chains = without(contest.chains, slots);

@@ -6,6 +6,8 @@ const FANOUT = 512;
 const BLOCK = Float64Array.from({ length: LEVELS }, (_, level) => FANOUT ** level);
 /** A range with more pages is searched by going through all live maps. */
 const MANY_PAGES = 4096;
+/** Maps that are sorted by insertion. */
+const FEW = 16;
 
 /**
  * The maps that are live now, by page. IOVA ranges of different domains overlap, so a page has any number of maps. Each map
@@ -147,8 +149,20 @@ export class LiveMaps {
         }
       }
     }
-    if (found.length < 2) return found;
-    return found.sort((a, b) => this.page[a]! - this.page[b]! || this.row[a]! - this.row[b]!);
+    if (found.length > FEW) return found.sort((a, b) => this.#order(a, b));
+    // a handful, nearly always: put in their places without the memory that `sort` takes
+    for (let i = 1; i < found.length; i++) {
+      const slot = found[i]!;
+      let at = i;
+      for (; at > 0 && this.#order(found[at - 1]!, slot) > 0; at--) found[at] = found[at - 1]!;
+      found[at] = slot;
+    }
+    return found;
+  }
+
+  /** By first page, then by row. */
+  #order(a: number, b: number): number {
+    return this.page[a]! - this.page[b]! || this.row[a]! - this.row[b]!;
   }
 
   /** Calls `visit` for each aligned block of the largest level that fits, as a page table would hold the range. */
