@@ -73,6 +73,6 @@ export function decoderModule(shared: boolean): Uint8Array<ArrayBuffer> {
     { name: 'kinds', code: kinds() },
     { name: 'differences', code: differences() },
     { name: 'starts', code: starts(RUN_END) },
-    { name: 'times', code: times(RUN_END) },
+    { name: 'times', code: times() },
   ]);
 }

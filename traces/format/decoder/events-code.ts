@@ -276,22 +276,28 @@ export function starts(runEndAt: number): FunctionCode {
       set(now, i32.load8U(0, get(at))),
       set(place, contextOf(counts, wide, before, now)),
       ...more(i32.of(1)),
-      set(next, call(runEndAt, get(at), get(end))),
-      set(place, contextOf(counts, wide, now, now)),
-      ...more(i32.sub(i32.sub(get(next), get(at)), i32.of(1))),
-      set(at, get(next)),
+      plus(at, 1),
       set(before, get(now)),
+      jumpIf(1, i32.geU(get(at), get(end))),
+      // most runs are short, or long
+      when(
+        i32.eq(i32.load8U(0, get(at)), get(now)),
+        set(next, call(runEndAt, get(at), get(end))),
+        set(place, contextOf(counts, wide, now, now)),
+        ...more(i32.sub(get(next), get(at))),
+        set(at, get(next)),
+      ),
     ),
   ];
   return code;
 }
 
 /** `times(stream, end, wide, places, unit, first, out)`: each time is the one before and the next difference of its context, in units. */
-export function times(runEndAt: number): FunctionCode {
+export function times(): FunctionCode {
   const code = new FunctionCode(['i32', 'i32', 'i32', 'i32', 'f64', 'f64', 'i32']);
   const [at, end, wide, places, unit, time, out] = [0, 1, 2, 3, 4, 5, 6];
   const local = (): number => code.local('i32');
-  const [before, now, next, place, from] = [local(), local(), local(), local(), local()];
+  const [before, now, place, from] = [local(), local(), local(), local()];
   const step = (bytes: Code): readonly Code[] => [
     set(time, f64.add(get(time), f64.mul(bytes, get(unit)))),
     f64.store(0, get(out), get(time)),
@@ -305,17 +311,25 @@ export function times(runEndAt: number): FunctionCode {
     ...whilst(
       i32.ltU(get(at), get(end)),
       set(now, i32.load8U(0, get(at))),
-      set(next, call(runEndAt, get(at), get(end))),
       set(place, contextOf(places, wide, before, now)),
       set(from, i32.load(0, get(place))),
       i32.store(0, get(place), i32.add(get(from), i32.of(8))),
       ...step(f64.load(0, get(from))),
       plus(at, 1),
-      set(place, contextOf(places, wide, now, now)),
-      set(from, i32.load(0, get(place))),
-      whilst(i32.ltU(get(at), get(next)), ...step(f64.load(0, get(from))), plus(from, 8), plus(at, 1)),
-      i32.store(0, get(place), get(from)),
       set(before, get(now)),
+      jumpIf(1, i32.geU(get(at), get(end))),
+      when(
+        i32.eq(i32.load8U(0, get(at)), get(now)),
+        set(place, contextOf(places, wide, now, now)),
+        set(from, i32.load(0, get(place))),
+        loop(
+          ...step(f64.load(0, get(from))),
+          plus(from, 8),
+          plus(at, 1),
+          jumpIf(0, i32.and(i32.ltU(get(at), get(end)), i32.eq(i32.load8U(0, get(at)), get(now)))),
+        ),
+        i32.store(0, get(place), get(from)),
+      ),
     ),
   ];
   return code;

@@ -103,33 +103,50 @@ export function sum(): FunctionCode {
   return code;
 }
 
-/** `packed(at, rows, bits, minimum, shift, out)`: `bit-packed`. */
+/** Rows of more bits are read one by one: four fit into 64 bits, behind the 4 that may be before them. */
+const FEW_BITS = 15;
+
+/** `packed(at, rows, bits, minimum, shift, out)`: `bit-packed`. Rows beyond the last are written, and nobody reads them. */
 export function packed(): FunctionCode {
   const code = new FunctionCode(['i32', 'i32', 'i32', 'i32', 'i32', 'i32']);
   const [at, rows, bits, minimum, shift, out] = [0, 1, 2, 3, 4, 5];
   const [end, bit, mask] = [code.local('i32'), code.local('i32'), code.local('i32')];
-  const row = (place: number): readonly Code[] => [
-    i32.store(
-      place * 4,
-      get(out),
-      i32.add(
-        get(minimum),
-        i32.shl(
-          i32.and(
-            i32.shrU(i32.loadAny(0, i32.add(get(at), i32.shrU(get(bit), i32.of(3)))), i32.and(get(bit), i32.of(7))),
-            get(mask),
-          ),
-          get(shift),
-        ),
+  const [word, wide] = [code.local('i64'), code.local('i64')];
+  const store = (place: number, value: Code): Code =>
+    i32.store(place * 4, get(out), i32.add(get(minimum), i32.shl(i32.and(value, get(mask)), get(shift))));
+  /** Four rows of which the first begins `bit` bits behind `at`, a multiple of 4. */
+  const four = (first: number): readonly Code[] => [
+    set(
+      word,
+      i64.shrU(
+        i64.loadAny(0, i32.add(get(at), i32.shrU(get(bit), i32.of(3)))),
+        i64.extendU(i32.and(get(bit), i32.of(7))),
       ),
+    ),
+    store(first, i32.wrap(get(word))),
+    ...[1, 2, 3].flatMap((place) => [
+      set(word, i64.shrU(get(word), get(wide))),
+      store(first + place, i32.wrap(get(word))),
+    ]),
+    plus(bit, i32.shl(get(bits), i32.of(2))),
+  ];
+  const one = (place: number): readonly Code[] => [
+    store(
+      place,
+      i32.shrU(i32.loadAny(0, i32.add(get(at), i32.shrU(get(bit), i32.of(3)))), i32.and(get(bit), i32.of(7))),
     ),
     plus(bit, get(bits)),
   ];
   code.body = [
     ...set(end, rowsEnd(out, rows)),
     ...set(mask, i32.sub(i32.shl(i32.of(1), get(bits)), i32.of(1))),
-    // 24 bits and 7 before them are in a word; rows beyond the last are written, and nobody reads them
-    ...whilst(i32.ltU(get(out), get(end)), ...row(0), ...row(1), ...row(2), ...row(3), plus(out, 16)),
+    ...set(wide, i64.extendU(get(bits))),
+    ...either(
+      i32.leU(get(bits), i32.of(FEW_BITS)),
+      [whilst(i32.ltU(get(out), get(end)), ...four(0), ...four(4), plus(out, 32))],
+      // 24 bits and 7 before them are in a word
+      [whilst(i32.ltU(get(out), get(end)), ...one(0), ...one(1), ...one(2), ...one(3), plus(out, 16))],
+    ),
   ];
   return code;
 }
