@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { clientModule } from './build-client.mjs';
+import { clientModule, viewModule } from './build-client.mjs';
 import type { CompareReport } from './envelope.ts';
 import { compareReport, emptyResult, hostileReport, tenDesigns, unknownResult } from './fixtures/results.ts';
 import { htmlRenderer } from './html.ts';
@@ -21,9 +21,12 @@ const PAGES: readonly (readonly [string, CompareReport])[] = [
   ['hostile', hostileReport()],
 ];
 
-test('the embedded script is the one of the sources (else: npm run build)', async () => {
-  const kept = readFileSync(join(import.meta.dirname, 'client-bundle.generated.ts'), 'utf8');
-  expect(kept === (await clientModule())).toBe(true);
+test.each([
+  ['client-bundle.generated.ts', clientModule],
+  ['../view/view-bundle.generated.ts', viewModule],
+])('the script of %s is the one of the sources (else: npm run build)', async (file, made) => {
+  const kept = readFileSync(join(import.meta.dirname, file), 'utf8');
+  expect(kept === (await made())).toBe(true);
 });
 
 describe.each(PAGES)('the page of %s', (_, report) => {
