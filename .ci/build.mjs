@@ -1,12 +1,14 @@
 // npm run build: the report's script, then dist/ from the sources, then the programs of dist/ in one piece each. Files of dist/
-// whose source is gone are removed.
+// that this build did not write are removed: their source is gone, or no longer part of the package.
 import { spawnSync } from 'node:child_process';
-import { chmodSync, existsSync, readdirSync, rmSync } from 'node:fs';
-import { join, relative } from 'node:path';
+import { chmodSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { join } from 'node:path';
 import { bundlePrograms } from './bundle.mjs';
 
 const root = join(import.meta.dirname, '..');
 const dist = join(root, 'dist');
+/** A little earlier: some file systems keep whole seconds. */
+const began = Date.now() - 2000;
 
 function sweep(folder) {
   for (const entry of readdirSync(folder, { withFileTypes: true })) {
@@ -16,9 +18,7 @@ function sweep(folder) {
       if (readdirSync(path).length === 0) rmSync(path, { recursive: true });
       continue;
     }
-    const source = relative(dist, path).replace(/(\.d\.ts|\.js)$/, '.ts');
-    const made = /\.(d\.ts|js)$/.test(entry.name);
-    if (made && (!existsSync(join(root, source)) || source.endsWith('.test.ts'))) rmSync(path);
+    if (/\.(d\.ts|js)$/.test(entry.name) && statSync(path).mtimeMs < began) rmSync(path);
   }
 }
 
