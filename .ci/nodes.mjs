@@ -7,7 +7,13 @@ import { join } from 'node:path';
 
 const VERSIONS = ['20', '22', '24'];
 /** What a Node may do otherwise: modules and packages, files, compression, numbers as text. */
-const TESTS = ['.ci/package.test.ts', '.ci/terminal.test.ts', 'traces/format', 'traces/corpus'];
+const TESTS = [
+  '.ci/package.test.ts',
+  '.ci/terminal.test.ts',
+  'traces/zstd',
+  'traces/corpus',
+  'traces/format/format.test.ts',
+];
 
 const root = join(import.meta.dirname, '..');
 const folder = mkdtempSync(join(tmpdir(), 'iorr-nodes-'));
