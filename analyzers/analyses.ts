@@ -1,7 +1,7 @@
 import { IorrError } from '../traces/errors.ts';
 import { machineAt } from '../replay/engine/verify-ioctl.ts';
 import { objectTrees } from '../replay/model/iommufd/object-tree.ts';
-import type { Analysis } from './analysis.ts';
+import type { Analysis, AnalysisPage } from './analysis.ts';
 import { analyzeIoctl } from './analyze-ioctl.ts';
 import { ioctlAnalysisText } from './analyze-ioctl-text.ts';
 import { batching } from './analyze-batching.ts';
@@ -10,11 +10,14 @@ import { iotlb } from './analyze-iotlb.ts';
 import { latency } from './analyze-latency.ts';
 import { pri } from './analyze-pri.ts';
 import { safety } from './analyze-safety.ts';
+import { ioctlChapter } from './ioctl-html.ts';
+import { chapterPage } from './report/chapter-page.ts';
 import { objectTreeText } from './object-tree-text.ts';
 
 const ioctl: Analysis = {
   name: 'ioctl',
   summary: 'ioctls by request: calls, errors, latency, how much one call asks for; with --at the objects of that time',
+  pictures: true,
   run(trace, { file, at }) {
     if (trace.streamCounts.ioctl === 0) {
       throw new IorrError('STREAM_MISSING', 'the trace has no ioctls', {
@@ -27,7 +30,8 @@ const ioctl: Analysis = {
       return { result: { at, contexts }, text: objectTreeText(file, at, contexts) };
     }
     const result = analyzeIoctl(trace);
-    return { result, text: ioctlAnalysisText(file, result) };
+    const html = (page: AnalysisPage): string => chapterPage(ioctlChapter(result, page.file), page);
+    return { result, text: ioctlAnalysisText(file, result), html };
   },
 };
 

@@ -2,14 +2,17 @@ import { IorrError } from '../traces/errors.ts';
 import { withSettings } from '../replay/hardware/profiles.ts';
 import { callsHeader } from '../replay/engine/derived-trace.ts';
 import { analyzeSafety } from '../replay/engine/safety.ts';
-import type { Analysis } from './analysis.ts';
+import type { Analysis, AnalysisPage } from './analysis.ts';
 import { hardwareOption } from './profile-option.ts';
+import { chapterPage } from './report/chapter-page.ts';
+import { safetyChapter } from './safety-html.ts';
 import { safetyText } from './safety-text.ts';
 
 /** Which translations outlived their mapping, and which commands were missing, late or for nothing. */
 export const safety: Analysis = {
   name: 'safety',
   summary: 'stale translations, exposure, missing, late and wasted invalidations, each with its event',
+  pictures: true,
   gates: {
     stale: 'stale.translations',
     missing: 'findingsByKind.missing',
@@ -32,6 +35,7 @@ export const safety: Analysis = {
     }
     const profile = withSettings(hardwareOption(hardware, callsHeader(trace)), settings);
     const result = analyzeSafety(trace, { hardware: profile, ...(driver === undefined ? {} : { driver }) });
-    return { result, text: safetyText(file, result) };
+    const html = (page: AnalysisPage): string => chapterPage(safetyChapter(result, page.file), page);
+    return { result, text: safetyText(file, result), html };
   },
 };

@@ -17,8 +17,8 @@ const MOST_PORT = 65_535;
 /** 0: any that is free. */
 function portOf(value: unknown): number {
   if (value === undefined) return 0;
-  const port = typeof value === 'string' && /^\d{1,5}$/.test(value) ? Number(value) : 0;
-  if (port >= 1 && port <= MOST_PORT) return port;
+  const port = typeof value === 'number' || (typeof value === 'string' && /^\d{1,5}$/.test(value)) ? Number(value) : 0;
+  if (Number.isInteger(port) && port >= 1 && port <= MOST_PORT) return port;
   throw new IorrError('USAGE', `--port: a number from 1 to ${MOST_PORT} expected, found ${JSON.stringify(value)}`, {
     hint: 'leave it out: a free one is taken',
   });

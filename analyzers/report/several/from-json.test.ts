@@ -12,9 +12,11 @@ const CORPUS = join(import.meta.dirname, '../../../traces/corpus');
 test.each([
   ['batching', 'vtd-vfio-7.2.iorr'],
   ['dirty', 'nested-qemu-vfio-7.2.iorr'],
+  ['ioctl', 'vtd-vfio-7.2-ioctl.iorr'],
   ['iotlb', 'vtd-vfio-7.2.iorr'],
   ['latency', 'vtd-pri-pasid-7.2.iorr'],
   ['pri', 'vtd-pri-pasid-7.2-calls.iorr'],
+  ['safety', 'vtd-pri-pasid-7.2.iorr'],
 ])('the page of analyze %s is the same from its JSON', async (name, file) => {
   const analysis = ANALYSES.find((one) => one.name === name);
   const trace = openTrace(join(CORPUS, file));
