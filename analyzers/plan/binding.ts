@@ -65,7 +65,7 @@ export function missesText({ iotlb }: Measurement): string | null {
   if (iotlb === null || iotlb.misses === 0) return null;
   const { compulsory, capacity, conflict, invalidation } = iotlb.causes;
   const causes = [
-    ['capacity', capacity, 'more entries have fewer'],
+    ['capacity', capacity, 'more entries have fewer of these, where invalidation does not take their place'],
     ['conflict', conflict, 'more ways have fewer'],
     ['compulsory', compulsory, 'no size has fewer'],
     ['invalidation', invalidation, 'no size has fewer'],
