@@ -27,6 +27,10 @@ const SPACE_BITS = -1 << (PAGE_BITS - 32);
 /** Accesses that are taken at once. */
 const TOGETHER = 4;
 
+/** Bytes of two vectors that lay their words side by side. */
+const FIRST_PAIRS = [0, 1, 2, 3, 16, 17, 18, 19, 4, 5, 6, 7, 20, 21, 22, 23];
+const LAST_PAIRS = FIRST_PAIRS.map((byte) => byte + 8);
+
 const plus = (local: number, value: number): Code => set(local, i32.add(get(local), i32.of(value)));
 
 /**
@@ -82,6 +86,26 @@ export function gather({ dma, untranslated }: GatherCodes): FunctionCode {
       ),
     ),
   ];
+  // most come in bursts of one requester: of the last one all is known
+  const any = word();
+  const vector = (): number => code.local('v128');
+  const last = { rid: vector(), domain: vector(), space: vector() };
+  const [low, upper] = [vector(), vector()];
+  const isLast = (name: 'rid' | 'domain'): Code => v128.equal32(v128.loadAny(0, addressOf(name)), get(last[name]));
+  const advance: readonly Code[] = [
+    plus(to, TOGETHER * 8),
+    plus(seen, TOGETHER),
+    plus(row, TOGETHER),
+    plus(at, TOGETHER),
+  ];
+  const asBefore: readonly Code[] = [
+    set(low, v128.loadAny(0, addressOf('iovaLo'))),
+    set(upper, v128.loadAny(0, addressOf('iovaHi'))),
+    set(low, v128.or(v128.shrU32(get(low), i32.of(12)), v128.shl32(get(upper), i32.of(20)))),
+    set(upper, v128.or(v128.shrU32(get(upper), i32.of(12)), get(last.space))),
+    v128.storeAny(0, get(to), v128.shuffle(FIRST_PAIRS, get(low), get(upper))),
+    v128.storeAny(16, get(to), v128.shuffle(LAST_PAIRS, get(low), get(upper))),
+  ];
   const alike: readonly Code[] = [
     // how far accesses go
     set(stop, get(at)),
@@ -107,13 +131,20 @@ export function gather({ dma, untranslated }: GatherCodes): FunctionCode {
         jumpIf(1, i32.ltU(get(limit), i32.add(get(to), i32.of(TOGETHER * 8)))),
         jumpIf(1, v128.any(v128.and(v128.loadAny(0, addressOf('outcome')), v128.splat32(i32.of(untranslated))))),
         jumpIf(1, i32.eqz(v128.all32(v128.shrU32(v128.loadAny(0, addressOf('pasid')), i32.of(31))))),
+        when(
+          i32.and(get(any), v128.all32(v128.and(isLast('rid'), isLast('domain')))),
+          ...asBefore,
+          ...advance,
+          jump(1),
+        ),
         ...Object.entries(ofRow).map(([name, local]) => set(local, addressOf(name as keyof typeof ofRow))),
         ...Array.from({ length: TOGETHER }, (_, place) => together(place)).flat(),
         jumpIf(1, get(unlike)),
-        plus(to, TOGETHER * 8),
-        plus(seen, TOGETHER),
-        plus(row, TOGETHER),
-        plus(at, TOGETHER),
+        set(any, i32.of(1)),
+        set(last.rid, v128.splat32(get(requester))),
+        set(last.domain, v128.splat32(get(domain))),
+        set(last.space, v128.splat32(i32.and(get(space), i32.of(SPACE_BITS)))),
+        ...advance,
         jump(0),
       ),
     ),
