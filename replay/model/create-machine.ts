@@ -129,7 +129,8 @@ export function createMachine(profile: HardwareProfile, options: MachineOptions 
     } else if (nested.translate(owner, stage2, pageLo, iovaHi >>> 12)) {
       if (cache.staleness.leadsTo(slot, pageLo, iovaHi >>> 12, nested.outLo, nested.outHi)) return false;
     }
-    findings.add(cache, slot, clock[0]!, requesters.first[requester]!, iovaLo, iovaHi);
+    if (cache === tracked || options.silentDevices !== true)
+      findings.add(cache, slot, clock[0]!, requesters.first[requester]!, iovaLo, iovaHi);
     return true;
   };
 
@@ -286,14 +287,20 @@ export function createMachine(profile: HardwareProfile, options: MachineOptions 
     configuration.use(requester);
     const result = translate(requester, iovaLo, iovaHi, access, pageShift);
     if ((result & ACCESS_RESULT.fault) !== 0) return result;
-    const { slot } = last;
-    const order = slot < 0 ? last.order : entries.orderOf(slot);
-    const outLo = slot < 0 ? last.outLo : entries.outLoOf(slot);
-    const outHi = slot < 0 ? last.outHi : entries.outHiOf(slot);
+    const slot = (result & ACCESS_RESULT.elsewhere) !== 0 ? -1 : last.slot;
+    const tables = only === undefined ? undefined : tablesOf[requester];
+    const mapped = tables !== undefined && tables.translate(pageLo, pageHi) >= 0;
+    // with `only` what the tables say is what others suppose
+    const order = slot >= 0 ? entries.orderOf(slot) : only === undefined ? last.order : 0;
+    const supposedLo = mapped ? tables.outLo : 0;
+    const supposedHi = mapped ? tables.outHi : 0;
+    const outLo = slot >= 0 ? entries.outLoOf(slot) : only === undefined ? last.outLo : supposedLo;
+    const outHi = slot >= 0 ? entries.outHiOf(slot) : only === undefined ? last.outHi : supposedHi;
     const owner = domainOf[requester]!;
     const own = pasid < 0 ? NO_PASID : pasid;
     device.fill(pasid, owner, own, order, alignLow(pageLo, order), alignHigh(pageHi, order), outLo, outHi);
-    return result;
+    if (only === undefined || (outLo === supposedLo && outHi === supposedHi)) return result;
+    return result | ACCESS_RESULT.unlike;
   };
 
   const accessNow = (

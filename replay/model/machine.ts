@@ -155,7 +155,8 @@ export const UNMAP_RESULT = { freedTable: 1, missing: 2, split: 4 } as const;
  * `hit` or else a miss; `reset`: the cache was emptied for this insertion; `fault`: no mapping (nothing was inserted);
  * `stale`: a hit on a translation that the page tables don't have any more; `unknownDomain`: no domain is known for the
  * requester, so that the entry can only be dropped by global commands; `device`: the hit was in the device's own cache;
- * `elsewhere`: another machine looks such pages up (`MachineOptions.only`).
+ * `elsewhere`: another machine looks such pages up (`MachineOptions.only`), and a device took what the tables say; `unlike`: it
+ * took something else from this one, which others don't know.
  */
 export const ACCESS_RESULT = {
   hit: 1,
@@ -165,6 +166,7 @@ export const ACCESS_RESULT = {
   unknownDomain: 16,
   device: 32,
   elsewhere: 64,
+  unlike: 128,
 } as const;
 
 /** Where the newest access was served from. After a hit only `slot` is set: the rest is in `entries`. */
@@ -196,6 +198,8 @@ export interface MachineOptions {
    * nothing cached, and no miss is one of conflict: those are for who sees all misses.
    */
   readonly only?: (tag: number, pageLo: number, pageHi: number) => boolean;
+  /** With `only`: the caches of devices are another machine's to report, though this one has them, too. Default: no. */
+  readonly silentDevices?: boolean;
   /** Called for each cached translation before it goes: its slot, why (`DROP`), and the cache (`name` is `iotlb` or `atc`). */
   readonly onDrop?: ((slot: number, why: number, cache: TrackedCache) => void) | undefined;
 }

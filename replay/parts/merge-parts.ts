@@ -13,13 +13,14 @@ export function joinFinds(parts: readonly PartFinds[]): PartFinds {
   const [first, ...others] = parts;
   if (first === undefined) throw new RangeError('a part expected');
   if (others.length === 0) return first;
-  const { missed, evicted, dropped } = first;
+  const { missed, evicted, served, dropped } = first;
   for (const other of others) {
     for (let i = 0; i < missed.length; i++) missed[i]! |= other.missed[i]!;
     for (let i = 0; i < evicted.length; i++) evicted[i]! |= other.evicted[i]!;
+    for (let i = 0; i < served.length; i++) served[i]! |= other.served[i]!;
     for (let i = 0; i < dropped.length; i++) dropped[i]! |= other.dropped[i]!;
   }
-  return { missed, evicted, dropped, exposed: joinChanges(parts.map(({ exposed }) => exposed)) };
+  return { missed, evicted, served, dropped, exposed: joinChanges(parts.map(({ exposed }) => exposed)) };
 }
 
 /** Pairs of an action and a change, by action: what the parts changed at one action is one behind the other. */
@@ -45,6 +46,8 @@ export function joinCounts(
   parts: readonly PartCounts[],
   next: NextLevelCounts,
 ): MachineCounts | string {
+  const [first] = parts;
+  if (first === undefined) throw new RangeError('a part expected');
   const sum = (count: (part: PartCounts) => number): number => parts.reduce((total, part) => total + count(part), 0);
   if (sum(({ translations }) => translations) >= MOST_TRANSLATIONS)
     return 'too many distinct pages to remember them all';
@@ -70,12 +73,13 @@ export function joinCounts(
       ...next.walkCaches,
       context,
       ...(pasid.lookups > 0 ? { pasid } : {}),
+      ...(first.atc === undefined ? {} : { atc: first.atc }),
     },
     walks: misses,
     walkReads: next.walkReads,
     faults: 0,
     exposure: exposure.report(),
-    deviceExposure: undefined,
+    deviceExposure: first.deviceExposure,
     stale: {
       translations: sum(({ stale }) => stale.translations),
       maxAgeNs: parts.reduce((most, { stale }) => Math.max(most, stale.maxAgeNs), 0),

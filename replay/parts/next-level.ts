@@ -1,4 +1,3 @@
-import { IorrError } from '../../traces/errors.ts';
 import type { HardwareProfile } from '../hardware/profile.ts';
 import { parameterOf } from '../hardware/profile.ts';
 import type { Played } from '../engine/replay.ts';
@@ -15,6 +14,7 @@ import { pagesTouched } from '../model/page-bits.ts';
 import { SetAssociativeIotlb, withoutSets } from '../model/set-associative-iotlb.ts';
 import { WalkCaches } from '../model/walk-caches.ts';
 import type { CacheCounts, CommandErrorCount } from '../results.ts';
+import { notInParts } from './not-in-parts.ts';
 import type { PartFinds } from './set-part.ts';
 
 /** What the next level counted of a whole trace. */
@@ -38,11 +38,6 @@ export interface NextLevelCounts {
 const NO_TAG = -0x8000_0000;
 const NO_WORDS: Int32Array = new Int32Array(0);
 const NOTHING: Invalidatable = { dropAll: () => 0, dropMatching: () => 0, dropPages: () => 0 };
-
-/** Refuses a trace whose replay can't be split by sets: `LIMIT` with the reason. */
-function notInParts(what: string): IorrError {
-  return new IorrError('LIMIT', what, { hint: 'one thread plays it' });
-}
 
 /** What is behind the sets, driven with the whole trace. */
 export interface NextLevel {
@@ -88,7 +83,8 @@ export function createNextLevel(hardware: HardwareProfile): NextLevel {
   );
   /** What a fully associative cache of the same size would hold. */
   const ideal = new SetAssociativeIotlb(withoutSets(geometry), () => undefined);
-  const deviceTlbs = new DeviceTlbs({ clock, kind }, deviceTlbGeometry(hardware), () => undefined);
+  /** Which devices have caches of their own; what these hold is the parts' to know. */
+  const deviceTlbs = new DeviceTlbs({ clock, kind }, deviceTlbGeometry(hardware), (rid) => configuration.unsettle(rid));
   const caches: HardwareCaches = {
     iotlb: unheard(ideal),
     walkCaches,
@@ -103,7 +99,13 @@ export function createNextLevel(hardware: HardwareProfile): NextLevel {
     dropRequester: () => 0,
   };
 
-  let finds: PartFinds = { missed: NO_WORDS, evicted: NO_WORDS, dropped: NO_WORDS, exposed: NO_WORDS };
+  let finds: PartFinds = {
+    missed: NO_WORDS,
+    evicted: NO_WORDS,
+    served: NO_WORDS,
+    dropped: NO_WORDS,
+    exposed: NO_WORDS,
+  };
   // numbers of the next action, access and command of the segment, and of the next change in `exposed`
   let action = 0;
   let access = 0;
@@ -138,11 +140,6 @@ export function createNextLevel(hardware: HardwareProfile): NextLevel {
     action++;
   };
 
-  /** A device's own cache stands before all sets. */
-  const refuseDeviceTlbs = (): void => {
-    if (deviceTlbs.count[0] !== 0) throw notInParts('a device has a cache of its own, which stands before all sets');
-  };
-
   /** An access that missed is walked for, by a requester of the index. */
   const walk = (requester: number, pageLo: number, pageHi: number, pageShift: number): void => {
     const tables = tablesOf[requester];
@@ -172,10 +169,7 @@ export function createNextLevel(hardware: HardwareProfile): NextLevel {
       if (spaces.domainOf[requester] !== domain) spaces.attach(requester, domain);
     },
     domainOf: (rid, pasid) => spaces.domainOf[spaces.of(rid, pasid)]!,
-    enableDeviceTlb(rid) {
-      deviceTlbs.enable(rid);
-      refuseDeviceTlbs();
-    },
+    enableDeviceTlb: (rid) => deviceTlbs.enable(rid),
     map(time, domain, iovaLo, iovaHi, physLo, physHi, sizeLo, sizeHi, prot) {
       setTime(time);
       const page = (iovaHi >>> 0) * 0x100000 + (iovaLo >>> 12);
@@ -205,7 +199,6 @@ export function createNextLevel(hardware: HardwareProfile): NextLevel {
       newestTag = NO_TAG;
       kind[0] = kindOf(w0Lo, w0Hi);
       const count = apply(caches, w0Lo, w0Hi, w1Lo, w1Hi, w2Lo, w2Hi);
-      refuseDeviceTlbs();
       if (count < 0) errors.add(count);
       else if (count === 0 && !isSet(finds.dropped, at) && dropsTranslations(w0Lo, w0Hi)) wasted++;
       acted();
@@ -216,11 +209,15 @@ export function createNextLevel(hardware: HardwareProfile): NextLevel {
       if (pasid >= 0) withPasid++;
       const requester = known !== 0 ? known - 1 : spaces.of(rid, pasid);
       if (domain !== -1 && spaces.domainOf[requester] !== domain) spaces.attach(requester, domain);
+      const at = access++;
+      if (isSet(finds.served, at)) {
+        acted();
+        return 0;
+      }
       if (configuration.ready[requester] === 0) {
         configuration.use(requester);
-        configuration.settle(requester);
+        if (deviceTlbs.of(rid) === undefined) configuration.settle(requester);
       }
-      const at = access++;
       lookups++;
       const pageLo = (iovaLo >>> 12) | (iovaHi << 20);
       const pageHi = iovaHi >>> 12;

@@ -39,7 +39,8 @@ describe('corpus traces in parts: the same bytes, or what is in the way', () => 
     const trace = openTrace(join(corpus, name));
     try {
       const own = split.find(({ architecture }) => architecture === trace.header.host.iommu) ?? vtdServer;
-      for (const hardware of full ? [own, vtdServer] : [own]) {
+      const withDevices = withSettings(own, ['device-tlb.entries=64']);
+      for (const hardware of full ? [own, withDevices, vtdServer] : [withDevices]) {
         const whole = bytesOf({ result: replayTrace(trace, { hardware }) });
         for (const parts of full ? [1, 2, 3, 8, 64] : [3]) {
           const answer = await inParts(trace, hardware, parts);
@@ -57,8 +58,11 @@ describe('corpus traces in parts: the same bytes, or what is in the way', () => 
 const PAGES = 600;
 const DEVICES = 4;
 
-/** Accesses of some devices with popular pages, some with a PASID; pages come and go, commands come late or never. */
-function randomTrace(seed: number, events: number): MemoryTrace {
+/**
+ * Accesses of some devices with popular pages, some with a PASID; pages come and go, commands come late or never. Two of the devices
+ * may have caches of their own; with `tidy` no page is unmapped or mapped anew, so that those are never given what is stale.
+ */
+function randomTrace(seed: number, events: number, { devices = false, tidy = false } = {}): MemoryTrace {
   const random = new Random(seed);
   const trace = new MemoryTrace({
     formatVersion: FORMAT_VERSION,
@@ -88,7 +92,8 @@ function randomTrace(seed: number, events: number): MemoryTrace {
       columns.iovaLo[row] = popular() << 12;
       columns.access[row] = random.below(2) === 0 ? ACCESS.read : ACCESS.write;
     } else if (what < 960) {
-      const stream = what < 935 ? 'map' : 'unmap';
+      const stream = what < 935 || tidy ? 'map' : 'unmap';
+      if (tidy && i > 2000) continue;
       const row = begin(stream);
       const page = popular();
       rows[stream].columns.origin[row] = ORIGIN.iommu;
@@ -96,13 +101,14 @@ function randomTrace(seed: number, events: number): MemoryTrace {
       rows[stream].columns.iovaLo[row] = page << 12;
       rows[stream].columns.sizeLo[row] = (1 + random.below(24)) << 12;
       if (stream === 'map') {
-        rows.map.columns.physLo[row] = (page + 5000 * domain + random.below(2)) << 12;
+        rows.map.columns.physLo[row] = (page + 5000 * domain + (tidy ? 0 : random.below(2))) << 12;
         rows.map.columns.prot[row] = ACCESS.read | ACCESS.write;
       }
     } else if (what < 970) {
       const row = begin('attach');
       const { columns } = rows.attach;
-      columns.kind[row] = ATTACH.attach;
+      columns.kind[row] = devices && random.below(2) === 0 ? ATTACH.tagAssign : ATTACH.attach;
+      columns.type[row] = columns.kind[row] === ATTACH.tagAssign ? random.below(2) : 0;
       columns.device[row] = 8 + random.below(DEVICES - 1);
       columns.pasid[row] = random.below(3) === 0 ? 5 : ABSENT;
       columns.domain[row] = domain;
@@ -119,7 +125,11 @@ function randomTrace(seed: number, events: number): MemoryTrace {
       if (kind === 0) columns.w0Lo[row] = VTD_TYPE.context | (VTD_GRANULARITY.domain << 4) | (domain << 16);
       else if (kind === 1) columns.w0Lo[row] = VTD_TYPE.iotlb | (VTD_GRANULARITY.global << 4);
       else if (kind === 2) columns.w0Lo[row] = 0;
-      else {
+      else if (devices && kind < 6) {
+        columns.w0Lo[row] = VTD_TYPE.deviceTlb;
+        columns.w0Hi[row] = 8 + random.below(DEVICES);
+        columns.w1Lo[row] = popular() << 12;
+      } else {
         const granularity = kind < 5 ? VTD_GRANULARITY.domain : VTD_GRANULARITY.page;
         columns.w0Lo[row] = VTD_TYPE.iotlb | (granularity << 4) | (domain << 16);
         // the mask, and whether only leaves changed
@@ -177,6 +187,27 @@ describe('random traces in parts', () => {
     const lanes = (profile: HardwareProfile) => workerLanes(profile, 2);
     const aborted = await replayInParts(trace, { hardware: vtdServer, signal: AbortSignal.abort(), lanes });
     expect(aborted).toEqual({ aborted: true });
+  });
+});
+
+describe('devices with caches of their own', () => {
+  const hardware = withSettings(vtdServer, ['iotlb.sets=8', 'iotlb.ways=2', 'device-tlb.entries=16']);
+
+  test.each([1, 2, 3, 8])('%d parts: the same bytes', async (parts) => {
+    const trace = randomTrace(3, 70_000, { devices: true, tidy: true });
+    const result = replayTrace(trace, { hardware });
+    expect(result.caches?.['atc']?.causes.invalidation).toBeGreaterThan(0);
+    expect(bytesOf(await inParts(trace, hardware, parts)) === bytesOf({ result })).toBe(true);
+  });
+
+  test('one that is given what is stale is for one part alone', async () => {
+    const trace = randomTrace(4, 70_000, { devices: true });
+    const result = replayTrace(trace, { hardware });
+    expect(result.deviceExposure?.pages).toBeGreaterThan(0);
+    expect(bytesOf(await inParts(trace, hardware, 1)) === bytesOf({ result })).toBe(true);
+    expect(await inParts(trace, hardware, 2)).toEqual({
+      refused: expect.stringMatching(/a device was given/) as unknown,
+    });
   });
 });
 

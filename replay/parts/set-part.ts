@@ -11,15 +11,18 @@ import type { ExposureSums } from '../model/exposure.ts';
 import { ACCESS_RESULT } from '../model/machine.ts';
 import type { Machine } from '../model/machine.ts';
 import { SEEN } from '../model/miss-history.ts';
-import { iotlbGeometry } from '../model/organisation.ts';
+import { deviceTlbGeometry, iotlbGeometry } from '../model/organisation.ts';
 import { setNumber } from '../model/set-index.ts';
-import type { StaleCounts } from '../results.ts';
+import { notInParts } from './not-in-parts.ts';
+import type { CacheCounts, Exposure, StaleCounts } from '../results.ts';
 
 /** What a part found in one segment. Bit sets are by the number of the access, or command, in the segment. */
 export interface PartFinds {
   readonly missed: Int32Array;
   /** Those missed that had been replaced: of conflict or capacity. */
   readonly evicted: Int32Array;
+  /** Those that the device's own cache served: they never reached the sets. */
+  readonly served: Int32Array;
   /** Commands that dropped some translation. */
   readonly dropped: Int32Array;
   /** Pairs: number of the action (access, command, map, unmap, reset) in the segment, and by how many pages more are exposed. */
@@ -32,6 +35,9 @@ export interface PartCounts {
   readonly translations: number;
   readonly exposure: ExposureSums;
   readonly stale: StaleCounts;
+  /** Of the caches of devices, all together: told by the first part alone. */
+  readonly deviceExposure: Exposure | undefined;
+  readonly atc: CacheCounts | undefined;
 }
 
 /** Exposures, and when in a segment their number changed. */
@@ -62,9 +68,13 @@ const NO_BITS: Int32Array = new Int32Array(0);
  */
 export class SetPart {
   readonly #machine: Machine;
+  /** Devices may have caches of their own. */
+  readonly #withDevices: boolean;
+  /** This part is the only one. */
+  readonly #alone: boolean;
   readonly #player: Player;
   readonly #exposure = new WatchedExposures();
-  readonly #finds = { missed: NO_BITS, evicted: NO_BITS, dropped: NO_BITS };
+  readonly #finds = { missed: NO_BITS, evicted: NO_BITS, served: NO_BITS, dropped: NO_BITS };
   /** Numbers of the next access and the next command in the segment. */
   #access = 0;
   #command = 0;
@@ -72,11 +82,14 @@ export class SetPart {
   /** Part `index` of `parts`: each of those sets whose number modulo `parts` it is. */
   constructor(hardware: HardwareProfile, index: number, parts: number) {
     const geometry = iotlbGeometry(hardware);
+    this.#withDevices = deviceTlbGeometry(hardware) !== undefined;
+    this.#alone = parts === 1;
     const sets = geometry?.banks[0]?.sets;
     if (geometry === undefined || sets === undefined) throw new RangeError('an IOTLB of sets expected');
     this.#machine = createMachine(hardware, {
       unmappedAccess: 'fill',
       exposure: this.#exposure,
+      silentDevices: index > 0,
       only: (tag, pageLo, pageHi) => (setNumber(geometry.index, tag, 0, pageLo, pageHi) % sets) % parts === index,
     });
     this.#player = createPlayer(this.#watched(), new SeriesBuilder());
@@ -91,6 +104,7 @@ export class SetPart {
     this.#command = 0;
     finds.missed = new Int32Array(BIT_WORDS);
     finds.evicted = new Int32Array(BIT_WORDS);
+    finds.served = new Int32Array(this.#withDevices ? BIT_WORDS : 0);
     finds.dropped = segment.rows.inv.count === 0 ? NO_BITS : new Int32Array(BIT_WORDS);
     this.#player.play(segment, shift);
     return { ...finds, exposed: Int32Array.from(exposure.changes) };
@@ -98,9 +112,9 @@ export class SetPart {
 
   /** Call once, last. */
   finish(end: Nanoseconds): PartCounts {
-    const { stale } = this.#machine.finish(end);
+    const { stale, deviceExposure, caches } = this.#machine.finish(end);
     const { bySeen, translations } = this.#machine.causes;
-    return { bySeen, translations, exposure: this.#exposure.sums(), stale };
+    return { bySeen, translations, exposure: this.#exposure.sums(), stale, deviceExposure, atc: caches['atc'] };
   }
 
   /** The machine, with what it does written down. */
@@ -115,9 +129,13 @@ export class SetPart {
         const at = this.#access++;
         const result = accessNow(rid, pasid, domain, iovaLo, iovaHi, access, pageShift);
         exposure.action++;
-        if ((result & (ACCESS_RESULT.hit | ACCESS_RESULT.elsewhere)) === 0) {
+        if ((result & ACCESS_RESULT.device) !== 0) finds.served[at >>> 5]! |= 1 << at;
+        else if ((result & (ACCESS_RESULT.hit | ACCESS_RESULT.elsewhere)) === 0) {
           finds.missed[at >>> 5]! |= 1 << at;
           if (causes.newest === SEEN.evicted) finds.evicted[at >>> 5]! |= 1 << at;
+        }
+        if ((result & ACCESS_RESULT.unlike) !== 0 && !this.#alone) {
+          throw notInParts('a device was given a translation that is not in the page tables any more');
         }
         return result;
       },
