@@ -115,7 +115,8 @@ export class ColumnEncoder {
     }
     const trial = this.#choose(values, offer);
     const period = Math.min(TRIAL_PERIOD, (choice?.period ?? 0) * 2 || 1);
-    const encoded = this.#again(trial, values, offer);
+    const again = choice !== undefined && isSame(choice, trial);
+    const encoded = again ? kept : this.#again(trial, values, offer);
     // what repeats only over many rows shows in no sample: a choice is left only for what is smaller on the whole
     if (choice !== undefined && kept !== undefined && (encoded === undefined || kept.length <= encoded.length)) {
       this.#choices.set(key, { ...choice, age: 0, period, bytesPerRow: kept.length / values.length });
@@ -252,6 +253,14 @@ export class ColumnEncoder {
     result.set(body, head.length);
     return result.subarray(0, head.length + body.length);
   }
+}
+
+function isSame(one: Trial, other: Trial): boolean {
+  return (
+    one.codec === other.codec &&
+    one.variant === other.variant &&
+    JSON.stringify(one.prediction) === JSON.stringify(other.prediction)
+  );
 }
 
 function magnitude(differences: Int32Array): number {
