@@ -110,6 +110,9 @@ export function pointed(plot: uPlot, spec: ChartSpec): number | null {
   return Math.max(0, Math.min(spec.x.length - 2, under));
 }
 
+/** Width of a character of a label, and room between two, in CSS pixels. */
+const LABEL_CHARACTER = 7.2;
+const LABEL_GAP = 18;
 /** Narrowest distance between two labels of the x axis, in CSS pixels. */
 const TICK_ROOM = 58;
 
@@ -139,7 +142,9 @@ export function createChart(
       ? {
           size: 30,
           gap: 4,
-          space: 64,
+          // long labels stand further apart: a short time, late in a trace
+          space: (_: uPlot, __: number, ___: number, max: number) =>
+            Math.max(64, spec.formatX(max).length * LABEL_CHARACTER + LABEL_GAP),
           values: (_: uPlot, splits: (number | null)[]) =>
             splits.map((value) => (value === null ? null : spec.formatX(value))),
         }

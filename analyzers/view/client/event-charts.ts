@@ -1,7 +1,7 @@
 import type { WindowMessage } from '../view-messages.ts';
 import { formatBytes, formatCount, formatDecimal, formatNs, formatShort } from '../../report/format-units.ts';
 import { lineStyle } from '../../report/line-styles.ts';
-import { timeUnit, wantsLog } from '../../report/client/chart-specs.ts';
+import { wantsLog } from '../../report/client/chart-specs.ts';
 import type { ChartSpec } from '../../report/client/chart.ts';
 import type { Colours } from '../../report/client/theme.ts';
 import { countsOf } from './server.ts';
@@ -30,15 +30,16 @@ type Common = Pick<
 function overTime(whole: Whole, from: number, to: number, bins: number): Common {
   const width = (to - from) / bins;
   const x = Array.from({ length: bins }, (_, i) => (from + (i + 0.5) * width) / 1e9);
-  const [unit, perSecond] = timeUnit((to - from) / 1e9);
+  // seconds of the trace at any zoom, with as many digits as tell two parts apart
+  const digits = Math.max(0, Math.min(9, Math.ceil(1 - Math.log10((to - from) / 1e9)) + 1));
   return {
     x,
     xLog: false,
     xRange: whole.range,
     focus: null,
     stepped: false,
-    formatX: (value) => `${Number((value * perSecond).toPrecision(9))}${THIN}${unit}`,
-    describeX: (index) => `at ${formatDecimal((x[index] ?? 0) * perSecond, 8)}${THIN}${unit}, in ${formatNs(width)}`,
+    formatX: (value) => `${Number(value.toFixed(digits))}${THIN}s`,
+    describeX: (index) => `at ${(x[index] ?? 0).toFixed(Math.min(9, digits + 2))}${THIN}s, in ${formatNs(width)}`,
     group: whole.group,
     topPadding: 10,
     yRoom: Y_ROOM,
