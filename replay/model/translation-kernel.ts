@@ -1,7 +1,7 @@
 import { IorrError } from '../../traces/errors.ts';
 import { ReusedArrays } from '../../traces/format/array-pool.ts';
 import type { ArrayPool } from '../../traces/format/array-pool.ts';
-import { ColumnMachine, MACHINE_BYTES } from '../../traces/format/decoder/column-machine.ts';
+import { ColumnMachine, MACHINE_BYTES, hasMachines } from '../../traces/format/decoder/column-machine.ts';
 import { SEGMENT_EVENTS } from '../../traces/segment.ts';
 import type { GatherCodes } from './gather-code.ts';
 import { KernelMemory } from './kernel-memory.ts';
@@ -150,7 +150,10 @@ export class TranslationKernel {
     this.#memo = new WalkMemo(memory);
     this.arrays = new ReusedArrays(
       (bytes) => memory.piece(bytes),
-      () => new ColumnMachine(memory.memory, memory.allocate(MACHINE_BYTES), true, (array) => memory.has(array)),
+      () =>
+        hasMachines(true)
+          ? new ColumnMachine(memory.memory, memory.allocate(MACHINE_BYTES), true, (array) => memory.has(array))
+          : undefined,
     );
     memory.ints[STATE.to >>> 2] = this.#words;
     const walk = (high: number, low: number): number => {

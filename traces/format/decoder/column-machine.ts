@@ -64,12 +64,31 @@ const PIECES: Readonly<Record<Piece, number>> & { readonly end: number } = (() =
 export const MACHINE_BYTES: number = PIECES.end;
 
 /** Modules by whether their memory is shared: a new one runs unoptimised code for a while. */
-const modules = new Map<boolean, object>();
+const modules = new Map<boolean, object | undefined>();
+
+function moduleFor(shared: boolean): object | undefined {
+  if (platform === undefined) return undefined;
+  if (!modules.has(shared)) {
+    let module: object | undefined;
+    try {
+      module = new platform.Module(decoderModule(shared));
+    } catch {
+      // a processor without the vectors that WebAssembly needs
+    }
+    modules.set(shared, module);
+  }
+  return modules.get(shared);
+}
+
+/** Whether there can be machines here, over memory that is shared or not. */
+export function hasMachines(shared: boolean): boolean {
+  return moduleFor(shared) !== undefined;
+}
 
 /**
  * Decodes columns in WebAssembly, in a piece of a memory. Arrays of that same memory are written where they are, if they begin at a
- * multiple of 64 bytes and nothing else is before the next one behind them; others get a copy. Where WebAssembly does not exist
- * there is no machine, and TypeScript decodes the same.
+ * multiple of 64 bytes and nothing else is before the next one behind them; others get a copy. Where WebAssembly or its vectors do
+ * not exist there is no machine (`hasMachines`), and TypeScript decodes the same.
  */
 export class ColumnMachine {
   readonly calls: DecoderCalls;
@@ -83,12 +102,8 @@ export class ColumnMachine {
 
   /** `has` is true for arrays of the memory; the machine's own piece of it begins at `base`, a multiple of 64. */
   constructor(memory: DecoderMemory, base: number, shared: boolean, has: (array: ArrayBufferView) => boolean) {
-    if (platform === undefined) throw new TypeError('no WebAssembly');
-    let module = modules.get(shared);
-    if (module === undefined) {
-      module = new platform.Module(decoderModule(shared));
-      modules.set(shared, module);
-    }
+    const module = moduleFor(shared);
+    if (platform === undefined || module === undefined) throw new TypeError('no WebAssembly');
     this.calls = new platform.Instance(module, { env: { memory } }).exports;
     this.at = Object.fromEntries(
       Object.keys(SIZES).map((name) => [name, base + PIECES[name as Piece]]),
@@ -156,10 +171,15 @@ export class ColumnMachine {
 
 let own: ColumnMachine | undefined;
 
-/** A memory that never grows, and so stays where it is; undefined without WebAssembly. The system provides it when it is first written. */
+/**
+ * A memory for machines that never grows, and so stays where it is; undefined where there can be none. The system provides it when it
+ * is first written.
+ */
 export function fixedMemory(bytes: number): DecoderMemory | undefined {
   const pages = Math.ceil(bytes / PAGE_BYTES);
-  return platform === undefined ? undefined : new platform.Memory({ initial: pages, maximum: pages });
+  return platform === undefined || !hasMachines(false)
+    ? undefined
+    : new platform.Memory({ initial: pages, maximum: pages });
 }
 
 /** The machine of this thread, for arrays that are anywhere. */

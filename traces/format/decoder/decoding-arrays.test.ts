@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { EMPTY_HEALTH } from '../../header.ts';
 import { Random } from '../../random.ts';
 import { STREAM_ID } from '../../schema.ts';
@@ -11,7 +11,7 @@ import { TraceWriter } from '../writer.ts';
 import { decodingArrays } from './decoding-arrays.ts';
 
 /** Accesses, maps and unmaps of the same pages, and recorded events with bytes of their own: columns of all codecs and predictions. */
-function largeTrace(events: number): TraceFile {
+function largeTrace(events: number): Uint8Array {
   const parts: Uint8Array[] = [];
   const writer = new TraceWriter({ write: (bytes) => void parts.push(bytes.slice()) }, testHeader());
   const random = new Random(5);
@@ -48,7 +48,7 @@ function largeTrace(events: number): TraceFile {
     }
   }
   writer.finish({ health: EMPTY_HEALTH, notes: {} });
-  return new TraceFile(memorySource(new Uint8Array(Buffer.concat(parts))));
+  return new Uint8Array(Buffer.concat(parts));
 }
 
 /** A digest of each segment's arrays, taken while they hold. */
@@ -72,11 +72,32 @@ function digests(segments: Iterable<Segment>): string[] {
 }
 
 test('arrays that are decoded where they are hold what fresh ones hold', () => {
-  const trace = largeTrace(150_000);
+  const trace = new TraceFile(memorySource(largeTrace(150_000)));
   const fresh = digests(trace.segments());
   expect(fresh.length).toBe(3);
   expect(digests(trace.segments({ reuse: true }))).toEqual(fresh);
   expect(digests(trace.segments({ arrays: decodingArrays() }))).toEqual(fresh);
+});
+
+test.each([
+  ['WebAssembly', undefined],
+  // where a processor lacks them, no module can be made
+  ['its vectors', {}],
+])('without %s the same is decoded', async (_what, platform) => {
+  const bytes = largeTrace(20_000);
+  const expected = digests(new TraceFile(memorySource(bytes)).segments());
+  vi.resetModules();
+  vi.stubGlobal('WebAssembly', platform);
+  try {
+    const { TraceFile: Plain } = await import('../reader.ts');
+    const { ownMachine } = await import('./column-machine.ts');
+    expect(ownMachine()).toBeUndefined();
+    expect(digests(new Plain(memorySource(bytes)).segments())).toEqual(expected);
+    expect(digests(new Plain(memorySource(bytes)).segments({ reuse: true }))).toEqual(expected);
+  } finally {
+    vi.unstubAllGlobals();
+    vi.resetModules();
+  }
 });
 
 test('they are in one memory, as long as there is room', () => {
