@@ -14,7 +14,7 @@ import { joinCounts } from './merge-parts.ts';
 import { createNextLevel } from './next-level.ts';
 import type { PartLanes } from './part-lanes.ts';
 import type { PartFinds } from './set-part.ts';
-import { SharedRing } from './shared-ring.ts';
+import { SegmentRing } from './segment-ring.ts';
 
 /** Segments that the parts may have in front of them: bounds the memory of shared columns. */
 const WINDOW = 4;
@@ -76,7 +76,7 @@ export async function replayInParts(recording: Trace, options: PartsOptions): Pr
     let start: Nanoseconds | undefined;
     let end = 0;
     for (let pass = 0; pass < (options.repeat ?? 1); pass++) {
-      for (const segment of trace.segments({ columns: REPLAY_COLUMNS, arrays: new SharedRing(WINDOW + 1) })) {
+      for (const segment of trace.segments({ columns: REPLAY_COLUMNS, arrays: new SegmentRing(WINDOW + 1) })) {
         if (segment.count === 0) continue;
         start ??= segment.time[0]!;
         end = Math.max(end, segment.time[segment.count - 1]! + shift);

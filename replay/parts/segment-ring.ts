@@ -2,7 +2,7 @@ import { ReusedArrays } from '../../traces/format/array-pool.ts';
 import type { ArrayPool } from '../../traces/format/array-pool.ts';
 
 /** Shared memory for the newest segments, so many of them: each is decoded where the oldest of them was. */
-export class SharedRing implements ArrayPool {
+export class SegmentRing implements ArrayPool {
   readonly #places: readonly ReusedArrays[];
   #at = 0;
 
