@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { hostile } from '../fixtures/hostile.ts';
 import { parseResultDocument } from '../several/result-document.ts';
 import { severalPage } from '../several/several-page.ts';
 import { dragOver, launchBrowser, pixelsOf, watch } from './testing/browser.ts';
@@ -25,6 +26,8 @@ beforeAll(async () => {
   const few = documents.filter(({ chapter }) => FEW.includes(chapter.command));
   writeFileSync(join(folder, 'all.html'), severalPage(documents, '0.0.0'));
   writeFileSync(join(folder, 'few.html'), severalPage(few, '0.0.0'));
+  const evil = RESULTS.map((result, i) => parseResultDocument(JSON.stringify(hostile(result)), `${i}.json`));
+  writeFileSync(join(folder, 'evil.html'), severalPage(evil, '0.0.0'));
   browser = await launchBrowser();
   context = await browser.newContext();
 });
@@ -34,7 +37,7 @@ afterAll(async () => {
 });
 
 async function opened(
-  look: { readonly width?: number; readonly scheme?: 'light' | 'dark'; readonly page?: 'all' | 'few' },
+  look: { readonly width?: number; readonly scheme?: 'light' | 'dark'; readonly page?: 'all' | 'few' | 'evil' },
   use: (page: Page, watched: Watched, url: string) => Promise<void>,
 ): Promise<void> {
   const page = await context.newPage();
@@ -57,6 +60,18 @@ describe('several results on one page', () => {
       const plots = await page.locator('.plot').count();
       expect(plots).toBeGreaterThan(12);
       expect(await page.locator('.plot canvas').count()).toBe(plots);
+      expect(noise).toEqual([]);
+      expect(requests).toEqual([url]);
+    });
+  });
+
+  test('hostile text is text: no element, no dialog, no request', async () => {
+    await opened({ page: 'evil' }, async (page, { noise, requests }, url) => {
+      await page.mouse.wheel(0, 5000);
+      expect(await page.locator('#overview').textContent()).toContain('<script>alert(2)</script>');
+      expect(await page.locator('img, iframe, object, embed, form, link').count()).toBe(0);
+      expect(await page.locator('script:not([type])').count()).toBe(1);
+      expect(await page.locator('.plot canvas').count()).toBeGreaterThan(12);
       expect(noise).toEqual([]);
       expect(requests).toEqual([url]);
     });

@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { IorrError } from '../../../traces/errors.ts';
 import { toJson } from '../../../traces/plain-json.ts';
+import { HOSTILE, hostile } from '../fixtures/hostile.ts';
 import { troubleWith } from '../fixtures/inert-page.ts';
 import { RESULT_KINDS } from './result-kinds.ts';
 import { parseResultDocument } from './result-document.ts';
@@ -28,29 +29,6 @@ function refusal(document: unknown): IorrError {
     throw error;
   }
   throw new Error('not refused');
-}
-
-const HOSTILE = '<img src=x onerror=alert(1)><script>alert(2)</script>\u202e"\'';
-
-/** The same with every text replaced that is not a word of ours. */
-function hostile(value: unknown, name = ''): unknown {
-  if (Array.isArray(value)) return value.map((item) => hostile(item, name));
-  if (typeof value === 'object' && value !== null) {
-    return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, hostile(inner, key)]));
-  }
-  const words = [
-    'tool',
-    'command',
-    'kind',
-    'standing',
-    'verdict',
-    'criterion',
-    'start',
-    'interval',
-    'unit',
-    'operator',
-  ];
-  return typeof value === 'string' && !words.includes(name) ? HOSTILE : value;
 }
 
 describe('results of all kinds', () => {
