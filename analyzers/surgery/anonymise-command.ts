@@ -20,6 +20,7 @@ function reportText(report: AnonymiseReport, random: boolean): string {
     `iorr: ${formatCount(report.kept)} of ${formatCount(report.events)} events, ${formatCount(report.addressSpaces)} address spaces moved by multiples of 1 GiB${random ? '; the key was random and is not stored' : ''}`,
     ...list('changed', report.changed),
     ...list('left out', report.dropped),
+    ...list('emptied', report.emptied),
     ...report.removed.map((what) => `  removed ${what}`),
     ...report.unchanged.map((what) => `  kept    ${what}`),
     `  counts  ${report.counts}`,
@@ -76,7 +77,7 @@ export const anonymiseCommand: CommandSpec = {
       command: "iorr anonymise before.iorr --key 'some words' -o a.iorr",
       does: 'the same names as in another trace with this key',
     },
-    { command: 'iorr anonymise run.iorr --drop-unknown -o public.iorr', does: 'without calls and raw kernel events' },
+    { command: 'iorr anonymise run.iorr --drop-unknown -o public.iorr', does: 'without raw kernel events' },
   ],
   run,
 };

@@ -16,7 +16,7 @@ const ASKING: ReadonlySet<number> = new Set([
 const INVALIDATE = 0x3b8d;
 /** IOMMU_HWPT_GET_DIRTY_BITMAP: clears what it tells. */
 const HARVEST = 0x3b8c;
-/** IOMMU_TEST_CMD: of the mock driver alone it is known which pages were dirty. */
+/** IOMMU_TEST_CMD: of the mock driver alone it is known what was dirty and cached, and what calls did before they failed. */
 const MOCK = 0x3ba0;
 /** Bytes of a struct by which questions are told apart. */
 const ASKED_BYTES = 64;
@@ -34,7 +34,7 @@ const OPPOSITE: { readonly [kind: number]: number } = {
 export class CarriedRows {
   readonly #last = new Map<string, number>();
   readonly #calls: number[] = [];
-  readonly #harvests: number[] = [];
+  readonly #mockCalls: number[] = [];
   #mock = false;
 
   attach({ rows }: Segment, row: number, event: number): void {
@@ -73,9 +73,8 @@ export class CarriedRows {
       this.#keep(`ask ${number} ${fd[row]} ${path[row]} ${asked}`, event);
       return;
     }
-    if (retHi[row]! < 0 || number === INVALIDATE) return;
     if (number === MOCK) this.#mock = true;
-    if (number === HARVEST) this.#harvests.push(event);
+    if (retHi[row]! < 0 || number === INVALIDATE || number === HARVEST) this.#mockCalls.push(event);
     else this.#calls.push(event);
   }
 
@@ -85,8 +84,8 @@ export class CarriedRows {
 
   /** Indexes of the events, in order. */
   events(): number[] {
-    const harvests = this.#mock ? this.#harvests : [];
-    return [...this.#last.values(), ...this.#calls, ...harvests].sort((a, b) => a - b);
+    const more = this.#mock ? this.#mockCalls : [];
+    return [...this.#last.values(), ...this.#calls, ...more].sort((a, b) => a - b);
   }
 
   #keep(key: string, event: number): void {

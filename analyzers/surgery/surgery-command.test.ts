@@ -8,7 +8,6 @@ import { openTrace } from '../../traces/file.ts';
 const root = join(import.meta.dirname, '../..');
 const cli = join(root, 'dist/cli.js');
 const run = join(root, 'traces/corpus/vtd-vfio-7.2.iorr');
-const calls = join(root, 'traces/corpus/amd-vfio-7.2.iorr');
 const folder = mkdtempSync(join(tmpdir(), 'iorr-surgery-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 const env = { ...process.env, LC_ALL: 'C', TZ: 'UTC', NO_COLOR: '1' };
@@ -125,7 +124,6 @@ describe('commands that reshape traces', () => {
     [['split', run, '--marks', '--devices', '-o', out], 2, 'found marks, devices'],
     [['split', run, '--size', 'big', '-o', out], 2, '--size: a size such as 64MiB'],
     [['anonymise', run, '--key', 'short', '-o', out], 2, 'at least 8 characters'],
-    [['anonymise', calls, '-o', out], 1, '--drop-unknown'],
     [['anonymise', run, '-o', run], 1, 'it is the input'],
     [['cut', run, '--to', '1s', '-o', '-', '--json'], 2, 'would both write to stdout'],
   ])('%j: exit %i, %s', (args, code, message) => {

@@ -11,6 +11,9 @@ const FOURTH = 512;
 const LIMITS = [2 ** 9, 2 ** 18, 2 ** 27];
 const TRIES = 1 << 16;
 
+/** Blocks with addresses that are no memory's. */
+const RESERVED: readonly number[] = [3, ...Array.from({ length: 12 }, (_, i) => 1012 + i)];
+
 /** What is moved together, as blocks of 1 GiB. */
 class Space {
   readonly blocks = new Set<number>();
@@ -36,6 +39,7 @@ export class AddressSpaces {
   readonly #memory = new Space();
   readonly #bytes = new Map<string, number>();
   #unnamed = false;
+  #reserved = false;
   #lastDomain = Number.NaN;
   #lastDevice = Number.NaN;
   #lastSpace: Space | undefined;
@@ -47,6 +51,15 @@ export class AddressSpaces {
     const space = this.#of(domain, device);
     space.blocks.add(Math.floor(page / GIB_PAGES));
     if (last !== page) space.blocks.add(Math.floor(last / GIB_PAGES));
+  }
+
+  /**
+   * An address of a system call, which names neither domain nor requester: all is one space then. It is not moved to where hardware
+   * reserves addresses: interrupts at 4 GiB - 18 MiB, HyperTransport below 1 TiB.
+   */
+  call(page: number): void {
+    this.address(ABSENT, ABSENT, page);
+    this.#reserved = true;
   }
 
   /** Names that go together, without an address. */
@@ -92,6 +105,7 @@ export class AddressSpaces {
     }
     const used = new Set([...this.#physical.blocks, ...this.#memory.blocks]);
     for (const { blocks } of spaces.values()) for (const block of blocks) used.add(block);
+    if (this.#reserved) for (const block of RESERVED) used.add(block);
     this.#physicalBytes = move(keyed, 'memory', this.#physical, used) * GIB;
     this.#memoryBytes = move(keyed, 'virtual machine', this.#memory, used) * GIB;
     // by their first names in order, so that the key alone decides

@@ -1,16 +1,18 @@
 import { IorrError } from '../../../traces/errors.ts';
 import type { HealthReport } from '../../../traces/health.ts';
 import { createRowCopier } from '../../../traces/row-copier.ts';
-import { STREAM_NAMES } from '../../../traces/schema.ts';
+import { STREAM_ID, STREAM_NAMES } from '../../../traces/schema.ts';
 import type { BytesColumn, StreamName } from '../../../traces/schema.ts';
 import type { Segment } from '../../../traces/segment.ts';
 import { decodeSgList } from '../../../traces/sg-list.ts';
 import type { EventSink, Trace } from '../../../traces/trace.ts';
+import { ABSENT } from '../../../traces/units.ts';
 import type { Steps, Surgery } from '../surgery.ts';
 import { COLUMN_RULES } from './column-rules.ts';
 import { anonymousHeader, anonymousHealth, anonymousNotes } from './facts.ts';
 import type { Keyed } from './keyed.ts';
 import { renamedPids, renamedTexts } from './names.ts';
+import { createCallRewrite } from './rewrite-calls.ts';
 import { createRewrite } from './rewrite-events.ts';
 import type { Survey } from './survey.ts';
 
@@ -22,6 +24,8 @@ export interface AnonymiseReport {
   readonly changed: readonly { readonly what: string; readonly count: number }[];
   /** Left out: what nobody knows how to change. */
   readonly dropped: readonly { readonly what: string; readonly count: number }[];
+  /** Bytes of calls of which nobody knows what they are: as many zeros. */
+  readonly emptied: readonly { readonly what: string; readonly count: number }[];
   /** Facts about the origin that are gone. */
   readonly removed: readonly string[];
   /** What stays as it was. */
@@ -38,6 +42,7 @@ const UNCHANGED = [
   'sizes, alignments and permissions; addresses within each GiB',
   'results, flags and reasons',
 ];
+const MOCK_IOVAS = "IOVAs of calls: the mock driver's apertures are where they are";
 const COUNTS =
   'as in the original for caches that index by address bits below 30; others (by higher bits, or hashes of them) may count differently';
 
@@ -57,8 +62,9 @@ export function anonymiseTrace(trace: Trace, survey: Survey, keyed: Keyed, dropU
     });
   }
   survey.spaces.decide(keyed);
+  survey.calls.user.decide(keyed);
   const pids = renamedPids(survey.pids, keyed);
-  const { strings, changed } = renamedTexts(trace, survey, keyed);
+  const { strings, changed } = renamedTexts(trace, survey, keyed, pids);
   const facts = anonymousHeader(trace.header);
   const { notes, removed } = anonymousNotes(trace.notes, pids);
   const fidelity = Object.fromEntries(
@@ -87,6 +93,10 @@ function* anonymiseSteps(trace: Trace, survey: Survey, plan: Plan, sink: EventSi
   const { pids, strings } = plan;
   const copyRow = createRowCopier({ strings }, sink);
   const rewrite = createRewrite(survey, sink);
+  const { calls, spaces } = survey;
+  const bytes = calls.mock ? 0 : spaces.bytesOf(ABSENT, ABSENT);
+  const moves = { calls, bytes, physicalBytes: spaces.physicalBytes, pids, strings: trace.strings };
+  const rewriteCall = createCallRewrite(moves, sink);
   const moved = new Int32Array(STREAM_NAMES.length);
   let kept = 0;
   let tasks = 0;
@@ -101,7 +111,9 @@ function* anonymiseSteps(trace: Trace, survey: Survey, plan: Plan, sink: EventSi
       if (other !== task) tasks++;
       const to = sink.begin(id, segment.time[i]!, segment.cpu[i]!, other, segment.source[i]);
       copyRow(segment, id, row, to);
-      rewrite(segment, id, row, to);
+      if (id === STREAM_ID.ioctl) rewriteCall.ioctl(segment, row, to);
+      else if (id === STREAM_ID.call) rewriteCall.call(segment, row, to);
+      else rewrite(segment, id, row, to);
       moved[id]!++;
       kept++;
     }
@@ -124,9 +136,10 @@ function* anonymiseSteps(trace: Trace, survey: Survey, plan: Plan, sink: EventSi
     events: trace.eventCount,
     kept,
     changed: changed.filter(({ count }) => count > 0),
+    emptied: [...calls.unknown].map(([what, count]) => ({ what, count })),
     dropped: plan.dropped,
     removed: plan.removed,
-    unchanged: UNCHANGED,
+    unchanged: calls.mock ? [...UNCHANGED, MOCK_IOVAS] : UNCHANGED,
     addressSpaces: survey.spaces.count,
     counts: COUNTS,
   };

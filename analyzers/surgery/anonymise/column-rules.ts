@@ -13,7 +13,20 @@ type Rules = { readonly [S in StreamName]: { readonly [C in keyof (typeof STREAM
 
 /** Every column of every stream; a stream that is `unknown` is refused as a whole. A column that is added must get a rule. */
 export const COLUMN_RULES: Rules = {
-  ioctl: 'unknown',
+  ioctl: {
+    pid: 'pid',
+    fd: 'keep',
+    request: 'keep',
+    duration: 'keep',
+    ret: 'keep',
+    errno: 'keep',
+    path: 'text',
+    before: 'special',
+    after: 'special',
+    memory: 'special',
+    arg: 'special',
+    seen: 'keep',
+  },
   map: {
     origin: 'keep',
     domain: 'keep',
@@ -110,6 +123,23 @@ export const COLUMN_RULES: Rules = {
     addr: 'special',
     mask: 'keep',
   },
-  call: 'unknown',
+  call: {
+    event: 'keep',
+    pid: 'pid',
+    name: 'text',
+    fd: 'keep',
+    a0: 'special',
+    a1: 'special',
+    a2: 'special',
+    a3: 'special',
+    a4: 'special',
+    a5: 'special',
+    duration: 'keep',
+    ret: 'special',
+    errno: 'keep',
+    path: 'text',
+    data: 'special',
+    memory: 'special',
+  },
   event: 'unknown',
 };

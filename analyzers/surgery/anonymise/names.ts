@@ -38,7 +38,27 @@ function answer(keyed: Keyed, text: string): string | undefined {
 
 const PREFIX: { readonly [column: string]: string } = { 'mark.text': 'mark', 'dirty.name': 'block' };
 
-function renamed(keyed: Keyed, text: string, columns: ReadonlySet<string>): string {
+/** Files that are the same on every machine, and kinds of files that importers write in the place of names. */
+const FILES: readonly RegExp[] = [
+  /^\/dev\/(iommu|null|kvm|vfio\/(vfio|\d+|devices\/vfio\d+)|vhost-[a-z]+)$/,
+  /^(\/sys|\/sys\/kernel\/[a-z_/]+|\/proc\/self\/[a-z_]+|file|pipe:|socket:|\/memfd:|\/dmabuf:)$/,
+  /^anon_inode:\[?[a-z_:-]+\]?$/,
+];
+/** `/proc/124/status`, `/proc/self/task/124/fail-nth` */
+const OF_A_PROCESS = /^\/proc\/(self|thread-self|\d+)(\/task\/\d+)?\/[a-z_-]+$/;
+const CALL_NAME = /^[a-z][a-z0-9_]{0,31}$/;
+
+/** The kind of a file: what says what it is stays, names go. */
+function renamedFile(keyed: Keyed, path: string, pids: ReadonlyMap<number, number>): string {
+  if (FILES.some((file) => file.test(path))) return path;
+  if (OF_A_PROCESS.test(path)) return path.replace(/\d+/g, (pid) => String(pids.get(Number(pid)) ?? 0));
+  const [, kind = ''] = /^(\/memfd:|memfd:|\/dev\/(?:hugepages|shm)\/)/.exec(path) ?? [];
+  return `${kind}${keyed.name('file', path)}`;
+}
+
+function renamed(keyed: Keyed, text: string, columns: ReadonlySet<string>, pids: ReadonlyMap<number, number>): string {
+  if ([...columns].every((column) => column.endsWith('.path'))) return renamedFile(keyed, text, pids);
+  if ([...columns].every((column) => column === 'call.name') && CALL_NAME.test(text)) return text;
   if ([...columns].every((column) => column.endsWith('.attrs')) && ATTRIBUTES.test(text)) return text;
   if (columns.size === 1 && columns.has('dirty.name')) {
     if (STATES.has(text)) return text;
@@ -49,12 +69,17 @@ function renamed(keyed: Keyed, text: string, columns: ReadonlySet<string>): stri
 }
 
 /** The string table with other names: what nothing refers to becomes empty. */
-export function renamedTexts(trace: Trace, { texts }: Survey, keyed: Keyed): { strings: string[]; changed: number } {
+export function renamedTexts(
+  trace: Trace,
+  { texts }: Survey,
+  keyed: Keyed,
+  pids: ReadonlyMap<number, number>,
+): { strings: string[]; changed: number } {
   let changed = 0;
   const strings = trace.strings.map((text, ref) => {
     const columns = texts.get(ref);
     if (columns === undefined) return '';
-    const name = renamed(keyed, text, columns);
+    const name = renamed(keyed, text, columns, pids);
     if (name !== text) changed++;
     return name;
   });

@@ -9,6 +9,7 @@ import { ABSENT, pageNumber } from '../../../traces/units.ts';
 import { AddressSpaces } from './address-spaces.ts';
 import { COLUMN_RULES } from './column-rules.ts';
 import { commandMemory } from './command-addresses.ts';
+import { CallSurvey } from './survey-calls.ts';
 
 /** What one reading finds out: all that is to be changed, and what nobody knows how to. */
 export interface Survey {
@@ -17,6 +18,7 @@ export interface Survey {
   readonly pids: ReadonlySet<number>;
   /** By number of a text: the columns that have it, as `STREAM.COLUMN`. */
   readonly texts: ReadonlyMap<number, ReadonlySet<string>>;
+  readonly calls: CallSurvey;
   /** What is not known, with how often. */
   readonly unknown: ReadonlyMap<string, number>;
 }
@@ -78,6 +80,7 @@ export function* survey(trace: Trace): Generator<void, Survey> {
   const pids = new Set<number>();
   const texts = new Map<number, Set<string>>();
   const unknown = new Map<string, number>();
+  const calls = new CallSurvey(spaces, pids);
   const nameCommand = createCommandNames();
   const scope = commandScope();
   const words = new Int32Array(8);
@@ -125,11 +128,13 @@ export function* survey(trace: Trace): Generator<void, Survey> {
         spaces.together(domain?.[i] ?? ABSENT, device[i]!);
       }
     }
+    calls.segment(segment, trace.strings);
     addresses(segment);
     commands(segment);
     yield;
   }
-  return { spaces, pids, texts, unknown };
+  calls.finish();
+  return { spaces, pids, texts, calls, unknown };
 
   function addresses({ rows }: Segment): void {
     const { map, unmap, dma, fault, prq, flush, dirty } = rows;

@@ -66,16 +66,22 @@ const OPS: { readonly [op: number]: string } = {
   23: '16:4 dmabuf_fd, 20:4 revoked',
 };
 
+/** All fields of a call's struct; undefined for a request that is not listed, or an operation of the mock driver. */
+export function structFields(request: number, struct: Uint8Array): readonly StructField[] | undefined {
+  const texts = [LAYOUTS[request]];
+  if (request === 0x3ba0) texts.push(OPS[new StructView(struct).u32(4)]);
+  const fields: StructField[] = [];
+  for (const text of texts) {
+    if (text === undefined) return undefined;
+    for (const [, offset, length, name = ''] of text.matchAll(/(\d+):(\d+) (\w+)/g)) {
+      fields.push({ name, offset: Number(offset), length: Number(length) });
+    }
+  }
+  return fields;
+}
+
 /** The field at a byte of a call's struct. */
 export function structField(request: number, struct: Uint8Array, at: number): StructField {
-  const fields = [LAYOUTS[request] ?? ''];
-  if (request === 0x3ba0) fields.push(OPS[new StructView(struct).u32(4)] ?? '');
-  for (const text of fields.join(', ').split(', ')) {
-    const match = /^(\d+):(\d+) (\w+)$/.exec(text);
-    if (match === null) continue;
-    const offset = Number(match[1]);
-    const length = Number(match[2]);
-    if (at >= offset && at < offset + length) return { name: match[3] ?? '', offset, length };
-  }
-  return { name: `byte ${at & ~3}`, offset: at & ~3, length: 4 };
+  const field = structFields(request, struct)?.find(({ offset, length }) => at >= offset && at < offset + length);
+  return field ?? { name: `byte ${at & ~3}`, offset: at & ~3, length: 4 };
 }
