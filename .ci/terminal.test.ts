@@ -8,7 +8,7 @@ import { root } from './files.ts';
 
 const CLI = join(root, 'dist/cli.js');
 /** Longer than what shows no progress, and than what a signal needs to arrive. */
-const LONG = ['simulate', 'packet-nic', '--set', 'events=1M', '-o', 'long.iorr'];
+const LONG = ['simulate', 'packet-nic', '--set', 'events=600k', '-o', 'long.iorr'];
 
 let folder = '';
 const environment = (): NodeJS.ProcessEnv => ({
@@ -70,7 +70,7 @@ describe.skipIf(noTerminal)('on a terminal', () => {
   test('what takes longer shows how far it is, but not with --quiet, on TERM=dumb, or where stderr is none', () => {
     const shown = onTerminal(LONG);
     expect(shown).toMatch(BAR);
-    expect(shown).toMatch(/long\.iorr: 100000\d events/);
+    expect(shown).toMatch(/long\.iorr: 60000\d events/);
     expect(onTerminal([...LONG, '--quiet'])).toBe('');
     expect(onTerminal(LONG, { TERM: 'dumb' })).not.toMatch(BAR);
     expect(onTerminal(LONG, {}, '2>err.txt')).toBe('');
