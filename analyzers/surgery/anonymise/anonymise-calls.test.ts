@@ -166,6 +166,7 @@ const NAMING: ReadonlySet<string> = new Set([
 function comparable(answer: unknown): string {
   const text = (key: string, value: unknown): unknown => {
     if (NAMING.has(key)) return undefined;
+    if (typeof value === 'string' && /^0x[0-9a-f]+$/.test(value)) return 'an address';
     return typeof value === 'bigint' ? String(value) : value;
   };
   return JSON.stringify(answer, text) ?? '';

@@ -88,9 +88,9 @@ export function visitData(
   if (path === FAULT_QUEUE_FILE) {
     // what is written are responses, without addresses
     const end = name === 'read' ? data.length : 0;
-    for (let at = 0; at + PAGE_FAULT.bytes <= end; at += PAGE_FAULT.bytes) {
-      visitor.at(data, { offset: at + PAGE_FAULT.address, kind: 'iova' });
-    }
+    // sources may cut what was read behind any byte
+    for (let at = PAGE_FAULT.address; at + 8 <= end; at += PAGE_FAULT.bytes)
+      visitor.at(data, { offset: at, kind: 'iova' });
   } else if (PAGEMAP.test(path)) {
     for (let at = 0; at + 8 <= data.length; at += 8) visitor.at(data, { offset: at, kind: 'page' });
   } else if (!KERNEL_FILES.test(path) && !KERNEL_DATA.has(name) && !isNumber(data)) {
