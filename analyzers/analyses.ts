@@ -17,7 +17,6 @@ import { objectTreeText } from './object-tree-text.ts';
 const ioctl: Analysis = {
   name: 'ioctl',
   summary: 'ioctls by request: calls, errors, latency, how much one call asks for; with --at the objects of that time',
-  pictures: true,
   run(trace, { file, at }) {
     if (trace.streamCounts.ioctl === 0) {
       throw new IorrError('STREAM_MISSING', 'the trace has no ioctls', {

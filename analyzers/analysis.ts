@@ -6,7 +6,7 @@ import type { Nanoseconds } from '../traces/units.ts';
 export interface AnalysisOutcome {
   readonly result: unknown;
   readonly text: string;
-  /** The same as one page that opens anywhere, of analyses that have pictures. */
+  /** The same as one page that opens anywhere; a state at a time has none. */
   readonly html?: (page: AnalysisPage) => string;
 }
 
@@ -40,8 +40,6 @@ export interface Analysis {
   readonly summary: string;
   /** Short names for `--fail-on`, each with the path of its number in the result. Any path can be written out, too. */
   readonly gates?: { readonly [name: string]: string };
-  /** Its outcome has a page. */
-  readonly pictures?: true;
   /** It can look at a share of the pages. */
   readonly samples?: true;
   /** Throws `IorrError` STREAM_MISSING where the trace can't answer. */

@@ -11,7 +11,6 @@ import { batchingText } from './batching/batching-text.ts';
 /** How invalidations were batched, and what larger batches would have saved and exposed. */
 export const batching: Analysis = {
   name: 'batching',
-  pictures: true,
   summary: 'commands of a submit, submits of an unmap, contiguity; batches of 1 to 512 unmaps, replayed',
   gates: { submitsPerUnmap: 'submitsPerUnmap', commands: 'commands' },
   async run(trace, { file, hardware, settings, at, driver }) {

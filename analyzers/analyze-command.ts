@@ -16,9 +16,6 @@ import { HARDWARE_KNOBS, HARDWARE_WORDS } from './model-words.ts';
 
 const EXIT_GATE = 3;
 const NAMES = ANALYSES.map(({ name }) => name).join(', ');
-const PICTURED = ANALYSES.filter(({ pictures }) => pictures === true)
-  .map(({ name }) => name)
-  .join(', ');
 
 /** What `--fail-on` takes beside paths of the result. */
 const GATE_WORDS = [...new Set(ANALYSES.flatMap(({ gates = {} }) => Object.keys(gates)))];
@@ -58,13 +55,9 @@ const EXAMPLES: readonly CommandExample[] = [
 function about([name]: readonly string[]): string | undefined {
   const analysis = ANALYSES.find((known) => known.name === name);
   if (analysis === undefined) return undefined;
-  const { pictures, samples, gates = {} } = analysis;
+  const { samples, gates = {} } = analysis;
   const named = Object.entries(gates).map(([gate, path]) => (gate === path ? gate : `${gate} (${path})`));
-  const own = [
-    ...(pictures === true ? ['--html'] : []),
-    ...(samples === true ? ['--sample'] : []),
-    ...(analysis.summary.includes('--at') ? ['--at'] : []),
-  ];
+  const own = [...(samples === true ? ['--sample'] : []), ...(analysis.summary.includes('--at') ? ['--at'] : [])];
   const lines = EXAMPLES.filter(({ command }) => command.startsWith(`iorr analyze ${analysis.name} `)).map(
     ({ command, does }) => `  ${command}\n      ${does}`,
   );
@@ -112,7 +105,7 @@ export const analyzeCommand: CommandSpec = {
       description: 'follow this share of the pages, chosen by hash: for huge traces (iotlb)',
     },
     { flags: '--json', description: 'one JSON document on stdout' },
-    { flags: '--html <file>', description: `also write one self-contained page with pictures (${PICTURED})` },
+    { flags: '--html <file>', description: 'also write one self-contained page with pictures' },
   ],
   examples: EXAMPLES,
   about,
@@ -141,8 +134,8 @@ export const analyzeCommand: CommandSpec = {
     const settings = Array.isArray(options['set']) ? options['set'].map(String) : [];
     const sample = sampleOf(options['sample'], analysis);
     const page = typeof options['html'] === 'string' ? options['html'] : undefined;
-    if (page !== undefined && analysis.pictures !== true) {
-      throw new IorrError('USAGE', `analyze ${analysis.name} has no page`, { hint: `--html is for ${PICTURED}` });
+    if (page !== undefined && at !== undefined) {
+      throw new IorrError('USAGE', 'a state at a time has no page', { hint: 'leave out --at, or --html' });
     }
     const trace = openTrace(file);
     let output: Output | undefined;

@@ -12,7 +12,6 @@ import { dirtyText } from './dirty/dirty-text.ts';
 /** Which memory is written when, what harvests report and cost, and what they lost. */
 export const dirty: Analysis = {
   name: 'dirty',
-  pictures: true,
   summary: 'dirty rate, working set, hot pages, over-reporting by leaf size, what harvests cost and lost; a migration',
   gates: {
     lost: 'lost.bytes',

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { EMPTY_HEALTH } from '../traces/header.ts';
@@ -224,6 +224,9 @@ describe('the command', () => {
     const { out } = await runCommand(analyzeCommand, ['ioctl', path], { at: '150ns' });
     expect(out).toContain('1 open IOMMUFD context, by the model');
     await expect(runCommand(analyzeCommand, ['ioctl', path], { at: 'noon' })).rejects.toThrow(/--at/);
+    const page = join(folder, 'none.html');
+    await expect(runCommand(analyzeCommand, ['ioctl', path], { at: '1ns', html: page })).rejects.toThrow('has no page');
+    expect(existsSync(page)).toBe(false);
   });
 
   test('says what it expects', async () => {

@@ -16,7 +16,6 @@ const SEED = 1;
 /** What every size of the IOTLB would miss, and why, by one replay. */
 export const iotlb: Analysis = {
   name: 'iotlb',
-  pictures: true,
   samples: true,
   summary: 'misses of every size and associativity of the IOTLB from one pass, by cause, device and domain; its knee',
   gates: { misses: 'chosen.iotlb.misses', conflict: 'chosen.iotlb.causes.conflict', knee: 'knee.entries' },

@@ -7,7 +7,6 @@ import { latencyText } from './latency/latency-text.ts';
 /** How long commands, calls and page requests take, and when. */
 export const latency: Analysis = {
   name: 'latency',
-  pictures: true,
   summary: 'submission to completion of commands, calls in the kernel, page request to response: percentiles over time',
   run(trace, { file, at }) {
     if (at !== undefined) {

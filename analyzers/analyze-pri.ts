@@ -7,7 +7,6 @@ import { outstandingText, priText } from './pri/pri-text.ts';
 /** Page requests from the hardware's queue to their answers. */
 export const pri: Analysis = {
   name: 'pri',
-  pictures: true,
   summary:
     'page requests: groups, answers and who gave them, latency by stage, occupancy, repeats, what is missing; with --at what is on its way then',
   gates: {

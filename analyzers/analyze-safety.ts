@@ -12,7 +12,6 @@ import { safetyText } from './safety-text.ts';
 export const safety: Analysis = {
   name: 'safety',
   summary: 'stale translations, exposure, missing, late and wasted invalidations, each with its event',
-  pictures: true,
   gates: {
     stale: 'stale.translations',
     missing: 'findingsByKind.missing',
