@@ -1,4 +1,3 @@
-import { availableParallelism } from 'node:os';
 import type { CommandInvocation, CommandIo, CommandProgress, CommandSpec } from '../../traces/command.ts';
 import { INTERRUPTED } from '../../traces/command.ts';
 import { makeEnvelope } from '../../traces/envelope.ts';
@@ -19,7 +18,7 @@ interface Task {
   /** Release of the captured kernel, where the captures can't say it. */
   readonly kernel: string | undefined;
   /** Threads that may work at a time. */
-  readonly jobs: number;
+  readonly jobs: number | undefined;
   readonly json: boolean;
 }
 
@@ -63,8 +62,8 @@ function readKernel(value: unknown): string | undefined {
   );
 }
 
-function readJobs(value: unknown): number {
-  if (value === undefined) return availableParallelism();
+function readJobs(value: unknown): number | undefined {
+  if (value === undefined) return undefined;
   if (typeof value === 'string' && /^[1-9]\d{0,3}$/.test(value)) return Number(value);
   const found = typeof value === 'string' ? value.slice(0, 40) : typeof value;
   throw new IorrError('USAGE', `--jobs: a whole number from 1 to 9999 expected, found ${found}`, {
@@ -117,7 +116,8 @@ export const importCommand: CommandSpec = {
     { flags: '--kernel <release>', description: 'the captured kernel, such as 6.12, where the captures do not say' },
     {
       flags: '--jobs <number>',
-      description: 'threads; a second one encodes while the first reads (default: all CPUs); the trace is the same',
+      description:
+        'threads; a second one encodes while the first reads (default: all CPUs for files of 64 MiB and more, else 1); the trace is the same',
     },
     { flags: '--strict', description: 'exit 4 if anything was malformed, unknown, lost or truncated' },
     { flags: '--json', description: 'one JSON document on stdout' },

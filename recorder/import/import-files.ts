@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { EncodingThread } from '../../traces/encoding-thread.ts';
 import { importSources } from './import-run.ts';
 import type { ImportOutcome } from './import-run.ts';
@@ -7,6 +8,9 @@ import { openInput } from './open-input.ts';
 import type { InputFile } from './open-input.ts';
 import { checkOutput } from './output-path.ts';
 
+/** Bytes of files as they are stored. A thread's code takes some tenths of a second to become fast. */
+const WORTH_A_THREAD = 64 * 2 ** 20;
+
 /** How captures are imported; what is absent is found out, or left alone. */
 export interface ImportFilesOptions {
   /** Name of the importer, where detection is not to be trusted. */
@@ -15,8 +19,11 @@ export interface ImportFilesOptions {
   readonly allEvents?: boolean;
   /** Release of the captured kernel, where the captures can't say it; it wins over what they say. */
   readonly kernel?: string | undefined;
-  /** Threads that may work at a time: with more than one, blocks are encoded beside reading. */
-  readonly jobs?: number;
+  /**
+   * Threads that may work at a time: with more than one, blocks are encoded beside reading. Absent: as many as there are CPUs where
+   * the files are long enough for a second one to pay.
+   */
+  readonly jobs?: number | undefined;
   readonly signal?: AbortSignal;
   /** Told of bytes read and of bytes in all; in all 0 where an input does not know. */
   readonly progress?: (bytes: number, total: number) => void;
@@ -32,7 +39,7 @@ export async function importFiles(
   output: string,
   options: ImportFilesOptions = {},
 ): Promise<ImportOutcome> {
-  const { signal = new AbortController().signal, jobs = 1, progress } = options;
+  const { signal = new AbortController().signal, progress } = options;
   const inputs: InputFile[] = [];
   const sources: ImportSource[] = [];
   try {
@@ -43,6 +50,7 @@ export async function importFiles(
     }
     const sizes = inputs.map((input) => input.size);
     const total = sizes.includes(0) ? 0 : sizes.reduce((sum, size) => sum + size, 0);
+    const jobs = options.jobs ?? (total >= WORTH_A_THREAD ? availableParallelism() : 1);
     return await importSources(sources, output, {
       signal,
       onProgress: () =>
