@@ -20,6 +20,9 @@ const { values } = parseArgs({
   },
 });
 
+/** Of a shape, which is held whole; `--stream` holds nothing. */
+const MOST_EVENTS = 40_000_000;
+
 async function printStream(events: number, threads: number): Promise<void> {
   const cli = join(import.meta.dirname, '../../cli.js');
   const figure = await (values.file ? streamedFileFigure(cli, events, threads) : streamFigure(events, threads));
@@ -33,6 +36,13 @@ async function printShapes(): Promise<void> {
     rounds: Number(values.rounds),
     workers: values.workers === '' ? [] : values.workers.split(',').map(Number),
   };
+  if (!(options.events >= 1 && options.events <= MOST_EVENTS)) {
+    process.stderr.write(
+      `--events ${values.events}: a number from 1 to ${MOST_EVENTS} expected; --stream takes more\n`,
+    );
+    process.exitCode = 2;
+    return;
+  }
   const results = [];
   if (!values.json) {
     process.stdout.write(
