@@ -12,7 +12,8 @@ import { parseDuration } from './duration.ts';
 import { breach, parseGates } from './gate.ts';
 import { closeOutput, openOutput, writeAll } from './output-file.ts';
 import type { Output } from './output-file.ts';
-import { HARDWARE_KNOBS, HARDWARE_WORDS } from './model-words.ts';
+import { HARDWARE_KNOBS } from './model-words.ts';
+import { hardwareFlag } from './profile-option.ts';
 
 const EXIT_GATE = 3;
 const NAMES = ANALYSES.map(({ name }) => name).join(', ');
@@ -85,13 +86,7 @@ export const analyzeCommand: CommandSpec = {
       list: true,
       description: 'exit with 3 if it holds: stale, missing, wasted>100, exposure.ns.p99>2e6',
     },
-    {
-      flags: '--hardware <name>',
-      values: HARDWARE_WORDS,
-      orFile: true,
-      description: 'hardware profile for what was cached',
-      default: 'auto',
-    },
+    hardwareFlag('hardware profile for what was cached'),
     {
       flags: '--set <name=value>',
       values: HARDWARE_KNOBS,

@@ -16,9 +16,9 @@ import { toolVersion } from '../traces/tool.ts';
 import { calibrateHarvest } from './calibrate-harvest.ts';
 import { reachProfile, traceProfile } from './calibrate-profile.ts';
 import { reachText, traceText } from './calibrate-text.ts';
-import { costsOption, readSmallFile } from './profile-option.ts';
+import { costsOption, profileFlag, readSmallFile } from './profile-option.ts';
 import { withOutput } from './profile-output.ts';
-import { HARDWARE_WORDS, PROFILE_WORDS } from './model-words.ts';
+import { HARDWARE_WORDS } from './model-words.ts';
 
 /** Hardware that a fitted geometry is put into, for what a curve does not tell. */
 const DEFAULT_BASE = 'vtd-64x4';
@@ -155,13 +155,9 @@ export const calibrateCommand: CommandSpec = {
       values: HARDWARE_WORDS,
       description: `with --reach: where the profile's other parameters come from; default ${DEFAULT_BASE}`,
     },
-    {
-      flags: '--profile <name>',
-      values: PROFILE_WORDS,
-      orFile: true,
-      description: `with a trace: where costs come from that it can't tell: auto, ${COST_PROFILES.map(({ name }) => name).join(', ')}, or a profile file`,
-      default: 'auto',
-    },
+    profileFlag(
+      `with a trace: where costs come from that it can't tell: auto, ${COST_PROFILES.map(({ name }) => name).join(', ')}, or a profile file`,
+    ),
     { flags: '--seed <number>', description: 'of simulated reads, and of resampling', default: '1' },
     { flags: '--json', description: 'one JSON document on stdout' },
   ],

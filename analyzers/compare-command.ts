@@ -11,7 +11,6 @@ import { applySettings } from '../replay/engine/compare-settings.ts';
 import { callsHeader } from '../replay/engine/derived-trace.ts';
 import type { Path } from '../replay/paths/path.ts';
 import { PATHS, findPath } from '../replay/paths/paths.ts';
-import { HARDWARE } from '../replay/hardware/profiles.ts';
 import type { CommandSpec } from '../traces/command.ts';
 import { INTERRUPTED } from '../traces/command.ts';
 import { describeInput, makeEnvelope } from '../traces/envelope.ts';
@@ -24,11 +23,11 @@ import { DIRTY_OPTIONS, compareDirtyCommand, refuseDirtyOptions } from './dirty-
 import { DRIVER_OPTION, driverOf } from './driver-option.ts';
 import { closeOutput, openOutput, writeAll } from './output-file.ts';
 import { PRI_OPTIONS, comparePriCommand } from './pri-compare/compare-pri-command.ts';
-import { costsOption, hardwareOption } from './profile-option.ts';
+import { costsOption, hardwareOption, profileFlag, WHOSE_CACHES } from './profile-option.ts';
 import { rendererNamed } from './report/index.ts';
 import { sensitivityText } from './sensitivity-text.ts';
 import { seedOption, wholeNumberOption } from './whole-number-option.ts';
-import { COMPARE_KNOBS, DESIGN_WORDS, HARDWARE_WORDS, PATH_WORDS, PROFILE_WORDS } from './model-words.ts';
+import { COMPARE_KNOBS, DESIGN_WORDS, PATH_WORDS } from './model-words.ts';
 
 const MOST_JOBS = 1024;
 
@@ -59,20 +58,10 @@ export const compareCommand: CommandSpec = {
       description: `ways of the commands to the hardware, with commas; each design has a row on each: ${PATHS.map(({ name, summary }) => `${name} (${summary})`).join('; ')}`,
       default: 'native',
     },
-    {
-      flags: '--hardware <name>',
-      values: HARDWARE_WORDS,
-      orFile: true,
-      description: `whose caches: auto (QEMU's where QEMU emulated the IOMMU, else a generic server), ${HARDWARE.map(({ name }) => name).join(', ')}, or a profile file`,
-      default: 'auto',
-    },
-    {
-      flags: '--profile <name>',
-      values: PROFILE_WORDS,
-      orFile: true,
-      description: `what things cost: auto (the emulator's where the IOMMU was emulated, else a generic server's), ${COST_PROFILES.map(({ name }) => name).join(', ')}, or a profile file`,
-      default: 'auto',
-    },
+    WHOSE_CACHES,
+    profileFlag(
+      `what things cost: auto (the emulator's where the IOMMU was emulated, else a generic server's), ${COST_PROFILES.map(({ name }) => name).join(', ')}, or a profile file`,
+    ),
     {
       flags: '--access <model>',
       description: 'accesses: recorded ones where the trace has them, else a model; without either they stay unknown',

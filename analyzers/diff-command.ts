@@ -18,10 +18,9 @@ import { compareHalves } from './diff/splits.ts';
 import type { SplitsResult } from './diff/splits.ts';
 import { isResultFile, readResultFile } from './diff/result-file.ts';
 import { closeOutput, openOutput, writeAll } from './output-file.ts';
-import { hardwareOption } from './profile-option.ts';
+import { hardwareFlag, hardwareOption } from './profile-option.ts';
 import { paintFor } from './report/paint.ts';
 import { seedOption, wholeNumberOption } from './whole-number-option.ts';
-import { HARDWARE_WORDS } from './model-words.ts';
 
 const EXIT_GATE = 3;
 const MOST_RESAMPLES = 100_000;
@@ -165,13 +164,7 @@ export const diffCommand: CommandSpec = {
       repeatable: true,
     },
     { flags: '--threshold <share>', description: 'smaller changes are none', default: '1%' },
-    {
-      flags: '--hardware <name>',
-      values: HARDWARE_WORDS,
-      orFile: true,
-      description: 'hardware profile, or a profile file, that traces are replayed on',
-      default: 'auto',
-    },
+    hardwareFlag('hardware profile, or a profile file, that traces are replayed on'),
     { flags: '--no-replay', description: 'leave out what only a replay tells: misses of the IOTLB, exposure' },
     { flags: '--resamples <number>', description: 'draws for each interval', default: '1999' },
     { flags: '--seed <number>', description: 'of the draws', default: '1' },

@@ -18,10 +18,10 @@ import { PLAN_METRICS } from './plan/plan-metrics.ts';
 import { PLAN_PARAMETERS, TENANTS, planAxes } from './plan/plan-parameters.ts';
 import { planText } from './plan/plan-text.ts';
 import { planTrace } from './plan/plan.ts';
-import { costsOption, hardwareOption } from './profile-option.ts';
+import { costsOption, hardwareFlag, hardwareOption, profileFlag } from './profile-option.ts';
 import { CLONE_OPTIONS, clonesOption, tenantCounts } from './tenants-option.ts';
 import { seedOption } from './whole-number-option.ts';
-import { COMPARE_KNOBS, DESIGN_WORDS, HARDWARE_WORDS, PATH_WORDS, PROFILE_WORDS } from './model-words.ts';
+import { COMPARE_KNOBS, DESIGN_WORDS, PATH_WORDS } from './model-words.ts';
 
 /** No setting meets the goals. */
 const UNMET = 3;
@@ -79,20 +79,8 @@ export const planCommand: CommandSpec = {
       description:
         'most that a migration may stop, which it goes on copying for (default: the recorded one, else 300ms)',
     },
-    {
-      flags: '--hardware <name>',
-      values: HARDWARE_WORDS,
-      orFile: true,
-      description: 'hardware profile, or a profile file',
-      default: 'auto',
-    },
-    {
-      flags: '--profile <name>',
-      values: PROFILE_WORDS,
-      orFile: true,
-      description: 'cost profile, or a profile file',
-      default: 'auto',
-    },
+    hardwareFlag(),
+    profileFlag(),
     {
       flags: '--access <model>',
       description: 'accesses: recorded ones, or a model',

@@ -2,13 +2,30 @@ import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { costProfile } from '../replay/costs/cost-profiles.ts';
 import type { CostProfile } from '../replay/costs/cost-profile.ts';
 import type { HardwareProfile } from '../replay/hardware/profile.ts';
-import { hardwareProfile } from '../replay/hardware/profiles.ts';
+import { HARDWARE, hardwareProfile } from '../replay/hardware/profiles.ts';
 import { MOST_PROFILE_BYTES, parseProfile } from '../replay/profile-file.ts';
 import type { ProfileFile } from '../replay/profile-file.ts';
+import type { CommandOption } from '../traces/command.ts';
 import { IorrError } from '../traces/errors.ts';
 import type { TraceHeader } from '../traces/header.ts';
+import { HARDWARE_WORDS, PROFILE_WORDS } from './model-words.ts';
 
-/** `--hardware`: a built-in name, or a profile file. */
+/** `--hardware` of a command; `description`: what it is for there. */
+export function hardwareFlag(description = 'hardware profile, or a profile file'): CommandOption {
+  return { flags: '--hardware <name>', values: HARDWARE_WORDS, orFile: true, description, default: 'auto' };
+}
+
+/** `--profile` of a command; `description`: what it is for there. */
+export function profileFlag(description = 'cost profile, or a profile file'): CommandOption {
+  return { flags: '--profile <name>', values: PROFILE_WORDS, orFile: true, description, default: 'auto' };
+}
+
+/** `--hardware` where a machine's own caches are wanted. */
+export const WHOSE_CACHES: CommandOption = hardwareFlag(
+  `whose caches: auto (QEMU's where QEMU emulated the IOMMU, else a generic server), ${HARDWARE.map(({ name }) => name).join(', ')}, or a profile file`,
+);
+
+/** The value of `--hardware`: a built-in name, or a profile file. */
 export function hardwareOption(value: string, header: TraceHeader): HardwareProfile {
   if (!isFile(value)) return hardwareProfile(value, header);
   const { hardware } = readProfile(value);
@@ -16,7 +33,7 @@ export function hardwareOption(value: string, header: TraceHeader): HardwareProf
   throw new IorrError('USAGE', 'the profile has no hardware', { place: { file: value }, hint: 'is it for --profile?' });
 }
 
-/** `--profile`: a built-in name, or a profile file. */
+/** The value of `--profile`: a built-in name, or a profile file. */
 export function costsOption(value: string, header: TraceHeader): CostProfile {
   if (!isFile(value)) return costProfile(value, header);
   const { costs } = readProfile(value);

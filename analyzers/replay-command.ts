@@ -8,7 +8,7 @@ import { callsHeader, deriveIntents } from '../replay/engine/derived-trace.ts';
 import { replaySteps } from '../replay/engine/replay.ts';
 import type { ReplayOptions } from '../replay/engine/replay.ts';
 import type { HardwareProfile } from '../replay/hardware/profile.ts';
-import { HARDWARE, withSettings } from '../replay/hardware/profiles.ts';
+import { withSettings } from '../replay/hardware/profiles.ts';
 import { workerLanes } from '../replay/parts/part-lanes.ts';
 import { replayInParts } from '../replay/parts/replay-in-parts.ts';
 import type { ReplayResult } from '../replay/results.ts';
@@ -20,12 +20,12 @@ import { openTrace } from '../traces/file.ts';
 import type { OpenTrace } from '../traces/file.ts';
 import { toolVersion } from '../traces/tool.ts';
 import { DRIVER_OPTION, driverOf } from './driver-option.ts';
-import { hardwareOption } from './profile-option.ts';
+import { hardwareOption, WHOSE_CACHES } from './profile-option.ts';
 import { countedText } from './counted-text.ts';
 import { jsonRenderer, terminalRenderer } from './report/index.ts';
 import { toJson } from '../traces/plain-json.ts';
 import { seedOption, wholeNumberOption } from './whole-number-option.ts';
-import { HARDWARE_KNOBS, HARDWARE_WORDS } from './model-words.ts';
+import { HARDWARE_KNOBS } from './model-words.ts';
 
 /** Repeats at most: a trace of a million events would play for days. */
 const MOST_REPEATS = 1_000_000;
@@ -59,14 +59,7 @@ async function count(
       return countedResult(trace, options, counts, clock() - began);
     }
   }
-  const steps = countSteps(trace, { ...options, clock });
-  let step = steps.next();
-  for (let n = 0; step.done !== true; n++, step = steps.next()) {
-    progress.update(step.value);
-    if (n % 16 === 0) await turn();
-    if (io.signal.aborted) return undefined;
-  }
-  return step.value;
+  return taken(countSteps(trace, { ...options, clock }), io, progress);
 }
 
 /** Plays by several threads where the trace and the hardware can be split, else here; undefined if it was interrupted. */
@@ -90,7 +83,15 @@ async function play(
     if ('aborted' in answer) return undefined;
     if (asked) io.err(`one thread: ${answer.refused}\n`);
   }
-  const steps = replaySteps(trace, options);
+  return taken(replaySteps(trace, options), io, progress);
+}
+
+/** Takes steps, each of which tells how many events are done, to their result; undefined if it was interrupted. */
+async function taken<Result>(
+  steps: Generator<number, Result>,
+  io: CommandInvocation['io'],
+  progress: CommandProgress,
+): Promise<Result | undefined> {
   let step = steps.next();
   for (let n = 0; step.done !== true; n++, step = steps.next()) {
     progress.update(step.value);
@@ -106,13 +107,7 @@ export const replayCommand: CommandSpec = {
   summary: 'plays a trace as it was recorded on a modelled IOMMU: hits, misses and their causes, exposure, stale hits',
   args: ['FILE'],
   options: [
-    {
-      flags: '--hardware <name>',
-      values: HARDWARE_WORDS,
-      orFile: true,
-      description: `whose caches: auto (QEMU's where QEMU emulated the IOMMU, else a generic server), ${HARDWARE.map(({ name }) => name).join(', ')}, or a profile file`,
-      default: 'auto',
-    },
+    WHOSE_CACHES,
     {
       flags: '--set <name=value>',
       values: HARDWARE_KNOBS,

@@ -17,7 +17,7 @@ import { toolVersion } from '../traces/tool.ts';
 import { coreCounts } from './core-counts.ts';
 import { DRIVER_OPTION, driverOf } from './driver-option.ts';
 import { closeOutput, openOutput, writeAll } from './output-file.ts';
-import { costsOption, hardwareOption } from './profile-option.ts';
+import { costsOption, hardwareFlag, hardwareOption, profileFlag } from './profile-option.ts';
 import { REDIS_OPTIONS, redisOption } from './redis-option.ts';
 import { formatNumberOf } from './report/format-units.ts';
 import { openJournal } from './sweep/sweep-journal.ts';
@@ -29,7 +29,7 @@ import { sweepReport } from './sweep/sweep.ts';
 import { traceHash } from './sweep/trace-hash.ts';
 import { CLONE_OPTIONS, clonesOption, tenantCounts } from './tenants-option.ts';
 import { seedOption, wholeNumberOption } from './whole-number-option.ts';
-import { COMPARE_KNOBS, DESIGN_WORDS, HARDWARE_WORDS, PATH_WORDS, PROFILE_WORDS } from './model-words.ts';
+import { COMPARE_KNOBS, DESIGN_WORDS, PATH_WORDS } from './model-words.ts';
 
 const MOST_JOBS = 1024;
 const COUNTS = ['misses', 'iotlb', 'all'] as const;
@@ -98,20 +98,8 @@ export const sweepCommand: CommandSpec = {
       default: 'iotlb',
       choices: COUNTS,
     },
-    {
-      flags: '--hardware <name>',
-      values: HARDWARE_WORDS,
-      orFile: true,
-      description: 'hardware profile, or a profile file',
-      default: 'auto',
-    },
-    {
-      flags: '--profile <name>',
-      values: PROFILE_WORDS,
-      orFile: true,
-      description: 'cost profile, or a profile file',
-      default: 'auto',
-    },
+    hardwareFlag(),
+    profileFlag(),
     {
       flags: '--access <model>',
       description: 'accesses: recorded ones, or a model',
