@@ -6,6 +6,7 @@ const full = process.env['IORR_FULL'] === '1';
 export default defineConfig({
   test: {
     include: ['{traces,recorder,replay,analyzers,bench,.ci}/**/*.test.ts', '*.test.ts'],
+    setupFiles: ['.ci/property-seed.ts'],
     exclude: ['**/node_modules/**', 'dist/**'],
     env: { LC_ALL: 'C', TZ: 'UTC', NO_COLOR: '1' },
     // Processes, not threads: a test that runs out of memory takes only its own file down.

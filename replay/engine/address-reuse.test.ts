@@ -80,7 +80,7 @@ describe('address reuse', () => {
           if (place !== undefined) {
             expect(reuse.page(1, page)).toBe(place);
             live.delete(page);
-            held.push({ hold: reuse.hold(1, page, page), place });
+            held.push({ hold: reuse.hold(1, place, place), place });
           } else {
             const next = reuse.map(1, page, 1);
             expect(held.some((entry) => entry.place === next)).toBe(false);
