@@ -48,9 +48,9 @@ describe('a Redis with TLS', () => {
     const { status, stderr } = trusting(url);
     expect([status, stderr]).toEqual([0, expect.stringContaining('0 tasks of 0 sweeps done')]);
     const begun = performance.now();
-    await expect(connectRedis(parseRedisAddress(url), 1000)).rejects.toThrow(
+    await expect(connectRedis(parseRedisAddress(url), 10_000)).rejects.toThrow(
       /does not speak TLS as we do: .*self-signed/,
     );
-    expect(performance.now() - begun).toBeLessThan(1900);
+    expect(performance.now() - begun).toBeLessThan(9000);
   });
 });
