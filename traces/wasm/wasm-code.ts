@@ -1,8 +1,9 @@
 /**
  * Just enough of an assembler to write WebAssembly functions as expressions: each function here returns the bytes of one
- * instruction after those of its operands. WebAssembly Core Specification 2.0, 5.4 (instructions) and 5.5 (modules).
+ * instruction after those of its operands. WebAssembly Core Specification 2.0, 5.4 (instructions) and 5.5 (modules). Parts stay in
+ * parts until a module is made: to copy an operand into each expression around it takes longer than all else at the start.
  */
-export type Code = readonly number[];
+export type Code = readonly (number | Code)[];
 export type ValueType = 'i32' | 'i64' | 'f64' | 'v128';
 
 const TYPE = { i32: 0x7f, i64: 0x7e, f64: 0x7c, v128: 0x7b } as const;
@@ -13,61 +14,69 @@ const SIMD = 0xfd;
 /** Magic number and version. */
 const HEADER = [0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00];
 
+/** All bytes of a code behind those of `out`. */
+function flat(code: Code, out: number[] = []): number[] {
+  for (const part of code) {
+    if (typeof part === 'number') out.push(part);
+    else flat(part, out);
+  }
+  return out;
+}
+
 /** An unsigned number in LEB128. */
 function leb(value: number): number[] {
   return value < 128 ? [value] : [(value & 127) | 128, ...leb(value >>> 7)];
 }
 
-/** A signed number of any size in LEB128. */
-function signed(value: bigint): number[] {
-  const low = Number(value & 127n);
-  const rest = value >> 7n;
-  const last = (rest === 0n && low < 64) || (rest === -1n && low >= 64);
-  return last ? [low] : [low | 128, ...signed(rest)];
+/** A signed number in LEB128. */
+function signed32(value: number): number[] {
+  const low = value & 127;
+  const rest = value >> 7;
+  const last = (rest === 0 && low < 64) || (rest === -1 && low >= 64);
+  return last ? [low] : [low | 128, ...signed32(rest)];
+}
+
+function signed64(value: bigint): number[] {
+  if (value === BigInt.asIntN(32, value)) return signed32(Number(value));
+  return [Number(value & 127n) | 128, ...signed64(value >> 7n)];
 }
 
 const operation =
   (...opcode: Code) =>
-  (...operands: readonly Code[]): Code => [...operands.flat(), ...opcode];
+  (...operands: readonly Code[]): Code => [...operands, ...opcode];
 
 /** A load or store, its operands first. `align` is log2 of its bytes. */
 const access =
   (opcode: Code, align: number) =>
-  (offset: number, ...operands: readonly Code[]): Code => [...operands.flat(), ...opcode, align, ...leb(offset)];
+  (offset: number, ...operands: readonly Code[]): Code => [...operands, ...opcode, align, ...leb(offset)];
 
 export const get = (local: number): Code => [0x20, ...leb(local)];
-export const set = (local: number, value: Code): Code => [...value, 0x21, ...leb(local)];
-export const tee = (local: number, value: Code): Code => [...value, 0x22, ...leb(local)];
-export const call = (target: number, ...operands: readonly Code[]): Code => [...operands.flat(), 0x10, ...leb(target)];
+export const set = (local: number, value: Code): Code => [value, 0x21, ...leb(local)];
+export const tee = (local: number, value: Code): Code => [value, 0x22, ...leb(local)];
+export const call = (target: number, ...operands: readonly Code[]): Code => [...operands, 0x10, ...leb(target)];
 
 /** Jumps leave (`block`) or repeat (`loop`) the frame so many levels out; `when` is one of them too. */
-export const block = (...body: readonly Code[]): Code => [0x02, VOID, ...body.flat(), END];
-export const loop = (...body: readonly Code[]): Code => [0x03, VOID, ...body.flat(), END];
-export const when = (condition: Code, ...body: readonly Code[]): Code => [
-  ...condition,
-  0x04,
-  VOID,
-  ...body.flat(),
-  END,
-];
+export const block = (...body: readonly Code[]): Code => [0x02, VOID, ...body, END];
+export const loop = (...body: readonly Code[]): Code => [0x03, VOID, ...body, END];
+export const when = (condition: Code, ...body: readonly Code[]): Code => [condition, 0x04, VOID, ...body, END];
 /** As `when`, with what is done otherwise. */
 export const either = (condition: Code, then: readonly Code[], otherwise: readonly Code[]): Code => [
-  ...condition,
+  condition,
   0x04,
   VOID,
-  ...then.flat(),
+  ...then,
   0x05,
-  ...otherwise.flat(),
+  ...otherwise,
   END,
 ];
 /** The first value where the condition holds, else the second; both are computed. */
-export const select = (first: Code, second: Code, condition: Code): Code => [...first, ...second, ...condition, 0x1b];
+export const select = (first: Code, second: Code, condition: Code): Code => [first, second, condition, 0x1b];
 export const jump = (levels: number): Code => [0x0c, ...leb(levels)];
 export const leave: Code = [0x0f];
-export const jumpIf = (levels: number, condition: Code): Code => [...condition, 0x0d, ...leb(levels)];
+export const jumpIf = (levels: number, condition: Code): Code => [condition, 0x0d, ...leb(levels)];
 
 export const i32 = {
-  of: (value: number): Code => [0x41, ...signed(BigInt(value | 0))],
+  of: (value: number): Code => [0x41, ...signed32(value | 0)],
   load: access([0x28], 2),
   load8U: access([0x2d], 0),
   load16U: access([0x2f], 0),
@@ -100,7 +109,7 @@ export const i32 = {
 };
 
 export const i64 = {
-  of: (value: bigint): Code => [0x42, ...signed(BigInt.asIntN(64, value))],
+  of: (value: bigint): Code => [0x42, ...signed64(BigInt.asIntN(64, value))],
   load: access([0x29], 3),
   load32U: access([0x35], 2),
   loadAny: access([0x29], 0),
@@ -137,7 +146,7 @@ export const f64 = {
   ofU64: operation(0xba),
 };
 
-const lanes = (bytes: readonly number[], one: Code, two: Code): Code => [...one, ...two, SIMD, 0x0d, ...bytes];
+const lanes = (bytes: readonly number[], one: Code, two: Code): Code => [one, two, SIMD, 0x0d, ...bytes];
 
 export const v128 = {
   load: access([SIMD, 0x00], 4),
@@ -173,8 +182,8 @@ export const v128 = {
   add64: operation(SIMD, 0xce, 0x01),
   sub64: operation(SIMD, 0xd1, 0x01),
   gtS64: operation(SIMD, 0xd9, 0x01),
-  lane32: (lane: number, vector: Code): Code => [...vector, SIMD, 0x1b, lane],
-  lane64: (lane: number, vector: Code): Code => [...vector, SIMD, 0x1d, lane],
+  lane32: (lane: number, vector: Code): Code => [vector, SIMD, 0x1b, lane],
+  lane64: (lane: number, vector: Code): Code => [vector, SIMD, 0x1d, lane],
 };
 
 /** A function while it is written: parameters first, then its locals in the order in which they are asked for. */
@@ -201,7 +210,7 @@ export class FunctionCode {
 
   get bytes(): Code {
     const locals = this.#locals.flatMap((type) => [1, TYPE[type]]);
-    const content = [...leb(this.#locals.length), ...locals, ...this.body, END];
+    const content = flat([...leb(this.#locals.length), ...locals, this.body, END]);
     return [...leb(content.length), ...content];
   }
 }
@@ -216,7 +225,7 @@ function text(value: string): number[] {
 }
 
 function section(id: number, entries: readonly Code[]): number[] {
-  const content = [...leb(entries.length), ...entries.flat()];
+  const content = flat([...leb(entries.length), ...entries]);
   return [id, ...leb(content.length), ...content];
 }
 
