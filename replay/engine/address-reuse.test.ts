@@ -64,6 +64,21 @@ describe('address reuse', () => {
     expect(reuse.map(1, 0x10, 1)).toBe(0x10 + 7 * 2 ** 24);
   });
 
+  test('places of high addresses share upper entries of page tables as those of low ones do', () => {
+    const entries = (page: number): number[] => {
+      const reuse = new AddressReuse(4);
+      const found: number[] = [];
+      for (let i = 0; i < 20; i++) {
+        const place = reuse.map(1, page, 1);
+        reuse.hold(1, place, place);
+        found.push(Math.floor(place / 2 ** 27));
+      }
+      return found.map((entry) => found.indexOf(entry));
+    };
+    expect(new Set(entries(0x10)).size).toBe(3);
+    for (const gib of [3, 343, 500, 2 ** 18 - 1]) expect(entries(gib * 2 ** 18)).toEqual(entries(0x10));
+  });
+
   test('no two live or held mappings share a page', () => {
     const step = fc.record({ page: fc.integer({ min: 0, max: 7 }), flush: fc.boolean() });
     fc.assert(

@@ -1,6 +1,6 @@
 import type { DomainId, PageNumber } from '../../traces/units.ts';
 
-/** Distance of the places to which a mapping can be moved: 64 GiB, so that the sets of a cache and large leaves stay the same. */
+/** Places to which a mapping can be moved differ in bits from this on, 64 GiB: the sets of a cache and large leaves stay the same. */
 const STEP = 2 ** 24;
 /** Pages of one range that are followed one by one. */
 const MOST_PAGES = 4096;
@@ -48,7 +48,7 @@ export class AddressReuse {
   readonly #heldFirst: PageNumber[] = [];
   readonly #heldLast: PageNumber[] = [];
   readonly #freeHolds: number[] = [];
-  /** Pages of the address space; places wrap around in it. */
+  /** Pages of the address space; all places are in it. */
   readonly #size: number;
 
   /** `levels` of the page tables: 9 bits of page number each. */
@@ -156,8 +156,9 @@ export class AddressReuse {
     return false;
   }
 
+  /** Bits are exchanged, not added: how many places share an entry of a page table's upper level is the same for all addresses. */
   #at(page: PageNumber, steps: number): PageNumber {
-    return steps === 0 ? page : (page + steps * STEP) % this.#size;
+    return steps === 0 ? page : (Math.floor(page / STEP) ^ steps) * STEP + (page % STEP);
   }
 
   #space(domain: DomainId): Space {
