@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { EMPTY_HEALTH } from '../../traces/header.ts';
 import { troubleWith } from '../report/fixtures/inert-page.ts';
+import { chartsOf } from '../report/fixtures/page-charts.ts';
 import { BATCHES } from './batching.ts';
 import type { BatchingResult } from './batching.ts';
 import { batchingHtml } from './batching-html.ts';
@@ -75,9 +76,10 @@ describe('the page of batches', () => {
   test('has a line for each figure and a row for each batch', () => {
     const page = pageOf(some);
     // commands, waits, doorbells, misses; processors, devices; exposure
-    expect(page.match(/<polyline class="cores"/g)).toHaveLength(7);
-    expect(page.match(/<circle/g)).toHaveLength(7 * BATCHES.length);
+    const lines = chartsOf(page).flatMap((chart) => chart.lines);
+    expect(lines).toHaveLength(7);
+    for (const { x, marks } of lines) expect([x, marks]).toEqual([BATCHES, true]);
     for (const batch of BATCHES) expect(page).toContain(`<th scope="row" data-v="${batch}">`);
-    expect(pageOf(nothing)).not.toContain('<polyline');
+    expect(chartsOf(pageOf(nothing))).toEqual([]);
   });
 });

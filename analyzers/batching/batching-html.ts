@@ -3,20 +3,20 @@ import { chapterPage } from '../report/chapter-page.ts';
 import { leadOf, partOf } from '../report/chapter.ts';
 import type { Chapter, Lead, PagePart } from '../report/chapter.ts';
 import { formatCount, formatDecimal, formatNs } from '../report/format-units.ts';
-import { linesPicture } from '../report/html-lines.ts';
-import type { DrawnLine } from '../report/html-lines.ts';
-import { figureOf, sortableTable } from '../report/html-parts.ts';
+import { sortableTable } from '../report/html-parts.ts';
+import { lineFigure } from '../report/line-chart.ts';
+import type { DrawnLine, LineAxis } from '../report/line-chart.ts';
 import { lineStyle } from '../report/line-styles.ts';
 import { html } from '../report/markup.ts';
 import type { Markup } from '../report/markup.ts';
-import type { AxisSpec } from '../report/svg-axes.ts';
 import type { Spread } from '../sample.ts';
 import type { BatchSizes } from './batches.ts';
 import type { BatchedReplay, BatchingResult } from './batching.ts';
 
 /** Rows of a table; JSON has all. */
 const SHOWN = 200;
-const BATCH: AxisSpec = { title: 'unmaps of a batch', log: true, base: 2, format: formatCount };
+const BATCH: LineAxis = { title: 'unmaps of a batch', unit: 'count', log: true, base: 2 };
+const WHOLE: Omit<LineAxis, 'unit'> = { title: 'in the whole trace', log: true, base: 10 };
 
 function lead(result: BatchingResult, file: string): Lead {
   const { replayed, hardware, profile, access, unmaps, commands, submitsPerUnmap } = result;
@@ -62,8 +62,6 @@ function replaySection({ replayed }: BatchingResult): PagePart {
     ...lineOf('devices wait', 1, replayed, (row) => row.stallNs),
   ];
   const exposed = lineOf('page-seconds', 4, replayed, (row) => row.pageSeconds);
-  const picture = (about: string, lines: readonly DrawnLine[], y: AxisSpec): Markup | null =>
-    linesPicture({ about, x: BATCH, y, lines, height: 240, wide: true });
   const rows = sortableTable(
     'Replayed',
     [
@@ -95,27 +93,22 @@ function replaySection({ replayed }: BatchingResult): PagePart {
     'replayed',
     'Larger batches',
     html`The trace’s unmaps, flushed so many at a time, replayed on the same hardware: what it saves, and what stays reachable for it.`,
-    html`${figureOf(
-      'Work',
-      'Commands, waits, doorbells and misses',
-      picture('Work against batch', counts, { title: 'in the whole trace', log: true, base: 10, format: formatCount }),
-      counts,
-    )}${figureOf(
-      'Time',
-      'Of processors that unmap, and of devices that wait for walks',
-      picture('Time against batch', times, { title: 'in the whole trace', log: true, base: 10, format: formatNs }),
-      times,
-    )}${figureOf(
-      'Exposure',
-      'Pages that were unmapped and still cached, times how long',
-      picture('Exposure against batch', exposed, {
-        title: 'page-seconds',
-        log: true,
-        base: 10,
-        format: (value) => formatDecimal(value),
-      }),
-      exposed,
-    )}<div class="panel">${rows}</div>`,
+    html`${lineFigure('Work', 'Commands, waits, doorbells and misses', {
+      about: 'Work against batch',
+      x: BATCH,
+      y: { ...WHOLE, unit: 'count' },
+      lines: counts,
+    })}${lineFigure('Time', 'Of processors that unmap, and of devices that wait for walks', {
+      about: 'Time against batch',
+      x: BATCH,
+      y: { ...WHOLE, unit: 'ns' },
+      lines: times,
+    })}${lineFigure('Exposure', 'Pages that were unmapped and still cached, times how long', {
+      about: 'Exposure against batch',
+      x: BATCH,
+      y: { title: 'page-seconds', unit: 'page-seconds', log: true, base: 10 },
+      lines: exposed,
+    })}<div class="panel">${rows}</div>`,
   );
 }
 

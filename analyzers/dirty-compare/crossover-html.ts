@@ -2,10 +2,10 @@ import type { CrossoverMap } from '../../replay/dirty/crossover-result.ts';
 import type { DirtyResult, FaultStorm } from '../../replay/dirty/dirty-result.ts';
 import { partOf } from '../report/chapter.ts';
 import type { PagePart } from '../report/chapter.ts';
-import { formatCount, formatDecimal, formatNs } from '../report/format-units.ts';
-import { linesLegend, linesPicture } from '../report/html-lines.ts';
-import type { DrawnLine } from '../report/html-lines.ts';
-import { plainTable } from '../report/html-parts.ts';
+import { formatDecimal, formatNs } from '../report/format-units.ts';
+import { legendOf, plainTable } from '../report/html-parts.ts';
+import { lineFigure } from '../report/line-chart.ts';
+import type { DrawnLine } from '../report/line-chart.ts';
 import { lineStyle } from '../report/line-styles.ts';
 import { html } from '../report/markup.ts';
 import type { Markup } from '../report/markup.ts';
@@ -35,24 +35,18 @@ function pacing(result: DirtyResult): Markup | null {
     });
     return [of('p99', [], ({ latency }) => latency.p99), of('mean', [6, 4], ({ latency }) => latency.mean)];
   });
-  const values = lines.flatMap(({ points }) => points.map(([, ns]) => Math.log10(Math.max(1, ns))));
-  const picture = linesPicture({
-    about: 'Latency of page requests against slices',
-    x: { title: 'slices of a pass', log: true, base: 2, format: formatCount },
-    y: {
-      title: 'latency',
-      log: true,
-      base: 10,
-      format: formatNs,
-      from: 10 ** Math.floor(Math.min(...values)),
-      to: 10 ** Math.ceil(Math.max(...values)),
-    },
-    lines,
-    wide: true,
-  });
   const [storms] = result.methods.flatMap(({ pri }) => pri?.storms ?? []);
-  if (picture === null || storms === undefined) return null;
-  return html`<figure class="panel"><figcaption><div><h3>Storms and pacing</h3><p class="sub">Page requests of the pass with the most of them, when what was logged before is protected at once or in slices over the pass; through the queue of ${storms.queue}</p></div></figcaption>${picture}${linesLegend(lines)}</figure>`;
+  if (storms === undefined) return null;
+  return lineFigure(
+    'Storms and pacing',
+    `Page requests of the pass with the most of them, when what was logged before is protected at once or in slices over the pass; through the queue of ${storms.queue}`,
+    {
+      about: 'Latency of page requests against slices',
+      x: { title: 'slices of a pass', unit: 'count', log: true, base: 2 },
+      y: { title: 'latency', unit: 'ns', log: true, base: 10 },
+      lines,
+    },
+  );
 }
 
 /** The part of the page about page requests; null where no method has them. */
@@ -92,6 +86,6 @@ function figure(result: DirtyResult, map: CrossoverMap): Markup | null {
       : ['Least cost with the link', `The same, and the time that what is reported takes at ${link}`];
   const lines = crossover.methods
     .filter(({ ofDevices }) => ofDevices)
-    .map(({ name }) => ({ label: name, style: style(name), points: [] }));
-  return html`<figure class="panel"><figcaption><div><h3>${heading}</h3><p class="sub">${sub}; harvests every ${formatNs(crossover.intervalNs)}, the writes of the trace 2<sup>−14</sup> to 16 times as fast</p></div></figcaption>${crossoverPicture(crossover, map, linkBytesPerSecond, (method) => style(method).className)}${linesLegend(lines)}</figure>`;
+    .map(({ name }) => ({ label: name, style: style(name) }));
+  return html`<figure class="panel"><figcaption><div><h3>${heading}</h3><p class="sub">${sub}; harvests every ${formatNs(crossover.intervalNs)}, the writes of the trace 2<sup>−14</sup> to 16 times as fast</p></div></figcaption>${crossoverPicture(crossover, map, linkBytesPerSecond, (method) => style(method).className)}${legendOf(lines)}</figure>`;
 }

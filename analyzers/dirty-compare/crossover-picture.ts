@@ -47,11 +47,8 @@ export function crossoverPicture(
   const columns = columnsOf(crossover, criterion === 'cost' ? 0 : linkBytesPerSecond);
   const floor = HEIGHT - BOTTOM;
   const rates = columns.map(({ rate }) => rate);
-  const across = axisOf({ title: '', log: true, base: 2, format: String }, rates);
-  const up = axisOf({ title: '', log: true, base: 10, format: String, from: LOWEST_NS, to: HIGHEST_NS }, [
-    LOWEST_NS,
-    HIGHEST_NS,
-  ]);
+  const across = axisOf({ log: true, base: 2 }, rates);
+  const up = axisOf({ log: true, base: 10, from: LOWEST_NS, to: HIGHEST_NS }, [LOWEST_NS, HIGHEST_NS]);
   const px = (rate: number): number => round(LEFT + across.at(rate) * (WIDTH - LEFT - RIGHT));
   const py = (ns: number): number => round(floor - up.at(ns) * (floor - TOP));
   const cells = new Map<string, Cell[]>();
@@ -89,7 +86,7 @@ ${across.ticks.map((value) => html`<line class="tick" x1="${px(value)}" x2="${px
 ${up.ticks.map((value) => html`<line class="tick" x1="${LEFT}" x2="${WIDTH - RIGHT}" y1="${py(value)}" y2="${py(value)}"/><text x="${LEFT - 8}" y="${py(value) + 4}" text-anchor="end">${formatNs(value)}</text>`)}
 <line class="axis" x1="${LEFT}" x2="${WIDTH - RIGHT}" y1="${floor}" y2="${floor}"/><line class="axis" x1="${LEFT}" x2="${LEFT}" y1="${TOP}" y2="${floor}"/>
 <text x="${WIDTH - RIGHT}" y="${HEIGHT - 6}" text-anchor="end">memory that becomes dirty</text><text x="4" y="14">latency of a page request</text>
-${[...edges.values()].map((points) => html`<g class="ink"><polyline class="cores" points="${trusted(points.join(' '))}" stroke-width="1.75"/></g>`)}
+${[...edges.values()].map((points) => html`<g class="ink"><polyline class="boundary" points="${trusted(points.join(' '))}" stroke-width="1.75"/></g>`)}
 ${saturated.length < 2 ? null : html`<polyline class="front" points="${trusted(saturated.join(' '))}"/>`}
 ${crossover.marks.map(
   ({ name, standing, latencyNs }) =>

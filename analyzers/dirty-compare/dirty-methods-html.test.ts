@@ -7,6 +7,7 @@ import { hardwareProfile } from '../../replay/hardware/profiles.ts';
 import { describeInput, makeEnvelope } from '../../traces/envelope.ts';
 import { openTrace } from '../../traces/file.ts';
 import { troubleWith } from '../report/fixtures/inert-page.ts';
+import { chartsOf, lineCount } from '../report/fixtures/page-charts.ts';
 import { dirtyMethodsHtml } from './dirty-methods-html.ts';
 
 /** The page of some methods, and what it is made of. */
@@ -47,7 +48,7 @@ test('the page of methods has a line for each in every picture', async () => {
   const { page, dirty } = await pageOf('ad-bits@4k,ad-bits@2m');
   expect(troubleWith(page)).toEqual([]);
   // convergence with the recorded one, reported, duration, threads
-  expect(page.match(/<polyline class="cores"/g)).toHaveLength(4 * 2 + 1);
+  expect(lineCount(page)).toBe(4 * 2 + 1);
   expect(page).toContain('sent within 20.0');
   expect(page).toContain('aria-label="Plans"');
   // a point for each pass of a line with few, and one for its end, up to where the picture is cut; the recorded one has a
@@ -61,8 +62,8 @@ test('the page of methods has a line for each in every picture', async () => {
   }, 0);
   const [row] = dirty.methods;
   const found = row!.series.written.filter((pages) => pages > 0).length;
-  const convergence = page.slice(page.indexOf('id="convergence"'), page.indexOf('id="harvests"'));
-  expect(convergence.match(/<circle/g)).toHaveLength(passes + 1 + found);
+  const [convergence] = chartsOf(page);
+  expect(convergence!.lines.flatMap(({ x, marks }) => (marks === true ? x : []))).toHaveLength(passes + 1 + found);
   expect(page).not.toContain('id="crossover"');
 });
 

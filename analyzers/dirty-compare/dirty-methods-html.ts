@@ -2,13 +2,12 @@ import type { DirtyResult, DirtyRow } from '../../replay/dirty/dirty-result.ts';
 import { chapterPage } from '../report/chapter-page.ts';
 import { leadOf, partOf, partsOf } from '../report/chapter.ts';
 import type { Chapter, PagePart } from '../report/chapter.ts';
-import { formatBytes, formatCount, formatNs } from '../report/format-units.ts';
-import { linesPicture } from '../report/html-lines.ts';
-import type { DrawnLine } from '../report/html-lines.ts';
-import { figureOf, plainTable } from '../report/html-parts.ts';
+import { formatCount, formatNs } from '../report/format-units.ts';
+import { plainTable } from '../report/html-parts.ts';
+import { lineFigure, timeAxis } from '../report/line-chart.ts';
+import type { DrawnLine } from '../report/line-chart.ts';
 import { lineStyle } from '../report/line-styles.ts';
 import { html } from '../report/markup.ts';
-import { timePicture } from '../report/time-picture.ts';
 import { filesOf } from '../report/envelope.ts';
 import type { DirtyReport } from './compare-dirty-command.ts';
 import { crossoverSection } from './crossover-html.ts';
@@ -80,27 +79,22 @@ function convergence(result: DirtyResult): PagePart {
   const lines = all.map((line) => ({ ...line, points: line.points.filter(([at]) => at <= until) }));
   const cut = all.filter((line, i) => line.points.length > (lines[i]?.points.length ?? 0)).map(({ label }) => label);
   const limit = (result.linkBytesPerSecond * result.downtimeLimitNs) / 1e9;
-  const picture = linesPicture({
-    about: 'What each pass has to send',
-    x: { title: 'since the migration began', log: false, base: 10, format: formatNs },
-    y: { title: 'to be sent', log: true, base: 2, format: (value) => formatBytes(value) },
-    lines,
-    limit: { at: limit, label: `sent within ${formatNs(result.downtimeLimitNs)}` },
-    height: 320,
-    wide: true,
-  });
   const goesOn =
     cut.length === 0 ? '' : `; ${cut.join(', ')} ${cut.length === 1 ? 'goes' : 'go'} on beyond the picture`;
   return partOf(
     'convergence',
     'Convergence',
     html`A migration ends when what a pass has to send fits into the downtime that is allowed, the broken line.`,
-    html`${figureOf(
+    html`${lineFigure(
       'Pre-copy',
       `Memory to be sent at the beginning of each pass, with ${formatCount(result.methods[0]?.threads[0]?.threads ?? 1)} harvest thread${goesOn}`,
-      picture,
-      lines,
-      1,
+      {
+        about: 'What each pass has to send',
+        x: { title: 'since the migration began', unit: 'ns', log: false, base: 10 },
+        y: { title: 'to be sent', unit: 'bytes', log: true, base: 2 },
+        lines,
+        limit: { at: limit, label: `sent within ${formatNs(result.downtimeLimitNs)}` },
+      },
     )}`,
   );
 }
@@ -120,42 +114,30 @@ function harvests(result: DirtyResult): PagePart {
     result.startNs + result.durationNs,
   );
   const several = (result.methods[0]?.threads.length ?? 0) > 1;
-  const threads = linesPicture({
-    about: 'Harvest time against threads',
-    x: { title: 'threads', log: true, base: 2, format: formatCount },
-    y: { title: 'mean harvest', log: true, base: 10, format: formatNs },
-    lines: scaling,
-    wide: true,
-  });
   return partOf(
     'harvests',
     'Harvests',
     html`What each harvest reported, and how long it took.`,
-    html`${figureOf(
-      'Reported',
-      'Memory that a harvest calls dirty',
-      timePicture({
-        about: 'Reported by each harvest',
-        from,
-        y: { title: 'reported', log: true, base: 2, unit: 'bytes' },
-        lines: found,
-        wide: true,
-      }),
-      found,
-      1,
-    )}${figureOf(
-      'Duration',
-      'With the first number of threads',
-      timePicture({
-        about: 'Duration of each harvest',
-        from,
-        y: { title: 'duration', log: true, base: 10, unit: 'ns' },
-        lines: times,
-        wide: true,
-      }),
-      times,
-      1,
-    )}${several ? figureOf('Threads', 'Mean duration of a harvest', threads, scaling, 1) : null}`,
+    html`${lineFigure('Reported', 'Memory that a harvest calls dirty', {
+      about: 'Reported by each harvest',
+      x: timeAxis(from),
+      y: { title: 'reported', unit: 'bytes', log: true, base: 2 },
+      lines: found,
+    })}${lineFigure('Duration', 'With the first number of threads', {
+      about: 'Duration of each harvest',
+      x: timeAxis(from),
+      y: { title: 'duration', unit: 'ns', log: true, base: 10 },
+      lines: times,
+    })}${
+      several
+        ? lineFigure('Threads', 'Mean duration of a harvest', {
+            about: 'Harvest time against threads',
+            x: { title: 'threads', unit: 'count', log: true, base: 2 },
+            y: { title: 'mean harvest', unit: 'ns', log: true, base: 10 },
+            lines: scaling,
+          })
+        : null
+    }`,
   );
 }
 

@@ -10,12 +10,11 @@ import {
   formatNumberOf,
   formatShare,
 } from '../report/format-units.ts';
-import { linesPicture } from '../report/html-lines.ts';
 import { eventLink, figureOf, sortableTable } from '../report/html-parts.ts';
+import { lineFigure, timeAxis } from '../report/line-chart.ts';
 import { lineStyle } from '../report/line-styles.ts';
 import { html } from '../report/markup.ts';
 import type { Markup } from '../report/markup.ts';
-import { timePicture } from '../report/time-picture.ts';
 import type { DirtyResult } from './dirty.ts';
 import { heatPicture } from './heat-picture.ts';
 import type { HarvestEstimates } from './harvest-estimate.ts';
@@ -67,20 +66,17 @@ function timeSection({ rate, heat }: WriteSummary): PagePart {
   const { startNs, binNs, pages } = rate;
   const perPage = PAGE_BYTES / (binNs / 1e9);
   const points = pages.map((count, i) => [startNs + (i + 0.5) * binNs, count * perPage] as const);
-  const picture = timePicture({
+  const figure = lineFigure('Dirty rate', 'A page counts once in each part', {
     about: 'Dirty rate over time',
-    from: startNs,
-    to: startNs + pages.length * binNs,
-    y: { title: 'bytes a second', log: false, base: 2, unit: 'bytes/s' },
+    x: timeAxis(startNs, startNs + pages.length * binNs),
+    y: { title: 'bytes a second', unit: 'bytes/s', log: false, base: 2 },
     lines: [{ label: 'dirty rate', style: lineStyle(0, false), points, area: true }],
-    height: 230,
-    wide: true,
   });
   return partOf(
     'time',
     'Time',
     html`Different pages of 4 KiB in each ${formatNs(binNs)}.`,
-    html`${figureOf('Dirty rate', 'A page counts once in each part', picture)}${figureOf(
+    html`${figure}${figureOf(
       'Addresses against time',
       `Blocks of ${formatBytes(heat.blockBytes)} in which something was written`,
       heatPicture(heat),
@@ -89,10 +85,10 @@ function timeSection({ rate, heat }: WriteSummary): PagePart {
 }
 
 function setsSection({ workingSet, hotSets, pages }: WriteSummary): PagePart {
-  const picture = linesPicture({
+  const figure = lineFigure('Working set', 'Written in a window of time', {
     about: 'Working set against window length',
-    x: { title: 'length of the window', log: true, base: 10, format: formatNs },
-    y: { title: 'bytes written in it', log: true, base: 2, format: (value) => formatBytes(value) },
+    x: { title: 'length of the window', unit: 'ns', log: true, base: 10 },
+    y: { title: 'bytes written in it', unit: 'bytes', log: true, base: 2 },
     lines: [
       {
         label: 'working set',
@@ -130,7 +126,7 @@ function setsSection({ workingSet, hotSets, pages }: WriteSummary): PagePart {
     'sets',
     'Working set',
     html`How much is written in a window of time, on average over all windows of that length; and the fewest pages that take most of the writes.`,
-    html`<div class="panel"><div class="beside">${picture}<details open><summary>Figures</summary>${windows}</details></div></div><div class="panel"><p class="caption">Hottest pages of each size</p>${hot}</div>`,
+    html`<div class="beside">${figure}<div class="panel"><details open><summary>Figures</summary>${windows}</details></div></div><div class="panel"><p class="caption">Hottest pages of each size</p>${hot}</div>`,
   );
 }
 
@@ -154,10 +150,10 @@ function estimateTable({ memoryBytes, profile, rows }: HarvestEstimates): Markup
 
 function leavesSection({ count, overReporting }: Intervals, estimates: HarvestEstimates | null): PagePart {
   const known = overReporting.filter((row) => row.factor !== null);
-  const picture = linesPicture({
+  const figure = lineFigure('Over-reporting', 'By leaf size', {
     about: 'Over-reporting by leaf size',
-    x: { title: 'leaf size', log: true, base: 2, format: (value) => formatBytes(value), from: 4096, to: 2 ** 30 },
-    y: { title: 'reported / written', log: true, base: 10, format: (value) => `×${formatDecimal(value)}`, from: 1 },
+    x: { title: 'leaf size', unit: 'bytes', log: true, base: 2, from: 4096, to: 2 ** 30 },
+    y: { title: 'reported / written', unit: 'times', log: true, base: 10, from: 1 },
     lines: [
       {
         label: 'reported / written',
@@ -166,7 +162,6 @@ function leavesSection({ count, overReporting }: Intervals, estimates: HarvestEs
         marks: true,
       },
     ],
-    height: 230,
   });
   const rows = sortableTable(
     'Over-reporting',
@@ -183,7 +178,7 @@ function leavesSection({ count, overReporting }: Intervals, estimates: HarvestEs
     'leaves',
     'Leaf size',
     html`A leaf has one dirty bit: what ${formatNumberOf(count, 'harvest')} would have reported with leaves of one size, against what was written between them.`,
-    html`<div class="panel"><div class="beside">${picture}${rows}</div></div>${estimates === null ? null : estimateTable(estimates)}`,
+    html`<div class="beside">${figure}<div class="panel">${rows}</div></div>${estimates === null ? null : estimateTable(estimates)}`,
   );
 }
 
@@ -196,11 +191,10 @@ function migrationSection({
   passesReported,
   sentPages,
 }: MigrationReport): PagePart {
-  const picture = timePicture({
+  const figure = lineFigure('Convergence', 'What each pass has to send again', {
     about: 'Dirty pages found by each synchronisation',
-    from: syncs[0]?.startNs ?? 0,
-    to: syncs.at(-1)?.startNs ?? 1,
-    y: { title: 'became dirty since the one before', log: true, base: 2, unit: 'bytes' },
+    x: timeAxis(syncs[0]?.startNs ?? 0, syncs.at(-1)?.startNs ?? 1),
+    y: { title: 'became dirty since the one before', unit: 'bytes', log: true, base: 2 },
     lines: [
       {
         label: 'dirty at each synchronisation',
@@ -212,8 +206,6 @@ function migrationSection({
         marks: true,
       },
     ],
-    height: 230,
-    wide: true,
   });
   const rows = sortableTable(
     'Synchronisations',
@@ -235,7 +227,7 @@ function migrationSection({
     'migration',
     'Migration',
     html`${formatCount(agreed)} of ${formatNumberOf(compared, 'synchronisation')} found as many pages as the log has; ${formatCount(explained)} more differ by pages that were still to be sent. ${passes === null ? 'No pass was logged' : formatNumberOf(passes, 'pass', 'passes')}${told}; ${formatNumberOf(sentPages, 'page')} sent.`,
-    html`${figureOf('Convergence', 'What each pass has to send again', picture)}<div class="panel"><details><summary>All synchronisations</summary>${rows}</details>${exceptions.length === 0 ? null : html`<ul>${exceptions.slice(0, SHOWN)}</ul>`}</div>`,
+    html`${figure}<div class="panel"><details><summary>All synchronisations</summary>${rows}</details>${exceptions.length === 0 ? null : html`<ul>${exceptions.slice(0, SHOWN)}</ul>`}</div>`,
   );
 }
 

@@ -30,10 +30,7 @@ export function heatPicture({ startNs, binNs, blockBytes, bands }: HeatMap): Mar
   const cell = (WIDTH - LEFT - RIGHT) / bins;
   const rows = placed(bands, blockBytes);
   const floor = (rows[0]?.y ?? TOP) + BAND;
-  const time = axisOf(
-    { title: '', log: false, base: 10, format: formatNs, from: startNs, to: startNs + bins * binNs },
-    [],
-  );
+  const time = axisOf({ log: false, base: 10, from: startNs, to: startNs + bins * binNs }, []);
   const x = (ns: number): number => round(LEFT + time.at(ns) * (WIDTH - LEFT - RIGHT));
   const paths = cells(rows, cell, most);
   const several = new Set(bands.map((band) => band.space)).size > 1;

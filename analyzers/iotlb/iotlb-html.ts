@@ -3,13 +3,12 @@ import { chapterPage } from '../report/chapter-page.ts';
 import { leadOf, partOf, partsOf } from '../report/chapter.ts';
 import type { Chapter, Lead, PagePart } from '../report/chapter.ts';
 import { formatCount, formatNumberOf, formatShare } from '../report/format-units.ts';
-import { linesPicture } from '../report/html-lines.ts';
-import type { DrawnLine } from '../report/html-lines.ts';
-import { figureOf, sortableTable } from '../report/html-parts.ts';
+import { sortableTable } from '../report/html-parts.ts';
 import type { Cell } from '../report/html-parts.ts';
+import { lineFigure } from '../report/line-chart.ts';
+import type { DrawnLine, LineAxis, LineChart } from '../report/line-chart.ts';
 import { lineStyle } from '../report/line-styles.ts';
 import { html } from '../report/markup.ts';
-import type { AxisSpec } from '../report/svg-axes.ts';
 import type { IotlbPart, IotlbResult } from './iotlb.ts';
 import { organisationText, requesterText } from './iotlb-text.ts';
 
@@ -17,10 +16,10 @@ import { organisationText, requesterText } from './iotlb-text.ts';
 const SHOWN = 200;
 const DRAWN = 8;
 
-const ENTRIES: AxisSpec = { title: 'entries', log: true, base: 2, format: formatCount };
+const ENTRIES: LineAxis = { title: 'entries', unit: 'count', log: true, base: 2 };
 
-function missAxis(title: string): AxisSpec {
-  return { title, log: false, base: 10, format: (value) => `${Number((value * 100).toPrecision(3))} %`, from: 0 };
+function missAxis(title: string): LineAxis {
+  return { title, unit: 'share', log: false, base: 10 };
 }
 
 function share(part: number, whole: number): Cell {
@@ -45,7 +44,7 @@ function lead(result: IotlbResult, file: string): Lead {
   return leadOf(title, facts);
 }
 
-function markOf({ chosen }: IotlbResult): { readonly mark?: { readonly at: number; readonly label: string } } {
+function markOf({ chosen }: IotlbResult): Pick<LineChart, 'mark'> {
   return chosen.entries > 0 ? { mark: { at: chosen.entries, label: organisationText(chosen) } } : {};
 }
 
@@ -73,15 +72,6 @@ function curveSection(result: IotlbResult): PagePart {
           },
         ]),
   ];
-  const picture = linesPicture({
-    about: 'Misses by size of the IOTLB',
-    x: ENTRIES,
-    y: missAxis('of the lookups'),
-    lines,
-    height: 320,
-    wide: true,
-    ...markOf(result),
-  });
   const errors = result.sample !== null;
   const rows = sortableTable(
     'Misses by size',
@@ -103,7 +93,13 @@ function curveSection(result: IotlbResult): PagePart {
     'sizes',
     'Size',
     html`A fully associative IOTLB that replaces the least recently used entry. Of what any size can hit: ${reached} entries on.`,
-    html`${figureOf('Misses by size and cause', 'All sizes from one pass', picture, lines)}<div class="panel"><details open><summary>Figures</summary>${rows}</details></div>`,
+    html`${lineFigure('Misses by size and cause', 'All sizes from one pass', {
+      about: 'Misses by size of the IOTLB',
+      x: ENTRIES,
+      y: missAxis('of the lookups'),
+      lines,
+      ...markOf(result),
+    })}<div class="panel"><details open><summary>Figures</summary>${rows}</details></div>`,
   );
 }
 
@@ -121,15 +117,6 @@ function associativitySection(result: IotlbResult): PagePart {
       points: curve.map((point) => [point.entries, lookups > 0 ? point.misses / lookups : 0] as const),
     },
   ];
-  const picture = linesPicture({
-    about: 'Misses by size and ways',
-    x: ENTRIES,
-    y: missAxis('of the lookups'),
-    lines,
-    height: 320,
-    wide: true,
-    ...markOf(result),
-  });
   const rows = sortableTable(
     'Geometries',
     ['Sets × ways', 'Entries', 'Misses', 'Of conflict'],
@@ -146,7 +133,13 @@ function associativitySection(result: IotlbResult): PagePart {
     'ways',
     'Associativity',
     html`Sets picked as on the chosen hardware. What a line lies above the fully associative one is conflict.`,
-    html`${figureOf('Misses by size and ways', 'Each line: sets of so many ways', picture, lines)}<div class="panel"><details><summary>Geometries</summary>${rows}</details></div>`,
+    html`${lineFigure('Misses by size and ways', 'Each line: sets of so many ways', {
+      about: 'Misses by size and ways',
+      x: ENTRIES,
+      y: missAxis('of the lookups'),
+      lines,
+      ...markOf(result),
+    })}<div class="panel"><details><summary>Geometries</summary>${rows}</details></div>`,
   );
 }
 
@@ -166,15 +159,6 @@ function partsSection(
       (point, j) => [point.entries, part.lookups > 0 ? (part.misses[j] ?? 0) / part.lookups : 0] as const,
     ),
   }));
-  const picture = linesPicture({
-    about: `Misses by ${heading.toLowerCase()}`,
-    x: ENTRIES,
-    y: missAxis('of its own lookups'),
-    lines,
-    height: 280,
-    wide: true,
-    ...markOf(result),
-  });
   const rows = sortableTable(
     heading,
     [
@@ -201,7 +185,13 @@ function partsSection(
     id,
     heading,
     html`What each misses in a cache that all share; alone it may miss less.`,
-    html`${figureOf(`Misses by ${heading.toLowerCase()}`, `The ${formatCount(lines.length)} with most lookups`, picture, lines)}<div class="panel"><p class="caption">${formatCount(parts.length)} in all${more}</p>${rows}</div>`,
+    html`${lineFigure(`Misses by ${heading.toLowerCase()}`, `The ${formatCount(lines.length)} with most lookups`, {
+      about: `Misses by ${heading.toLowerCase()}`,
+      x: ENTRIES,
+      y: missAxis('of its own lookups'),
+      lines,
+      ...markOf(result),
+    })}<div class="panel"><p class="caption">${formatCount(parts.length)} in all${more}</p>${rows}</div>`,
   );
 }
 

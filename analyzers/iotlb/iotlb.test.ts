@@ -12,6 +12,7 @@ import { Random } from '../../traces/random.ts';
 import { ACCESS, ATTACH, ORIGIN, STREAM_ID } from '../../traces/schema.ts';
 import { ABSENT } from '../../traces/units.ts';
 import { analyzeIotlb } from './iotlb.ts';
+import { chartsOf } from '../report/fixtures/page-charts.ts';
 import { iotlbHtml } from './iotlb-html.ts';
 import { iotlbText } from './iotlb-text.ts';
 import { kneeOf, reachOfShare } from './knee.ts';
@@ -98,7 +99,7 @@ describe('of the corpus', () => {
       expect(text).toContain('<- as many as chosen');
       const page = iotlbHtml(result, { file: '<run>', version: '0', health: EMPTY_HEALTH });
       expect(page).toContain('&lt;run&gt;');
-      expect(page).toContain('>64 sets × 4 ways</text>');
+      expect(chartsOf(page)[0]?.mark?.label).toBe('64 sets × 4 ways');
     });
   });
 });

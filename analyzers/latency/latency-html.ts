@@ -3,12 +3,12 @@ import { chapterPage } from '../report/chapter-page.ts';
 import { leadOf, partOf, partsOf } from '../report/chapter.ts';
 import type { Chapter, Lead, PagePart } from '../report/chapter.ts';
 import { formatCount, formatNs, formatNumberOf } from '../report/format-units.ts';
-import type { DrawnLine } from '../report/html-lines.ts';
-import { figureOf, sortableTable } from '../report/html-parts.ts';
+import { sortableTable } from '../report/html-parts.ts';
+import { lineFigure, timeAxis } from '../report/line-chart.ts';
+import type { DrawnLine } from '../report/line-chart.ts';
 import { lineStyle } from '../report/line-styles.ts';
 import { html } from '../report/markup.ts';
 import type { Markup } from '../report/markup.ts';
-import { timePicture } from '../report/time-picture.ts';
 import type { LatencyResult } from './latency.ts';
 import type { SpanBin, SpanReport } from './span-kinds.ts';
 
@@ -59,18 +59,15 @@ function section(
   { startNs, binNs }: LatencyResult,
 ): PagePart {
   const picture = (name: string, lines: readonly DrawnLine[]): Markup | null =>
-    figureOf(
+    lineFigure(
       name,
       `Of what ended in each ${formatNs(binNs)}${spans.length > DRAWN ? `; the ${DRAWN} that take most in all` : ''}`,
-      timePicture({
+      {
         about: `${name} over time`,
-        from: startNs,
-        y: { title: 'took', log: true, base: 10, unit: 'ns' },
+        x: timeAxis(startNs),
+        y: { title: 'took', unit: 'ns', log: true, base: 10 },
         lines,
-        height: 230,
-        wide: true,
-      }),
-      lines,
+      },
     );
   const rows = sortableTable(
     heading,

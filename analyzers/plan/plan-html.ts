@@ -3,9 +3,9 @@ import { chapterPage } from '../report/chapter-page.ts';
 import { leadOf, partOf, partsOf } from '../report/chapter.ts';
 import type { Chapter, Lead, PagePart } from '../report/chapter.ts';
 import { sentence } from '../report/escape.ts';
-import { formatCount, formatNs, formatNumberOf, formatShare, formatShort } from '../report/format-units.ts';
-import { linesLegend, linesPicture } from '../report/html-lines.ts';
-import type { DrawnLine } from '../report/html-lines.ts';
+import { formatCount, formatNs, formatNumberOf, formatShare } from '../report/format-units.ts';
+import { lineFigure } from '../report/line-chart.ts';
+import type { DrawnLine } from '../report/line-chart.ts';
 import { lineStyle } from '../report/line-styles.ts';
 import { html } from '../report/markup.ts';
 import type { Markup } from '../report/markup.ts';
@@ -79,31 +79,27 @@ function figureOf(result: PlanResult, answers: readonly PlanAnswer[], goal: Plan
   // a log axis has what is 0 at its beginning
   const positive = [...shown, goal.limit].filter((y) => y > 0);
   const wide = goal.limit > 0 && goal.unit !== 'share' && Math.max(...positive) > 50 * Math.min(...positive);
-  const picture = linesPicture({
+  return lineFigure(goal.text, 'What was measured, with the limit and the answer', {
     about: `${goal.metric} by ${axis.name}`,
     x: {
-      title: axis.name === 'dirty.link' ? 'dirty.link, bytes a second' : axis.name,
+      title: axis.name,
+      unit: axis.name === 'dirty.link' ? 'bytes/s' : 'count',
       log: values.every((value) => value > 0) && Math.max(...values) >= 8 * Math.min(...values),
       base: axis.name === 'dirty.link' ? 10 : 2,
-      format: formatShort,
       from: Math.min(...values),
       to: Math.max(...values),
     },
     y: {
       title: `${goal.statistic === '' ? '' : `${goal.statistic} `}${goal.metric}`,
+      unit: goal.unit,
       log: wide,
       base: 10,
-      format: (value) => formatMetric(goal.unit, value),
       ...(wide ? {} : rangeOf([...shown, goal.limit], goal)),
     },
     lines: drawn,
     limit: { at: goal.limit, label: goal.text },
     ...(chosen === null ? {} : { mark: { at: across(chosen), label: valuesText(chosen.values) } }),
-    height: 300,
-    wide: true,
   });
-  if (picture === null) return null;
-  return html`<figure class="panel"><figcaption><div><h3>${goal.text}</h3><p class="sub">What was measured, with the limit and the answer</p></div></figcaption>${picture}${drawn.length > 1 ? linesLegend(drawn) : null}</figure>`;
 }
 
 /** Ends of the axis, with room for the label of the limit. */

@@ -1,5 +1,6 @@
-import { formatCount, formatDecimal, formatNs, formatShare } from '../report/format-units.ts';
+import { UNKNOWN, formatCount } from '../report/format-units.ts';
 import { printable } from '../report/escape.ts';
+import { formatUnit } from '../report/unit-format.ts';
 import type { SweepValues } from '../../replay/sweep/sweep-point.ts';
 import type { MetricUnit } from './plan-metric.ts';
 import type { GoalOutcome, PlannedGoal, PlannedSetting } from './plan-result.ts';
@@ -7,32 +8,7 @@ import type { GoalOutcome, PlannedGoal, PlannedSetting } from './plan-result.ts'
 /** How the values of metrics and settings are shown. */
 
 export function formatMetric(unit: MetricUnit, value: number | null): string {
-  switch (unit) {
-    case 'ns':
-      return value === null || value >= 1 || value === 0 ? formatNs(value) : `${formatDecimal(value)} ns`;
-    case 'share':
-      return precise(value);
-    case 'probability':
-      return value === null
-        ? formatDecimal(null)
-        : value === 0
-          ? '0'
-          : value >= 0.001
-            ? precise(value)
-            : value.toExponential(2);
-    case 'count':
-      return formatCount(value);
-    case 'number':
-      return formatDecimal(value, 4);
-  }
-}
-
-/** A share near its limit: enough digits to tell it from 100 %. */
-function precise(value: number | null): string {
-  if (value === null) return formatShare(null, 1);
-  const rest = Math.min(value, 1 - value);
-  const digits = rest > 0 && rest < 0.01 ? Math.min(6, Math.ceil(-Math.log10(rest))) : 2;
-  return value === 0 || value === 1 ? formatShare(value, 1) : `${(value * 100).toFixed(digits)} %`;
+  return value === null ? UNKNOWN : formatUnit(unit, value);
 }
 
 /** `99.02 %, 0.02 % to spare (1.8 % of what it allows is left)`, or by how much it fails. */

@@ -6,6 +6,7 @@ import { costProfile } from '../../replay/costs/cost-profiles.ts';
 import { describeInput, makeEnvelope } from '../../traces/envelope.ts';
 import { openTrace } from '../../traces/file.ts';
 import { troubleWith } from '../report/fixtures/inert-page.ts';
+import { lineCount } from '../report/fixtures/page-charts.ts';
 import { priCompareHtml } from './pri-compare-html.ts';
 import { priDesigns } from './pri-what-if.ts';
 
@@ -35,10 +36,10 @@ test('the page of page requests has a line for each row in every picture', async
     const depths = await pageOf('depth=4,16,64;servers=1,2;arrivals=closed:32');
     expect(troubleWith(depths)).toEqual([]);
     // latency twice and occupancy twice by row; overflow and wait by depth
-    expect(depths.match(/<polyline class="cores"/g)).toHaveLength(4 * 6 + 2 * 2);
+    expect(lineCount(depths)).toBe(4 * 6 + 2 * 2);
     expect(depths).toContain('Share of lost requests against queue depth');
     const one = await pageOf('servers=1,2');
-    expect(one.match(/<polyline class="cores"/g)).toHaveLength(4 * 2);
+    expect(lineCount(one)).toBe(4 * 2);
     expect(one).not.toContain('id="depth"');
   } finally {
     trace.close();

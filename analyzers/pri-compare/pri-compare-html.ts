@@ -3,10 +3,9 @@ import type { LevelSeries } from '../../replay/faults/service/level-over-time.ts
 import { chapterPage } from '../report/chapter-page.ts';
 import { leadOf, partOf, partsOf } from '../report/chapter.ts';
 import type { Chapter, PagePart } from '../report/chapter.ts';
-import { formatCount, formatNs, formatShort } from '../report/format-units.ts';
-import { linesPicture } from '../report/html-lines.ts';
-import type { DrawnLine } from '../report/html-lines.ts';
-import { figureOf, plainTable } from '../report/html-parts.ts';
+import { plainTable } from '../report/html-parts.ts';
+import { lineFigure } from '../report/line-chart.ts';
+import type { DrawnLine, LineAxis } from '../report/line-chart.ts';
 import { lineStyle } from '../report/line-styles.ts';
 import { html } from '../report/markup.ts';
 import type { Markup } from '../report/markup.ts';
@@ -38,20 +37,8 @@ function answeredWithin({ responseBars, responseNs }: PriRow): readonly (readonl
   return responseBars.map(({ fromNs, count }, i) => {
     seen += count;
     const to = responseBars[i + 1]?.fromNs ?? Math.max(fromNs, responseNs.max);
-    return [Math.max(1, to), (100 * seen) / Math.max(1, responseNs.count)] as const;
+    return [Math.max(1, to), seen / Math.max(1, responseNs.count)] as const;
   });
-}
-
-/** Whole decades around values, so that a log axis has its round numbers. */
-function decades(values: readonly number[]): { readonly from: number; readonly to: number } {
-  const positive = values.filter((value) => value > 0);
-  const exponent = (value: number, round: (of: number) => number): number => 10 ** round(Math.log10(value));
-  return { from: exponent(Math.min(...positive, 1e9), Math.floor), to: exponent(Math.max(...positive, 10), Math.ceil) };
-}
-
-/** From least to most of what lines show, across. */
-function across(lines: readonly DrawnLine[]): readonly number[] {
-  return lines.flatMap(({ points }) => points.map(([x]) => x));
 }
 
 function latency({ rows }: PriResult): PagePart {
@@ -59,38 +46,22 @@ function latency({ rows }: PriResult): PagePart {
   const bars = linesOf(rows, ({ responseBars }) =>
     responseBars.map(({ fromNs, count }) => [Math.max(1, fromNs), count] as const),
   );
-  const title = 'from the last request to the response';
-  const x = { title, log: true, base: 10, format: formatNs, ...decades(across([...within, ...bars])) } as const;
+  const x: LineAxis = { title: 'from the last request to the response', unit: 'ns', log: true, base: 10 };
   return partOf(
     'latency',
     'Latency',
     html`How long the host takes to answer, of the groups that it answered.`,
-    html`${figureOf(
-      'Answered within',
-      'Share of the groups that were answered within a time',
-      linesPicture({
-        about: 'Share of groups answered within a time',
-        x,
-        y: { title: 'answered', log: false, base: 10, format: (value) => `${formatCount(value)} %`, to: 100 },
-        lines: within,
-        height: 300,
-        wide: true,
-      }),
-      within,
-      1,
-    )}${figureOf(
-      'Distribution',
-      'Groups by their latency, four bars in each factor of two',
-      linesPicture({
-        about: 'Groups by latency',
-        x,
-        y: { title: 'groups', log: false, base: 10, format: formatCount },
-        lines: bars,
-        wide: true,
-      }),
-      bars,
-      1,
-    )}`,
+    html`${lineFigure('Answered within', 'Share of the groups that were answered within a time', {
+      about: 'Share of groups answered within a time',
+      x,
+      y: { title: 'answered', unit: 'share', log: false, base: 10, to: 1 },
+      lines: within,
+    })}${lineFigure('Distribution', 'Groups by their latency, four bars in each factor of two', {
+      about: 'Groups by latency',
+      x,
+      y: { title: 'groups', unit: 'count', log: false, base: 10 },
+      lines: bars,
+    })}`,
   );
 }
 
@@ -103,25 +74,23 @@ function occupancy({ rows }: PriResult): PagePart {
   const from = Math.min(...rows.map((row) => row.queueSeries.startNs));
   const queue = linesOf(rows, ({ queueSeries }) => levels(queueSeries, from));
   const host = linesOf(rows, ({ hostSeries }) => levels(hostSeries, from));
-  const x = { title: 'since the first request', log: false, base: 10, format: formatNs } as const;
-  const y = { log: false, base: 10, format: formatShort } as const;
+  const x: LineAxis = { title: 'since the first request', unit: 'ns', log: false, base: 10 };
+  const y: Omit<LineAxis, 'title'> = { unit: 'count', log: false, base: 10 };
   return partOf(
     'occupancy',
     'Occupancy',
     html`Most that there was at once in each part of the time.`,
-    html`${figureOf(
-      'Queue',
-      'Entries of the hardware queue in use',
-      linesPicture({ about: 'Entries in use over time', x, y: { ...y, title: 'entries' }, lines: queue, wide: true }),
-      queue,
-      1,
-    )}${figureOf(
-      'Host',
-      'Groups that wait for a server or have one',
-      linesPicture({ about: 'Groups in the host over time', x, y: { ...y, title: 'groups' }, lines: host, wide: true }),
-      host,
-      1,
-    )}`,
+    html`${lineFigure('Queue', 'Entries of the hardware queue in use', {
+      about: 'Entries in use over time',
+      x,
+      y: { ...y, title: 'entries' },
+      lines: queue,
+    })}${lineFigure('Host', 'Groups that wait for a server or have one', {
+      about: 'Groups in the host over time',
+      x,
+      y: { ...y, title: 'groups' },
+      lines: host,
+    })}`,
   );
 }
 
@@ -149,39 +118,22 @@ function depth({ rows }: PriResult): PagePart | null {
   const lost = depthLines(rows, ({ overflowProbability }) => Math.max(LEAST_SHARE, overflowProbability));
   if (lost.length === 0) return null;
   const done = depthLines(rows, ({ doneNs }) => doneNs.mean);
-  const x = { title: 'entries of the queue', log: true, base: 2, format: formatCount } as const;
-  const share = (value: number): string =>
-    value <= LEAST_SHARE ? 'none' : `${Number((100 * value).toPrecision(3))} %`;
-  const waits = decades(done.flatMap(({ points }) => points.map(([, y]) => y)));
+  const x: LineAxis = { title: 'entries of the queue', unit: 'count', log: true, base: 2 };
   return partOf(
     'depth',
     'Depth',
     html`What a deeper queue changes.`,
-    html`${figureOf(
-      'Overflow',
-      'Share of the requests that found no place',
-      linesPicture({
-        about: 'Share of lost requests against queue depth',
-        x,
-        y: { title: 'lost', log: true, base: 10, format: share, from: LEAST_SHARE, to: 1 },
-        lines: lost,
-        wide: true,
-      }),
-      lost,
-      1,
-    )}${figureOf(
-      'Wait',
-      "Mean time from a device's wish to its translation, repeated requests included",
-      linesPicture({
-        about: 'Mean wait against queue depth',
-        x,
-        y: { title: 'mean wait', log: true, base: 10, format: formatNs, ...waits },
-        lines: done,
-        wide: true,
-      }),
-      done,
-      1,
-    )}`,
+    html`${lineFigure('Overflow', 'Share of the requests that found no place; none is drawn at the foot', {
+      about: 'Share of lost requests against queue depth',
+      x,
+      y: { title: 'lost', unit: 'probability', log: true, base: 10, from: LEAST_SHARE, to: 1 },
+      lines: lost,
+    })}${lineFigure('Wait', "Mean time from a device's wish to its translation, repeated requests included", {
+      about: 'Mean wait against queue depth',
+      x,
+      y: { title: 'mean wait', unit: 'ns', log: true, base: 10 },
+      lines: done,
+    })}`,
   );
 }
 

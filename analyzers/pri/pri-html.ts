@@ -3,13 +3,12 @@ import { chapterPage } from '../report/chapter-page.ts';
 import { leadOf, partOf, partsOf } from '../report/chapter.ts';
 import type { Chapter, Lead, PagePart } from '../report/chapter.ts';
 import { formatCount, formatDecimal, formatNs, formatNumberOf, formatShare } from '../report/format-units.ts';
-import { linesLegend, linesPicture } from '../report/html-lines.ts';
-import type { DrawnLine } from '../report/html-lines.ts';
-import { eventLink, figureOf, sortableTable } from '../report/html-parts.ts';
+import { eventLink, legendOf, sortableTable } from '../report/html-parts.ts';
 import type { Cell } from '../report/html-parts.ts';
+import { lineFigure, timeAxis } from '../report/line-chart.ts';
+import type { DrawnLine } from '../report/line-chart.ts';
 import { lineStyle } from '../report/line-styles.ts';
 import { html } from '../report/markup.ts';
-import { timePicture } from '../report/time-picture.ts';
 import type { PriResult } from './pri.ts';
 import { STAGES } from './pri-stages.ts';
 import type { StageName, StageReport } from './pri-stages.ts';
@@ -49,7 +48,7 @@ function cumulative(name: StageName, { histogram, count }: StageReport): DrawnLi
   const points = histogram.map(({ fromNs, count: groups }) => {
     sum += groups;
     // a part ends a quarter of an octave behind its beginning
-    return [Math.max(1, fromNs) * 2 ** 0.25, (100 * sum) / count] as const;
+    return [Math.max(1, fromNs) * 2 ** 0.25, sum / count] as const;
   });
   return { label: STAGES[name], style: styleOf(name), points };
 }
@@ -58,17 +57,8 @@ function latencySection(result: PriResult): PagePart | null {
   const shown = shownStages(result);
   if (shown.length === 0) return null;
   const lines = shown.map(([name, stage]) => cumulative(name, stage));
-  const picture = linesPicture({
-    about: 'Share of groups by the time that a stage took',
-    x: { title: 'at most', log: true, base: 10, format: formatNs },
-    y: { title: 'groups', log: false, base: 10, format: (value) => `${formatDecimal(value)} %`, from: 0, to: 100 },
-    lines,
-    wide: true,
-  });
   const bars = stageBars(result.stages);
-  const legend = linesLegend(
-    barStages(result.stages).map((name) => ({ label: STAGES[name], style: styleOf(name), points: [] })),
-  );
+  const legend = legendOf(barStages(result.stages).map((name) => ({ label: STAGES[name], style: styleOf(name) })));
   const rows = shown.map(([name, stage]): readonly Cell[] => [
     [STAGES[name], null],
     [formatCount(stage.count), stage.count],
@@ -85,7 +75,12 @@ function latencySection(result: PriResult): PagePart | null {
     'latency',
     'Latency',
     html`How long groups took from one point of their way to the next.${bounded}`,
-    html`<figure class="panel"><figcaption><div><h3>Distribution</h3><p class="sub">Share of the groups that took at most so long</p></div></figcaption>${picture}${linesLegend(lines)}</figure><figure class="panel"><figcaption><div><h3>Stages</h3><p class="sub">Mean, median and 99th percentile of each stage</p></div></figcaption>${bars}${legend}</figure><div class="panel">${sortableTable('Stages', ['From, to', 'Groups', 'P50', 'P95', 'P99', 'Longest', 'Mean'], rows)}</div>`,
+    html`${lineFigure('Distribution', 'Share of the groups that took at most so long', {
+      about: 'Share of groups by the time that a stage took',
+      x: { title: 'at most', unit: 'ns', log: true, base: 10 },
+      y: { title: 'groups', unit: 'share', log: false, base: 10, to: 1 },
+      lines,
+    })}<figure class="panel"><figcaption><div><h3>Stages</h3><p class="sub">Mean, median and 99th percentile of each stage</p></div></figcaption>${bars}${legend}</figure><div class="panel">${sortableTable('Stages', ['From, to', 'Groups', 'P50', 'P95', 'P99', 'Longest', 'Mean'], rows)}</div>`,
   );
 }
 
@@ -106,14 +101,6 @@ function occupancySection({ occupancy, outOfOrder }: PriResult): PagePart | null
       points: one.bins.map(({ max }, i) => [startNs + (i + 0.5) * binNs, max] as const),
     }),
   );
-  const picture = timePicture({
-    about: 'What was on its way at once, over time',
-    from: startNs,
-    to: startNs + 120 * binNs,
-    y: { title: 'at most at once', log: false, base: 10, unit: 'count' },
-    lines,
-    wide: true,
-  });
   const rows = known.map(({ name, one }): readonly Cell[] => [
     [name, null],
     [formatCount(one.max), one.max],
@@ -126,7 +113,12 @@ function occupancySection({ occupancy, outOfOrder }: PriResult): PagePart | null
     'occupancy',
     'Occupancy',
     html`Most at once in each ${formatNs(binNs)}, of what was asked and not yet answered.${order}`,
-    html`${figureOf('At once', 'Requests and groups on their way', picture, lines, 1)}<div class="panel">${sortableTable('Occupancy', ['On their way', 'Most', 'First at', 'Mean'], rows)}</div>`,
+    html`${lineFigure('At once', 'Requests and groups on their way', {
+      about: 'What was on its way at once, over time',
+      x: timeAxis(startNs, startNs + 120 * binNs),
+      y: { title: 'at most at once', unit: 'count', log: false, base: 10 },
+      lines,
+    })}<div class="panel">${sortableTable('Occupancy', ['On their way', 'Most', 'First at', 'Mean'], rows)}</div>`,
   );
 }
 
@@ -176,31 +168,29 @@ function pagesSection({ repeats, prefetch, groups }: PriResult): PagePart | null
     ['Again after FAILURE', formatCount(repeats.afterFailure)],
     ['Again before any answer', formatCount(repeats.whileOutstanding)],
   ];
-  const picture = linesPicture({
+  const avoided: DrawnLine = {
+    label: 'avoided',
+    style: lineStyle(2, false),
+    points: prefetch.map(({ blockPages, share }) => [blockPages, share] as const),
+    marks: true,
+  };
+  const figure = lineFigure('Larger blocks', 'Groups that they would have avoided', {
     about: 'Groups that larger blocks would have avoided',
-    x: { title: 'pages brought in at once', log: true, base: 2, format: formatCount },
-    y: { title: 'groups less', log: false, base: 10, format: (value) => `${formatDecimal(value)} %`, from: 0, to: 100 },
-    lines: [
-      {
-        label: 'avoided',
-        style: lineStyle(2, false),
-        points: prefetch.map(({ blockPages, share }) => [blockPages, share * 100] as const),
-        marks: true,
-      },
-    ],
-    height: 230,
+    x: { title: 'pages brought in at once', unit: 'count', log: true, base: 2 },
+    y: { title: 'groups less', unit: 'share', log: false, base: 10, to: 1 },
+    lines: [avoided],
   });
-  const rows = prefetch.map(({ blockPages, avoided, blocks }): readonly Cell[] => [
+  const rows = prefetch.map(({ blockPages, avoided: less, blocks }): readonly Cell[] => [
     [formatCount(blockPages), blockPages],
-    [formatCount(avoided), avoided],
-    [formatShare(avoided, groups), avoided],
+    [formatCount(less), less],
+    [formatShare(less, groups), less],
     [formatCount(blocks), blocks],
   ]);
   return partOf(
     'pages',
     'Pages',
     html`Pages asked for again, and what bringing in the aligned block around each page would have saved at most.`,
-    html`<div class="panel"><dl>${facts.map(([name, value]) => html`<dt>${name}</dt><dd>${value}</dd>`)}</dl></div><div class="panel"><div class="beside">${picture}${sortableTable('Larger blocks', ['Pages at once', 'Groups less', 'Of all', 'Blocks'], rows)}</div></div>`,
+    html`<div class="panel"><dl>${facts.map(([name, value]) => html`<dt>${name}</dt><dd>${value}</dd>`)}</dl></div><div class="beside">${figure}<div class="panel">${sortableTable('Larger blocks', ['Pages at once', 'Groups less', 'Of all', 'Blocks'], rows)}</div></div>`,
   );
 }
 

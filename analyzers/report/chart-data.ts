@@ -21,6 +21,10 @@ export interface ChartRow {
   readonly label: string;
   readonly recorded: boolean;
   readonly style: LineStyle;
+  /** A mark at each point. */
+  readonly marks?: boolean;
+  /** Filled down to the axis. */
+  readonly area?: boolean;
 }
 
 export interface TimeChartData {

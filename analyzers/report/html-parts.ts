@@ -1,7 +1,6 @@
 import type { ProfileParameter } from '../../replay/results.ts';
 import { formatCount } from './format-units.ts';
-import { linesLegend } from './html-lines.ts';
-import type { DrawnLine } from './html-lines.ts';
+import type { LineStyle } from './line-styles.ts';
 import { html } from './markup.ts';
 import type { Markup } from './markup.ts';
 import { shellWord } from './reproduce.ts';
@@ -61,14 +60,13 @@ export function parameterTable(parameters: readonly ProfileParameter[]): Markup 
   )}</tbody></table></div>`;
 }
 
-/** Null where the picture is; a legend where there are so many lines. */
-export function figureOf(
-  heading: string,
-  sub: string,
-  picture: Markup | null,
-  lines: readonly DrawnLine[] = [],
-  legendFrom = 2,
-): Markup | null {
+/** A drawn picture; null where that is. */
+export function figureOf(heading: string, sub: string, picture: Markup | null): Markup | null {
   if (picture === null) return null;
-  return html`<figure class="panel"><figcaption><div><h3>${heading}</h3><p class="sub">${sub}</p></div></figcaption>${picture}${lines.length >= legendFrom ? linesLegend(lines) : null}</figure>`;
+  return html`<figure class="panel"><figcaption><div><h3>${heading}</h3><p class="sub">${sub}</p></div></figcaption>${picture}</figure>`;
+}
+
+/** The keys of a drawn picture, as charts have them. */
+export function legendOf(rows: readonly { readonly label: string; readonly style: LineStyle }[]): Markup {
+  return html`<div class="legend">${rows.map(({ label, style }) => html`<span class="row ${style.className}"><svg class="key ${style.className}" viewBox="0 0 22 10" aria-hidden="true"><line x1="0" y1="5" x2="22" y2="5" stroke-width="${style.width + 0.75}" stroke-dasharray="${style.dash.join(' ')}"/></svg><span class="name">${label}</span></span>`)}</div>`;
 }

@@ -4,7 +4,7 @@ import type { PagePart } from './chapter.ts';
 import { isDesign } from './comparison.ts';
 import type { ComparedRow, DesignRow } from './comparison.ts';
 import { formatCount, formatDecimal, formatNs, formatShare } from './format-units.ts';
-import { coresPlane } from './html-cores.ts';
+import { coresFigure } from './html-cores.ts';
 import { rowKey } from './html-table.ts';
 import { html } from './markup.ts';
 import type { Markup } from './markup.ts';
@@ -41,8 +41,8 @@ function devicesOf(row: DesignRow): readonly Markup[] {
 /** How many cores the queues bear; null where it was not asked for. */
 export function coresSection(rows: readonly ComparedRow[]): PagePart | null {
   const scaled = rows.filter(isDesign).filter((row) => row.design.scaling !== undefined);
-  const picture = coresPlane(scaled);
-  if (picture === null) return null;
+  const figure = coresFigure(scaled);
+  if (figure === null) return null;
   const lines = scaled.flatMap((row) => {
     const { scaling } = row.design;
     if (scaling === undefined) return [];
@@ -57,6 +57,6 @@ export function coresSection(rows: readonly ComparedRow[]): PagePart | null {
     'cores',
     'Cores',
     html`So many cores that think, submit and wait as the trace's own did. Where a line leaves the diagonal, they wait for each other.`,
-    html`<div class="panel"><div class="beside"><figure><figcaption><div><h3>Submissions against cores</h3><p class="sub">Against one core; the thin line is what as many single cores would do</p></div></figcaption>${picture}</figure><div><h3>The knee</h3><p class="sub">Bound: what one core thinks and waits, over what the busiest queue needs for it; more cores than this can't be served without waiting. Departs: fewer submissions than 90 % of as many single cores. Saturates: the queue is busy 95 % of the time.</p></div></div></div><div class="panel"><p class="caption">The knee, and the most cores that were tried</p><div class="scroll"><table class="sortable" aria-label="Knee"><thead><tr><th scope="col" class="text">Design</th><th scope="col" title="(think + wait of one core) / demand of the busiest queue">Bound</th><th scope="col" title="Least number of cores below 90 % of as many single ones">Departs</th><th scope="col" title="Least number of cores at which the queue is busy 95 % of the time">Saturates</th><th scope="col">Submissions</th><th scope="col">Wait P99</th><th scope="col">Queue busy</th></tr></thead><tbody>${lines}</tbody></table></div></div>`,
+    html`<div class="beside">${figure}<div class="panel"><h3>The knee</h3><p class="sub">Bound: what one core thinks and waits, over what the busiest queue needs for it; more cores than this can't be served without waiting. Departs: fewer submissions than 90 % of as many single cores. Saturates: the queue is busy 95 % of the time.</p></div></div><div class="panel"><p class="caption">The knee, and the most cores that were tried</p><div class="scroll"><table class="sortable" aria-label="Knee"><thead><tr><th scope="col" class="text">Design</th><th scope="col" title="(think + wait of one core) / demand of the busiest queue">Bound</th><th scope="col" title="Least number of cores below 90 % of as many single ones">Departs</th><th scope="col" title="Least number of cores at which the queue is busy 95 % of the time">Saturates</th><th scope="col">Submissions</th><th scope="col">Wait P99</th><th scope="col">Queue busy</th></tr></thead><tbody>${lines}</tbody></table></div></div>`,
   );
 }

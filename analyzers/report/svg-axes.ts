@@ -1,10 +1,8 @@
 /** One axis of a drawn picture. */
 export interface AxisSpec {
-  readonly title: string;
   readonly log: boolean;
   /** Round numbers of this base: 2 for bytes. */
   readonly base: 2 | 10;
-  readonly format: (value: number) => string;
   /** Where the axis begins and ends, if not where the values do. */
   readonly from?: number;
   readonly to?: number;

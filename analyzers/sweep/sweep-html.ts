@@ -3,14 +3,14 @@ import type { AnalysisPage } from '../analysis.ts';
 import { chapterPage } from '../report/chapter-page.ts';
 import { leadOf, partOf, partsOf } from '../report/chapter.ts';
 import type { Chapter, Lead, PagePart } from '../report/chapter.ts';
-import { formatCount, formatNumberOf, formatShort } from '../report/format-units.ts';
-import { linesLegend, linesPicture } from '../report/html-lines.ts';
-import type { DrawnLine } from '../report/html-lines.ts';
+import { formatCount, formatNumberOf } from '../report/format-units.ts';
+import { lineFigure } from '../report/line-chart.ts';
+import type { DrawnLine } from '../report/line-chart.ts';
 import { lineStyle } from '../report/line-styles.ts';
 import { html } from '../report/markup.ts';
 import type { Markup } from '../report/markup.ts';
-import { gridPicture } from './grid-picture.ts';
-import { shownMetrics } from './sweep-metric-table.ts';
+import { gridTable } from './grid-table.ts';
+import { shownMetrics, shownValue } from './sweep-metric-table.ts';
 import type { ShownMetric } from './sweep-metric-table.ts';
 import type { SweepReport, SweptPoint } from './sweep.ts';
 
@@ -70,26 +70,11 @@ function figureOf(report: SweepReport, metric: ShownMetric, across: SweepParamet
   const numbers = report.parameters.filter((parameter) => isNumeric(parameter) && parameter.values.length > 1);
   const varied = report.parameters.filter(({ values }) => values.length > 1);
   const lines = linesOf(report, metric, across);
+  const places = across.values.map(Number);
   const [up] = numbers.filter((parameter) => parameter !== across);
-  const picture = linesPicture({
-    about: `${metric.title} by ${across.name}`,
-    x: {
-      title: across.name,
-      log: growsByFactors(across.values.map(Number)),
-      base: 2,
-      format: formatShort,
-      from: Math.min(...across.values.map(Number)),
-      to: Math.max(...across.values.map(Number)),
-    },
-    y: { title: metric.title, log: false, base: 10, format: (value) => metric.format(value), from: 0 },
-    lines,
-    height: 300,
-    wide: true,
-  });
-  if (picture === null) return null;
   const grid =
     varied.length === 2 && up !== undefined
-      ? gridPicture({
+      ? gridTable({
           metric,
           across,
           up,
@@ -100,7 +85,20 @@ function figureOf(report: SweepReport, metric: ShownMetric, across: SweepParamet
         })
       : null;
   const more = report.points.length > lines.reduce((sum, { points }) => sum + points.length, 0);
-  return html`<figure class="panel"><figcaption><div><h3>${metric.title}</h3><p class="sub">by ${across.name}${more ? `, the first ${LINES} of the others` : ''}</p></div></figcaption>${picture}${lines.length > 1 ? linesLegend(lines) : null}${grid}</figure>`;
+  const figure = lineFigure(metric.title, `by ${across.name}${more ? `, the first ${LINES} of the others` : ''}`, {
+    about: `${metric.title} by ${across.name}`,
+    x: {
+      title: across.name,
+      unit: 'count',
+      log: growsByFactors(places),
+      base: 2,
+      from: Math.min(...places),
+      to: Math.max(...places),
+    },
+    y: { title: metric.title, unit: metric.unit, log: false, base: 10 },
+    lines,
+  });
+  return figure === null ? null : html`${figure}${grid === null ? null : html`<div class="panel">${grid}</div>`}`;
 }
 
 /** Null where nothing varies along numbers. */
@@ -136,7 +134,7 @@ function tableSection({ parameters, points, metrics }: SweepReport): PagePart {
       .slice(0, SHOWN)
       .map(
         ({ values, metrics: own }) =>
-          html`<tr><th scope="row" data-v="${values[first?.name ?? ''] ?? ''}">${cell(values[first?.name ?? ''])}</th>${others.map(({ name }) => html`<td data-v="${values[name] ?? ''}">${cell(values[name])}</td>`)}${figures.map(({ name, format }) => html`<td data-v="${own[name] ?? ''}">${format(own[name] ?? null)}</td>`)}</tr>`,
+          html`<tr><th scope="row" data-v="${values[first?.name ?? ''] ?? ''}">${cell(values[first?.name ?? ''])}</th>${others.map(({ name }) => html`<td data-v="${values[name] ?? ''}">${cell(values[name])}</td>`)}${figures.map((metric) => html`<td data-v="${own[metric.name] ?? ''}">${shownValue(metric, own[metric.name] ?? null)}</td>`)}</tr>`,
       )}</tbody></table></div></div>`,
   );
 }

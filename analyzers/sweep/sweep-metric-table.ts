@@ -1,34 +1,38 @@
-import { formatCount, formatDecimal, formatNs, formatShare } from '../report/format-units.ts';
+import { UNKNOWN, formatShare } from '../report/format-units.ts';
+import { formatUnit } from '../report/unit-format.ts';
+import type { UnitName } from '../report/unit-format.ts';
 
-/** A figure as it is shown: its title, and how. */
+/** A figure as it is shown: its title and its unit. */
 export interface ShownMetric {
   readonly name: string;
   readonly title: string;
-  readonly format: (value: number | null) => string;
-}
-
-function share(value: number | null): string {
-  return formatShare(value, 1);
+  readonly unit: UnitName;
 }
 
 /** Those that matter most first; what is not listed has its own name and is a count. */
 const SHOWN: readonly ShownMetric[] = [
-  { name: 'missRatio', title: 'miss ratio', format: share },
-  { name: 'cpuNs', title: 'CPU time', format: formatNs },
-  { name: 'submissionsPerSecond', title: 'submissions/s', format: formatCount },
-  { name: 'pageSeconds', title: 'page-seconds', format: formatDecimal },
-  { name: 'commands', title: 'commands', format: formatCount },
-  { name: 'stallNs', title: 'device stalls', format: formatNs },
-  { name: 'submitP99Ns', title: 'submit p99', format: formatNs },
-  { name: 'exposureP99Ns', title: 'exposure p99', format: formatNs },
-  { name: 'queueUtilisation', title: 'queue busy', format: share },
-  { name: 'lockUtilisation', title: 'lock busy', format: share },
-  { name: 'relativeSpeed', title: 'speed to one core', format: formatDecimal },
+  { name: 'missRatio', title: 'miss ratio', unit: 'share' },
+  { name: 'cpuNs', title: 'CPU time', unit: 'ns' },
+  { name: 'submissionsPerSecond', title: 'submissions/s', unit: 'count' },
+  { name: 'pageSeconds', title: 'page-seconds', unit: 'page-seconds' },
+  { name: 'commands', title: 'commands', unit: 'count' },
+  { name: 'stallNs', title: 'device stalls', unit: 'ns' },
+  { name: 'submitP99Ns', title: 'submit p99', unit: 'ns' },
+  { name: 'exposureP99Ns', title: 'exposure p99', unit: 'ns' },
+  { name: 'queueUtilisation', title: 'queue busy', unit: 'share' },
+  { name: 'lockUtilisation', title: 'lock busy', unit: 'share' },
+  { name: 'relativeSpeed', title: 'speed to one core', unit: 'times' },
 ];
 
 /** Figures of a sweep, those that matter most first. */
 export function shownMetrics(names: readonly string[]): readonly ShownMetric[] {
   const known = SHOWN.filter(({ name }) => names.includes(name));
   const others = names.filter((name) => !SHOWN.some((one) => one.name === name));
-  return [...known, ...others.map((name) => ({ name, title: name, format: formatCount }))];
+  return [...known, ...others.map((name) => ({ name, title: name, unit: 'count' as const }))];
+}
+
+/** A figure in a table, where shares stand below each other. */
+export function shownValue({ unit }: ShownMetric, value: number | null): string {
+  if (value === null) return UNKNOWN;
+  return unit === 'share' ? formatShare(value, 1) : formatUnit(unit, value);
 }

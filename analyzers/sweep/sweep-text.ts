@@ -1,7 +1,7 @@
 import { printable } from '../report/escape.ts';
 import { formatCount, formatNumberOf } from '../report/format-units.ts';
 import { layOut, wrapText } from '../report/plain-table.ts';
-import { shownMetrics } from './sweep-metric-table.ts';
+import { shownMetrics, shownValue } from './sweep-metric-table.ts';
 import type { SweepReport } from './sweep.ts';
 
 const COLUMNS = 100;
@@ -25,7 +25,7 @@ export function sweepText(file: string, report: SweepReport): string {
         const value = values[name] ?? '';
         return typeof value === 'number' ? formatCount(value) : printable(value, 60);
       }),
-      ...figures.map(({ name, format }) => format(own[name] ?? null)),
+      ...figures.map((metric) => shownValue(metric, own[metric.name] ?? null)),
     ]),
   });
   const rest = points.length - SHOWN;

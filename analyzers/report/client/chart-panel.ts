@@ -269,11 +269,16 @@ export class ChartPanel {
 
   #zoomAround(index: number | null, factor: number): void {
     const { min, max } = this.plot.scales['x'] ?? {};
-    if (min === undefined || max === undefined || this.#spec.xLog) return;
-    const [low, high] = this.#spec.xRange;
-    const middle = (index === null ? undefined : this.#spec.x[index]) ?? (min + max) / 2;
-    const half = ((max - min) * factor) / 2;
-    const range: [number, number] = [Math.max(low, middle - half), Math.min(high, middle + half)];
+    if (min === undefined || max === undefined) return;
+    const { xLog, x, xRange } = this.#spec;
+    const [low, high] = xRange;
+    // equal distances of a log axis are equal factors
+    const place = xLog ? Math.log : (value: number): number => value;
+    const value = xLog ? Math.exp : place;
+    const from = index === null ? undefined : x[index];
+    const middle = from === undefined ? (place(min) + place(max)) / 2 : place(from);
+    const half = ((place(max) - place(min)) * factor) / 2;
+    const range: [number, number] = [Math.max(low, value(middle - half)), Math.min(high, value(middle + half))];
     const whole = range[0] <= low && range[1] >= high;
     this.setRange(whole ? null : range);
     this.#shared.zoomed(this, whole ? null : range);

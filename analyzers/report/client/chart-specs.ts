@@ -64,7 +64,7 @@ export function timeSpec(
     xLog: false,
     xRange: range,
     // a hit rate is read against all; a queue is often nearly idle
-    ...(name === 'hitRate' ? { yRange: [0, 103] as const } : {}),
+    ...(name === 'hitRate' ? { yEnds: { from: 0, to: 103 } } : {}),
     stepped: false,
     formatX: (value) => `${Number((value * perSecond).toPrecision(7))}${THIN}${unit}`,
     formatY: (value) => (share ? `${formatShort(value)}${THIN}%` : formatShort(value)),

@@ -11,6 +11,12 @@ import type { Colours } from './theme.ts';
 /** Told of every change of a shown range: a page that is served asks for more. */
 export type ZoomListener = (group: string, range: readonly [number, number] | null) => void;
 
+/** A chart and where it is drawn. */
+interface Placed {
+  readonly host: HTMLElement;
+  readonly spec: ChartSpec;
+}
+
 /** Rows of charts that are switched on and off together. */
 interface RowSet {
   readonly panels: ChartPanel[];
@@ -45,7 +51,7 @@ export class ChartPage {
   }
 
   /** Charts that share their rows; each in a figure of its own. */
-  add(charts: readonly { readonly host: HTMLElement; readonly spec: ChartSpec }[]): readonly ChartPanel[] {
+  add(charts: readonly Placed[]): readonly ChartPanel[] {
     const classes = charts[0]?.spec.rows.map((row) => row.style.className) ?? [];
     const set: RowSet = { panels: [], classes, colours: readColours(classes) };
     const shared: Shared = {
@@ -66,7 +72,7 @@ export class ChartPage {
     for (const { host, spec } of charts) {
       const place = placeOf(host);
       if (place === null) continue;
-      set.panels.push(new ChartPanel(host, place.tools, place.legend, spec, spec.yRange === undefined, shared));
+      set.panels.push(new ChartPanel(host, place.tools, place.legend, spec, spec.yEnds?.to === undefined, shared));
     }
     this.#sets.push(set);
     this.#panels.push(...set.panels);
@@ -98,10 +104,15 @@ function placeOf(host: HTMLElement): { readonly tools: HTMLElement; readonly leg
   return tools instanceof HTMLElement && legend instanceof HTMLElement ? { tools, legend } : null;
 }
 
+/** Group of the charts over one axis of the trace that an element belongs to. */
+function groupOf(element: Element, axis: string): string {
+  const trace = element.closest<HTMLElement>('[data-trace]')?.dataset['trace'] ?? '';
+  return `${axis} of ${trace}`;
+}
+
 /** Group of the charts over the time of the trace that an element belongs to. */
 export function timeGroup(element: Element): string {
-  const trace = element.closest<HTMLElement>('[data-trace]')?.dataset['trace'] ?? '';
-  return `time of ${trace}`;
+  return groupOf(element, 'time');
 }
 
 /** Draws what the page came with. */
@@ -118,13 +129,23 @@ export function drawChapters(page: ChartPage, data: readonly ChartData[]): void 
         }),
       );
     }
-    for (const host of elements('.series', HTMLElement, chapter)) {
-      const series = readSeries(host);
-      if (series === null) continue;
-      host.classList.add('plot');
-      page.add([{ host, spec: seriesSpec(series, timeGroup(host)) }]);
-    }
+    for (const charts of sharedRows(elements('.series', HTMLElement, chapter), () => page.ink)) page.add(charts);
   }
+}
+
+/** Charts that have the same lines switch them on and off together. */
+function sharedRows(hosts: readonly HTMLElement[], colours: () => Colours): Iterable<Placed[]> {
+  const sets = new Map<string, Placed[]>();
+  for (const host of hosts) {
+    const data = readSeries(host);
+    if (data === null) continue;
+    const spec = seriesSpec(data, colours, (axis) => groupOf(host, axis));
+    const rows = JSON.stringify(spec.rows.map(({ label, style }) => [label, style]));
+    const set = sets.get(rows) ?? [];
+    set.push({ host, spec });
+    sets.set(rows, set);
+  }
+  return sets.values();
 }
 
 function specOf(data: ChartData, host: HTMLElement, set: string, colours: () => Colours): ChartSpec | null {

@@ -9,6 +9,8 @@ export interface Colours {
   readonly faint: string;
   readonly grid: string;
   readonly band: string;
+  readonly guide: string;
+  readonly panel: string;
   /** By row, as `rowClass` of the page numbers them. */
   readonly rows: readonly string[];
 }
@@ -29,6 +31,8 @@ export function readColours(rowClasses: readonly string[]): Colours {
     faint: resolved(probe, 'ink-faint'),
     grid: resolved(probe, 'ink-grid'),
     band: resolved(probe, 'ink-band'),
+    guide: resolved(probe, 'ink-guide'),
+    panel: resolved(probe, 'ink-panel'),
     rows: rowClasses.map((name) => resolved(probe, name)),
   };
   probe.remove();

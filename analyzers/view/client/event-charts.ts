@@ -80,7 +80,7 @@ export function addressSpec(whole: Whole, { heat }: WindowMessage, colours: () =
     title: `Addresses over time, in blocks of ${formatBytes(blockBytes)}`,
     rows: [{ label: 'events that name an address', style: lineStyle(0, false), recorded: false }],
     values: [values],
-    yRange: [0, Math.max(1, blocks.length)],
+    yEnds: { from: 0, to: Math.max(1, blocks.length) },
     ySplits: blocks.flatMap((_, block) => (block % every === 0 ? [block + 0.5] : [])),
     bare: true,
     formatY: (value) => blocks[Math.floor(value)] ?? '',

@@ -50,16 +50,19 @@ export function watch(page: Page): Watched {
   return watched;
 }
 
-/** Pixels of a chart's canvas that have the colour of a class, or nearly. `host`: a selector of the chart's element. */
+/** Pixels of a chart's canvas that have the colour of a class (`row-0`, `ink-guide`), or nearly. `host`: a selector of the chart's element. */
 export async function pixelsOf(page: Page, host: string, rowClass: string): Promise<number> {
   // Charts are drawn in the frame after their change.
   await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
   return page.evaluate(
     ([selector, row]) => {
       const canvas = document.querySelector<HTMLCanvasElement>(`${selector} canvas`);
-      const sample = document.querySelector(`svg.key.${row}`);
-      if (canvas === null || sample === null) return -1;
+      if (canvas === null) return -1;
+      const sample = document.createElement('i');
+      sample.className = row;
+      document.body.append(sample);
       const [red = 0, green = 0, blue = 0] = (getComputedStyle(sample).color.match(/\d+/g) ?? []).map(Number);
+      sample.remove();
       const copy = document.createElement('canvas');
       copy.width = canvas.width;
       copy.height = canvas.height;
