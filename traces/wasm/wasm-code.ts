@@ -158,6 +158,8 @@ export const v128 = {
   loadLow64: access([SIMD, 0x5d], 0),
   /** Bytes of both, numbered from 0 to 31, in this order. */
   shuffle: lanes,
+  /** Bytes of the first, numbered by those of the second. */
+  swizzle: operation(SIMD, 0x0e),
   splat8: operation(SIMD, 0x0f),
   splat32: operation(SIMD, 0x11),
   splat64: operation(SIMD, 0x12),

@@ -2,7 +2,7 @@ import { SEGMENT_EVENTS } from '../../segment.ts';
 import { ByteReader } from '../byte-buffer.ts';
 import { decoderModule } from './decoder-module.ts';
 import type { DecoderCalls } from './decoder-module.ts';
-import { INFLATE_BYTES, inflateTables } from './inflate-code.ts';
+import { INFLATE_BYTES, inflateTables } from './huffman-code.ts';
 
 /** Columns of fewer rows are decoded by TypeScript: to call WebAssembly and to copy what it gives takes as long. */
 const FEW_ROWS = 64;

@@ -1,6 +1,7 @@
 import { moduleOf } from '../../wasm/wasm-code.ts';
 import { differences, kinds, last, narrow, newest, runEnd, starts, times } from './events-code.ts';
-import { build, inflate, longCode } from './inflate-code.ts';
+import { build, longCode } from './huffman-code.ts';
+import { inflate } from './inflate-code.ts';
 import { add, copy, dictionary, fill, packed, planes, runs, split, sum, varint, varints } from './integers-code.ts';
 
 // of the functions in the module
