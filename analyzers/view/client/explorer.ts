@@ -4,6 +4,7 @@ import type { ChartPanel } from '../../report/client/chart-panel.ts';
 import { elements } from '../../report/client/data.ts';
 import { timeGroup } from '../../report/client/page.ts';
 import type { ChartPage } from '../../report/client/page.ts';
+import { DragWatch } from './drag-watch.ts';
 import { addressSpec, eventSpec } from './event-charts.ts';
 import type { Whole } from './event-charts.ts';
 import { RowTable } from './row-table.ts';
@@ -24,6 +25,7 @@ export class Explorer {
   readonly #status: HTMLElement;
   readonly #events: number;
   readonly #group: string;
+  readonly #drag = new DragWatch();
   #whole: Whole | undefined;
   #overview: WindowMessage | undefined;
   #eventPanel: ChartPanel | undefined;
@@ -97,14 +99,12 @@ export class Explorer {
     const whole = this.#whole;
     const overview = this.#overview;
     if (whole === undefined || overview === undefined) return;
-    if (range === null) {
-      this.#take(whole, overview);
-      return;
-    }
     const running = new AbortController();
     this.#running = running;
     this.#root.setAttribute('aria-busy', 'true');
-    const message = await askWindow(range[0] * 1e9, range[1] * 1e9, MOST_BINS, running.signal);
+    const message =
+      range === null ? overview : await askWindow(range[0] * 1e9, range[1] * 1e9, MOST_BINS, running.signal);
+    await this.#drag.free();
     if (running.signal.aborted) return;
     this.#root.removeAttribute('aria-busy');
     if (message !== undefined) this.#take(whole, message);

@@ -128,6 +128,47 @@ describe('a view of a trace', () => {
     });
   });
 
+  test('an answer that comes during a drag waits for its end', async () => {
+    await opened('', async (page, { noise }) => {
+      let answer = (): void => {};
+      const held = new Promise<void>((resolve) => {
+        answer = resolve;
+      });
+      await page.route('**/window?*', async (route) => {
+        await held;
+        await route.continue();
+      });
+      const asked = page.waitForRequest((request) => request.url().includes('/window?'));
+      await dragOver(page, '#view-events', 0.2, 0.8);
+      const slow = await asked;
+      const canvas = page.locator('#view-events canvas');
+      await canvas.evaluate((element) => element.setAttribute('data-before', ''));
+      const box = await page.locator('#view-events .u-over').boundingBox();
+      if (box === null) throw new Error('the chart has no place');
+      const y = box.y + box.height / 2;
+      await page.mouse.move(box.x + box.width * 0.5, y);
+      await page.mouse.down();
+      await page.mouse.move(box.x + box.width * 0.6, y, { steps: 3 });
+      answer();
+      await (await slow.response())?.finished();
+      // long enough for an answer that does not wait
+      await page.waitForTimeout(100);
+      await page.mouse.move(box.x + box.width * 0.75, y, { steps: 3 });
+      expect(await canvas.getAttribute('data-before')).toBe('');
+      const next = page.waitForRequest((request) => request.url().includes('/window?'));
+      await page.mouse.up();
+      const { searchParams } = new URL((await next).url());
+      const whole = SEGMENTS * SEGMENT * STEP_NS;
+      // half to three quarters of what lies between 0.2 and 0.8
+      expect(Number(searchParams.get('from')) / whole).toBeCloseTo(0.5, 1);
+      expect(Number(searchParams.get('to')) / whole).toBeCloseTo(0.65, 1);
+      await page.waitForFunction(
+        () => document.querySelector('#view-events canvas')?.getAttribute('data-before') === null,
+      );
+      expect(noise).toEqual([]);
+    });
+  });
+
   test('a zoom reads the blocks of its window alone, and every chart over the time of the trace follows', async () => {
     await opened('', async (page, { noise }) => {
       await page.locator('#view-events').focus();
