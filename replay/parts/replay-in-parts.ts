@@ -72,11 +72,12 @@ export async function replayInParts(recording: Trace, options: PartsOptions): Pr
   };
   const lanes = options.lanes(hardware);
   try {
+    const arrays = new SegmentRing(WINDOW + 1);
     let shift = 0;
     let start: Nanoseconds | undefined;
     let end = 0;
     for (let pass = 0; pass < (options.repeat ?? 1); pass++) {
-      for (const segment of trace.segments({ columns: REPLAY_COLUMNS, arrays: new SegmentRing(WINDOW + 1) })) {
+      for (const segment of trace.segments({ columns: REPLAY_COLUMNS, arrays })) {
         if (segment.count === 0) continue;
         start ??= segment.time[0]!;
         end = Math.max(end, segment.time[segment.count - 1]! + shift);
