@@ -11,6 +11,9 @@ import { IorrError } from '../../../traces/errors.ts';
 import { openTrace } from '../../../traces/file.ts';
 import type { OpenTrace } from '../../../traces/file.ts';
 import { TraceWriter } from '../../../traces/format/writer.ts';
+import { MemoryTrace } from '../../../traces/memory-trace.ts';
+import { STREAM_ID } from '../../../traces/schema.ts';
+import { testHeader } from '../../../traces/testing/test-header.ts';
 import type { Trace } from '../../../traces/trace.ts';
 import { decodeMappings, decodeUserMemory } from '../../../traces/user-memory.ts';
 import { ANALYSES } from '../../analyses.ts';
@@ -146,6 +149,53 @@ describe('calls', () => {
     } finally {
       original.close();
     }
+  });
+});
+
+describe('what is kept of', () => {
+  const HEADER = testHeader({ fidelity: { ioctl: 'full', call: 'full' } });
+  const bytesOf = (trace: MemoryTrace, stream: 'ioctl' | 'call', column: string): Buffer => {
+    const sink = new MemoryTrace(HEADER);
+    runSteps(anonymiseTrace(trace, runSteps(survey(trace)), new Keyed('a key of the test'), false).steps(sink));
+    const [event] = [...sink.segments()].flatMap((segment) => [...plainEvents(segment, sink.strings)]);
+    expect(event?.stream).toBe(stream);
+    return Buffer.from(event?.fields[column] as Uint8Array);
+  };
+
+  test.each([
+    ['0000:00:05.0\0stack of the program', `0000:00:05.0\0${'\0'.repeat(20)}`],
+    ['0000:00:05.0', '0000:00:05.0'],
+    ['83b8f4f2-509f-382f\0stack', '\0'.repeat(24)],
+  ])('the name of a device: %j', (name, kept) => {
+    const trace = new MemoryTrace(HEADER);
+    const row = trace.begin(STREAM_ID.ioctl, 0, -1, 7);
+    trace.rows.ioctl.columns.request[row] = 0x3b6a;
+    trace.setBytes(trace.rows.ioctl.columns.before, row, Buffer.from(name, 'latin1'));
+    expect(bytesOf(trace, 'ioctl', 'before').toString('latin1')).toBe(kept);
+  });
+
+  test('config space: ids, the list of capabilities, the width of PASIDs', () => {
+    const config = Buffer.alloc(0x300, 0xee);
+    config.writeUInt32LE(0x10d3_8086, 0);
+    // a serial number, then PASID
+    config.writeUInt32LE(0x2001_0003, 0x100);
+    config.writeUInt32LE(0x0001_001b, 0x200);
+    const trace = new MemoryTrace(HEADER);
+    const row = trace.begin(STREAM_ID.call, 0, -1, 7);
+    const { columns } = trace.rows.call;
+    columns.name[row] = trace.intern('pread64');
+    columns.path[row] = trace.intern('/dev/vfio/devices/vfio0');
+    columns.retLo[row] = config.length;
+    columns.a3Hi[row] = 0x700;
+    trace.setBytes(columns.data, row, config);
+    const expected = Buffer.alloc(config.length);
+    for (const [start, end] of [
+      [0, 4],
+      [0x100, 0x104],
+      [0x200, 0x208],
+    ] as const)
+      config.copy(expected, start, start, end);
+    expect(bytesOf(trace, 'call', 'data').equals(expected)).toBe(true);
   });
 });
 

@@ -143,12 +143,13 @@ describe('anonymise', () => {
     }
   });
 
-  test("names in QEMU's answers go, numbers and its words stay", () => {
+  test("names and times of day in QEMU's answers go, numbers and its words stay", () => {
     const sink = new MemoryTrace({ ...HEADER });
     const names = [
       '{"query-migrate":{"status":"active","socket-address":[{"host":"secret.example"}],"ram":{"total":7}}}',
       'STOP',
       'vm7.ram',
+      '{"query-dirty-rate":{"start-time":1795326916,"calc-time":3}}',
     ];
     for (const name of names) {
       const row = sink.begin(STREAM_ID.dirty, 0, 0, 0);
@@ -161,7 +162,8 @@ describe('anonymise', () => {
     );
     expect(strings[1]).toBe('STOP');
     expect(strings[2]).toMatch(/^block-[0-9a-f]{10}$/);
-    expect(changed).toBe(2);
+    expect(strings[3]).toBe('{"query-dirty-rate":{"start-time":0,"calc-time":3}}');
+    expect(changed).toBe(3);
   });
 
   test('the key decides', () => {

@@ -1,3 +1,4 @@
+import { configRead } from '../../../replay/engine/config-spaces.ts';
 import { StructView } from '../../../replay/model/iommufd/struct-view.ts';
 import { CALL_EVENT, DIALECT, SEEN } from '../../../traces/schema.ts';
 import type { BytesColumn } from '../../../traces/schema.ts';
@@ -6,6 +7,8 @@ import { decodeMappings, decodeUserMemory } from '../../../traces/user-memory.ts
 import { FAULT_QUEUE_FILE } from '../../../traces/ioctl-requests.ts';
 import { PAGE_FAULT, memoryAddresses, structAddresses } from './call-structs.ts';
 import type { AddressAt } from './call-structs.ts';
+import { otherBytes } from './config-bytes.ts';
+import type { ConfigBytes } from './config-bytes.ts';
 
 /** A row's bytes; a view. */
 export function bytesOf({ offsets, data }: BytesColumn, row: number): Uint8Array {
@@ -41,6 +44,10 @@ export interface CallParts {
 /** IOMMU_TEST_CMD: its size and operation stay also where nobody knows the operation. */
 export const MOCK = 0x3ba0;
 const MOCK_HEAD = 8;
+/** VFIO_GROUP_GET_DEVICE_FD: its argument is a text that ends somewhere in what was recorded, in front of the program's own memory. */
+const GET_DEVICE_FD = 0x3b6a;
+/** A PCI function as sysfs writes it; other devices' names name the device. */
+const PCI_NAME = /^[0-9a-f]{4,8}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7](?:\0|$)/;
 
 /** Visits what an ioctl's structs and pointers have. */
 export function visitIoctl({ segment, row, path, structs, memory }: CallParts, visitor: CallVisitor): void {
@@ -48,6 +55,11 @@ export function visitIoctl({ segment, row, path, structs, memory }: CallParts, v
   const number = request[row]!;
   const known = bytesOf(before, row);
   for (const struct of structs) {
+    if (number === GET_DEVICE_FD) {
+      const [name = ''] = PCI_NAME.exec(Buffer.from(struct).toString('latin1')) ?? [];
+      if (struct.length > name.length) visitor.unknown(struct.subarray(name.length), 'memory behind names of devices');
+      continue;
+    }
     // what the call was asked for says what is in it when it returns, too
     const places = structAddresses(number, path, known.length > 0 ? known : struct);
     const rest = number === MOCK ? struct.subarray(MOCK_HEAD) : struct;
@@ -78,14 +90,20 @@ const DIGITS = /^\d{1,10}\n?$/;
 export function visitData(
   segment: Segment,
   row: number,
-  name: string,
-  path: string,
+  strings: readonly string[],
   data: Uint8Array,
+  config: ConfigBytes,
   visitor: CallVisitor,
 ): void {
   if (data.length === 0) return;
-  if (segment.rows.call.columns.event[row] === CALL_EVENT.maps) return;
-  if (path === FAULT_QUEUE_FILE) {
+  const { columns } = segment.rows.call;
+  const name = strings[columns.name[row]!] ?? '';
+  const path = strings[columns.path[row]!] ?? '';
+  if (columns.event[row] === CALL_EVENT.maps) return;
+  const read = configRead(segment, row, strings);
+  if (read !== undefined) {
+    for (const bytes of otherBytes(read, data, config)) visitor.unknown(bytes, 'config space of devices');
+  } else if (path === FAULT_QUEUE_FILE) {
     // what is written are responses, without addresses
     const end = name === 'read' ? data.length : 0;
     // sources may cut what was read behind any byte

@@ -14,14 +14,16 @@ const STATES: ReadonlySet<string> = new Set(
 );
 /** Texts in QEMU's answers that are words of its own. */
 const WORDED: ReadonlySet<string> = new Set(['status', 'mode', 'calc-time-unit', 'capability', 'vcpu-dirty-limit']);
+/** Numbers in them that say what time it was. */
+const CLOCKS: ReadonlySet<string> = new Set(['start-time', 'seconds', 'microseconds', 'date-sec', 'date-nsec']);
 const WORD = /^[a-z][a-z0-9-]{0,47}$/;
 
-/** QEMU's answer, as JSON: numbers and words stay, names go. Undefined for what is none. */
+/** QEMU's answer, as JSON: numbers and words stay, names and times of day go. Undefined for what is none. */
 function answer(keyed: Keyed, text: string): string | undefined {
   const walk = (value: unknown, under: string): unknown => {
     if (typeof value === 'string') return WORDED.has(under) && WORD.test(value) ? value : keyed.name('text', value);
     if (Array.isArray(value)) return value.map((item) => walk(item, under));
-    if (typeof value !== 'object' || value === null) return value;
+    if (typeof value !== 'object' || value === null) return CLOCKS.has(under) ? 0 : value;
     return Object.fromEntries(
       Object.entries(value).map(([name, item]) => [
         WORD.test(name) ? name : keyed.name('name', name),

@@ -139,7 +139,7 @@ export function createCallRewrite(
       if (RETURNS_ADDRESS.has(name)) movePair(columns.retLo, columns.retHi, to);
       const data = copyOf(columns.data, to, from.data, row);
       if (from.event[row] === CALL_EVENT.maps) data.set(encodeMappings(decodeMappings(data).map(moveMapping)));
-      else visitData(segment, row, name, path, data, visitor);
+      else visitData(segment, row, strings, data, calls.config, visitor);
       const memory = copyOf(columns.memory, to, from.memory, row);
       for (const { field, before, after } of decodeUserMemory(memory)) {
         if (KNOWN_MEMORY.has(`${name} ${field}`)) continue;

@@ -14,6 +14,7 @@ import {
   visitIoctl,
 } from './call-memory.ts';
 import type { CallVisitor } from './call-memory.ts';
+import type { ConfigBytes } from './config-bytes.ts';
 import { UserAddresses } from './user-addresses.ts';
 
 const MOST_PAGES = 2 ** 45;
@@ -23,6 +24,7 @@ const BLOCK_PAGES = 2 ** 18;
 /** What system calls have that is to be changed. */
 export class CallSurvey {
   readonly user = new UserAddresses();
+  readonly config: ConfigBytes;
   /** The mock driver's apertures end at 2 GiB: no IOVA of these calls can be moved. */
   mock = false;
   /** Bytes of which nobody knows what they are, by what they are of. */
@@ -34,7 +36,8 @@ export class CallSurvey {
   readonly #blocks = new Set<number>();
   readonly #visitor: CallVisitor;
 
-  constructor(spaces: AddressSpaces, pids: Set<number>) {
+  constructor(spaces: AddressSpaces, pids: Set<number>, config: ConfigBytes) {
+    this.config = config;
     this.#spaces = spaces;
     this.#pids = pids;
     this.#visitor = {
@@ -70,7 +73,7 @@ export class CallSurvey {
       const { columns } = call;
       const name = strings[columns.name[row]!] ?? '';
       this.#iovas.length = 0;
-      visitData(segment, row, name, strings[columns.path[row]!] ?? '', bytesOf(columns.data, row), this.#visitor);
+      visitData(segment, row, strings, bytesOf(columns.data, row), this.config, this.#visitor);
       this.#noteIovas();
       for (const address of userAddresses(segment, 'call', row, name)) this.user.note(address);
       const pids = [columns.pid[row]!, ...pidColumns(segment, row, name).map((column) => columns[column][row]!)];

@@ -8,6 +8,7 @@ import type { Trace } from '../../../traces/trace.ts';
 import { ABSENT, pageNumber } from '../../../traces/units.ts';
 import { AddressSpaces } from './address-spaces.ts';
 import { COLUMN_RULES } from './column-rules.ts';
+import { configBytes } from './config-bytes.ts';
 import { commandMemory } from './command-addresses.ts';
 import { CallSurvey } from './survey-calls.ts';
 
@@ -74,13 +75,13 @@ const DEVICE: { readonly [S in StreamName]?: string } = {
 
 type AnyColumns = { readonly [column: string]: Int32Array | BytesColumn | undefined };
 
-/** Reads the whole trace once. */
+/** Reads the whole trace, one segment a step. */
 export function* survey(trace: Trace): Generator<void, Survey> {
   const spaces = new AddressSpaces();
   const pids = new Set<number>();
   const texts = new Map<number, Set<string>>();
   const unknown = new Map<string, number>();
-  const calls = new CallSurvey(spaces, pids);
+  const calls = new CallSurvey(spaces, pids, configBytes(trace));
   const nameCommand = createCommandNames();
   const scope = commandScope();
   const words = new Int32Array(8);
