@@ -1,5 +1,4 @@
 import { availableParallelism } from 'node:os';
-import { ACCESS_MODELS } from '../replay/access/access-models.ts';
 import { ATC_PARAMETERS } from '../replay/atc/atc-parameters.ts';
 import { ATC_POLICIES } from '../replay/atc/atc-policy.ts';
 import { COST_PROFILES } from '../replay/costs/cost-profiles.ts';
@@ -23,7 +22,7 @@ import { DIRTY_OPTIONS, compareDirtyCommand, refuseDirtyOptions } from './dirty-
 import { DRIVER_OPTION, driverOf } from './driver-option.ts';
 import { closeOutput, openOutput, writeAll } from './output-file.ts';
 import { PRI_OPTIONS, comparePriCommand } from './pri-compare/compare-pri-command.ts';
-import { costsOption, hardwareOption, profileFlag, WHOSE_CACHES } from './profile-option.ts';
+import { accessFlag, costsOption, hardwareOption, profileFlag, WHOSE_CACHES } from './profile-option.ts';
 import { rendererNamed } from './report/index.ts';
 import { sensitivityText } from './sensitivity-text.ts';
 import { seedOption, wholeNumberOption } from './whole-number-option.ts';
@@ -62,11 +61,7 @@ export const compareCommand: CommandSpec = {
     profileFlag(
       `what things cost: auto (the emulator's where the IOMMU was emulated, else a generic server's), ${COST_PROFILES.map(({ name }) => name).join(', ')}, or a profile file`,
     ),
-    {
-      flags: '--access <model>',
-      description: 'accesses: recorded ones where the trace has them, else a model; without either they stay unknown',
-      choices: ['recorded', ...ACCESS_MODELS.map(({ name }) => name)],
-    },
+    accessFlag('accesses: recorded ones where the trace has them, else a model; without either they stay unknown'),
     {
       flags: '--atc-policy <name>',
       description: `of devices that leave ATC invalidations unanswered (--set atc.timeout-every=N): ${ATC_POLICIES.map(({ name, summary }) => `${name} (${summary})`).join('; ')}; default: as Linux does there`,

@@ -1,5 +1,4 @@
 import { setImmediate as turn } from 'node:timers/promises';
-import { ACCESS_MODELS } from '../replay/access/access-models.ts';
 import { callsHeader } from '../replay/engine/derived-trace.ts';
 import type { SweepQuestion } from '../replay/sweep/sweep-point.ts';
 import type { CommandInvocation, CommandSpec } from '../traces/command.ts';
@@ -18,7 +17,7 @@ import { PLAN_METRICS } from './plan/plan-metrics.ts';
 import { PLAN_PARAMETERS, TENANTS, planAxes } from './plan/plan-parameters.ts';
 import { planText } from './plan/plan-text.ts';
 import { planTrace } from './plan/plan.ts';
-import { costsOption, hardwareFlag, hardwareOption, profileFlag } from './profile-option.ts';
+import { accessFlag, costsOption, hardwareFlag, hardwareOption, profileFlag } from './profile-option.ts';
 import { CLONE_OPTIONS, clonesOption, tenantCounts } from './tenants-option.ts';
 import { seedOption } from './whole-number-option.ts';
 import { COMPARE_KNOBS, DESIGN_WORDS, PATH_WORDS } from './model-words.ts';
@@ -81,11 +80,7 @@ export const planCommand: CommandSpec = {
     },
     hardwareFlag(),
     profileFlag(),
-    {
-      flags: '--access <model>',
-      description: 'accesses: recorded ones, or a model',
-      choices: ['recorded', ...ACCESS_MODELS.map(({ name }) => name)],
-    },
+    accessFlag(),
     { flags: '--seed <number>', description: 'of offsets of tenants, access models and simulations', default: '1' },
     DRIVER_OPTION,
     { flags: '--html <file>', description: 'also write one self-contained page with pictures' },

@@ -1,4 +1,5 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { ACCESS_MODELS } from '../replay/access/access-models.ts';
 import { costProfile } from '../replay/costs/cost-profiles.ts';
 import type { CostProfile } from '../replay/costs/cost-profile.ts';
 import type { HardwareProfile } from '../replay/hardware/profile.ts';
@@ -18,6 +19,12 @@ export function hardwareFlag(description = 'hardware profile, or a profile file'
 /** `--profile` of a command; `description`: what it is for there. */
 export function profileFlag(description = 'cost profile, or a profile file'): CommandOption {
   return { flags: '--profile <name>', values: PROFILE_WORDS, orFile: true, description, default: 'auto' };
+}
+
+/** `--access` of a command that takes recorded accesses or those of a model. */
+export function accessFlag(description = 'accesses: recorded ones, or a model'): CommandOption {
+  const choices = ['recorded', ...ACCESS_MODELS.map(({ name }) => name)];
+  return { flags: '--access <model>', description, choices };
 }
 
 /** `--hardware` where a machine's own caches are wanted. */

@@ -1,5 +1,4 @@
 import { availableParallelism } from 'node:os';
-import { ACCESS_MODELS } from '../replay/access/access-models.ts';
 import { callsHeader } from '../replay/engine/derived-trace.ts';
 import { mergeResults } from '../replay/sweep/merge-results.ts';
 import { planPasses } from '../replay/sweep/passes.ts';
@@ -17,7 +16,7 @@ import { toolVersion } from '../traces/tool.ts';
 import { coreCounts } from './core-counts.ts';
 import { DRIVER_OPTION, driverOf } from './driver-option.ts';
 import { closeOutput, openOutput, writeAll } from './output-file.ts';
-import { costsOption, hardwareFlag, hardwareOption, profileFlag } from './profile-option.ts';
+import { accessFlag, costsOption, hardwareFlag, hardwareOption, profileFlag } from './profile-option.ts';
 import { REDIS_OPTIONS, redisOption } from './redis-option.ts';
 import { formatNumberOf } from './report/format-units.ts';
 import { openJournal } from './sweep/sweep-journal.ts';
@@ -100,11 +99,7 @@ export const sweepCommand: CommandSpec = {
     },
     hardwareFlag(),
     profileFlag(),
-    {
-      flags: '--access <model>',
-      description: 'accesses: recorded ones, or a model',
-      choices: ['recorded', ...ACCESS_MODELS.map(({ name }) => name)],
-    },
+    accessFlag(),
     { flags: '--seed <number>', description: 'of the access model and of offsets of tenants', default: '1' },
     DRIVER_OPTION,
     {
