@@ -170,6 +170,7 @@ describe('Ctrl-C', () => {
     ['analyze', ['analyze', 'safety', 'long.iorr']],
     ['replay', ['replay', 'long.iorr', '--repeat', '100']],
     ['compare', ['compare', 'long.iorr', '--sensitivity']],
+    ['plan', ['plan', 'long.iorr', '--goal', 'p99 submit < 1 ns', '--vary', 'cores=1..64']],
   ] as const)('of %s: 130 at once, and no result', async (_, args) => {
     if (!existsSync(join(folder, 'long.iorr'))) iorr(LONG);
     const child = spawn(process.execPath, [CLI, ...args, '--verbose'], { cwd: folder, env: environment() });

@@ -1,4 +1,3 @@
-import { setImmediate as turn } from 'node:timers/promises';
 import { callsHeader } from '../replay/engine/derived-trace.ts';
 import type { SweepQuestion } from '../replay/sweep/sweep-point.ts';
 import type { CommandInvocation, CommandSpec } from '../traces/command.ts';
@@ -15,8 +14,10 @@ import { parseGoal } from './plan/goal.ts';
 import { planHtml } from './plan/plan-html.ts';
 import { PLAN_METRICS } from './plan/plan-metrics.ts';
 import { PLAN_PARAMETERS, TENANTS, planAxes } from './plan/plan-parameters.ts';
-import { planText } from './plan/plan-text.ts';
-import { planTrace } from './plan/plan.ts';
+import { planText, settingsText } from './plan/plan-text.ts';
+import { plannedGoal } from './plan/plan.ts';
+import { planInThread } from './plan/plan-thread.ts';
+import type { PlannedSetting } from './plan/plan-result.ts';
 import { accessFlag, costsOption, hardwareFlag, hardwareOption, profileFlag } from './profile-option.ts';
 import { CLONE_OPTIONS, clonesOption, tenantCounts } from './tenants-option.ts';
 import { seedOption } from './whole-number-option.ts';
@@ -154,22 +155,27 @@ export const planCommand: CommandSpec = {
         });
       }
       const axes = planAxes(lists, question.hardware);
-      const result = await planTrace(traces, {
+      const known: PlannedSetting[] = [];
+      const order = {
+        files: args,
         question,
-        goals,
+        goals: texts,
         axes,
         tenants,
         clones: { seed, ...clones },
         downtimeLimitNs: downtime === undefined ? null : parseDuration(downtime, '--downtime'),
-        signal: io.signal,
-        progress: (evaluations) => progress.update(evaluations),
         ...(design === undefined ? {} : { design }),
         ...(path === undefined ? {} : { path }),
+      };
+      const result = await planInThread(order, io.signal, (setting) => {
+        known.push(setting);
+        progress.update(known.length);
       });
       progress.stop();
-      // a pass hears no Ctrl-C: it is heard here
-      await turn();
-      if (result === undefined || io.signal.aborted) return INTERRUPTED;
+      if (result === undefined) {
+        io.err(settingsText(goals.map(plannedGoal), known));
+        return INTERRUPTED;
+      }
       const { health } = first;
       if (output !== undefined) {
         writeAll(output, planHtml(result, { file: args.join(' '), version: toolVersion(), health }));

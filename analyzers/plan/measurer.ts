@@ -48,7 +48,8 @@ export interface MeasureOptions {
   readonly path?: string;
   readonly clones: Omit<TenantOptions, 'tenants'>;
   readonly downtimeLimitNs: number | null;
-  readonly signal?: AbortSignal;
+  /** Told of each setting that was measured. */
+  readonly measured?: (measurement: Measurement) => void;
 }
 
 /** A setting, with all its values by name. */
@@ -110,25 +111,22 @@ export class Measurer {
     return trace;
   }
 
-  /** Undefined if it was aborted. */
-  async measure(settings: readonly Setting[]): Promise<readonly Measurement[] | undefined> {
+  async measure(settings: readonly Setting[]): Promise<readonly Measurement[]> {
     const missing = settings.filter((setting) => !this.#known.has(keyOf(setting)));
     if (this.#options.studies.has('iotlb') && this.#options.studies.size === 1 && missing.length > 1) {
       await this.#measureTogether(missing);
     } else {
       for (const setting of missing) {
-        // lets a signal through
-        await new Promise((resolve) => {
-          setImmediate(resolve);
-        });
-        if (this.#options.signal?.aborted === true) return undefined;
-        const measured = await this.#one(setting);
-        if (measured === undefined) return undefined;
-        this.#known.set(keyOf(setting), measured);
-        this.evaluations++;
+        this.#keep(setting, await this.#one(setting));
       }
     }
     return settings.map((setting) => this.#known.get(keyOf(setting))!);
+  }
+
+  #keep(setting: Setting, measurement: Measurement): void {
+    this.#known.set(keyOf(setting), measurement);
+    this.evaluations++;
+    this.#options.measured?.(measurement);
   }
 
   /** Hardware of a setting. */
@@ -165,7 +163,7 @@ export class Measurer {
         const result = found.get(points[i]?.id ?? '');
         if (result === undefined) throw new RangeError('a pass answers each of its points');
         const { hardware } = this.#settings(setting);
-        this.#known.set(keyOf(setting), {
+        this.#keep(setting, {
           values: setting.values,
           tenants,
           durationNs: 0,
@@ -173,7 +171,6 @@ export class Measurer {
           parameters: hardware.parameters,
           caveats: result.caveats,
         });
-        this.evaluations++;
       });
     }
   }
@@ -201,8 +198,8 @@ export class Measurer {
     return { ...applySettings([...question.settings, ...own], question.hardware, question.profile, parts), ...chosen };
   }
 
-  async #one(setting: Setting): Promise<Measurement | undefined> {
-    const { studies, question, signal } = this.#options;
+  async #one(setting: Setting): Promise<Measurement> {
+    const { studies, question } = this.#options;
     const { values, tenants } = setting;
     const settings = this.#settings(setting);
     const { hardware, profile, parameters } = settings;
@@ -229,11 +226,10 @@ export class Measurer {
         ...(cores === undefined ? {} : { cores: [Number(cores)] }),
         ...(access === undefined ? {} : { access }),
         ...(driver === undefined ? {} : { driver }),
-        ...(signal === undefined ? {} : { signal }),
       });
       this.readings++;
       const design = result?.designs[0];
-      if (result === undefined || design === undefined) return undefined;
+      if (result === undefined || design === undefined) throw new RangeError('nobody aborts');
       const point = design.scaling?.points.find((one) => one.cores === cores);
       measured = {
         ...measured,
@@ -305,11 +301,8 @@ export class Measurer {
     };
   }
 
-  async #withDirty(
-    measured: Measurement,
-    { hardware, profile, parameters }: CompareSettings,
-  ): Promise<Measurement | undefined> {
-    const { question, downtimeLimitNs, signal } = this.#options;
+  async #withDirty(measured: Measurement, { hardware, profile, parameters }: CompareSettings): Promise<Measurement> {
+    const { question, downtimeLimitNs } = this.#options;
     const { values } = measured;
     const link = values['dirty.link'];
     const result = await compareDirty(this.traceOf(measured.tenants), {
@@ -323,12 +316,11 @@ export class Measurer {
       planBytes: 0,
       parameters,
       seed: question.seed,
-      ...(signal === undefined ? {} : { signal }),
     });
     this.readings++;
     const row = result?.methods[0];
     const threads = row?.threads[0];
-    if (result === undefined || row === undefined || threads === undefined) return undefined;
+    if (result === undefined || row === undefined || threads === undefined) throw new RangeError('nobody aborts');
     return {
       ...measured,
       dirty: {

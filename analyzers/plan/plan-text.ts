@@ -2,7 +2,7 @@ import { printable } from '../report/escape.ts';
 import { formatCount, formatNs, formatNumberOf, formatShare } from '../report/format-units.ts';
 import { layOut, wrapText } from '../report/plain-table.ts';
 import { formatMetric, outcomeText, roomText, settingText, valuesText } from './plan-values.ts';
-import type { GoalOutcome, PlanAnswer, PlanResult, PlannedSetting } from './plan-result.ts';
+import type { GoalOutcome, PlanAnswer, PlanResult, PlannedGoal, PlannedSetting } from './plan-result.ts';
 
 const COLUMNS = 100;
 /** Rows of evaluated settings; JSON has all. */
@@ -24,6 +24,26 @@ export function planText(file: string, result: PlanResult): string {
   lines.push(basisLine(result));
   for (const caveat of result.caveats) lines.push(...wrapped(`! ${printable(caveat, 600)}`));
   return `${lines.join('\n')}\n`;
+}
+
+/** What a search knew when it was ended: those that hold first. */
+export function settingsText(goals: readonly PlannedGoal[], settings: readonly PlannedSetting[]): string {
+  const shown = settings.toSorted((a, b) => Number(b.holds) - Number(a.holds)).slice(0, SHOWN);
+  const lines = shown.map((setting) => {
+    const values = setting.goals.map((outcome, i) => `${goals[i]?.metric ?? ''} ${valueText(goals[i], outcome)}`);
+    return `  ${setting.holds ? 'holds' : 'fails'}  ${settingText(setting)}: ${values.join(', ')}`;
+  });
+  const rest = settings.length - shown.length;
+  return `${[
+    `interrupted after ${formatNumberOf(settings.length, 'setting')}`,
+    ...lines,
+    ...(rest > 0 ? [`  and ${formatCount(rest)} more`] : []),
+  ].join('\n')}\n`;
+}
+
+function valueText(goal: PlannedGoal | undefined, outcome: GoalOutcome | undefined): string {
+  if (goal === undefined || outcome === undefined) return '';
+  return outcome.unbounded ? 'without end' : formatMetric(goal.unit, outcome.value);
 }
 
 function wrapped(text: string): readonly string[] {
@@ -125,8 +145,7 @@ function evaluatedTable(result: PlanResult, { evaluated, chosen, method }: PlanA
       chosen !== null && JSON.stringify(values) === JSON.stringify(chosen.values) ? '>' : '',
       ...result.vary.map(({ name }) => cellText(values[name])),
       ...result.goals.map((goal, i) => {
-        const outcome = goals[i];
-        return outcome?.unbounded === true ? 'without end' : formatMetric(goal.unit, outcome?.value ?? null);
+        return valueText(goal, goals[i]);
       }),
       holds ? 'holds' : 'fails',
     ]),

@@ -12,7 +12,7 @@ import type { MeasureOptions, Setting } from './measurer.ts';
 import type { Direction, Measurement, Study } from './plan-metric.ts';
 import { TENANTS, costOf, kindOf } from './plan-parameters.ts';
 import type { PlanAxis } from './plan-parameters.ts';
-import type { GoalOutcome, MoreLoad, PlanAnswer, PlanResult, PlannedSetting } from './plan-result.ts';
+import type { GoalOutcome, MoreLoad, PlanAnswer, PlanResult, PlannedGoal, PlannedSetting } from './plan-result.ts';
 import { findCheapest, smaller } from './search.ts';
 import type { Verdict } from './search.ts';
 
@@ -22,14 +22,14 @@ const MOST_TOGETHER = 4096;
 /** Events of a trace of tenants that is played for more than the answer: with twice as many, and for each by itself. */
 const MOST_EXTRA = 20_000_000;
 
-export interface PlanOptions extends Omit<MeasureOptions, 'studies'> {
+export interface PlanOptions extends Omit<MeasureOptions, 'studies' | 'measured'> {
   readonly goals: readonly Goal[];
   /** Empty: hardware as it is. */
   readonly axes: readonly PlanAxis[];
   /** Ascending; several: an answer for each. */
   readonly tenants: readonly number[];
-  /** Told how many settings were measured. */
-  readonly progress?: (evaluations: number) => void;
+  /** Told of each setting that was measured. */
+  readonly told?: (setting: PlannedSetting) => void;
 }
 
 /** The studies that tell all goals: each by the cheapest that is needed anyway. */
@@ -49,11 +49,16 @@ export function studiesOf(goals: readonly Goal[], axes: readonly PlanAxis[], des
   return studies;
 }
 
-/** The smallest hardware that meets goals on a trace. Undefined if it was aborted. */
-export async function planTrace(sources: readonly Trace[], options: PlanOptions): Promise<PlanResult | undefined> {
+/** The smallest hardware that meets goals on a trace. */
+export async function planTrace(sources: readonly Trace[], options: PlanOptions): Promise<PlanResult> {
   const { goals, axes, question } = options;
   const studies = studiesOf(goals, axes, options.design);
-  const measurer = new Measurer(sources, { ...options, studies });
+  const measured = (measurement: Measurement): void => {
+    const { values, tenants } = measurement;
+    const outcomes = outcomesOf(goals, measurement);
+    options.told?.({ values, tenants, holds: outcomes.every(({ holds }) => holds), goals: outcomes });
+  };
+  const measurer = new Measurer(sources, { ...options, studies, measured });
   const varied = axes.some(({ name }) => name === TENANTS);
   const counts = varied ? [options.tenants[0] ?? 1] : options.tenants;
   const answers: PlanAnswer[] = [];
@@ -61,7 +66,6 @@ export async function planTrace(sources: readonly Trace[], options: PlanOptions)
   const caveats = new Set<string>();
   for (const tenants of counts) {
     const planned = await planFor(measurer, options, tenants, studies);
-    if (planned === undefined) return undefined;
     answers.push(planned.answer);
     basis ??= planned.measured;
     for (const caveat of planned.measured?.caveats ?? []) caveats.add(caveat);
@@ -74,14 +78,7 @@ export async function planTrace(sources: readonly Trace[], options: PlanOptions)
     hardware: question.hardware.name,
     profile: question.profile.name,
     design: usesDesign ? (options.design ?? 'linux-strict') : null,
-    goals: goals.map(({ text, metric, statistic, operator, limit }) => ({
-      text,
-      metric: metric.name,
-      statistic,
-      operator,
-      limit,
-      unit: metric.unit,
-    })),
+    goals: goals.map(plannedGoal),
     vary: axes.map(({ name, kind, values }) => ({ name, kind, values })),
     answers,
     spreadNs: clones?.spreadNs ?? null,
@@ -90,6 +87,11 @@ export async function planTrace(sources: readonly Trace[], options: PlanOptions)
     parameters: basis?.parameters ?? [],
     caveats: [...planCaveats({ sources, clones, usesDesign, options, answers }), ...caveats],
   };
+}
+
+/** A goal as results have it. */
+export function plannedGoal({ text, metric, statistic, operator, limit }: Goal): PlannedGoal {
+  return { text, metric: metric.name, statistic, operator, limit, unit: metric.unit };
 }
 
 interface PlannedFor {
@@ -102,7 +104,7 @@ async function planFor(
   options: PlanOptions,
   tenants: number,
   studies: ReadonlySet<Study>,
-): Promise<PlannedFor | undefined> {
+): Promise<PlannedFor> {
   const { goals, axes } = options;
   const hardware = measurer.hardwareOf({ values: {}, tenants });
   const settingOf = (indexes: readonly number[]): Setting => {
@@ -111,10 +113,8 @@ async function planFor(
     return { values, tenants: clones === undefined ? tenants : Number(clones) };
   };
   const measured = new Map<string, Measurement>();
-  const measure = async (settings: readonly (readonly number[])[]): Promise<readonly Verdict[] | undefined> => {
+  const measure = async (settings: readonly (readonly number[])[]): Promise<readonly Verdict[]> => {
     const found = await measurer.measure(settings.map(settingOf));
-    if (found === undefined) return undefined;
-    options.progress?.(measurer.evaluations);
     return settings.map((indexes, i) => {
       const measurement = found[i]!; // one for each
       measured.set(indexes.join(), measurement);
@@ -140,7 +140,6 @@ async function planFor(
     together,
     most: together ? MOST_TOGETHER : MOST_SINGLE,
   });
-  if (outcome === undefined) return undefined;
   const plannedOf = (indexes: readonly number[]): PlannedSetting => {
     const { values, tenants: clones } = settingOf(indexes);
     const outcomes = outcomesOf(goals, measured.get(indexes.join()));
@@ -174,13 +173,11 @@ async function planFor(
     };
   }
   const less = smaller(answer.indexes);
-  if ((await measure(less)) === undefined) return undefined;
+  await measure(less);
   const chosen = plannedOf(answer.indexes);
   const at = measured.get(answer.indexes.join())!; // it was measured
   const more = await moreLoad(measurer, options, chosen, studies);
   const until = await untilBreaks(measurer, options, chosen);
-  if (options.signal?.aborted === true) return undefined;
-  options.progress?.(measurer.evaluations);
   return {
     answer: {
       ...base,
@@ -288,7 +285,7 @@ async function moreLoad(
       };
   try {
     const measured = await measurer.measure([setting]);
-    const outcomes = outcomesOf(goals, measured?.[0]);
+    const outcomes = outcomesOf(goals, measured[0]);
     const broken = outcomes.filter(({ holds }) => !holds).toSorted((a, b) => worst([a]) - worst([b]));
     return {
       what: requests ? 'page requests twice as fast' : `${tenants * 2} tenants`,
@@ -310,16 +307,15 @@ async function untilBreaks(
 ): Promise<PlanAnswer['until']> {
   const most = Math.max(...asked);
   if (most <= 1) return null;
-  const holdsFor = async (count: number): Promise<boolean | undefined> => {
+  const holdsFor = async (count: number): Promise<boolean> => {
     const own = values[TENANTS] === undefined ? values : { ...values, [TENANTS]: count };
     const measured = await measurer.measure([{ values: own, tenants: count }]);
-    return measured === undefined ? undefined : outcomesOf(goals, measured[0]).every(({ holds }) => holds);
+    return outcomesOf(goals, measured[0]).every(({ holds }) => holds);
   };
   let low = tenants;
   let high: number | null = null;
   for (const count of asked.filter((one) => one > tenants)) {
     const holds = await holdsFor(count);
-    if (holds === undefined) return null;
     if (!holds) {
       high = count;
       break;
@@ -329,7 +325,6 @@ async function untilBreaks(
   while (high !== null && high - low > 1) {
     const middle = (low + high) >> 1;
     const holds = await holdsFor(middle);
-    if (holds === undefined) return null;
     if (holds) low = middle;
     else high = middle;
   }

@@ -12,8 +12,7 @@ export interface SearchProblem {
   /** Values of each axis; goals that are monotone on an axis get no harder with its index. */
   readonly axes: readonly { readonly name: string; readonly length: number; readonly monotone: boolean }[];
   readonly cost: (indexes: readonly number[]) => number;
-  /** Measures settings; undefined if it was aborted. */
-  readonly measure: (settings: readonly (readonly number[])[]) => Promise<readonly Verdict[] | undefined>;
+  readonly measure: (settings: readonly (readonly number[])[]) => Promise<readonly Verdict[]>;
   /** All settings together take no longer than a few. */
   readonly together: boolean;
   readonly most: number;
@@ -33,22 +32,19 @@ export interface SearchOutcome {
 /**
  * The cheapest setting that holds. Along the longest monotone axis by bisection, for each combination of the others that may still
  * be cheaper than what was found; what was measured is checked against the claim, and where it is refuted, or there was none, all
- * settings are measured. Undefined if it was aborted. Throws `LIMIT` for more settings than `most`.
+ * settings are measured. Throws `LIMIT` for more settings than `most`.
  */
-export async function findCheapest(problem: SearchProblem): Promise<SearchOutcome | undefined> {
+export async function findCheapest(problem: SearchProblem): Promise<SearchOutcome> {
   const known = new Map<string, Verdict>();
   const { axes, cost, together } = problem;
-  const measure = async (settings: readonly (readonly number[])[]): Promise<boolean> => {
+  const measure = async (settings: readonly (readonly number[])[]): Promise<void> => {
     const missing = settings.filter((indexes) => !known.has(indexes.join()));
-    if (missing.length === 0) return true;
-    const verdicts = await problem.measure(missing);
-    if (verdicts === undefined) return false;
-    for (const verdict of verdicts) known.set(verdict.indexes.join(), verdict);
-    return true;
+    if (missing.length === 0) return;
+    for (const verdict of await problem.measure(missing)) known.set(verdict.indexes.join(), verdict);
   };
   const line = longest(axes);
   if (together || line < 0) {
-    if (!(await measure(everything(problem)))) return undefined;
+    await measure(everything(problem));
     return outcome(known, problem, together ? 'one pass' : 'sweep', []);
   }
   const others = combinations(axes.map((axis, i) => (i === line ? 1 : axis.length)));
@@ -59,12 +55,12 @@ export async function findCheapest(problem: SearchProblem): Promise<SearchOutcom
     let high = (axes[line]?.length ?? 0) - 1;
     while (high >= 0 && cost(at(high)) >= best) high--;
     if (high < 0) continue;
-    if (!(await measure([at(high)]))) return undefined;
+    await measure([at(high)]);
     if (known.get(at(high).join())?.holds !== true) continue;
     let low = 0;
     while (low < high) {
       const middle = (low + high) >> 1;
-      if (!(await measure([at(middle)]))) return undefined;
+      await measure([at(middle)]);
       if (known.get(at(middle).join())?.holds === true) high = middle;
       else low = middle + 1;
     }
@@ -72,10 +68,10 @@ export async function findCheapest(problem: SearchProblem): Promise<SearchOutcom
   }
   const found = cheapest(known, cost);
   // the neighbours that are one step smaller, which tell by how much they fail
-  if (found !== null && !(await measure(smaller(found.indexes)))) return undefined;
+  if (found !== null) await measure(smaller(found.indexes));
   const refuted = refutedAxes([...known.values()], axes);
   if (refuted.length === 0) return outcome(known, problem, 'bisection', []);
-  if (!(await measure(everything(problem)))) return undefined;
+  await measure(everything(problem));
   return outcome(known, problem, 'sweep', refuted);
 }
 
