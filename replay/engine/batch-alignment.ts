@@ -99,7 +99,7 @@ function search(sides: BatchSides, firstPredicted: number, firstRecorded: number
     // whoever came further with the same lead did not pay more: only a union from here can be better
     const lead = predicted - recorded;
     const reached = furthestBy.get(lead) ?? -1;
-    if (phase === 0 ? predicted <= reached : phase === 2 && predicted < reached) continue;
+    if (phase === 0 && predicted <= reached) continue;
     if (phase === 0) {
       furthestBy.set(lead, predicted);
       if (predicted + recorded > front) {
@@ -122,7 +122,8 @@ function search(sides: BatchSides, firstPredicted: number, firstRecorded: number
       if (recorded < sides.recorded && sides.expectedExtra(recorded)) go(predicted, recorded + 1, SWAP, STEP.extra);
       if (predicted < sides.predicted && sides.expectedMissing(predicted))
         go(predicted + 1, recorded, SWAP, STEP.missing);
-      if (!inside || !sides.matches(predicted, recorded)) {
+      // asked before the difference is paid: who comes further until then may have paid more than this state
+      if (predicted >= reached && (!inside || !sides.matches(predicted, recorded))) {
         states.push({ ...state, cost: cost - UNION + LEFT_OVER, phase: 2 });
       }
     } else {
