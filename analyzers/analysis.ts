@@ -1,5 +1,5 @@
-import type { OpenTrace } from '../traces/file.ts';
 import type { HealthReport } from '../traces/health.ts';
+import type { Trace } from '../traces/trace.ts';
 import type { Nanoseconds } from '../traces/units.ts';
 
 /** What an analysis made of a trace: plain data, and the same for people. */
@@ -43,5 +43,5 @@ export interface Analysis {
   /** It can look at a share of the pages. */
   readonly samples?: true;
   /** Throws `IorrError` STREAM_MISSING where the trace can't answer. */
-  run(trace: OpenTrace, question: AnalysisQuestion): AnalysisOutcome | Promise<AnalysisOutcome>;
+  run(trace: Trace, question: AnalysisQuestion): AnalysisOutcome | Promise<AnalysisOutcome>;
 }

@@ -14,6 +14,7 @@ import { closeOutput, openOutput, writeAll } from './output-file.ts';
 import type { Output } from './output-file.ts';
 import { HARDWARE_KNOBS } from './model-words.ts';
 import { hardwareFlag } from './profile-option.ts';
+import { WatchedTrace } from './watched-trace.ts';
 
 const EXIT_GATE = 3;
 const NAMES = ANALYSES.map(({ name }) => name).join(', ');
@@ -137,7 +138,10 @@ export const analyzeCommand: CommandSpec = {
     try {
       output = page === undefined ? undefined : openOutput(page);
       const question = { file, at, hardware, settings, ...driverOf(options), ...sample };
-      const { result, text, html } = await analysis.run(trace, question);
+      const watched = new WatchedTrace(trace, (pass) =>
+        io.progress(`analysing${pass > 1 ? `, reading ${pass}` : ''}`, trace.eventCount),
+      );
+      const { result, text, html } = await analysis.run(watched, question);
       if (options['json'] === true) {
         const input = [describeInput(file, trace, trace.bytes)];
         const parts = {

@@ -42,7 +42,8 @@ function startProgress(label: string, total: number): CommandProgress {
       const left = total > 0 ? timeLeft(elapsed, done / total) : '';
       if (bar === undefined && elapsed > PROGRESS_AFTER_MS) {
         const format = total > 0 ? `${label} {bar} {percentage}% | {left} left` : `${label} {value}`;
-        bar = new SingleBar({ format, stream: process.stderr, hideCursor: true, clearOnComplete: true, barsize: 30 });
+        // a cursor that is hidden stays so if Ctrl-C ends the process
+        bar = new SingleBar({ format, stream: process.stderr, hideCursor: false, clearOnComplete: true, barsize: 30 });
         bar.start(total > 0 ? total : 1, done, { left });
       }
       bar?.update(done, { left });
