@@ -111,6 +111,8 @@ export function createNextLevel(hardware: HardwareProfile): NextLevel {
   let access = 0;
   let command = 0;
   let change = 0;
+  /** The action of that change; -1 behind the last. */
+  let changed = -1;
   let lookups = 0;
   let misses = 0;
   let conflicts = 0;
@@ -132,12 +134,14 @@ export function createNextLevel(hardware: HardwareProfile): NextLevel {
 
   /** An action is over: the exposures that it changed. Those of one action all grow or all shrink. */
   const acted = (): void => {
-    for (; finds.exposed[change] === action; change += 2) {
-      exposed += finds.exposed[change + 1]!;
+    if (action++ !== changed) return;
+    const { exposed: changes } = finds;
+    for (; changes[change] === changed; change += 2) {
+      exposed += changes[change + 1]!;
       if (exposed > peak) peak = exposed;
     }
     if (peak > mostExposed) mostExposed = peak;
-    action++;
+    changed = changes[change] ?? -1;
   };
 
   /** An access that missed is walked for, by a requester of the index. */
@@ -263,6 +267,7 @@ export function createNextLevel(hardware: HardwareProfile): NextLevel {
       access = 0;
       command = 0;
       change = 0;
+      changed = found.exposed[0] ?? -1;
     },
     counts: () => ({
       lookups,
