@@ -1,9 +1,9 @@
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { openTrace } from '../traces/file.ts';
-import { FORMAT_VERSION } from '../traces/header.ts';
 import { MemoryTrace } from '../traces/memory-trace.ts';
 import { ACCESS, DIALECT, INV_FORM, STREAM_ID } from '../traces/schema.ts';
+import { testHeader } from '../traces/testing/test-header.ts';
 import { pri } from './analyze-pri.ts';
 import { breach, parseGates } from './gate.ts';
 import { analyzePri, outstandingAt } from './pri/pri.ts';
@@ -33,15 +33,7 @@ interface Asked {
 
 /** Groups of one request, as a kernel's own handler serves them; `lost` events at the end. */
 function served(groups: readonly Asked[], lost = 0): MemoryTrace {
-  const trace = new MemoryTrace({
-    formatVersion: FORMAT_VERSION,
-    tool: 'iorr',
-    toolVersion: 'test',
-    sources: [{ format: 'ftrace-text', producer: 'Linux' }],
-    host: {},
-    clock: { epochNs: '0', name: 'boot', resolutionNs: 1 },
-    fidelity: { prq: 'full' },
-  });
+  const trace = new MemoryTrace(testHeader({ fidelity: { prq: 'full' } }));
   const events = groups.flatMap((group, seq) => [
     { at: group.at, group, seq },
     { at: group.answerAt, group, seq: -1 },

@@ -3,10 +3,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createTrace } from '../traces/file.ts';
-import { EMPTY_HEALTH, FORMAT_VERSION } from '../traces/header.ts';
+import { EMPTY_HEALTH } from '../traces/header.ts';
 import { ACCESS, CALL, DIALECT, FLUSH, ORIGIN, OUTCOME, STREAM_ID } from '../traces/schema.ts';
 import { encodeSgList } from '../traces/sg-list.ts';
 import { runCommand } from '../traces/testing/recorded-io.ts';
+import { testHeader } from '../traces/testing/test-header.ts';
 import { catCommand } from './cat-command.ts';
 import { infoCommand } from './info-command.ts';
 
@@ -15,15 +16,10 @@ const file = join(folder, 'small.iorr');
 afterAll(() => rmSync(folder, { recursive: true }));
 
 beforeAll(() => {
-  const trace = createTrace(file, {
-    formatVersion: FORMAT_VERSION,
-    tool: 'iorr',
-    toolVersion: 'test',
-    sources: [{ format: 'made-up', producer: 'a test' }],
-    host: { iommu: 'vtd' },
-    clock: { epochNs: '0', name: 'boot', resolutionNs: 1000 },
-    fidelity: { map: 'full', unmap: 'full', inv: 'full' },
-  });
+  const trace = createTrace(
+    file,
+    testHeader({ host: { iommu: 'vtd' }, fidelity: { map: 'full', unmap: 'full', inv: 'full' } }),
+  );
   const { rows } = trace;
   let row = trace.begin(STREAM_ID.mark, 1_000_000, 0, 1);
   rows.mark.columns.text[row] = trace.intern('start \u001b[31mred');

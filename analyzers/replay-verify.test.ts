@@ -3,9 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createTrace } from '../traces/file.ts';
-import { EMPTY_HEALTH, FORMAT_VERSION } from '../traces/header.ts';
+import { EMPTY_HEALTH } from '../traces/header.ts';
 import { DIALECT, OUTCOME, STREAM_ID } from '../traces/schema.ts';
 import { runCommand } from '../traces/testing/recorded-io.ts';
+import { testHeader } from '../traces/testing/test-header.ts';
 import { replayCommand } from './replay-command.ts';
 import { verifyCommand } from './verify-command.ts';
 
@@ -19,15 +20,15 @@ afterAll(() => rmSync(folder, { recursive: true }));
 
 /** Three accesses to a page; the last one is recorded as a miss where `wrong`. */
 function write(file: string, wrong: boolean, accesses = 3): void {
-  const trace = createTrace(file, {
-    formatVersion: FORMAT_VERSION,
-    tool: 'iorr',
-    toolVersion: 'test',
-    sources: [{ format: 'qemu-log', producer: 'QEMU' }],
-    host: { iommu: 'vtd', emulated: true },
-    clock: { epochNs: '0', name: 'realtime', resolutionNs: 1000 },
-    fidelity: { dma: 'full', inv: 'full' },
-  });
+  const trace = createTrace(
+    file,
+    testHeader({
+      sources: [{ format: 'qemu-log', producer: 'QEMU' }],
+      host: { iommu: 'vtd', emulated: true },
+      clock: { epochNs: '0', name: 'realtime', resolutionNs: 1000 },
+      fidelity: { dma: 'full', inv: 'full' },
+    }),
+  );
   let row = trace.begin(STREAM_ID.inv, 1000, -1, -1);
   trace.rows.inv.columns.dialect[row] = DIALECT.vtd;
   trace.rows.inv.columns.w0Lo[row] = 0x400e2;

@@ -5,9 +5,9 @@ import { FAILING_CASES, sweep } from '../replay/engine/failing-cases.ts';
 import { FailingKernel } from '../replay/engine/failing-kernel.ts';
 import { verifyIoctl } from '../replay/engine/verify-ioctl.ts';
 import { errnoName } from '../traces/errno-names.ts';
-import { FORMAT_VERSION } from '../traces/header.ts';
 import { Health } from '../traces/health.ts';
 import { MemoryTrace } from '../traces/memory-trace.ts';
+import { testHeader } from '../traces/testing/test-header.ts';
 import { ndjsonLines } from './ndjson-lines.ts';
 
 const UNREAD = 'data read from memory whose contents were not recorded';
@@ -18,13 +18,7 @@ function imported(text: string): { readonly trace: MemoryTrace; readonly health:
   if (importer === undefined) throw new Error('not recognised');
   const header = importer.describe(data.subarray(0, HEAD_BYTES));
   const { source, ...rest } = header;
-  const trace = new MemoryTrace({
-    formatVersion: FORMAT_VERSION,
-    tool: 'iorr',
-    toolVersion: '0',
-    sources: [source],
-    ...rest,
-  });
+  const trace = new MemoryTrace(testHeader({ sources: [source], ...rest }));
   const health = new Health();
   const run = importer.create({ sink: trace, health, file: 'failnth.jsonl', header });
   run.push(data);

@@ -6,6 +6,7 @@ import type { PlainEvent } from '../traces/event.ts';
 import { Health } from '../traces/health.ts';
 import { MemoryTrace } from '../traces/memory-trace.ts';
 import type { Trace } from '../traces/trace.ts';
+import { testHeader } from '../traces/testing/test-header.ts';
 import { guestLog, hostLog, textChunks } from './log-text.ts';
 import { simulatedTrace } from './simulated-trace.ts';
 
@@ -14,15 +15,9 @@ const SETTINGS = ['events=20k', 'devices=3', 'ring=64', 'calls=yes', 'buffer=900
 function imported(importer: Importer, lines: Iterable<string>): { trace: MemoryTrace; health: Health } {
   const bytes = Buffer.concat([...textChunks(lines)]);
   const header = importer.describe(bytes.subarray(0, 65536));
-  const trace = new MemoryTrace({
-    formatVersion: 1,
-    tool: 'iorr',
-    toolVersion: '0',
-    sources: [header.source],
-    host: header.host,
-    clock: header.clock,
-    fidelity: header.fidelity,
-  });
+  const trace = new MemoryTrace(
+    testHeader({ sources: [header.source], host: header.host, clock: header.clock, fidelity: header.fidelity }),
+  );
   const health = new Health();
   const run = importer.create({ sink: trace, health, file: 'log', header });
   run.push(bytes);

@@ -10,6 +10,7 @@ import { Random } from '../../traces/random.ts';
 import { createRowCopier } from '../../traces/row-copier.ts';
 import { INV_FORM, STREAM_ID, STREAM_NAMES } from '../../traces/schema.ts';
 import type { Trace } from '../../traces/trace.ts';
+import { testHeader } from '../../traces/testing/test-header.ts';
 import { diffGate } from './diff-gate.ts';
 import { compareSides, diffTraces, readSide } from './diff-traces.ts';
 import { compareHalves } from './splits.ts';
@@ -51,15 +52,9 @@ function copy(trace: Trace, twice: number, seed: number): MemoryTrace {
 /** Strict unmaps of one page with one command each, but for `extra` in a thousand that have two; marks, and times that vary. */
 function run(seed: number, unmaps: number, extra: number, gapNs = 10_000): MemoryTrace {
   const random = new Random(seed);
-  const trace = new MemoryTrace({
-    formatVersion: 4,
-    tool: 'iorr',
-    toolVersion: 'test',
-    sources: [{ format: 'test', producer: 'test' }],
-    host: { iommu: 'vtd' },
-    clock: { epochNs: '0', name: 'test', resolutionNs: 1 },
-    fidelity: { map: 'full', unmap: 'full', inv: 'full', mark: 'full' },
-  });
+  const trace = new MemoryTrace(
+    testHeader({ host: { iommu: 'vtd' }, fidelity: { map: 'full', unmap: 'full', inv: 'full', mark: 'full' } }),
+  );
   let time = 0;
   for (let i = 0; i < unmaps; i++) {
     if (i % 500 === 0) {

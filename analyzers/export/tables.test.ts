@@ -10,6 +10,7 @@ import { MemoryTrace } from '../../traces/memory-trace.ts';
 import { STREAMS, STREAM_ID, STREAM_NAMES } from '../../traces/schema.ts';
 import type { StreamName } from '../../traces/schema.ts';
 import type { Trace } from '../../traces/trace.ts';
+import { testHeader } from '../../traces/testing/test-header.ts';
 import { eventJson } from '../event-text.ts';
 import { csvExporter, csvField } from './csv.ts';
 import { EXPORTERS, exportersNamed } from './exporters.ts';
@@ -62,15 +63,7 @@ const HOSTILE = [
 ];
 
 function hostile(): MemoryTrace {
-  const trace = new MemoryTrace({
-    formatVersion: 4,
-    tool: 'iorr',
-    toolVersion: '0.0.0',
-    sources: [],
-    host: {},
-    clock: { epochNs: '0', name: 'test', resolutionNs: 1 },
-    fidelity: {},
-  });
+  const trace = new MemoryTrace(testHeader());
   HOSTILE.forEach((text, i) => {
     const row = trace.begin(STREAM_ID.mark, i, -1, -1);
     trace.rows.mark.columns.text[row] = trace.intern(text);

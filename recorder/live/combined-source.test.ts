@@ -10,6 +10,7 @@ import { Health } from '../../traces/health.ts';
 import { MemoryTrace } from '../../traces/memory-trace.ts';
 import { CALL_EVENT, STREAM_ID } from '../../traces/schema.ts';
 import type { EventSink } from '../../traces/trace.ts';
+import { testHeader } from '../../traces/testing/test-header.ts';
 import { eventRecord, writeCall, writeIoctl } from '../import/calls/call-rows.ts';
 import { wordsOf } from '../import/calls/words.ts';
 import { combineSources } from './combined-source.ts';
@@ -19,15 +20,7 @@ import { SourceMerge } from './merge/source-merge.ts';
 import { thisSystem } from './system.ts';
 import { NO_LIVE_RECORDING, iorrLive } from './testing/live-machine.ts';
 
-const HEADER = {
-  formatVersion: 2,
-  tool: 'iorr',
-  toolVersion: '0',
-  sources: [],
-  host: {},
-  clock: { epochNs: '0', name: 'mono', resolutionNs: 1 },
-  fidelity: {},
-} as const;
+const HEADER = testHeader();
 
 function eventsOf(trace: MemoryTrace): readonly PlainEvent[] {
   return [...trace.segments()].flatMap((segment) => [...plainEvents(segment, trace.strings)]);

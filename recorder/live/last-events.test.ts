@@ -4,20 +4,13 @@ import { plainEvents } from '../../traces/event.ts';
 import { memorySource } from '../../traces/format/bytes-io.ts';
 import { TraceFile } from '../../traces/format/reader.ts';
 import { TraceWriter } from '../../traces/format/writer.ts';
-import { EMPTY_HEALTH, FORMAT_VERSION } from '../../traces/header.ts';
+import { EMPTY_HEALTH } from '../../traces/header.ts';
 import type { TraceHeader } from '../../traces/header.ts';
 import { STREAM_ID } from '../../traces/schema.ts';
+import { testHeader } from '../../traces/testing/test-header.ts';
 import { LastEvents } from './last-events.ts';
 
-const HEADER: TraceHeader = {
-  formatVersion: FORMAT_VERSION,
-  tool: 'iorr',
-  toolVersion: '0',
-  sources: [],
-  host: {},
-  clock: { epochNs: '0', name: 'mono', resolutionNs: 1 },
-  fidelity: {},
-};
+const HEADER: TraceHeader = testHeader();
 
 function mark(last: LastEvents, time: number): void {
   const row = last.begin(STREAM_ID.mark, time, 0, 0);

@@ -1,17 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import type { TraceHeader } from '../../traces/header.ts';
+import { testHeader } from '../../traces/testing/test-header.ts';
 import { COST_NAMES, costsOf } from './cost-profile.ts';
 import { COST_PROFILES, costProfile } from './cost-profiles.ts';
 
-const header = (emulated: boolean): TraceHeader => ({
-  formatVersion: 1,
-  tool: 'iorr',
-  toolVersion: '0',
-  sources: [],
-  host: { emulated },
-  clock: { epochNs: '0', name: 'boot', resolutionNs: 1 },
-  fidelity: {},
-});
+const header = (emulated: boolean): TraceHeader => testHeader({ host: { emulated } });
 
 describe('cost profiles', () => {
   test.each(COST_PROFILES.map((profile) => [profile.name, profile] as const))('%s', (name, profile) => {

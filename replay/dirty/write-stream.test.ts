@@ -1,20 +1,12 @@
 import { describe, expect, test } from 'vitest';
-import { FORMAT_VERSION } from '../../traces/header.ts';
 import { MemoryTrace } from '../../traces/memory-trace.ts';
 import { ACCESS, DIRTY_OP, DIRTY_SPACE, ORIGIN, OUTCOME, STREAM_ID } from '../../traces/schema.ts';
+import { testHeader } from '../../traces/testing/test-header.ts';
 import { OPERATION, readWriteStream, withoutReads } from './write-stream.ts';
 import type { WriteStream } from './write-stream.ts';
 
 function emptyTrace(): MemoryTrace {
-  return new MemoryTrace({
-    formatVersion: FORMAT_VERSION,
-    tool: 'iorr',
-    toolVersion: 'test',
-    sources: [],
-    host: {},
-    clock: { epochNs: '0', name: 'unknown', resolutionNs: 1 },
-    fidelity: {},
-  });
+  return new MemoryTrace(testHeader());
 }
 
 function dma(

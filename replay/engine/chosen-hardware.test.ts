@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { FORMAT_VERSION } from '../../traces/header.ts';
 import type { TraceHeader } from '../../traces/header.ts';
+import { testHeader } from '../../traces/testing/test-header.ts';
 import { ERRNO } from '../model/iommufd/errno.ts';
 import { Context } from '../model/iommufd/context.ts';
 import { Device } from '../model/iommufd/device.ts';
@@ -13,15 +13,7 @@ import { chooseDriver } from './chosen-hardware.ts';
 import type { ChosenDriver } from './chosen-hardware.ts';
 import type { HardwareFact } from './recorded-hardware.ts';
 
-const HEADER: TraceHeader = {
-  formatVersion: FORMAT_VERSION,
-  tool: 'iorr',
-  toolVersion: '0',
-  sources: [],
-  host: {},
-  clock: { epochNs: '0', name: 'mono', resolutionNs: 1 },
-  fidelity: {},
-};
+const HEADER: TraceHeader = testHeader();
 const FACTS: readonly (readonly [number, HardwareFact])[] = [
   [1, 'device'],
   [2, 'info'],

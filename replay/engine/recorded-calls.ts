@@ -1,8 +1,8 @@
-import { FORMAT_VERSION } from '../../traces/header.ts';
 import { MemoryTrace } from '../../traces/memory-trace.ts';
 import { CALL_EVENT, SEEN, STREAM_ID } from '../../traces/schema.ts';
 import { encodeUserMemory } from '../../traces/user-memory.ts';
 import type { UserMemory } from '../../traces/user-memory.ts';
+import { testHeader } from '../../traces/testing/test-header.ts';
 
 const PID = 7;
 const IOMMUFD = 3;
@@ -28,15 +28,7 @@ export class RecordedCalls {
 
   /** `whole`: with the note that the recording begins here; `calls`: whether it tells of all calls. */
   constructor(whole = true, calls: 'full' | 'partial' = 'full') {
-    this.trace = new MemoryTrace({
-      formatVersion: FORMAT_VERSION,
-      tool: 'iorr',
-      toolVersion: '0',
-      sources: [{ format: 'test', producer: 'test' }],
-      host: {},
-      clock: { epochNs: '0', name: 'mono', resolutionNs: 1 },
-      fidelity: { ioctl: 'full', call: calls },
-    });
+    this.trace = new MemoryTrace(testHeader({ fidelity: { ioctl: 'full', call: calls } }));
     if (!whole) return;
     const row = this.trace.begin(STREAM_ID.call, this.#time++, -1, PID);
     this.trace.rows.call.columns.event[row] = CALL_EVENT.start;

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import { EMPTY_HEALTH, FORMAT_VERSION } from '../../traces/header.ts';
+import { EMPTY_HEALTH } from '../../traces/header.ts';
 import { MemoryTrace } from '../../traces/memory-trace.ts';
 import { ATTACH, DIALECT, INV_FORM, ORIGIN, OUTCOME, RESET, STREAM_ID } from '../../traces/schema.ts';
+import { testHeader } from '../../traces/testing/test-header.ts';
 import { accessModel } from '../access/access-models.ts';
 import { vtdServer } from '../hardware/vtd-server.ts';
 import { replayTrace } from './replay.ts';
@@ -12,15 +13,9 @@ class Script {
   time = 0;
 
   constructor() {
-    this.trace = new MemoryTrace({
-      formatVersion: FORMAT_VERSION,
-      tool: 'iorr',
-      toolVersion: 'test',
-      sources: [{ format: 'qemu-log', producer: 'QEMU' }],
-      host: { iommu: 'vtd', emulated: true },
-      clock: { epochNs: '0', name: 'boot', resolutionNs: 1000 },
-      fidelity: {},
-    });
+    this.trace = new MemoryTrace(
+      testHeader({ sources: [{ format: 'qemu-log', producer: 'QEMU' }], host: { iommu: 'vtd', emulated: true } }),
+    );
     this.trace.health = EMPTY_HEALTH;
   }
 

@@ -1,18 +1,13 @@
-import { FORMAT_VERSION } from '../../traces/header.ts';
 import type { TraceHeader } from '../../traces/header.ts';
 import { MemoryTrace } from '../../traces/memory-trace.ts';
 import { ATTACH, DIALECT, FLUSH, INV_FORM, RESET, STREAM_ID } from '../../traces/schema.ts';
 import { highWord, lowWord } from '../../traces/units.ts';
+import { testHeader } from '../../traces/testing/test-header.ts';
 
-const HEADER: TraceHeader = {
-  formatVersion: FORMAT_VERSION,
-  tool: 'iorr',
-  toolVersion: '0.0.0',
-  sources: [{ format: 'ftrace-text', producer: 'Linux' }],
+const HEADER: TraceHeader = testHeader({
   host: { iommu: 'vtd' },
-  clock: { epochNs: '0', name: 'boot', resolutionNs: 1000 },
   fidelity: { map: 'full', unmap: 'full', inv: 'full', attach: 'full' },
-};
+});
 
 /** A small trace written by hand, for tests: one line an event. Times in ns; pages are 4 KiB page numbers. */
 export class SketchedTrace {

@@ -1,10 +1,10 @@
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { openTrace } from '../../traces/file.ts';
-import { FORMAT_VERSION } from '../../traces/header.ts';
 import { MemoryTrace } from '../../traces/memory-trace.ts';
 import { Random } from '../../traces/random.ts';
 import { ATTACH, DIALECT, INV_FORM, OUTCOME, STREAM_ID } from '../../traces/schema.ts';
+import { testHeader } from '../../traces/testing/test-header.ts';
 import { withSettings } from '../hardware/profiles.ts';
 import { qemuAmd } from '../hardware/qemu-amd.ts';
 import { qemuSmmuv3 } from '../hardware/qemu-smmuv3.ts';
@@ -47,15 +47,13 @@ const amd: Unit = {
 
 /** A run of a little emulated unit that knows nothing but its rules; pages 0 to 47 are mapped in 64 KiB, to 0x1000 up. */
 function record(unit: Unit, maps: boolean): { readonly trace: MemoryTrace; readonly rows: number[] } {
-  const trace = new MemoryTrace({
-    formatVersion: FORMAT_VERSION,
-    tool: 'iorr',
-    toolVersion: 'test',
-    sources: [{ format: 'qemu-log', producer: 'QEMU' }],
-    host: { iommu: unit.iommu, emulated: true },
-    clock: { epochNs: '0', name: 'realtime', resolutionNs: 1000 },
-    fidelity: {},
-  });
+  const trace = new MemoryTrace(
+    testHeader({
+      sources: [{ format: 'qemu-log', producer: 'QEMU' }],
+      host: { iommu: unit.iommu, emulated: true },
+      clock: { epochNs: '0', name: 'realtime', resolutionNs: 1000 },
+    }),
+  );
   const random = new Random(7);
   const { rows } = trace;
   for (const [i, device] of DEVICES.entries()) {

@@ -1,10 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { EMPTY_HEALTH, FORMAT_VERSION } from '../../traces/header.ts';
+import { EMPTY_HEALTH } from '../../traces/header.ts';
 import { MemoryTrace } from '../../traces/memory-trace.ts';
 import { Random } from '../../traces/random.ts';
 import { ATTACH, DIALECT, INV_FORM, OUTCOME, RESET, STREAM_ID } from '../../traces/schema.ts';
 import type { Trace } from '../../traces/trace.ts';
+import { testHeader } from '../../traces/testing/test-header.ts';
 import { withSettings } from '../hardware/profiles.ts';
 import type { HardwareProfile } from '../hardware/profile.ts';
 import { qemuVtd } from '../hardware/qemu-vtd.ts';
@@ -15,15 +16,14 @@ const CAPACITY = 24;
 const SMALL = withSettings(qemuVtd, [`capacity=${CAPACITY}`]);
 
 function newTrace(): MemoryTrace {
-  const trace = new MemoryTrace({
-    formatVersion: FORMAT_VERSION,
-    tool: 'iorr',
-    toolVersion: 'test',
-    sources: [{ format: 'qemu-log', producer: 'QEMU' }],
-    host: { iommu: 'vtd', emulated: true },
-    clock: { epochNs: '0', name: 'realtime', resolutionNs: 1000 },
-    fidelity: { dma: 'full', inv: 'full' },
-  });
+  const trace = new MemoryTrace(
+    testHeader({
+      sources: [{ format: 'qemu-log', producer: 'QEMU' }],
+      host: { iommu: 'vtd', emulated: true },
+      clock: { epochNs: '0', name: 'realtime', resolutionNs: 1000 },
+      fidelity: { dma: 'full', inv: 'full' },
+    }),
+  );
   trace.health = EMPTY_HEALTH;
   return trace;
 }

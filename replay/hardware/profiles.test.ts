@@ -1,24 +1,15 @@
 import { describe, expect, test } from 'vitest';
-import { FORMAT_VERSION } from '../../traces/header.ts';
 import type { TraceHeader } from '../../traces/header.ts';
 import { createMachine } from '../model/create-machine.ts';
 import { nearest } from '../../traces/nearest.ts';
+import { testHeader } from '../../traces/testing/test-header.ts';
 import { parameterOf } from './profile.ts';
 import { HARDWARE, hardwareProfile, withSettings } from './profiles.ts';
 import { qemuVtd } from './qemu-vtd.ts';
 import { vtdServer } from './vtd-server.ts';
 
 function header(parts: Partial<TraceHeader>): TraceHeader {
-  return {
-    formatVersion: FORMAT_VERSION,
-    tool: 'iorr',
-    toolVersion: 'test',
-    sources: [{ format: 'ftrace-text', producer: 'Linux 6.12' }],
-    host: {},
-    clock: { epochNs: '0', name: 'boot', resolutionNs: 1000 },
-    fidelity: {},
-    ...parts,
-  };
+  return testHeader({ sources: [{ format: 'ftrace-text', producer: 'Linux 6.12' }], ...parts });
 }
 
 describe('hardware registry', () => {

@@ -3,12 +3,13 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { VTD_GRANULARITY, VTD_TYPE } from '../../traces/dialects/vtd-fields.ts';
 import { openTrace } from '../../traces/file.ts';
-import { EMPTY_HEALTH, FORMAT_VERSION } from '../../traces/header.ts';
+import { EMPTY_HEALTH } from '../../traces/header.ts';
 import { MemoryTrace } from '../../traces/memory-trace.ts';
 import { Random } from '../../traces/random.ts';
 import { ACCESS, ATTACH, DIALECT, INV_FORM, ORIGIN, RESET, STREAM_ID } from '../../traces/schema.ts';
 import type { Trace } from '../../traces/trace.ts';
 import { ABSENT } from '../../traces/units.ts';
+import { testHeader } from '../../traces/testing/test-header.ts';
 import { replayTrace } from '../engine/replay.ts';
 import { parameterOf } from '../hardware/profile.ts';
 import type { HardwareProfile } from '../hardware/profile.ts';
@@ -22,6 +23,8 @@ const full = process.env['IORR_FULL'] === '1';
 const corpus = join(import.meta.dirname, '../../traces/corpus');
 const files = readdirSync(corpus).filter((name) => name.endsWith('.iorr'));
 const never = new AbortController().signal;
+/** Any number of parts has the same answer. */
+const PARTS = [1, 2, 3, 8, 64];
 
 function inParts(trace: Trace, hardware: HardwareProfile, parts: number, repeat = 1): Promise<PartsAnswer> {
   return replayInParts(trace, { hardware, repeat, signal: never, lanes: (profile) => inlineLanes(profile, parts) });
@@ -42,7 +45,7 @@ describe('corpus traces in parts: the same bytes, or what is in the way', () => 
       const withDevices = withSettings(own, ['device-tlb.entries=64']);
       for (const hardware of full ? [own, withDevices, vtdServer] : [withDevices]) {
         const whole = bytesOf({ result: replayTrace(trace, { hardware }) });
-        for (const parts of full ? [1, 2, 3, 8, 64] : [3]) {
+        for (const parts of full ? PARTS : [3]) {
           const answer = await inParts(trace, hardware, parts);
           if ('refused' in answer)
             expect(answer.refused).toMatch(/larger than 4 KiB|device|no accesses|for each page size/);
@@ -64,15 +67,7 @@ const DEVICES = 4;
  */
 function randomTrace(seed: number, events: number, { devices = false, tidy = false } = {}): MemoryTrace {
   const random = new Random(seed);
-  const trace = new MemoryTrace({
-    formatVersion: FORMAT_VERSION,
-    tool: 'iorr',
-    toolVersion: 'test',
-    sources: [{ format: 'test', producer: 'test' }],
-    host: { iommu: 'vtd' },
-    clock: { epochNs: '0', name: 'test', resolutionNs: 1 },
-    fidelity: {},
-  });
+  const trace = new MemoryTrace(testHeader({ host: { iommu: 'vtd' } }));
   trace.health = EMPTY_HEALTH;
   const { rows } = trace;
   let time = 0;
@@ -167,7 +162,7 @@ describe('random traces in parts', () => {
         [result.exposure?.pages, result.stale?.translations, result.wasted].every((count) => (count ?? 0) > 0),
       ).toBe(true);
       conflicts += result.iotlb?.causes.conflict ?? 0;
-      for (const parts of full ? [1, 2, 3, 8, 64] : [1, 3, 64]) {
+      for (const parts of PARTS) {
         const answer = await inParts(trace, hardware, parts);
         expect(bytesOf(answer) === bytesOf({ result }), `${parts} parts of ${bytesOf(hardware.parameters)}`).toBe(true);
       }

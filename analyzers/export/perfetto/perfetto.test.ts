@@ -5,6 +5,7 @@ import { EMPTY_HEALTH } from '../../../traces/header.ts';
 import type { TraceHeader } from '../../../traces/header.ts';
 import { MemoryTrace } from '../../../traces/memory-trace.ts';
 import { DIALECT, INV_FORM, STREAM_ID, STREAM_NAMES } from '../../../traces/schema.ts';
+import { testHeader } from '../../../traces/testing/test-header.ts';
 import { analyzeLatency } from '../../latency/latency.ts';
 import { exportBytes } from '../testing/export-bytes.ts';
 import { decodePerfetto, one } from '../testing/perfetto-decoder.ts';
@@ -13,15 +14,9 @@ import { perfettoExporter } from './perfetto.ts';
 import { ProtoWriter } from './wire.ts';
 
 const CORPUS = join(import.meta.dirname, '../../../traces/corpus');
-const HEADER: TraceHeader = {
-  formatVersion: 4,
-  tool: 'iorr',
-  toolVersion: '0.0.0',
-  sources: [{ format: 'test', producer: 'test' }],
-  host: {},
+const HEADER: TraceHeader = testHeader({
   clock: { epochNs: '1750000000000000123', name: 'realtime', resolutionNs: 1 },
-  fidelity: {},
-};
+});
 
 /** Events as trace_processor sorts them: by time, those of one time as they came. */
 function sorted(events: readonly DecodedEvent[]): DecodedEvent[] {

@@ -11,6 +11,7 @@ import { MemoryTrace } from '../../../traces/memory-trace.ts';
 import { plainEvents } from '../../../traces/event.ts';
 import { DIRTY_OP, STREAMS, STREAM_ID, STREAM_NAMES } from '../../../traces/schema.ts';
 import type { Trace } from '../../../traces/trace.ts';
+import { testHeader } from '../../../traces/testing/test-header.ts';
 import { runSteps, surgeryNotes } from '../surgery.ts';
 import { anonymiseTrace } from './anonymise-trace.ts';
 import type { AnonymiseReport, Anonymous } from './anonymise-trace.ts';
@@ -31,15 +32,7 @@ const LARGE = [
 /** Traces of calls: anonymise-calls.test.ts */
 const CALLS = /iommufd|-ioctl|-calls|amd-vfio/;
 const names = readdirSync(corpus).filter((name) => name.endsWith('.iorr') && (FULL || !LARGE.includes(name)));
-const HEADER = {
-  formatVersion: 4,
-  tool: 'iorr',
-  toolVersion: 'test',
-  sources: [],
-  host: {},
-  clock: { epochNs: '0', name: 'unknown', resolutionNs: 1 },
-  fidelity: {},
-} as const;
+const HEADER = testHeader();
 const KEY = 'a key of the test';
 
 /** The bytes of the anonymous trace, not compressed, so that they can be searched. */

@@ -1,11 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { IorrError } from '../../../traces/errors.ts';
-import { FORMAT_VERSION } from '../../../traces/header.ts';
 import type { TraceHeader } from '../../../traces/header.ts';
 import { FAULT_QUEUE_FILE } from '../../../traces/ioctl-requests.ts';
 import { MemoryTrace } from '../../../traces/memory-trace.ts';
 import { CALL_EVENT, SEEN, STREAM_ID } from '../../../traces/schema.ts';
+import { testHeader } from '../../../traces/testing/test-header.ts';
 import { eventRecord, writeCall, writeIoctl } from '../calls/call-rows.ts';
 import { wordsOf } from '../calls/words.ts';
 import { callLogHeaders, joinCallLogs } from './call-logs.ts';
@@ -14,15 +14,11 @@ const IOAS_MAP = 0x3b85;
 const IOAS_UNMAP = 0x3b86;
 
 function header(format: string): TraceHeader {
-  return {
-    formatVersion: FORMAT_VERSION,
-    tool: 'iorr',
-    toolVersion: 'test',
+  return testHeader({
     sources: [{ format, producer: format }],
-    host: {},
     clock: { epochNs: '0', name: format, resolutionNs: 1 },
     fidelity: { ioctl: 'partial' },
-  };
+  });
 }
 
 interface Call {

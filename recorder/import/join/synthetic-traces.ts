@@ -1,23 +1,19 @@
 import { ATTACH, CALL, INV_FORM, ORIGIN, OUTCOME, STREAM_ID } from '../../../traces/schema.ts';
-import { FORMAT_VERSION } from '../../../traces/header.ts';
 import type { TraceHeader } from '../../../traces/header.ts';
 import { MemoryTrace } from '../../../traces/memory-trace.ts';
 import { encodeSgList } from '../../../traces/sg-list.ts';
+import { testHeader } from '../../../traces/testing/test-header.ts';
 
 /** Small traces for tests, written event by event. Pages instead of addresses, microseconds instead of nanoseconds. */
 
 const US = 1000;
 
 function header(format: string): TraceHeader {
-  return {
-    formatVersion: FORMAT_VERSION,
-    tool: 'iorr',
-    toolVersion: 'test',
+  return testHeader({
     sources: [{ format, producer: format }],
-    host: {},
     clock: { epochNs: '0', name: format === 'qemu-log' ? 'realtime' : 'boot', resolutionNs: US },
     fidelity: format === 'qemu-log' ? { dma: 'full', inv: 'full' } : { map: 'full', unmap: 'full', inv: 'partial' },
-  };
+  });
 }
 
 /** Who an event is of: `at` in microseconds. */

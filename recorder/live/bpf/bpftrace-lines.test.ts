@@ -5,6 +5,7 @@ import { Health } from '../../../traces/health.ts';
 import { MemoryTrace } from '../../../traces/memory-trace.ts';
 import { SEEN } from '../../../traces/schema.ts';
 import { decodeUserMemory } from '../../../traces/user-memory.ts';
+import { testHeader } from '../../../traces/testing/test-header.ts';
 import { BpftraceLines } from './bpftrace-lines.ts';
 import { CHUNK_BYTES } from './bpftrace-program.ts';
 
@@ -20,15 +21,7 @@ function words(...values: readonly (number | bigint)[]): string {
 }
 
 function read(lines: readonly string[], options: { link?: string; now?: bigint; root?: number } = {}) {
-  const trace = new MemoryTrace({
-    formatVersion: 2,
-    tool: 'iorr',
-    toolVersion: '0',
-    sources: [],
-    host: {},
-    clock: HEADER.clock,
-    fidelity: {},
-  });
+  const trace = new MemoryTrace(testHeader({ clock: HEADER.clock }));
   const health = new Health();
   const target = { sink: trace, health, source: 0, epoch: 1000n, root: options.root };
   const reader = new BpftraceLines(

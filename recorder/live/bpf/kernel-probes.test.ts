@@ -6,6 +6,7 @@ import { plainEvents } from '../../../traces/event.ts';
 import { Health } from '../../../traces/health.ts';
 import { MemoryTrace } from '../../../traces/memory-trace.ts';
 import { DIALECT, INV_FORM } from '../../../traces/schema.ts';
+import { testHeader } from '../../../traces/testing/test-header.ts';
 import { KernelFunctions } from '../btf/kernel-functions.ts';
 import { thisSystem } from '../system.ts';
 import { EVERY_FUNCTION, fakeBtf } from '../testing/fake-btf.ts';
@@ -104,15 +105,7 @@ describe('probes of kernel functions', () => {
 
 describe('lines of probes', () => {
   const read = (lines: readonly string[]) => {
-    const trace = new MemoryTrace({
-      formatVersion: 2,
-      tool: 'iorr',
-      toolVersion: '0',
-      sources: [],
-      host: {},
-      clock: { epochNs: '0', name: 'mono', resolutionNs: 1 },
-      fidelity: {},
-    });
+    const trace = new MemoryTrace(testHeader());
     const health = new Health();
     const target = { sink: trace, health, source: 0, epoch: 0n };
     const reader = new BpftraceLines(

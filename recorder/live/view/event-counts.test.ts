@@ -2,20 +2,13 @@ import { describe, expect, test } from 'vitest';
 import { memorySource } from '../../../traces/format/bytes-io.ts';
 import { TraceFile } from '../../../traces/format/reader.ts';
 import { TraceWriter } from '../../../traces/format/writer.ts';
-import { EMPTY_HEALTH, FORMAT_VERSION } from '../../../traces/header.ts';
+import { EMPTY_HEALTH } from '../../../traces/header.ts';
 import { DIALECT, INV_FORM, STREAM_ID } from '../../../traces/schema.ts';
 import { parseRequester } from '../../../traces/units.ts';
+import { testHeader } from '../../../traces/testing/test-header.ts';
 import { EventCounts } from './event-counts.ts';
 
-const HEADER = {
-  formatVersion: FORMAT_VERSION,
-  tool: 'iorr',
-  toolVersion: 'test',
-  sources: [],
-  host: {},
-  clock: { epochNs: '0', name: 'mono', resolutionNs: 1 },
-  fidelity: {},
-};
+const HEADER = testHeader();
 const NIC = parseRequester('0000:00:04.0');
 
 /** Counts what `fill` writes, in segments that are cut after every `cut` events. */

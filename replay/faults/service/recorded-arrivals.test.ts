@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { FORMAT_VERSION } from '../../../traces/header.ts';
 import { MemoryTrace } from '../../../traces/memory-trace.ts';
 import { ACCESS, STREAM_ID } from '../../../traces/schema.ts';
+import { testHeader } from '../../../traces/testing/test-header.ts';
 import { fittedService } from '../pri-design.ts';
 import { readRecordedFaults } from './recorded-arrivals.ts';
 
@@ -18,15 +18,7 @@ interface Row {
 }
 
 function traceOf(rows: readonly Row[]): MemoryTrace {
-  const trace = new MemoryTrace({
-    formatVersion: FORMAT_VERSION,
-    tool: 'iorr',
-    toolVersion: 'test',
-    sources: [{ format: 'ftrace-text', producer: 'Linux' }],
-    host: {},
-    clock: { epochNs: '0', name: 'boot', resolutionNs: 1 },
-    fidelity: {},
-  });
+  const trace = new MemoryTrace(testHeader());
   for (const { time, rid, index, page, last, code, unit } of [...rows].sort((a, b) => a.time - b.time)) {
     if (page === undefined) {
       const row = trace.begin(STREAM_ID.prs, time, 0, 1);

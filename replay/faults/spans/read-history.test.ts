@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { FORMAT_VERSION } from '../../../traces/header.ts';
 import { FAULT_QUEUE_FILE } from '../../../traces/ioctl-requests.ts';
 import { MemoryTrace } from '../../../traces/memory-trace.ts';
 import { ACCESS, CALL_EVENT, DIALECT, INV_FORM, STREAM_ID } from '../../../traces/schema.ts';
+import { testHeader } from '../../../traces/testing/test-header.ts';
 import { answeredBy } from './answered-by.ts';
 import type { PriFindingKind } from './page-request.ts';
 import { readPriHistory } from './read-history.ts';
@@ -21,15 +21,7 @@ type Step =
   | { readonly kind: 'ioctl'; request: number; duration: number };
 
 function traceOf(steps: readonly Step[], gap = 10_000): MemoryTrace {
-  const trace = new MemoryTrace({
-    formatVersion: FORMAT_VERSION,
-    tool: 'iorr',
-    toolVersion: 'test',
-    sources: [{ format: 'ftrace-text', producer: 'Linux' }],
-    host: {},
-    clock: { epochNs: '0', name: 'boot', resolutionNs: 1 },
-    fidelity: {},
-  });
+  const trace = new MemoryTrace(testHeader());
   steps.forEach((step, i) => put(trace, step, (i + 1) * gap));
   return trace;
 }
