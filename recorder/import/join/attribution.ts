@@ -68,18 +68,18 @@ export function concludeOwners(guest: Trace, evidence: GuestEvidence, options: A
   }
   eliminate(evidence);
   for (const rows of [maps, unmaps]) {
-    for (let row = 0; row < rows.domain.length; row++) {
-      const domain = rows.domain.get(row);
-      if (domain >= 0 && rows.device.get(row) < 0 && rows.foreign.get(row) === 0) {
-        rows.device.set(row, domains.onlyDeviceOf(domain));
+    for (let row = 0; row < rows.length; row++) {
+      const domain = rows.domain[row]!;
+      if (domain >= 0 && rows.device[row]! < 0 && rows.foreign[row] === 0) {
+        rows.device[row] = domains.onlyDeviceOf(domain);
       }
     }
   }
   return {
-    mapDomain: maps.domain.view(),
-    mapDevice: maps.device.view(),
-    unmapDomain: unmaps.domain.view(),
-    unmapDevice: unmaps.device.view(),
+    mapDomain: maps.domain.subarray(0, maps.length),
+    mapDevice: maps.device.subarray(0, maps.length),
+    unmapDomain: unmaps.domain.subarray(0, unmaps.length),
+    unmapDevice: unmaps.device.subarray(0, unmaps.length),
     report: {
       maps: count(maps),
       unmaps: count(unmaps),
@@ -93,16 +93,16 @@ export function concludeOwners(guest: Trace, evidence: GuestEvidence, options: A
 /** A device that is known by name has one domain: the one that it ever had, or that its flushes name. */
 function domainsOfDevices(rows: OwnerRows, evidence: GuestEvidence): void {
   const voted = new Map<number, DomainId>();
-  for (let row = 0; row < rows.domain.length; row++) {
-    const device = rows.device.get(row);
-    if (device < 0 || rows.domain.get(row) >= 0 || rows.foreign.get(row) === 1) continue;
+  for (let row = 0; row < rows.length; row++) {
+    const device = rows.device[row]!;
+    if (device < 0 || rows.domain[row]! >= 0 || rows.foreign[row] === 1) continue;
     let domain = voted.get(device);
     if (domain === undefined) {
       domain = evidence.domains.onlyDomainOf(device);
       if (domain < 0) domain = evidence.votedDomain(device);
       voted.set(device, domain);
     }
-    if (domain >= 0) rows.domain.set(row, domain);
+    if (domain >= 0) rows.domain[row] = domain;
   }
 }
 
@@ -112,17 +112,17 @@ function pair(evidence: GuestEvidence): void {
   const { maps, unmaps, closedBy } = owners;
   for (let row = 0; row < closedBy.length; row++) {
     const unmap = closedBy.get(row);
-    if (unmap < 0 || maps.domain.get(row) < 0 || unmaps.domain.get(unmap) >= 0) continue;
-    if (owners.releasedBetween(maps.domain.get(row), row, unmap)) {
+    if (unmap < 0 || maps.domain[row]! < 0 || unmaps.domain[unmap]! >= 0) continue;
+    if (owners.releasedBetween(maps.domain[row]!, row, unmap)) {
       closedBy.set(row, -1);
       owners.settled.released++;
-    } else unmaps.label(unmap, maps.domain.get(row), maps.device.get(row), EVIDENCE.pair);
+    } else unmaps.label(unmap, maps.domain[row]!, maps.device[row]!, EVIDENCE.pair);
   }
   for (let row = 0; row < closedBy.length; row++) {
     const unmap = closedBy.get(row);
-    if (unmap < 0 || unmaps.domain.get(unmap) < 0 || maps.domain.get(row) >= 0) continue;
-    if (owners.releasedBetween(unmaps.domain.get(unmap), row, unmap)) closedBy.set(row, -1);
-    else maps.label(row, unmaps.domain.get(unmap), unmaps.device.get(unmap), EVIDENCE.pair);
+    if (unmap < 0 || unmaps.domain[unmap]! < 0 || maps.domain[row]! >= 0) continue;
+    if (owners.releasedBetween(unmaps.domain[unmap]!, row, unmap)) closedBy.set(row, -1);
+    else maps.label(row, unmaps.domain[unmap]!, unmaps.device[unmap]!, EVIDENCE.pair);
   }
 }
 
@@ -131,23 +131,23 @@ function pair(evidence: GuestEvidence): void {
  * flush follows is of a domain that no device is attached to, and has no id.
  */
 function byTask(rows: OwnerRows, flushedAtOnce: boolean): void {
-  for (let row = 0; row < rows.domain.length; row++) {
-    const domain = rows.task.get(row);
-    if (domain < 0 || rows.domain.get(row) >= 0 || rows.foreign.get(row) === 1) continue;
-    if (flushedAtOnce && rows.flushed.get(row) !== domain) continue;
+  for (let row = 0; row < rows.length; row++) {
+    const domain = rows.task[row]!;
+    if (domain < 0 || rows.domain[row]! >= 0 || rows.foreign[row] === 1) continue;
+    if (flushedAtOnce && rows.flushed[row] !== domain) continue;
     rows.label(row, domain, -1, EVIDENCE.attach);
   }
 }
 
 function anyFlushed(rows: OwnerRows): boolean {
-  for (let row = 0; row < rows.flushed.length; row++) if (rows.flushed.get(row) >= 0) return true;
+  for (let row = 0; row < rows.length; row++) if (rows.flushed[row]! >= 0) return true;
   return false;
 }
 
 function byFlush(rows: OwnerRows): void {
-  for (let row = 0; row < rows.domain.length; row++) {
-    if (rows.flushed.get(row) >= 0 && rows.domain.get(row) < 0) {
-      rows.label(row, rows.flushed.get(row), -1, EVIDENCE.flush);
+  for (let row = 0; row < rows.length; row++) {
+    if (rows.flushed[row]! >= 0 && rows.domain[row]! < 0) {
+      rows.label(row, rows.flushed[row]!, -1, EVIDENCE.flush);
     }
   }
 }
@@ -160,16 +160,16 @@ function eliminate(evidence: GuestEvidence): void {
   const { maps, unmaps } = evidence.owners;
   if (evidence.dmaApi.events === 0) return;
   const shown = new Set<DomainId>();
-  for (let row = 0; row < maps.domain.length; row++) {
-    if (maps.evidence.get(row) === EVIDENCE.dmaApi || maps.evidence.get(row) === EVIDENCE.access) {
-      shown.add(maps.domain.get(row));
+  for (let row = 0; row < maps.length; row++) {
+    if (maps.evidence[row] === EVIDENCE.dmaApi || maps.evidence[row] === EVIDENCE.access) {
+      shown.add(maps.domain[row]!);
     }
   }
   const silent = [...evidence.flushedDomains].filter((domain) => !shown.has(domain));
   if (silent.length !== 1) return;
   for (const rows of [maps, unmaps]) {
-    for (let row = 0; row < rows.domain.length; row++) {
-      if (rows.domain.get(row) < 0 && rows.foreign.get(row) === 0) {
+    for (let row = 0; row < rows.length; row++) {
+      if (rows.domain[row]! < 0 && rows.foreign[row] === 0) {
         rows.label(row, silent[0]!, -1, EVIDENCE.elimination);
       }
     }
@@ -180,12 +180,12 @@ function count(rows: OwnerRows): AttributedRows {
   const found = EVIDENCE_NAMES.map(() => 0);
   let all = 0;
   let attributed = 0;
-  for (let row = 0; row < rows.domain.length; row++) {
-    if (rows.foreign.get(row) === 1) continue;
+  for (let row = 0; row < rows.length; row++) {
+    if (rows.foreign[row] === 1) continue;
     all++;
-    if (rows.domain.get(row) < 0) continue;
+    if (rows.domain[row]! < 0) continue;
     attributed++;
-    found[rows.evidence.get(row)]!++;
+    found[rows.evidence[row]!]!++;
   }
   const byEvidence: Record<string, number> = {};
   EVIDENCE_NAMES.forEach((name, evidence) => {

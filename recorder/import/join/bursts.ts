@@ -38,7 +38,7 @@ export function labelBursts(guest: Trace, maps: OwnerRows, unmaps: OwnerRows): b
     const rows = isMap ? maps : unmaps;
     const row = cursor.streamRow;
     // A task that works with domains of its own maps into several of them in turn: neighbours say nothing.
-    if (rows.foreign.get(row) === 1 || rows.task.get(row) !== -1) continue;
+    if (rows.foreign[row] === 1 || rows.task[row] !== -1) continue;
     const key = (cursor.cpu + 1) * 0x1000000 + cursor.task;
     let actor = actors.get(key);
     if (actor === undefined) {
@@ -46,7 +46,7 @@ export function labelBursts(guest: Trace, maps: OwnerRows, unmaps: OwnerRows): b
       actors.set(key, actor);
     }
     const { time } = cursor;
-    const domain = rows.domain.get(row);
+    const domain = rows.domain[row]!;
     if (actor.waiting.length > 0 && time - actor.waitingTo > BETWEEN) {
       if (settle(actor, -1, time, maps, unmaps)) labelled = true;
       actor.domain = -1;
@@ -68,8 +68,8 @@ export function labelBursts(guest: Trace, maps: OwnerRows, unmaps: OwnerRows): b
 }
 
 function anyUnknown(rows: OwnerRows): boolean {
-  for (let row = 0; row < rows.domain.length; row++) {
-    if (rows.domain.get(row) < 0 && rows.foreign.get(row) === 0 && rows.task.get(row) === -1) return true;
+  for (let row = 0; row < rows.length; row++) {
+    if (rows.domain[row]! < 0 && rows.foreign[row] === 0 && rows.task[row] === -1) return true;
   }
   return false;
 }

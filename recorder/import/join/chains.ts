@@ -4,13 +4,13 @@ import { compatible } from './owner-rows.ts';
 
 export interface Chains {
   /** Each a row of live maps, as slots, that fills the range exactly. */
-  readonly chains: number[][];
+  readonly chains: (readonly number[])[];
   /** Live maps share pages with the range without being in any chain. */
   readonly leftOver: boolean;
 }
 
 /** More possibilities than this for one range are not told apart. */
-const MOST = 16;
+export const MOST_CHAINS = 16;
 
 /**
  * The ways in which live maps fill a range without gap or overlap: one unmap may close several maps, such as the pieces of a
@@ -27,8 +27,6 @@ export function assembleChains(
   device: RequesterId,
 ): Chains {
   const end = page + pages;
-  const alike = wholeChains(live, found, page, pages, domain, device);
-  if (alike !== null) return alike;
   const byStart = new Map<PageNumber, number[]>();
   for (const slot of found) {
     const start = live.page[slot]!;
@@ -38,33 +36,16 @@ export function assembleChains(
     if (list === undefined) byStart.set(start, [slot]);
     else list.push(slot);
   }
-  const chains: number[][] = [];
+  const chains: (readonly number[])[] = [];
   const used = new Set<number>();
   for (const first of byStart.get(page) ?? []) {
     const chain = grow(live, byStart, first, end);
     if (chain === null) continue;
     chains.push(chain);
     for (const slot of chain) used.add(slot);
-    if (chains.length >= MOST) break;
+    if (chains.length >= MOST_CHAINS) break;
   }
   return { chains, leftOver: used.size < found.length };
-}
-
-/** Where every map fills the range alone, as nearly always: each is a chain. Null where it is not that simple. */
-function wholeChains(
-  live: LiveMaps,
-  found: readonly number[],
-  page: PageNumber,
-  pages: number,
-  domain: DomainId,
-  device: RequesterId,
-): Chains | null {
-  if (found.length > MOST) return null;
-  for (const slot of found) {
-    if (live.page[slot] !== page || live.pages[slot] !== pages) return null;
-    if (!compatible(live.domain[slot]!, live.device[slot]!, domain, device)) return null;
-  }
-  return { chains: found.map((slot) => [slot]), leftOver: false };
 }
 
 function grow(
@@ -97,4 +78,32 @@ function grow(
     at = live.page[next]! + live.pages[next]!;
   }
   return chain;
+}
+
+/** Each slot once. */
+export function slotsOf(chains: readonly (readonly number[])[]): readonly number[] {
+  let all = 0;
+  for (const { length } of chains) all += length;
+  if (all > 16) return [...new Set(chains.flat())];
+  const slots: number[] = [];
+  for (const chain of chains) {
+    for (const slot of chain) if (!slots.includes(slot)) slots.push(slot);
+  }
+  return slots;
+}
+
+/** Leaves the chains that hold none of these slots. */
+export function withdraw(chains: (readonly number[])[], slots: readonly number[]): void {
+  let kept = 0;
+  for (let k = 0; k < chains.length; k++) {
+    const chain = chains[k]!;
+    if (!shareOne(chain, slots)) chains[kept++] = chain;
+  }
+  while (chains.length > kept) chains.pop();
+}
+
+/** Both are nearly always of one slot. */
+function shareOne(a: readonly number[], b: readonly number[]): boolean {
+  for (let i = 0; i < a.length; i++) for (let j = 0; j < b.length; j++) if (a[i] === b[j]) return true;
+  return false;
 }

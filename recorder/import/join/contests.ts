@@ -1,5 +1,6 @@
 import type { DomainId, Nanoseconds, PageNumber, RequesterId } from '../../../traces/units.ts';
-import { assembleChains } from './chains.ts';
+import { MOST_CHAINS, assembleChains, slotsOf, withdraw } from './chains.ts';
+import { Closings } from './closings.ts';
 import { likelihood } from './likelihood.ts';
 import type { Contest, Neighbour } from './likelihood.ts';
 import type { IntList } from './int-list.ts';
@@ -35,52 +36,14 @@ export interface SettledCounts {
   replaced: number;
 }
 
-/** A closing that can still be undone. Objects are used again and again: there is one for nearly every unmap. */
-class Closed {
-  row = -1;
-  page: PageNumber = 0;
-  pages = 0;
-  time: Nanoseconds = 0;
-  actor = -1;
-  /** Maps that it closed, `CLOSED_MAP` numbers each: row, page, pages, phys, actor, time. */
-  readonly maps: number[] = [];
-  count = 0;
-}
-const CLOSED_MAP = 6;
-
 /** A contest is decided by circumstances when this much time has brought no proof. */
 const PATIENCE: Nanoseconds = 1_000_000_000;
 /** Contests about one map at most. */
 const CROWDED = 8;
-/** Closings that can still be undone when the unmap's owner turns out to be another. */
-const UNDO = 1024;
 /** Unmaps on one task and CPU within this time are likely one driver's. */
 const NEIGHBOUR: Nanoseconds = 100_000;
 
 const NO_CONTESTS: readonly Contest[] = [];
-
-/** Each slot once. */
-function slotsOf(chains: readonly (readonly number[])[]): readonly number[] {
-  let all = 0;
-  for (const { length } of chains) all += length;
-  if (all > 16) return [...new Set(chains.flat())];
-  const slots: number[] = [];
-  for (const chain of chains) {
-    for (const slot of chain) if (!slots.includes(slot)) slots.push(slot);
-  }
-  return slots;
-}
-
-/** The chains that hold none of these slots. */
-function without(chains: readonly number[][], slots: readonly number[]): number[][] {
-  const rest: number[][] = [];
-  for (const chain of chains) {
-    let held = false;
-    for (const slot of chain) held ||= slots.includes(slot);
-    if (!held) rest.push(chain);
-  }
-  return rest;
-}
 
 /** Finds for each unmap the maps that it closed, and keeps the question open while several are possible. */
 export class Contests {
@@ -107,10 +70,11 @@ export class Contests {
   readonly #byRow = new Map<number, Contest>();
   /** A list is never changed, so that it can be gone through while contests end. */
   readonly #bySlot: (readonly Contest[] | undefined)[] = [];
-  readonly #closed: readonly Closed[] = Array.from({ length: UNDO }, () => new Closed());
-  #closings = 0;
-  readonly #here: number[] = [];
-  readonly #one = [0];
+  readonly #closings = new Closings();
+  readonly #found: number[] = [];
+  readonly #near: number[] = [];
+  /** The chain of one map, by slot. */
+  readonly #alone: (readonly number[])[] = [];
   /** The last closing by actor; times are 0 before the first. */
   readonly #lastDomain: DomainId[] = [];
   readonly #lastUnmapped: Nanoseconds[] = [];
@@ -124,62 +88,93 @@ export class Contests {
   }
 
   unmap(row: number, page: PageNumber, pages: number, time: Nanoseconds, actor: number): void {
-    // One page, one map that nobody else may have closed: nearly every unmap of many captures, so without any search.
     const live = this.#live;
-    if (pages === 1 && live.find(page, this.#here) === 1) {
-      const only = this.#here[0]!;
-      if (live.pages[only] === 1 && live.contests[only] === 0) {
-        this.settled.only++;
-        this.#one[0] = only;
-        this.#close(row, this.#one, time, actor, page, 1);
-        return;
-      }
-    }
-    const found = this.#undecided(live.overlapping(page, pages));
-    if (found.length === 0) {
+    const found = this.#found;
+    const count = this.#undecided(found, live.overlapping(page, pages, found));
+    if (count === 0) {
       this.settled.unmatched++;
-      this.#remember(row, page, pages, time, actor);
+      this.#closings.begin(row, page, pages, time, actor);
       return;
     }
-    const only = found[0]!;
-    if (found.length === 1 && live.page[only] === page && live.pages[only] === pages) {
-      this.settled.only++;
-      this.#close(row, found, time, actor, page, pages);
-      return;
+    // Where no map begins with the range and ends within it, as nearly always, those that fill it are all that it can be.
+    let whole = 0;
+    let first = -1;
+    let pieces = false;
+    for (let k = 0; k < count; k++) {
+      const slot = found[k]!;
+      if (live.page[slot] !== page) continue;
+      if (live.pages[slot] === pages) {
+        if (whole++ === 0) first = slot;
+      } else if (live.pages[slot]! < pages) pieces = true;
     }
-    const { chains, leftOver } = assembleChains(live, found, page, pages, -1, -1);
+    if (pieces) this.#tiled(row, found.slice(0, count), page, pages, time, actor);
+    else if (whole === 1) {
+      this.settled[count > 1 ? 'tiling' : 'only']++;
+      this.#close(row, this.#chainOf(first), time, actor, page, pages);
+    } else if (whole === 0) this.#ragged(row, found.slice(0, count), page, pages, time, actor);
+    else {
+      const chains: (readonly number[])[] = [];
+      const slots: number[] = [];
+      for (let k = 0; k < count && slots.length < MOST_CHAINS; k++) {
+        const slot = found[k]!;
+        if (live.page[slot] !== page || live.pages[slot] !== pages) continue;
+        slots.push(slot);
+        chains.push(this.#chainOf(slot));
+      }
+      this.#open(row, time, actor, chains, slots);
+    }
+  }
+
+  /** An unmap that several maps in a row may fill. */
+  #tiled(
+    row: number,
+    found: readonly number[],
+    page: PageNumber,
+    pages: number,
+    time: Nanoseconds,
+    actor: number,
+  ): void {
+    const { chains, leftOver } = assembleChains(this.#live, found, page, pages, -1, -1);
     if (chains.length === 1) {
       this.settled[leftOver ? 'tiling' : 'only']++;
       this.#close(row, chains[0]!, time, actor, page, pages);
-      return;
-    }
-    if (chains.length === 0) {
-      this.#ragged(row, found, page, pages, time, actor);
-      return;
-    }
-    const slots = slotsOf(chains);
+    } else if (chains.length === 0) this.#ragged(row, found, page, pages, time, actor);
+    else this.#open(row, time, actor, chains, slotsOf(chains));
+  }
+
+  #chainOf(slot: number): readonly number[] {
+    return (this.#alone[slot] ??= [slot]);
+  }
+
+  /** The question which of these chains an unmap closed. `slots`: each of theirs once. */
+  #open(row: number, time: Nanoseconds, actor: number, chains: (readonly number[])[], slots: readonly number[]): void {
     const before = this.#before(actor, time);
     const contest: Contest = { row, time, actor, chains, slots, before, flush: -1, open: true };
     this.#queue.push(contest);
     this.#byRow.set(row, contest);
+    const alone = [contest];
     for (const slot of slots) {
       const others = this.#bySlot[slot];
-      this.#setContests(slot, others === undefined ? [contest] : [...others, contest]);
+      this.#setContests(slot, others === undefined ? alone : [...others, contest]);
     }
   }
 
-  /** Of these maps, those that are live once contests about crowded ones are decided. */
-  #undecided(found: number[]): number[] {
+  /** Of the first `count` maps of `found`, leaves those that are live once contests about crowded ones are decided. */
+  #undecided(found: number[], count: number): number {
     const live = this.#live;
     let gone = false;
     // Many open questions about one map mean that events are missing; they don't get easier by waiting.
-    for (const slot of found) {
+    for (let k = 0; k < count; k++) {
+      const slot = found[k]!;
       while (live.live[slot] === 1 && live.contests[slot]! >= CROWDED) {
         this.#decide(this.#bySlot[slot]![0]!);
         gone = true;
       }
     }
-    return gone ? found.filter((slot) => live.live[slot] === 1) : found;
+    if (!gone) return count;
+    let left = 0;
+    for (let k = 0; k < count; k++) if (live.live[found[k]!] === 1) found[left++] = found[k]!;
+    return left;
   }
 
   /** What the actor's last unmap closed, if that was just before `time`. */
@@ -223,8 +218,8 @@ export class Contests {
       }
       return;
     }
-    const known = this.#unmaps.domain.get(row);
-    if (compatible(known, this.#unmaps.device.get(row), domain, device)) {
+    const known = this.#unmaps.domain[row]!;
+    if (compatible(known, this.#unmaps.device[row]!, domain, device)) {
       this.#unmaps.label(row, domain, device, evidence);
       // The maps that it closed have no slot any more; they are labelled as its pairs at the end.
       return;
@@ -255,8 +250,8 @@ export class Contests {
     const contests = live.contests[slot] === 0 ? undefined : this.#bySlot[slot];
     for (const contest of contests ?? []) {
       const { row } = contest;
-      const d = this.#unmaps.domain.get(row);
-      const v = this.#unmaps.device.get(row);
+      const d = this.#unmaps.domain[row]!;
+      const v = this.#unmaps.device[row]!;
       if (d >= 0 || v >= 0) this.#owned(contest, d, v);
     }
     if (live.live[slot] === 1) this.#exclude(slot);
@@ -264,7 +259,7 @@ export class Contests {
 
   /** The owner of a contested unmap is known. Of two maps of that owner the newer is live, the older was closed before. */
   #owned(contest: Contest, domain: DomainId, device: RequesterId): void {
-    let newest: number[] | undefined;
+    let newest: readonly number[] | undefined;
     for (const chain of contest.chains) {
       if (!chain.every((slot) => same(this.#live.domain[slot]!, this.#live.device[slot]!, domain, device))) continue;
       if (newest === undefined || this.#live.row[chain[0]!]! > this.#live.row[newest[0]!]!) newest = chain;
@@ -276,8 +271,10 @@ export class Contests {
   /** A domain holds a page once: older maps of the same owner were closed before this one was made. */
   #exclude(slot: number): void {
     const live = this.#live;
-    if (live.pages[slot] === 1 && live.find(live.page[slot]!, this.#here) < 2) return;
-    for (const other of live.overlapping(live.page[slot]!, live.pages[slot]!)) {
+    const near = this.#near;
+    const count = live.overlapping(live.page[slot]!, live.pages[slot]!, near);
+    for (let k = 0; k < count; k++) {
+      const other = near[k]!;
       if (other === slot) continue;
       if (!same(live.domain[other]!, live.device[other]!, live.domain[slot]!, live.device[slot]!)) continue;
       if (live.live[slot] !== 1 || live.live[other] !== 1) continue;
@@ -306,7 +303,7 @@ export class Contests {
     if (rest.length === 1) this.#settle(contest, rest[0]!, how);
   }
 
-  #settle(contest: Contest, chain: number[], how: keyof SettledCounts): void {
+  #settle(contest: Contest, chain: readonly number[], how: keyof SettledCounts): void {
     this.settled[how]++;
     this.#end(contest);
     const first = chain[0]!;
@@ -348,10 +345,9 @@ export class Contests {
     pages: number,
   ): void {
     const live = this.#live;
-    let domain = this.#unmaps.domain.get(row);
-    let device = this.#unmaps.device.get(row);
-    const closed = this.#remember(row, page, pages, time, actor);
-    const { maps } = closed;
+    let domain = this.#unmaps.domain[row]!;
+    let device = this.#unmaps.device[row]!;
+    const closed = this.#closings.begin(row, page, pages, time, actor);
     let released = false;
     for (const slot of chain) {
       released ||= live.domain[slot] === RELEASED;
@@ -367,13 +363,7 @@ export class Contests {
       const map = live.row[slot]!;
       this.#closedBy.set(map, released ? -1 : row);
       if (domain >= 0 || device >= 0) this.#maps.label(map, domain, device, EVIDENCE.pair);
-      const at = closed.count++ * CLOSED_MAP;
-      maps[at] = map;
-      maps[at + 1] = live.page[slot]!;
-      maps[at + 2] = live.pages[slot]!;
-      maps[at + 3] = live.phys[slot]!;
-      maps[at + 4] = live.actor[slot]!;
-      maps[at + 5] = live.time[slot]!;
+      closed.add(live, slot);
     }
     if (domain >= 0 || device >= 0) this.#unmaps.label(row, domain, device, EVIDENCE.pair);
     if ((this.#lastUnmapped[actor] ?? 0) <= time) {
@@ -396,7 +386,7 @@ export class Contests {
       }
       live.remove(slot);
     }
-    for (const contest of touched) if (contest.open) contest.chains = without(contest.chains, slots);
+    for (const contest of touched) if (contest.open) withdraw(contest.chains, slots);
     for (const contest of touched) {
       if (!contest.open) continue;
       if (contest.chains.length === 1) this.#settle(contest, contest.chains[0]!, 'taken');
@@ -407,40 +397,28 @@ export class Contests {
     }
   }
 
-  #remember(row: number, page: PageNumber, pages: number, time: Nanoseconds, actor: number): Closed {
-    const closed = this.#closed[this.#closings++ % UNDO]!;
-    closed.row = row;
-    closed.page = page;
-    closed.pages = pages;
-    closed.time = time;
-    closed.actor = actor;
-    closed.count = 0;
-    return closed;
-  }
-
   /** The unmap belongs to another domain than the map that it seemed to close: that one lives on. */
   #undo(row: number, domain: DomainId, device: RequesterId, evidence: number): void {
-    const closed = this.#closed.find((entry) => entry.row === row);
+    const live = this.#live;
+    const closed = this.#closings.of(row);
     if (closed === undefined) {
       this.#unmaps.conflicts++;
       return;
     }
-    const { maps } = closed;
-    for (let at = 0; at < closed.count * CLOSED_MAP; at += CLOSED_MAP) {
-      const map = maps[at]!;
-      const slot = this.#live.add(maps[at + 1]!, maps[at + 2]!, maps[at + 3]!, map);
-      this.#live.actor[slot] = maps[at + 4]!;
-      this.#live.time[slot] = maps[at + 5]!;
-      this.#live.domain[slot] = this.#maps.domain.get(map);
-      this.#live.device[slot] = this.#maps.device.get(map);
-      this.#live.evidence[slot] = this.#maps.evidence.get(map);
+    for (let k = 0; k < closed.count; k++) {
+      const slot = closed.restore(live, k);
+      const map = live.row[slot]!;
+      live.domain[slot] = this.#maps.domain[map]!;
+      live.device[slot] = this.#maps.device[map]!;
+      live.evidence[slot] = this.#maps.evidence[map]!;
       this.#closedBy.set(map, -1);
     }
-    this.#unmaps.domain.set(row, domain);
-    this.#unmaps.device.set(row, device);
-    this.#unmaps.evidence.set(row, evidence);
-    const found = this.#live.overlapping(closed.page, closed.pages);
-    const { chains } = assembleChains(this.#live, found, closed.page, closed.pages, domain, device);
+    this.#unmaps.domain[row] = domain;
+    this.#unmaps.device[row] = device;
+    this.#unmaps.evidence[row] = evidence;
+    const found = this.#found;
+    const n = this.#live.overlapping(closed.page, closed.pages, found);
+    const { chains } = assembleChains(this.#live, found.slice(0, n), closed.page, closed.pages, domain, device);
     if (chains.length > 0) {
       this.settled.owner++;
       this.#close(row, chains[0]!, closed.time, closed.actor, closed.page, closed.pages);
@@ -487,7 +465,7 @@ export class Contests {
     }
     if (at < end) {
       this.settled.unmatched++;
-      this.#remember(row, page, pages, time, actor);
+      this.#closings.begin(row, page, pages, time, actor);
       return;
     }
     this.settled.ragged++;

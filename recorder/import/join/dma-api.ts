@@ -1,47 +1,49 @@
 import { CALL } from '../../../traces/schema.ts';
 import type { BytesColumn } from '../../../traces/schema.ts';
 import type { Nanoseconds, PageNumber, RequesterId } from '../../../traces/units.ts';
+import { enlarged } from './enlarged.ts';
 
 /** A `dma:*` event and the map or unmap that it speaks of are no further apart. */
 export const CLAIM_WINDOW: Nanoseconds = 200_000_000;
 /** Maps that wait for their `dma:*` event on one task and CPU, at most. */
 const WAITING = 4096;
+const ROW = 5;
 /** Scatter-gather lists mapped and not unmapped, at most. */
 const LISTS = 1 << 20;
 
 /** Maps or unmaps of one task on one CPU that no `dma:*` event has claimed yet, oldest first. */
 class Unclaimed {
-  readonly #page: number[] = [];
-  readonly #pages: number[] = [];
-  readonly #time: number[] = [];
-  readonly #row: number[] = [];
-  readonly #slot: number[] = [];
-  /** Elements in use: the arrays never shrink, so that nothing is allocated for a row that is soon claimed. */
+  /** `ROW` numbers each: page, pages, time, row, slot. Never shrinks, so that nothing is allocated for what is soon claimed. */
+  #rows = new Float64Array(ROW);
   #count = 0;
 
   push(page: PageNumber, pages: number, time: Nanoseconds, row: number, slot: number): void {
     // Half at once, so that a row is moved but a few times.
-    const old = this.#count >= 64 && time - this.#time[this.#count >> 1]! > CLAIM_WINDOW;
+    const old = this.#count >= 64 && time - this.#rows[(this.#count >> 1) * ROW + 2]! > CLAIM_WINDOW;
     if (old || this.#count >= WAITING) this.#expire(time);
-    const at = this.#count++;
-    this.#page[at] = page;
-    this.#pages[at] = pages;
-    this.#time[at] = time;
-    this.#row[at] = row;
-    this.#slot[at] = slot;
+    const at = this.#count++ * ROW;
+    if (at === this.#rows.length) this.#rows = enlarged(this.#rows, Float64Array);
+    const rows = this.#rows;
+    rows[at] = page;
+    rows[at + 1] = pages;
+    rows[at + 2] = time;
+    rows[at + 3] = row;
+    rows[at + 4] = slot;
   }
 
   /** Claims, latest first, what lies in or covers the range until all of it is covered. */
   claim(page: PageNumber, pages: number, time: Nanoseconds, device: RequesterId, claimed: Claim): boolean {
     let left = pages;
+    const rows = this.#rows;
     for (let k = this.#count - 1; k >= 0 && left > 0; k--) {
-      if (time - this.#time[k]! > CLAIM_WINDOW) break;
-      const start = this.#page[k]!;
-      const end = start + this.#pages[k]!;
+      const at = k * ROW;
+      if (time - rows[at + 2]! > CLAIM_WINDOW) break;
+      const start = rows[at]!;
+      const end = start + rows[at + 1]!;
       const shared = Math.min(end, page + pages) - Math.max(start, page);
       if (shared <= 0) continue;
       left -= shared;
-      claimed(this.#row[k]!, this.#slot[k]!, device);
+      claimed(rows[at + 3]!, rows[at + 4]!, device);
       this.#remove(k, 1);
     }
     return left < pages;
@@ -49,19 +51,15 @@ class Unclaimed {
 
   #expire(time: Nanoseconds): void {
     let old = this.#count >= WAITING ? WAITING / 2 : 0;
-    while (old < this.#count && time - this.#time[old]! > CLAIM_WINDOW) old++;
+    while (old < this.#count && time - this.#rows[old * ROW + 2]! > CLAIM_WINDOW) old++;
     this.#remove(0, old);
   }
 
   #remove(at: number, count: number): void {
+    const behind = (at + count) * ROW;
+    const end = this.#count * ROW;
+    if (behind < end) this.#rows.copyWithin(at * ROW, behind, end);
     this.#count -= count;
-    for (let k = at; k < this.#count; k++) {
-      this.#page[k] = this.#page[k + count]!;
-      this.#pages[k] = this.#pages[k + count]!;
-      this.#time[k] = this.#time[k + count]!;
-      this.#row[k] = this.#row[k + count]!;
-      this.#slot[k] = this.#slot[k + count]!;
-    }
   }
 }
 

@@ -4,6 +4,7 @@ import { pageNumber } from '../../../traces/units.ts';
 import type { DomainId, Nanoseconds, PageNumber } from '../../../traces/units.ts';
 import { CLAIM_WINDOW, DmaApi, bytesAt } from './dma-api.ts';
 import { DomainTable } from './domains.ts';
+import { enlarged } from './enlarged.ts';
 import { MapOwners } from './map-owners.ts';
 import { EVIDENCE } from './owner-rows.ts';
 
@@ -18,21 +19,22 @@ interface DirectMap {
 
 /** Rows since the last flush at most. */
 const SINCE_FLUSH = 4096;
+const ROW = 4;
 
-/** Maps or unmaps of one task on one CPU since its last flush. Its arrays stay when it is emptied. */
+/** Maps or unmaps of one task on one CPU since its last flush. Its array stays when it is emptied. */
 class SinceFlush {
-  readonly row: number[] = [];
-  readonly page: number[] = [];
-  readonly pages: number[] = [];
-  readonly time: number[] = [];
+  /** `ROW` numbers each: row, page, pages, time. */
+  rows = new Float64Array(ROW);
   count = 0;
 
   push(row: number, page: PageNumber, pages: number, time: Nanoseconds): void {
-    const at = this.count++;
-    this.row[at] = row;
-    this.page[at] = page;
-    this.pages[at] = pages;
-    this.time[at] = time;
+    const at = this.count++ * ROW;
+    if (at === this.rows.length) this.rows = enlarged(this.rows, Float64Array);
+    const { rows } = this;
+    rows[at] = row;
+    rows[at + 1] = page;
+    rows[at + 2] = pages;
+    rows[at + 3] = time;
   }
 }
 
@@ -74,7 +76,7 @@ export class GuestEvidence {
         this.owners.labelMap(row, slot, this.#domain(device), device, EVIDENCE.dmaApi);
       },
       unmap: (row, _slot, device) => {
-        this.#vote(device, this.owners.unmaps.flushed.get(row));
+        this.#vote(device, this.owners.unmaps.flushed[row]!);
         this.owners.labelUnmap(row, this.#domain(device), device, EVIDENCE.dmaApi);
       },
     });
@@ -250,7 +252,7 @@ export class GuestEvidence {
     this.#direct.delete(task);
     for (const map of direct ?? []) {
       // Claimed maps have an owner by now; the rest was made for this attachment.
-      if (time - map.time > DIRECT_WINDOW || this.owners.maps.domain.get(map.row) >= 0) continue;
+      if (time - map.time > DIRECT_WINDOW || this.owners.maps.domain[map.row]! >= 0) continue;
       this.owners.labelMap(map.row, map.slot, domain, -1, EVIDENCE.attach);
     }
   }
@@ -292,12 +294,12 @@ export class GuestEvidence {
   #flushed(actor: number, domain: DomainId, page: number, pages: number, time: Nanoseconds, maps: boolean): void {
     const mine = this.#waiting[actor]!;
     mine.flushed = true;
-    const rows = maps ? mine.maps : mine.unmaps;
-    for (let k = 0; k < rows.count; k++) {
-      const start = rows.page[k]!;
-      if (time - rows.time[k]! > CLAIM_WINDOW || start < page || start + rows.pages[k]! > page + pages) continue;
-      if (maps) this.owners.flushedMap(rows.row[k]!, domain);
-      else this.owners.flushedUnmap(rows.row[k]!, domain, this.#useFlushes);
+    const { rows, count } = maps ? mine.maps : mine.unmaps;
+    for (let at = 0; at < count * ROW; at += ROW) {
+      const start = rows[at + 1]!;
+      if (time - rows[at + 3]! > CLAIM_WINDOW || start < page || start + rows[at + 2]! > page + pages) continue;
+      if (maps) this.owners.flushedMap(rows[at]!, domain);
+      else this.owners.flushedUnmap(rows[at]!, domain, this.#useFlushes);
     }
   }
 }

@@ -8,7 +8,7 @@ export interface Contest {
   readonly time: Nanoseconds;
   readonly actor: number;
   /** Rows of live maps, as slots, any of which the unmap may have closed. */
-  chains: number[][];
+  chains: (readonly number[])[];
   /** Every slot that was ever in `chains`. */
   readonly slots: readonly number[];
   /** What the unmap just before on the same task and CPU closed. */

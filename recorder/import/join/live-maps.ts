@@ -1,4 +1,5 @@
 import type { PageNumber } from '../../../traces/units.ts';
+import { enlarged } from './enlarged.ts';
 
 /** Levels of the page index: blocks of 1, 512, 512^2, ... pages, as in a page table. */
 const LEVELS = 5;
@@ -36,7 +37,6 @@ export class LiveMaps {
   /** The search that met a slot last. */
   #seen = new Float64Array(1024);
   #rounds = 0;
-  readonly #here: number[] = [];
   readonly #free: number[] = [];
 
   // Hash of (block number, level) to a chain of nodes, one per (block, slot).
@@ -127,37 +127,43 @@ export class LiveMaps {
     return end;
   }
 
-  /** Slots of all maps that share a page with a range, each once, in order of their first page. */
-  overlapping(page: number, pages: number): number[] {
-    const found: number[] = [];
+  /**
+   * Slots of all maps that share a page with a range, each once, in order of their first page: written to the front of `out`,
+   * which may be longer. Returns how many they are.
+   */
+  overlapping(page: number, pages: number, out: number[]): number {
+    let count = 0;
     if (pages > MANY_PAGES) {
       for (const slot of this.slots()) {
-        if (this.page[slot]! < page + pages && this.page[slot]! + this.pages[slot]! > page) found.push(slot);
+        if (this.page[slot]! < page + pages && this.page[slot]! + this.pages[slot]! > page) out[count++] = slot;
       }
     } else if (pages === 1) {
-      this.find(page, found);
+      count = this.find(page, out);
     } else {
       const round = ++this.#rounds;
-      const here = this.#here;
       for (let p = page; p < page + pages; p++) {
-        const n = this.find(p, here);
-        for (let k = 0; k < n; k++) {
-          const slot = here[k]!;
+        const end = this.find(p, out, count);
+        for (let k = count; k < end; k++) {
+          const slot = out[k]!;
           if (this.#seen[slot] === round) continue;
           this.#seen[slot] = round;
-          found.push(slot);
+          out[count++] = slot;
         }
       }
     }
-    if (found.length > FEW) return found.sort((a, b) => this.#order(a, b));
-    // a handful, nearly always: put in their places without the memory that `sort` takes
-    for (let i = 1; i < found.length; i++) {
-      const slot = found[i]!;
-      let at = i;
-      for (; at > 0 && this.#order(found[at - 1]!, slot) > 0; at--) found[at] = found[at - 1]!;
-      found[at] = slot;
+    if (count > FEW) {
+      const sorted = out.slice(0, count).sort((a, b) => this.#order(a, b));
+      for (let i = 0; i < count; i++) out[i] = sorted[i]!;
+      return count;
     }
-    return found;
+    // a handful, nearly always: put in their places without the memory that `sort` takes
+    for (let i = 1; i < count; i++) {
+      const slot = out[i]!;
+      let at = i;
+      for (; at > 0 && this.#order(out[at - 1]!, slot) > 0; at--) out[at] = out[at - 1]!;
+      out[at] = slot;
+    }
+    return count;
   }
 
   /** By first page, then by row. */
@@ -263,12 +269,4 @@ export class LiveMaps {
     this.live = enlarged(this.live, Uint8Array);
     this.#seen = enlarged(this.#seen, Float64Array);
   }
-}
-
-type Numbers = Float64Array<ArrayBuffer> | Int32Array<ArrayBuffer> | Uint8Array<ArrayBuffer>;
-
-function enlarged<T extends Numbers>(array: T, type: new (length: number) => T): T {
-  const next = new type(array.length * 2);
-  next.set(array);
-  return next;
 }

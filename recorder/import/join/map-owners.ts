@@ -36,6 +36,7 @@ export class MapOwners {
   readonly #contests: Contests;
   readonly #domains: DomainTable;
   readonly #here: number[] = [];
+  readonly #twins: number[] = [];
   /** When domains gave their ids back, as the numbers of map and unmap rows before. */
   readonly #releases = new Map<DomainId, { maps: number; unmaps: number }[]>();
   /** Slot of the newest map. */
@@ -77,7 +78,7 @@ export class MapOwners {
 
   /** Enters an unmap; returns its row. */
   unmap(page: PageNumber, pages: number, time: Nanoseconds, actor: number, task: number): number {
-    const row = this.unmaps.domain.length;
+    const row = this.unmaps.length;
     this.unmaps.add(false, -1, -1, this.#domains.domainOfTask(task));
     this.#contests.settleUntil(time);
     this.#contests.unmap(row, page, pages, time, actor);
@@ -103,7 +104,10 @@ export class MapOwners {
     const twin = this.#domains.otherDomainOfTask(task, domain);
     if (twin < 0) return;
     const page = live.page[slot]!;
-    for (const other of live.overlapping(page, 1)) {
+    const here = this.#twins;
+    const n = live.overlapping(page, 1, here);
+    for (let k = 0; k < n; k++) {
+      const other = here[k]!;
       if (other === slot || live.task[other] !== task || live.domain[other] !== -1 || live.page[other] !== page)
         continue;
       if (Math.abs(live.time[other]! - live.time[slot]!) > TWINS) continue;
@@ -121,12 +125,12 @@ export class MapOwners {
    * between maps that it may have closed.
    */
   flushedUnmap(row: number, domain: DomainId, decide: boolean): void {
-    this.unmaps.flushed.set(row, domain);
+    this.unmaps.flushed[row] = domain;
     if (decide) this.#contests.flushed(row, domain);
   }
 
   flushedMap(row: number, domain: DomainId): void {
-    this.maps.flushed.set(row, domain);
+    this.maps.flushed[row] = domain;
   }
 
   /** A device made this translation. `domain` is -1 where the source did not say. */
@@ -170,7 +174,7 @@ export class MapOwners {
 
   /** The last cache tag of a domain is gone: its id may be given to another. */
   release(domain: DomainId): void {
-    const at = { maps: this.closedBy.length, unmaps: this.unmaps.domain.length };
+    const at = { maps: this.closedBy.length, unmaps: this.unmaps.length };
     const list = this.#releases.get(domain);
     if (list === undefined) this.#releases.set(domain, [at]);
     else list.push(at);

@@ -1,6 +1,6 @@
 import { ABSENT } from '../../../traces/units.ts';
 import type { DomainId, RequesterId } from '../../../traces/units.ts';
-import { IntList } from './int-list.ts';
+import { enlarged } from './enlarged.ts';
 
 /**
  * How the owner of a map or unmap was found out.
@@ -36,44 +36,62 @@ export const EVIDENCE_NAMES = [
   'request',
 ] as const;
 
-/** Labels of one stream's rows, a few ints each, by row in the whole trace. Rows of other origins than `iommu` have `foreign`. */
+/** Rows that there is room for at first. */
+const FIRST = 1024;
+
+/**
+ * Labels of one stream's rows, 18 bytes each, by row in the whole trace. Rows of other origins than `iommu` have `foreign`.
+ * The arrays are longer than `length`, and are replaced when they are full.
+ */
 export class OwnerRows {
-  readonly domain = new IntList();
-  readonly device = new IntList();
-  readonly evidence = new IntList();
+  length = 0;
+  domain = new Int32Array(FIRST);
+  device = new Int32Array(FIRST);
+  evidence = new Uint8Array(FIRST);
   /** Domain that an invalidation right after (or, in caching mode, of) this row named; -1 for none. */
-  readonly flushed = new IntList();
+  flushed = new Int32Array(FIRST);
   /** `DomainTable.domainOfTask` of the row's task: -1 attaches nothing, -2 not clear. */
-  readonly task = new IntList();
+  task = new Int32Array(FIRST);
   /** 1: a row of another origin; it keeps what its source said. */
-  readonly foreign = new IntList();
+  foreign = new Uint8Array(FIRST);
   /** Labels that contradict what was known; the first known is kept. */
   conflicts = 0;
 
   add(foreign: boolean, domain: DomainId, device: RequesterId, task: DomainId): void {
-    this.domain.push(domain);
-    this.device.push(device);
-    this.evidence.push(EVIDENCE.none);
-    this.flushed.push(ABSENT);
-    this.task.push(task);
-    this.foreign.push(foreign ? 1 : 0);
+    const row = this.length++;
+    if (row === this.domain.length) this.#grow();
+    this.domain[row] = domain;
+    this.device[row] = device;
+    this.evidence[row] = EVIDENCE.none;
+    this.flushed[row] = ABSENT;
+    this.task[row] = task;
+    this.foreign[row] = foreign ? 1 : 0;
+  }
+
+  #grow(): void {
+    this.domain = enlarged(this.domain, Int32Array);
+    this.device = enlarged(this.device, Int32Array);
+    this.evidence = enlarged(this.evidence, Uint8Array);
+    this.flushed = enlarged(this.flushed, Int32Array);
+    this.task = enlarged(this.task, Int32Array);
+    this.foreign = enlarged(this.foreign, Uint8Array);
   }
 
   /** True if the row now has this owner; false if another one was known. */
   label(row: number, domain: DomainId, device: RequesterId, evidence: number): boolean {
-    const known = this.domain.get(row);
-    const knownDevice = this.device.get(row);
+    const known = this.domain[row]!;
+    const knownDevice = this.device[row]!;
     if (!compatible(known, knownDevice, domain, device)) {
       this.conflicts++;
       return false;
     }
     if (known < 0 && domain >= 0) {
-      this.domain.set(row, domain);
-      this.evidence.set(row, evidence);
+      this.domain[row] = domain;
+      this.evidence[row] = evidence;
     }
     if (knownDevice < 0 && device >= 0) {
-      this.device.set(row, device);
-      if (this.evidence.get(row) === EVIDENCE.none) this.evidence.set(row, evidence);
+      this.device[row] = device;
+      if (this.evidence[row] === EVIDENCE.none) this.evidence[row] = evidence;
     }
     return true;
   }
