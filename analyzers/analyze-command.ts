@@ -10,8 +10,7 @@ import type { Analysis } from './analysis.ts';
 import { DRIVER_OPTION, driverOf } from './driver-option.ts';
 import { parseDuration } from './duration.ts';
 import { breach, parseGates } from './gate.ts';
-import { closeOutput, openOutput, writeAll } from './output-file.ts';
-import type { Output } from './output-file.ts';
+import { OutputFile } from './output-file.ts';
 import { HARDWARE_KNOBS } from './model-words.ts';
 import { hardwareFlag } from './profile-option.ts';
 import { WatchedTrace } from './watched-trace.ts';
@@ -134,9 +133,8 @@ export const analyzeCommand: CommandSpec = {
       throw new IorrError('USAGE', 'a state at a time has no page', { hint: 'leave out --at, or --html' });
     }
     const trace = openTrace(file);
-    let output: Output | undefined;
     try {
-      output = page === undefined ? undefined : openOutput(page);
+      const output = page === undefined ? undefined : new OutputFile(page);
       const question = { file, at, hardware, settings, ...driverOf(options), ...sample };
       const watched = new WatchedTrace(trace, (pass) =>
         io.progress(`analysing${pass > 1 ? `, reading ${pass}` : ''}`, trace.eventCount),
@@ -161,14 +159,13 @@ export const analyzeCommand: CommandSpec = {
         io.out(toJson(makeEnvelope(`analyze ${analysis.name}`, parts)));
       } else io.out(text);
       if (output !== undefined && html !== undefined) {
-        writeAll(output, html({ file, version: toolVersion(), health: trace.health }));
+        output.writeWhole(html({ file, version: toolVersion(), health: trace.health }));
         io.err(`wrote ${output.path}\n`);
       }
       const breaches = gates.map((gate) => breach(gate, result)).filter((found) => found !== undefined);
       for (const found of breaches) io.err(`iorr: gate breached: ${found}\n`);
       return breaches.length > 0 ? EXIT_GATE : 0;
     } finally {
-      if (output !== undefined) closeOutput(output);
       trace.close();
     }
   },

@@ -20,7 +20,7 @@ import { coreCounts } from './core-counts.ts';
 import { DEFAULT_DESIGNS, askedDesigns } from './design-option.ts';
 import { DIRTY_OPTIONS, compareDirtyCommand, refuseDirtyOptions } from './dirty-compare/compare-dirty-command.ts';
 import { DRIVER_OPTION, driverOf } from './driver-option.ts';
-import { closeOutput, openOutput, writeAll } from './output-file.ts';
+import { OutputFile } from './output-file.ts';
 import { PRI_OPTIONS, comparePriCommand } from './pri-compare/compare-pri-command.ts';
 import { accessFlag, costsOption, hardwareOption, profileFlag, WHOSE_CACHES } from './profile-option.ts';
 import { rendererNamed } from './report/index.ts';
@@ -150,65 +150,61 @@ export const compareCommand: CommandSpec = {
         { parameters: ATC_PARAMETERS },
       ]);
       const page = typeof options['html'] === 'string' ? options['html'] : undefined;
-      const output = page === undefined ? undefined : openOutput(page);
-      try {
-        const compare: CompareOptions = {
+      const output = page === undefined ? undefined : new OutputFile(page);
+      const compare: CompareOptions = {
+        designs: asked.names,
+        modules: asked.modules,
+        paths: paths.map((path) => path.name),
+        hardware,
+        profile,
+        parameters,
+        seed,
+        cores,
+        jobs,
+        ...driverOf(options),
+        signal: io.signal,
+        progress: (events) => progress.update(events),
+        ...(access === undefined ? {} : { access }),
+        ...(atcPolicy === undefined ? {} : { atcPolicy }),
+      };
+      const result = await compareTrace(trace, compare);
+      progress.stop();
+      if (result === undefined || io.signal.aborted) return INTERRUPTED;
+      const wanted = options['sensitivity'] === true;
+      const again = io.progress('comparing with other costs', wanted ? 1 : 0);
+      const sensitivity = wanted
+        ? await compareSensitivity(trace, compare, result, (done, all) => again.update(done / all))
+        : undefined;
+      again.stop();
+      if (wanted && sensitivity === undefined) return INTERRUPTED;
+      const report = makeEnvelope('compare', {
+        version: toolVersion(),
+        input: [describeInput(file, trace, trace.bytes)],
+        options: {
           designs: asked.names,
-          modules: asked.modules,
           paths: paths.map((path) => path.name),
-          hardware,
-          profile,
-          parameters,
+          hardware: hardware.name,
+          profile: profile.name,
+          access: result.access,
           seed,
-          cores,
-          jobs,
-          ...driverOf(options),
-          signal: io.signal,
-          progress: (events) => progress.update(events),
-          ...(access === undefined ? {} : { access }),
           ...(atcPolicy === undefined ? {} : { atcPolicy }),
-        };
-        const result = await compareTrace(trace, compare);
-        progress.stop();
-        if (result === undefined || io.signal.aborted) return INTERRUPTED;
-        const wanted = options['sensitivity'] === true;
-        const again = io.progress('comparing with other costs', wanted ? 1 : 0);
-        const sensitivity = wanted
-          ? await compareSensitivity(trace, compare, result, (done, all) => again.update(done / all))
-          : undefined;
-        again.stop();
-        if (wanted && sensitivity === undefined) return INTERRUPTED;
-        const report = makeEnvelope('compare', {
-          version: toolVersion(),
-          input: [describeInput(file, trace, trace.bytes)],
-          options: {
-            designs: asked.names,
-            paths: paths.map((path) => path.name),
-            hardware: hardware.name,
-            profile: profile.name,
-            access: result.access,
-            seed,
-            ...(atcPolicy === undefined ? {} : { atcPolicy }),
-            set: settings,
-            ...(cores.length === 0 ? {} : { cores: cores.map(String) }),
-            ...(wanted ? { sensitivity: true } : {}),
-            ...driverOf(options),
-          },
-          health: trace.health,
-          result: sensitivity === undefined ? result : { ...result, sensitivity },
-        });
-        const style = { columns: io.columns, colour: io.colour };
-        if (output !== undefined) {
-          writeAll(output, rendererNamed('html').render(report, style));
-          io.err(`wrote ${output.path}\n`);
-        }
-        const form = options['json'] === true ? 'json' : options['markdown'] === true ? 'markdown' : 'terminal';
-        io.out(rendererNamed(form).render(report, style));
-        if (form === 'terminal' && sensitivity !== undefined) io.out(sensitivityText(sensitivity));
-        return 0;
-      } finally {
-        if (output !== undefined) closeOutput(output);
+          set: settings,
+          ...(cores.length === 0 ? {} : { cores: cores.map(String) }),
+          ...(wanted ? { sensitivity: true } : {}),
+          ...driverOf(options),
+        },
+        health: trace.health,
+        result: sensitivity === undefined ? result : { ...result, sensitivity },
+      });
+      const style = { columns: io.columns, colour: io.colour };
+      if (output !== undefined) {
+        output.writeWhole(rendererNamed('html').render(report, style));
+        io.err(`wrote ${output.path}\n`);
       }
+      const form = options['json'] === true ? 'json' : options['markdown'] === true ? 'markdown' : 'terminal';
+      io.out(rendererNamed(form).render(report, style));
+      if (form === 'terminal' && sensitivity !== undefined) io.out(sensitivityText(sensitivity));
+      return 0;
     } finally {
       progress.stop();
       trace.close();

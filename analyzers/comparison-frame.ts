@@ -3,7 +3,7 @@ import type { CommandInvocation, CommandIo } from '../traces/command.ts';
 import { openTrace } from '../traces/file.ts';
 import type { OpenTrace } from '../traces/file.ts';
 import { toJson } from '../traces/plain-json.ts';
-import { closeOutput, openOutput, writeAll } from './output-file.ts';
+import { OutputFile } from './output-file.ts';
 import type { RenderOptions } from './report/renderer.ts';
 
 /** A what-if over one trace that is not about designs: what `compare --dirty` and `compare --pri` differ in. */
@@ -24,22 +24,18 @@ export async function runComparison<Report extends object>(
   const trace = openTrace(file);
   const progress = io.progress('comparing', 1);
   try {
-    const output = typeof options['html'] === 'string' ? openOutput(options['html']) : undefined;
-    try {
-      const report = await comparison.run(trace, (share) => progress.update(share), io.signal);
-      progress.stop();
-      if (report === undefined || io.signal.aborted) return INTERRUPTED;
-      if (output !== undefined) {
-        writeAll(output, comparison.html(report));
-        io.err(`wrote ${output.path}\n`);
-      }
-      if (options['json'] === true) io.out(toJson(report));
-      else if (options['markdown'] === true) io.out(comparison.markdown(report));
-      else io.out(comparison.tables(report, { columns: io.columns, colour: io.colour }));
-      return 0;
-    } finally {
-      if (output !== undefined) closeOutput(output);
+    const output = typeof options['html'] === 'string' ? new OutputFile(options['html']) : undefined;
+    const report = await comparison.run(trace, (share) => progress.update(share), io.signal);
+    progress.stop();
+    if (report === undefined || io.signal.aborted) return INTERRUPTED;
+    if (output !== undefined) {
+      output.writeWhole(comparison.html(report));
+      io.err(`wrote ${output.path}\n`);
     }
+    if (options['json'] === true) io.out(toJson(report));
+    else if (options['markdown'] === true) io.out(comparison.markdown(report));
+    else io.out(comparison.tables(report, { columns: io.columns, colour: io.colour }));
+    return 0;
   } finally {
     progress.stop();
     trace.close();

@@ -17,7 +17,7 @@ import type { TraceComparison } from './diff/diff-traces.ts';
 import { compareHalves } from './diff/splits.ts';
 import type { SplitsResult } from './diff/splits.ts';
 import { isResultFile, readResultFile } from './diff/result-file.ts';
-import { closeOutput, openOutput, writeAll } from './output-file.ts';
+import { OutputFile } from './output-file.ts';
 import { hardwareFlag, hardwareOption } from './profile-option.ts';
 import { paintFor } from './report/paint.ts';
 import { seedOption, wholeNumberOption } from './whole-number-option.ts';
@@ -217,41 +217,37 @@ export const diffCommand: CommandSpec = {
       });
     }
     const path = options['markdownTo'];
-    const output = typeof path === 'string' ? openOutput(path) : undefined;
-    try {
-      const { of, input, health, gated, ...compared } =
-        kinds[0] === true ? ofResults([a, b], settings) : ofTraces([a, b], options, settings, io);
-      const { alignment, sameWork, metrics, missing, caveats } = compared;
-      const gate = diffGate(conditions, compared, gated);
-      const result: DiffResult = {
-        of,
-        alignment,
-        sameWork,
-        threshold: settings.threshold,
-        metrics,
-        missing,
-        caveats,
-        gate,
+    const output = typeof path === 'string' ? new OutputFile(path) : undefined;
+    const { of, input, health, gated, ...compared } =
+      kinds[0] === true ? ofResults([a, b], settings) : ofTraces([a, b], options, settings, io);
+    const { alignment, sameWork, metrics, missing, caveats } = compared;
+    const gate = diffGate(conditions, compared, gated);
+    const result: DiffResult = {
+      of,
+      alignment,
+      sameWork,
+      threshold: settings.threshold,
+      metrics,
+      missing,
+      caveats,
+      gate,
+    };
+    if (output !== undefined) output.writeWhole(diffMarkdown(result, [a, b]));
+    if (options['json'] === true) {
+      const effective = {
+        ...settings,
+        failOn: texts,
+        hardware: String(options['hardware']),
+        replay: options['replay'] !== false,
       };
-      if (output !== undefined) writeAll(output, diffMarkdown(result, [a, b]));
-      if (options['json'] === true) {
-        const effective = {
-          ...settings,
-          failOn: texts,
-          hardware: String(options['hardware']),
-          replay: options['replay'] !== false,
-        };
-        io.out(toJson(makeEnvelope('diff', { version: toolVersion(), input, options: effective, health, result })));
-      } else if (options['github'] === true) io.out(diffList(result));
-      else if (options['markdown'] === true) io.out(diffMarkdown(result, [a, b]));
-      else io.out(diffText(result, [a, b], paintFor(io.colour)));
-      // scripts that take another output see why it failed all the same
-      if (gate.breached && (options['json'] === true || options['github'] === true)) {
-        for (const { text, state, why } of gate.conditions) if (state === 'breached') io.err(`gate ${text}: ${why}\n`);
-      }
-      return gate.breached ? EXIT_GATE : 0;
-    } finally {
-      if (output !== undefined) closeOutput(output);
+      io.out(toJson(makeEnvelope('diff', { version: toolVersion(), input, options: effective, health, result })));
+    } else if (options['github'] === true) io.out(diffList(result));
+    else if (options['markdown'] === true) io.out(diffMarkdown(result, [a, b]));
+    else io.out(diffText(result, [a, b], paintFor(io.colour)));
+    // scripts that take another output see why it failed all the same
+    if (gate.breached && (options['json'] === true || options['github'] === true)) {
+      for (const { text, state, why } of gate.conditions) if (state === 'breached') io.err(`gate ${text}: ${why}\n`);
     }
+    return gate.breached ? EXIT_GATE : 0;
   },
 };

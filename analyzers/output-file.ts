@@ -1,46 +1,103 @@
-import { closeSync, existsSync, ftruncateSync, openSync, unlinkSync, writeSync } from 'node:fs';
+import { accessSync, closeSync, constants, openSync, rmSync, statSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { IorrError } from '../traces/errors.ts';
+import { replaceFile, targetOf } from '../traces/replace-file.ts';
+import { writeAll } from './command-line/process-io.ts';
 
-/** A file that a command writes beside what it prints. */
-export interface Output {
+/** Names of descriptors that are open already: writing anew into what they lead to would cut what was written by them. */
+const OPEN = /^\/(?:dev|proc\/self)\/(?:(stdin|stdout|stderr)|fd\/(\d{1,4}))$/;
+const STANDARD = ['stdin', 'stdout', 'stderr'];
+
+/**
+ * A file that a command writes whole or not at all: into a neighbour, which takes its place at the end, with the mode and the owner
+ * of what was there and through symbolic links. Pipes and devices are written as they are. A path that can't be written is refused
+ * when it is named, before any work; nothing is made before the first byte.
+ */
+export class OutputFile {
   readonly path: string;
-  readonly descriptor: number;
-  /** The run made the file: it goes away if nothing is written. */
-  readonly made: boolean;
-  written: boolean;
-}
+  readonly #target: string;
+  /** Where it is written until it is whole; undefined: in its place. */
+  readonly #part: string | undefined;
+  #descriptor: number | undefined;
+  readonly #given: number | undefined;
 
-/** Opened before the run, so that a bad path fails before the work; what the file held stays until there is something new. */
-export function openOutput(path: string): Output {
-  try {
-    const made = !existsSync(path);
-    return { path, descriptor: openSync(path, 'a'), made, written: false };
-  } catch (error) {
-    throw new IorrError('FILE_UNWRITABLE', error instanceof Error ? error.message : String(error), {
-      place: { file: path },
-      hint: 'check the folder and its permissions',
-      cause: error,
+  /** Throws `FILE_UNWRITABLE`. */
+  constructor(path: string) {
+    this.path = path;
+    const [, name, number] = OPEN.exec(path) ?? [];
+    this.#given = name !== undefined ? STANDARD.indexOf(name) : number === undefined ? undefined : Number(number);
+    this.#target = targetOf(path);
+    this.#part =
+      this.#given === undefined && this.#attempt(() => isReplaced(this.#target)) ? `${this.#target}.part` : undefined;
+  }
+
+  /** Adds bytes. Throws `FILE_UNWRITABLE`, and leaves what was there before. */
+  write(chunk: string | Uint8Array): void {
+    this.#attempt(() => writeAll(this.#open(), chunk));
+  }
+
+  /** Ends the file, which has its name from now on. Throws `FILE_UNWRITABLE`. */
+  finish(): void {
+    this.#attempt(() => {
+      this.#open();
+      this.#close();
+      if (this.#part !== undefined) replaceFile(this.#part, this.#target);
     });
+  }
+
+  /** All of a file at once. Throws `FILE_UNWRITABLE`. */
+  writeWhole(content: string | Uint8Array): void {
+    this.write(content);
+    this.finish();
+  }
+
+  /** Takes away what was written. */
+  discard(): void {
+    const begun = this.#descriptor !== undefined;
+    this.#close();
+    if (begun && this.#part !== undefined) rmSync(this.#part, { force: true });
+  }
+
+  #open(): number {
+    if (this.#given !== undefined) return this.#given;
+    if (this.#descriptor !== undefined) return this.#descriptor;
+    // one that a killed run left is not written through: it may be a link
+    if (this.#part !== undefined) rmSync(this.#part, { force: true });
+    this.#descriptor = this.#part === undefined ? openSync(this.#target, 'w') : openSync(this.#part, 'wx');
+    return this.#descriptor;
+  }
+
+  #close(): void {
+    if (this.#descriptor !== undefined) closeSync(this.#descriptor);
+    this.#descriptor = undefined;
+  }
+
+  #attempt<T>(act: () => T): T {
+    try {
+      return act();
+    } catch (error) {
+      this.discard();
+      throw new IorrError('FILE_UNWRITABLE', error instanceof Error ? error.message : String(error), {
+        place: { file: this.path },
+        hint: 'check the folder, its permissions and its free space',
+        cause: error,
+      });
+    }
   }
 }
 
-/** Takes the file away again if nothing was written and the run made it. */
-export function closeOutput(output: Output): void {
-  closeSync(output.descriptor);
-  if (output.made && !output.written) unlinkSync(output.path);
-}
-
-/** Throws `FILE_UNWRITABLE`. */
-export function writeAll(output: Output, text: string): void {
-  const bytes = Buffer.from(text);
-  output.written = true;
+/** Whether a file is replaced by a neighbour; throws where it can't be written. */
+function isReplaced(target: string): boolean {
+  const status = statSync(target, { throwIfNoEntry: false });
+  if (status?.isDirectory() === true) throw new Error('it is a directory');
+  if (status !== undefined) accessSync(target, constants.W_OK);
+  if (status?.isFile() === false) return false;
   try {
-    ftruncateSync(output.descriptor, 0);
-    for (let at = 0; at < bytes.length; ) at += writeSync(output.descriptor, bytes, at);
+    accessSync(dirname(target), constants.W_OK | constants.X_OK);
+    return true;
   } catch (error) {
-    throw new IorrError('FILE_UNWRITABLE', error instanceof Error ? error.message : String(error), {
-      place: { file: output.path },
-      cause: error,
-    });
+    // a file of ours in a folder of others'
+    if (status !== undefined) return false;
+    throw error;
   }
 }

@@ -9,7 +9,7 @@ import { toJson } from '../traces/plain-json.ts';
 import { toolVersion } from '../traces/tool.ts';
 import { DRIVER_OPTION, driverOf } from './driver-option.ts';
 import { parseDuration } from './duration.ts';
-import { closeOutput, openOutput, writeAll } from './output-file.ts';
+import { OutputFile } from './output-file.ts';
 import { parseGoal } from './plan/goal.ts';
 import { planHtml } from './plan/plan-html.ts';
 import { PLAN_METRICS } from './plan/plan-metrics.ts';
@@ -132,7 +132,7 @@ export const planCommand: CommandSpec = {
     const settings = listOf(options, 'set');
     const traces = args.map((name) => openTrace(name));
     const progress = io.progress('planning', 0);
-    const output = page === undefined ? undefined : openOutput(page);
+    const output = page === undefined ? undefined : new OutputFile(page);
     try {
       const [first] = traces;
       if (first === undefined) throw new RangeError('there is a trace');
@@ -178,7 +178,7 @@ export const planCommand: CommandSpec = {
       }
       const { health } = first;
       if (output !== undefined) {
-        writeAll(output, planHtml(result, { file: args.join(' '), version: toolVersion(), health }));
+        output.writeWhole(planHtml(result, { file: args.join(' '), version: toolVersion(), health }));
         io.err(`wrote ${output.path}\n`);
       }
       if (options['json'] === true) {
@@ -212,7 +212,6 @@ export const planCommand: CommandSpec = {
       return result.answers.every(({ chosen }) => chosen !== null) ? 0 : UNMET;
     } finally {
       progress.stop();
-      if (output !== undefined) closeOutput(output);
       for (const trace of traces) trace.close();
     }
   },

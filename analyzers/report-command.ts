@@ -1,7 +1,7 @@
 import type { CommandSpec } from '../traces/command.ts';
 import { IorrError } from '../traces/errors.ts';
 import { toolVersion } from '../traces/tool.ts';
-import { closeOutput, openOutput, writeAll } from './output-file.ts';
+import { OutputFile } from './output-file.ts';
 import { readResultDocument } from './report/several/result-document.ts';
 import { severalPage } from './report/several/several-page.ts';
 
@@ -25,18 +25,14 @@ export const reportCommand: CommandSpec = {
       });
     }
     const target = String(options['output']);
-    const output = target === '-' ? undefined : openOutput(target);
-    try {
-      const documents = args.map((file) => readResultDocument(file));
-      const page = severalPage(documents, toolVersion());
-      if (output === undefined) io.out(page);
-      else {
-        writeAll(output, page);
-        io.err(`wrote ${output.path}\n`);
-      }
-      return 0;
-    } finally {
-      if (output !== undefined) closeOutput(output);
+    const output = target === '-' ? undefined : new OutputFile(target);
+    const documents = args.map((file) => readResultDocument(file));
+    const page = severalPage(documents, toolVersion());
+    if (output === undefined) io.out(page);
+    else {
+      output.writeWhole(page);
+      io.err(`wrote ${output.path}\n`);
     }
+    return 0;
   },
 };

@@ -15,13 +15,13 @@ import { toJson } from '../traces/plain-json.ts';
 import { toolVersion } from '../traces/tool.ts';
 import { coreCounts } from './core-counts.ts';
 import { DRIVER_OPTION, driverOf } from './driver-option.ts';
-import { closeOutput, openOutput, writeAll } from './output-file.ts';
+import { OutputFile } from './output-file.ts';
 import { accessFlag, costsOption, hardwareFlag, hardwareOption, profileFlag } from './profile-option.ts';
 import { REDIS_OPTIONS, redisOption } from './redis-option.ts';
 import { formatNumberOf } from './report/format-units.ts';
 import { openJournal } from './sweep/sweep-journal.ts';
 import { sweepHtml } from './sweep/sweep-html.ts';
-import { sweepParquet, writeWhole } from './sweep/sweep-output.ts';
+import { sweepParquet } from './sweep/sweep-output.ts';
 import { sweepText } from './sweep/sweep-text.ts';
 import { splitParameters, sweptParameters } from './sweep/sweep-values.ts';
 import { sweepReport } from './sweep/sweep.ts';
@@ -145,7 +145,8 @@ export const sweepCommand: CommandSpec = {
     const access = textOf(options, 'access');
     const hash = traceHash(file);
     const trace = openTrace(file);
-    const opened = page === undefined ? undefined : openOutput(page);
+    const written = output === undefined ? undefined : new OutputFile(output);
+    const opened = page === undefined ? undefined : new OutputFile(page);
     try {
       const question: SweepQuestion = {
         hardware: hardwareOption(String(options['hardware']), callsHeader(trace)),
@@ -222,13 +223,13 @@ export const sweepCommand: CommandSpec = {
           result: report,
         };
         const document = toJson(makeEnvelope('sweep', parts));
-        if (output !== undefined) {
-          writeWhole(output, output.endsWith('.parquet') ? await sweepParquet(report) : document);
+        if (written !== undefined) {
+          written.writeWhole(written.path.endsWith('.parquet') ? await sweepParquet(report) : document);
           whole = true;
-          io.err(`wrote ${output}\n`);
+          io.err(`wrote ${written.path}\n`);
         }
         if (opened !== undefined) {
-          writeAll(opened, sweepHtml(report, { file, version: toolVersion(), health: trace.health }));
+          opened.writeWhole(sweepHtml(report, { file, version: toolVersion(), health: trace.health }));
           io.err(`wrote ${opened.path}\n`);
         }
         if (options['json'] === true) io.out(document);
@@ -245,7 +246,6 @@ export const sweepCommand: CommandSpec = {
         journal?.close(whole);
       }
     } finally {
-      if (opened !== undefined) closeOutput(opened);
       trace.close();
     }
   },

@@ -8,7 +8,7 @@ const FILE = join(import.meta.dirname, '../traces/corpus/vtd-vfio-7.2.iorr');
 
 test.each(ANALYSES.filter(({ name }) => ['safety', 'latency', 'iotlb'].includes(name)))(
   '$name of a watched trace tells of every pass, and finds the same',
-  async ({ run }) => {
+  async (analysis) => {
     const trace = openTrace(FILE);
     try {
       const question = { file: FILE, at: undefined, hardware: 'auto', settings: [] };
@@ -26,8 +26,8 @@ test.each(ANALYSES.filter(({ name }) => ['safety', 'latency', 'iotlb'].includes(
           },
         };
       });
-      const { result } = await run(watched, question);
-      expect(result).toEqual((await run(trace, question)).result);
+      const { result } = await analysis.run(watched, question);
+      expect(result).toEqual((await analysis.run(trace, question)).result);
       expect(told.length).toBeGreaterThan(0);
       expect(told).toEqual(told.map((_, i) => ({ pass: i + 1, events: trace.eventCount, stops: 1 })));
     } finally {

@@ -6,7 +6,7 @@ import { diffResults } from '../analyzers/diff/diff-results.ts';
 import { diffMarkdown, diffText } from '../analyzers/diff/diff-text.ts';
 import { readResultFile } from '../analyzers/diff/result-file.ts';
 import type { ResultFile } from '../analyzers/diff/result-file.ts';
-import { closeOutput, openOutput, writeAll } from '../analyzers/output-file.ts';
+import { OutputFile } from '../analyzers/output-file.ts';
 import { formatDecimal, formatShare } from '../analyzers/report/format-units.ts';
 import { paintFor } from '../analyzers/report/paint.ts';
 import { layOut } from '../analyzers/report/plain-table.ts';
@@ -204,6 +204,7 @@ export const benchCommand: CommandSpec = {
     const suites = chooseSuites(typeof list === 'string' ? list : undefined);
     const milliseconds = readMilliseconds(options['time']);
     const { baseline: file, against: cli, markdownTo } = options;
+    const markdown = typeof markdownTo === 'string' ? new OutputFile(markdownTo) : undefined;
     if (typeof file === 'string' && typeof cli === 'string') {
       throw new IorrError('USAGE', '--baseline and --against exclude each other');
     }
@@ -235,11 +236,7 @@ export const benchCommand: CommandSpec = {
     };
     const compared = baseline === undefined ? undefined : compareWith({ baseline, ...asked }, result);
     const sides = [baseline?.file ?? '', 'this build'] as const;
-    if (compared !== undefined && typeof markdownTo === 'string') {
-      const output = openOutput(markdownTo);
-      writeAll(output, diffMarkdown(compared, sides));
-      closeOutput(output);
-    }
+    if (compared !== undefined) markdown?.writeWhole(diffMarkdown(compared, sides));
     if (options['github'] === true) io.out(actionList(figures));
     else if (options['json'] === true) {
       const effective = {

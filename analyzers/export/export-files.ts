@@ -1,6 +1,7 @@
-import { closeSync, mkdirSync, openSync, renameSync, unlinkSync, writeSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { IorrError } from '../../traces/errors.ts';
+import { OutputFile } from '../output-file.ts';
 import type { ExportSink } from './exporter.ts';
 
 const BUFFER_BYTES = 1 << 20;
@@ -14,22 +15,6 @@ export interface ExportFile extends ExportSink {
   close(): void;
   /** Takes away what was written. */
   discard(): void;
-}
-
-function unwritable(path: string, error: unknown): IorrError {
-  return new IorrError('FILE_UNWRITABLE', error instanceof Error ? error.message : String(error), {
-    place: { file: path },
-    hint: 'check the folder, its permissions and its free space',
-    cause: error,
-  });
-}
-
-function attempt<T>(path: string, act: () => T): T {
-  try {
-    return act();
-  } catch (error) {
-    throw unwritable(path, error);
-  }
 }
 
 /** Collects small writes into large ones. */
@@ -60,19 +45,14 @@ class Buffered {
   }
 }
 
-/** Opens a file and the folders above it. Throws `FILE_UNWRITABLE`, at once and later. */
+/** Opens a file and makes the folders above it. Throws `FILE_UNWRITABLE`, at once and later. */
 export function exportFile(path: string): ExportFile {
-  const part = `${path}.part`;
-  const descriptor = attempt(path, () => {
-    mkdirSync(dirname(path), { recursive: true });
-    return openSync(part, 'w');
-  });
+  makeFolder(dirname(path));
+  const file = new OutputFile(path);
   let bytes = 0;
   const buffered = new Buffered((chunk) => {
     bytes += chunk.length;
-    attempt(path, () => {
-      for (let at = 0; at < chunk.length; ) at += writeSync(descriptor, chunk, at);
-    });
+    file.write(chunk);
   });
   return {
     path,
@@ -82,16 +62,22 @@ export function exportFile(path: string): ExportFile {
     write: (chunk) => buffered.write(chunk),
     close() {
       buffered.flush();
-      attempt(path, () => {
-        closeSync(descriptor);
-        renameSync(part, path);
-      });
+      file.finish();
     },
-    discard() {
-      closeSync(descriptor);
-      unlinkSync(part);
-    },
+    discard: () => file.discard(),
   };
+}
+
+function makeFolder(path: string): void {
+  try {
+    mkdirSync(path, { recursive: true });
+  } catch (error) {
+    throw new IorrError('FILE_UNWRITABLE', error instanceof Error ? error.message : String(error), {
+      place: { file: path },
+      hint: 'check the folder above it and its permissions',
+      cause: error,
+    });
+  }
 }
 
 /** stdout as a file; `out` ends the process quietly when the reader is gone. */

@@ -1,22 +1,6 @@
-import { renameSync, writeFileSync } from 'node:fs';
 import type { parquetWriteBuffer } from 'hyparquet-writer';
 import { IorrError } from '../../traces/errors.ts';
 import type { SweepReport } from './sweep.ts';
-
-/** Writes a file whole or not at all. Throws `FILE_UNWRITABLE`. */
-export function writeWhole(file: string, bytes: string | Uint8Array): void {
-  const part = `${file}.part`;
-  try {
-    writeFileSync(part, bytes);
-    renameSync(part, file);
-  } catch (error) {
-    throw new IorrError('FILE_UNWRITABLE', error instanceof Error ? error.message : String(error), {
-      place: { file },
-      hint: 'check the folder and its permissions',
-      cause: error,
-    });
-  }
-}
 
 /** A row for each point, a column for each parameter and figure. Throws `USAGE` where the writer is not installed. */
 export async function sweepParquet({ parameters, metrics, points }: SweepReport): Promise<Uint8Array> {

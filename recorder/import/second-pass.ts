@@ -1,4 +1,3 @@
-import { renameSync } from 'node:fs';
 import { IorrError } from '../../traces/errors.ts';
 import { createTrace, openTrace } from '../../traces/file.ts';
 import type { OpenTrace, TraceFileWriter } from '../../traces/file.ts';
@@ -10,6 +9,7 @@ import type { StreamName } from '../../traces/schema.ts';
 import { writeAttributed } from './join/attribute.ts';
 import type { OwnerSearch } from './join/attribute.ts';
 import type { Attribution, AttributionReport } from './join/attribution.ts';
+import { replaceFile } from '../../traces/replace-file.ts';
 import { createRowCopier } from '../../traces/row-copier.ts';
 import { besideHeaders, mergeByTime } from './join/by-time.ts';
 import { callLogHeaders, joinCallLogs } from './join/call-logs.ts';
@@ -205,7 +205,7 @@ function replaceOutput(
   const writer = createTrace(target, header, writing);
   try {
     const pass = write(writer);
-    if (place.regular) renameSync(target, place.path);
+    if (place.regular) replaceFile(target, place.path);
     return pass;
   } finally {
     writer.close();
