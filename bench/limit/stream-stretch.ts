@@ -13,7 +13,9 @@ export interface StreamTask {
 
 /** Counts a stretch; what it returns then counts again what the cache, as it really was at the start, makes different. */
 export function countStretch({ events, seed, from, to }: StreamTask): (cache: Int32Array) => StretchEnd {
-  const stretch = new CountingStretch(new DmaStream(events, seed), limitHardware, from, to);
+  const stretch = new CountingStretch(new DmaStream(events, seed), limitHardware);
+  stretch.goTo(from);
+  stretch.end = to;
   for (const _ of stretch.steps());
   return (cache) => {
     const end = stretch.finish(cache);

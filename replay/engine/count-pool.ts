@@ -4,24 +4,12 @@ import type { HardwareProfile } from '../hardware/profile.ts';
 import { isNotForKernel } from './counting-steps.ts';
 import { CountingStretch, sumOf } from './counting-stretch.ts';
 import type { SegmentSource, StretchCounts, StretchEnd } from './counting-stretch.ts';
-import type { StretchReply, StretchStart, StretchTask } from './counting-worker.ts';
+import type { StretchMessage, StretchReply, StretchTask } from './counting-worker.ts';
 
 /** Segments that one thread counts while another one starts. */
 export const SEGMENTS_OF_START = 64;
 /** After so many segments other work of the thread has its turn, an interrupt among it. */
 const SEGMENTS_OF_TURN = 16;
-
-/** Bounds of so many stretches; fewer where there are fewer segments. The first is so much longer than the others, where there is enough. */
-function boundsOf(
-  segments: number,
-  stretches: number,
-  ahead: number,
-): readonly (readonly [from: number, to: number])[] {
-  const count = Math.max(1, Math.min(stretches, segments));
-  const others = Math.max(1, Math.floor((segments - ahead) / count));
-  const first = segments - others * (count - 1);
-  return Array.from({ length: count }, (_, i) => [i === 0 ? 0 : first + others * (i - 1), first + others * i]);
-}
 
 /**
  * Counts a trace in stretches, one after the other in this thread. The counts do not depend on how many there are. Undefined where
@@ -32,10 +20,14 @@ export function countInStretches(
   hardware: HardwareProfile,
   stretches: number,
 ): StretchCounts | undefined {
+  const { segmentCount } = source;
+  const count = Math.max(1, Math.min(stretches, segmentCount));
   const all: StretchCounts[] = [];
   let cache: Int32Array = new Int32Array(0);
-  for (const [from, to] of boundsOf(source.segmentCount, stretches, 0)) {
-    const stretch = new CountingStretch(source, hardware, from, to);
+  for (let i = 0; i < count; i++) {
+    const stretch = new CountingStretch(source, hardware);
+    stretch.goTo(Math.floor((segmentCount * i) / count));
+    stretch.end = Math.floor((segmentCount * (i + 1)) / count);
     for (const _ of stretch.steps());
     const done = stretch.finish(cache);
     if (done === undefined) return undefined;
@@ -53,8 +45,9 @@ export interface CountWatch {
 }
 
 /**
- * Counts a file in stretches side by side: the first in this thread, which need not start, the others in a worker each. Undefined
- * where the trace or the hardware is not for that, or where it was aborted.
+ * Counts a file in stretches side by side: the first in this thread, which need not start, the others in a worker each. Which segments
+ * are whose is settled when all workers are ready. Undefined where the trace or the hardware is not for that, or where it was
+ * aborted.
  */
 export async function countInWorkers(
   file: string,
@@ -65,39 +58,51 @@ export async function countInWorkers(
 ): Promise<StretchCounts | undefined> {
   const { signal } = watch;
   if (signal.aborted) return undefined;
-  const [[, first] = [0, 0], ...others] = boundsOf(trace.segmentCount, workers, SEGMENTS_OF_START);
-  const lanes = others.map(([from, to]) => new Lane({ file, hardware, from, to }));
+  const { segmentCount } = trace;
+  const stretches = Math.max(1, Math.min(workers, segmentCount));
+  const lanes = Array.from({ length: stretches - 1 }, (_, i) => {
+    return new Lane({ file, hardware, ahead: Math.floor((segmentCount * (i + 1)) / stretches) });
+  });
   let over = false;
   try {
-    let done = await countHere(new CountingStretch(trace, hardware, 0, first), first, watch);
+    let done = await countHere(new CountingStretch(trace, hardware), lanes, watch);
     const all: StretchCounts[] = [];
-    for (let i = 0; done !== undefined; i++) {
+    for (const lane of lanes) {
+      if (done === undefined) return undefined;
       all.push(done.counts);
-      const lane = lanes[i];
-      if (lane === undefined) {
-        over = true;
-        return sumOf(all);
-      }
-      done = await lane.finish({ cache: done.cache }, signal);
+      done = await lane.finish(done.cache, signal);
     }
-    return undefined;
+    if (done === undefined) return undefined;
+    over = true;
+    return sumOf([...all, done.counts]);
   } finally {
     if (!over) await Promise.all(lanes.map((lane) => lane.stop()));
   }
 }
 
-/** The first stretch; undefined where it is not for the kernel, or was aborted. */
+/** The first stretch, which leaves to each worker as much as there is for itself. Undefined where it is not for the kernel, or was aborted. */
 async function countHere(
   stretch: CountingStretch,
-  segments: number,
+  lanes: readonly Lane[],
   { signal, progress }: CountWatch,
 ): Promise<StretchEnd | undefined> {
+  const segments = stretch.end;
+  const stretches = lanes.length + 1;
+  const share = Math.floor(segments / stretches);
+  let shared = lanes.length === 0;
   try {
     for (const done of stretch.steps()) {
-      if (done % SEGMENTS_OF_TURN !== 0) continue;
-      progress?.(done / segments);
-      await turn();
-      if (signal.aborted) return undefined;
+      const pause = done % SEGMENTS_OF_TURN === 0;
+      if (pause) {
+        progress?.(done / stretch.end);
+        await turn();
+        if (signal.aborted) return undefined;
+      }
+      if (shared || (done < share && !(pause && lanes.every(({ ready }) => ready)))) continue;
+      shared = true;
+      const each = Math.max(1, Math.floor((segments - done) / stretches));
+      stretch.end = segments - each * lanes.length;
+      lanes.forEach((lane, i) => lane.count(stretch.end + each * i, stretch.end + each * (i + 1)));
     }
   } catch (error) {
     if (isNotForKernel(error)) return undefined;
@@ -108,6 +113,8 @@ async function countHere(
 
 /** A worker with its stretch. It is no task of a pool: a pool hands tasks out only when this thread, which counts itself, comes to it. */
 class Lane {
+  /** It waits for its segments. */
+  ready = false;
   readonly #worker: Worker;
   /** The worker's own code is there, or never will be. */
   readonly #loaded: Promise<void>;
@@ -123,7 +130,8 @@ class Lane {
     this.#reply = new Promise((resolve, reject) => {
       worker.on('message', (reply: StretchReply) => {
         loaded();
-        if (!('loaded' in reply)) resolve(reply);
+        if ('ready' in reply) this.ready = true;
+        else if (!('loaded' in reply)) resolve(reply);
       });
       worker.once('error', reject);
       worker.once('exit', (code) => {
@@ -135,9 +143,17 @@ class Lane {
     this.#reply.catch(() => undefined);
   }
 
-  /** What is counted and left in the cache; undefined where the stretch can't be counted, or it was aborted. */
-  async finish(start: StretchStart, signal: AbortSignal): Promise<StretchEnd | undefined> {
-    this.#worker.postMessage(start);
+  /** Its segments are these, [`from`, `to`). */
+  count(from: number, to: number): void {
+    this.#tell({ from, to });
+  }
+
+  /**
+   * What is counted, where the cache held this, and left in the cache; undefined where the stretch can't be counted, or it was
+   * aborted.
+   */
+  async finish(cache: Int32Array, signal: AbortSignal): Promise<StretchEnd | undefined> {
+    this.#tell({ cache });
     let abort: () => void = () => undefined;
     const aborted = new Promise<undefined>((resolve) => {
       abort = () => resolve(undefined);
@@ -155,6 +171,10 @@ class Lane {
     // Node 20 ends the whole process if a worker is terminated while it loads its modules
     await this.#loaded;
     await this.#worker.terminate();
+  }
+
+  #tell(message: StretchMessage): void {
+    this.#worker.postMessage(message);
   }
 }
 

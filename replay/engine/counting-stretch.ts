@@ -43,39 +43,61 @@ const FORWARD_PLAN = { map: CONTROL_COLUMNS.map, unmap: CONTROL_COLUMNS.unmap, a
 const MOST_CHECKPOINTS = 16;
 
 /**
- * Segments [`from`, `to`) of a trace, counted by themselves: side by side with other stretches, and exactly. Page tables and
- * attachments are brought to where the stretch begins. The cache is empty there, as it was not in truth, so `counts` plays the
- * beginning again from what the cache really held, until it holds what it held the first time: from there on all is the same.
- * With least recently used replacement that is when each set has had as many new pages as it has ways.
+ * Segments of a trace, counted by themselves: side by side with other stretches, and exactly. Page tables and attachments are
+ * brought to where the stretch begins. The cache is empty there, as it was not in truth, so `finish` plays the beginning again from
+ * what the cache really held, until it holds what it held the first time: from there on all is the same. With least recently used
+ * replacement that is when each set has had as many new pages as it has ways.
  */
 export class CountingStretch {
+  /** Where it ends: the segment behind its last. May be set while steps are taken, ahead of them. */
+  end: number;
   readonly #source: SegmentSource;
   readonly #hardware: HardwareProfile;
-  readonly #from: number;
-  readonly #to: number;
   readonly #damaged: number[] = [];
   readonly #checkpoints: Checkpoint[] = [];
   readonly #alone: CountingReplay;
-  readonly #before: ControlCounts;
-  /** Plays the beginning again; what it needs for that takes a while, and is there when the stretch has been played alone. */
+  /** Plays the beginning again, of a stretch that does not begin where the trace does. */
   #again: CountingReplay | undefined;
+  #from = 0;
+  /** What was counted ahead of the stretch. */
+  #before: ControlCounts;
 
-  /** Throws `RangeError` for hardware that it is not for. */
-  constructor(source: SegmentSource, hardware: HardwareProfile, from: number, to: number) {
+  /** Of the whole trace, until it is told where to begin and to end. Throws `RangeError` for hardware that it is not for. */
+  constructor(source: SegmentSource, hardware: HardwareProfile) {
     this.#source = source;
     this.#hardware = hardware;
-    this.#from = from;
-    this.#to = to;
-    this.#alone = this.#atStart();
+    this.end = source.segmentCount;
+    this.#alone = this.#newReplay();
     this.#before = copyOf(this.#alone.controls);
+  }
+
+  /** It begins at this segment, not before the one where it began: page tables and attachments are brought there. */
+  goTo(from: number): void {
+    const alone = this.#alone;
+    const plan = { ...countingPlan(alone), columns: FORWARD_PLAN };
+    for (let n = this.#from; n < from; n++) {
+      const rows = this.#source.segmentRows(n);
+      if ((rows[MAP] ?? 0) + (rows[UNMAP] ?? 0) + (rows[ATTACH] ?? 0) === 0) continue;
+      alone.kernel.arrays.reset();
+      const segment = this.#source.readSegment(n, plan);
+      if (segment === undefined) continue;
+      this.#again ??= this.#newReplay();
+      alone.forward(segment);
+      this.#again.forward(segment);
+    }
+    if (from > 0) this.#again ??= this.#newReplay();
+    this.#from = from;
+    this.#before = copyOf(alone.controls);
   }
 
   /** Counts from an empty cache, in steps of a segment: yields how many are done. Throws `LIMIT` as `CountingReplay` does. */
   *steps(): Generator<number, void> {
     const replay = this.#alone;
     const from = this.#from;
+    this.#again?.begin();
+    if (from > 0) replay.begin();
     let next = 1;
-    for (let n = from; n < this.#to; n++) {
+    for (let n = from; n < this.end; n++) {
       this.#play(replay, n, this.#damaged);
       const segments = n - from + 1;
       yield segments;
@@ -86,7 +108,6 @@ export class CountingStretch {
           ? segments + 1
           : segments * 2 - ((segments & (segments - 1)) === 0 ? segments / 2 : segments / 1.5);
     }
-    if (from > 0) this.#again = this.#atStart();
   }
 
   /**
@@ -103,7 +124,7 @@ export class CountingStretch {
     replay.setCache(cache);
     if (replay.needsHistory) return undefined;
     let at = 0;
-    for (let n = this.#from; n < this.#to; n++) {
+    for (let n = this.#from; n < this.end; n++) {
       this.#play(replay, n, []);
       const checkpoint = this.#checkpoints[at];
       if (checkpoint?.segments !== n - this.#from + 1) continue;
@@ -115,19 +136,9 @@ export class CountingStretch {
     return { counts: { ...replay.counts(), ...rest }, cache: replay.cache() };
   }
 
-  #atStart(): CountingReplay {
+  #newReplay(): CountingReplay {
     const replay = createCountingReplay(this.#hardware, { unmappedAccess: 'fill' });
     if (replay === undefined) throw new RangeError('the hardware must suit');
-    if (this.#from === 0) return replay;
-    const plan = { ...countingPlan(replay), columns: FORWARD_PLAN };
-    for (let n = 0; n < this.#from; n++) {
-      const rows = this.#source.segmentRows(n);
-      if ((rows[MAP] ?? 0) + (rows[UNMAP] ?? 0) + (rows[ATTACH] ?? 0) === 0) continue;
-      replay.kernel.arrays.reset();
-      const segment = this.#source.readSegment(n, plan);
-      if (segment !== undefined) replay.forward(segment);
-    }
-    replay.begin();
     return replay;
   }
 

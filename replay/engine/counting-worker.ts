@@ -5,41 +5,33 @@ import { isNotForKernel } from './counting-steps.ts';
 import { CountingStretch } from './counting-stretch.ts';
 import type { StretchEnd } from './counting-stretch.ts';
 
-/** What a worker counts: segments [`from`, `to`) of a file. */
+/** What a worker is for: a stretch of a file that does not begin before this segment. */
 export interface StretchTask {
   readonly file: string;
   readonly hardware: HardwareProfile;
-  readonly from: number;
-  readonly to: number;
+  readonly ahead: number;
 }
 
-/** What it is told then: what the cache held where its stretch begins. */
-export interface StretchStart {
-  readonly cache: Int32Array;
-}
+/** What it is told then: which segments, [`from`, `to`), and when they may be counted what the cache held where they begin. */
+export type StretchMessage = { readonly from: number; readonly to: number } | { readonly cache: Int32Array };
 
-/** What it answers: that its code is there; its counts, or that the trace can't be counted in stretches, or not by the kernel at all. */
-export type StretchReply = { readonly loaded: true } | StretchEnd | { readonly unsuitable: true };
+/**
+ * What it answers: that its code is there; that it is ready for its segments; its counts, or that the trace can't be counted in
+ * stretches, or not by the kernel at all.
+ */
+export type StretchReply =
+  | { readonly loaded: true }
+  | { readonly ready: true }
+  | StretchEnd
+  | { readonly unsuitable: true };
 
-/** Counts a stretch by itself at once, then as it really was when it is told what the cache held. */
-async function countStretch(
-  { file, hardware, from, to }: StretchTask,
-  told: Promise<StretchStart>,
-): Promise<StretchReply> {
-  const trace = openTrace(file);
+/** What is done to a stretch; undefined where that is not for the kernel. */
+function attempt(work: () => CountingStretch): CountingStretch | undefined {
   try {
-    let stretch: CountingStretch | undefined;
-    try {
-      stretch = new CountingStretch(trace, hardware, from, to);
-      for (const _ of stretch.steps());
-    } catch (error) {
-      if (!isNotForKernel(error)) throw error;
-      stretch = undefined;
-    }
-    const { cache } = await told;
-    return stretch?.finish(cache) ?? { unsuitable: true };
-  } finally {
-    trace.close();
+    return work();
+  } catch (error) {
+    if (isNotForKernel(error)) return undefined;
+    throw error;
   }
 }
 
@@ -47,8 +39,27 @@ const port = parentPort;
 if (port !== null) {
   const reply = (message: StretchReply): void => port.postMessage(message);
   reply({ loaded: true });
-  const told = new Promise<StretchStart>((resolve) => {
-    port.once('message', resolve);
+  const { file, hardware, ahead } = workerData as StretchTask;
+  const trace = openTrace(file);
+  const stretch = new CountingStretch(trace, hardware);
+  let counted = attempt(() => {
+    stretch.goTo(ahead);
+    return stretch;
   });
-  reply(await countStretch(workerData as StretchTask, told));
+  reply({ ready: true });
+  // counts its segments by themselves at once, then as they really were when it is told what the cache held
+  port.on('message', (message: StretchMessage) => {
+    if ('to' in message) {
+      counted &&= attempt(() => {
+        stretch.goTo(message.from);
+        stretch.end = message.to;
+        for (const _ of stretch.steps());
+        return stretch;
+      });
+      return;
+    }
+    reply(counted?.finish(message.cache) ?? { unsuitable: true });
+    trace.close();
+    port.close();
+  });
 }
