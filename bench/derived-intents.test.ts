@@ -1,50 +1,21 @@
-import { createReadStream, existsSync, readdirSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { decompress } from '../recorder/import/decompress.ts';
-import { HEAD_BYTES } from '../recorder/import/importer.ts';
-import { detectImporter } from '../recorder/import/importers.ts';
+import { CAPTURES, CAPTURES_ARE_READ, loadCapture } from '../recorder/import/testing/load-capture.ts';
 import { deriveIntents } from '../replay/engine/derived-trace.ts';
 import { rangeList } from '../replay/engine/range-lists.ts';
-import { FORMAT_VERSION } from '../traces/header.ts';
-import { Health } from '../traces/health.ts';
-import { MemoryTrace } from '../traces/memory-trace.ts';
+import type { MemoryTrace } from '../traces/memory-trace.ts';
 import { STREAM_ID } from '../traces/schema.ts';
 import type { Trace } from '../traces/trace.ts';
 import { joinWords } from '../traces/units.ts';
 
-const CAPTURES = join(import.meta.dirname, '../../shared/captures');
-const present = process.env['IORR_FULL'] === '1' && existsSync(CAPTURES);
-
-if (process.env['IORR_FULL'] === '1' && !present) {
+if (process.env['IORR_FULL'] === '1' && !CAPTURES_ARE_READ) {
   process.stderr.write('intents of captures are left out: ../shared/captures is not there\n');
-}
-
-async function imported(path: string): Promise<MemoryTrace> {
-  const parts: Uint8Array[] = [];
-  const chunks = decompress(createReadStream(join(CAPTURES, path)), (what) => expect.fail(what));
-  for await (const chunk of chunks) parts.push(Uint8Array.from(chunk));
-  const bytes = Buffer.concat(parts);
-  const importer = detectImporter(bytes.subarray(0, HEAD_BYTES));
-  if (importer === undefined) throw new Error(`${path}: not recognised`);
-  const header = importer.describe(bytes.subarray(0, HEAD_BYTES));
-  const { source, ...rest } = header;
-  const trace = new MemoryTrace({
-    formatVersion: FORMAT_VERSION,
-    tool: 'iorr',
-    toolVersion: '0',
-    sources: [source],
-    ...rest,
-  });
-  const run = importer.create({ sink: trace, health: new Health(), file: path, header });
-  run.push(bytes);
-  run.end();
-  return trace;
 }
 
 /** Captures of calls with the kernel's trace of the same run beside them. */
 function captures(): { readonly folder: string; readonly calls: string }[] {
-  if (!present) return [];
+  if (!CAPTURES_ARE_READ) return [];
   return readdirSync(CAPTURES).flatMap((folder) => {
     const files = folder.endsWith('.md') ? [] : readdirSync(join(CAPTURES, folder));
     if (!files.includes('trace.txt.zst')) return [];
@@ -89,11 +60,11 @@ function needlessCuts(trace: MemoryTrace, task: number, areas: ReadonlySet<bigin
   return cuts;
 }
 
-describe.skipIf(!present)('captures with both calls and the trace of the kernel', () => {
+describe.skipIf(!CAPTURES_ARE_READ)('captures with both calls and the trace of the kernel', () => {
   test.each(captures())('$folder/$calls: the same maps and unmaps', async ({ folder, calls }) => {
-    const derived = deriveIntents(await imported(`${folder}/${calls}`));
+    const derived = deriveIntents((await loadCapture(`${folder}/${calls}`)).trace);
     if (derived === undefined) throw new Error('nothing derived');
-    const traced = await imported(`${folder}/trace.txt.zst`);
+    const { trace: traced } = await loadCapture(`${folder}/trace.txt.zst`);
     const maps = rangeList(derived, 'map');
     const unmaps = rangeList(derived, 'unmap');
     const same = tasksOf(traced).filter((task) => rangeList(traced, 'map', task).ranges.join() === maps.ranges.join());

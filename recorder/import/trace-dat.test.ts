@@ -1,59 +1,18 @@
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { plainEvents } from '../../traces/event.ts';
-import type { PlainEvent } from '../../traces/event.ts';
-import { memorySource } from '../../traces/format/bytes-io.ts';
-import { Health } from '../../traces/health.ts';
-import type { HealthReport } from '../../traces/health.ts';
-import { MemoryTrace } from '../../traces/memory-trace.ts';
 import { SubBufferWriter } from '../../bench/records/sub-buffer-writer.ts';
 import type { WrittenEvent } from '../../bench/records/sub-buffer-writer.ts';
 import { ftraceText } from './ftrace-text.ts';
-import type { ImportFacts, ImportHeader, Importer } from './importer.ts';
 import { OPTION } from './trace-dat/options.ts';
 import { ZLIB, headerPage, writeDat6, writeDat7 } from '../../bench/records/trace-dat-writer.ts';
 import type { DatContent } from '../../bench/records/trace-dat-writer.ts';
+import { readImport } from './testing/read-import.ts';
 import { firstDifference } from './testing/text-precision.ts';
 import { traceDat } from './trace-dat.ts';
 
 const FIXTURES = new URL('fixtures/', import.meta.url);
 const LITTLE = { littleEndian: true } as const;
-
-interface Read {
-  readonly header: ImportHeader;
-  readonly events: readonly PlainEvent[];
-  readonly facts: ImportFacts;
-  readonly health: HealthReport;
-}
-
-function read(importer: Importer, bytes: Uint8Array): Read {
-  const source = memorySource(bytes);
-  const header = importer.whole?.describe(source) ?? importer.describe(bytes);
-  const sink = new MemoryTrace({
-    formatVersion: 1,
-    tool: 'iorr',
-    toolVersion: 'test',
-    sources: [header.source],
-    host: header.host,
-    clock: header.clock,
-    fidelity: header.fidelity,
-  });
-  const health = new Health();
-  const target = { sink, health, file: 't', header };
-  let facts: ImportFacts;
-  if (importer.whole === undefined) {
-    const run = importer.create(target);
-    run.push(bytes);
-    facts = run.end();
-  } else {
-    const run = importer.whole.create(target, source);
-    while (run.step());
-    facts = run.end();
-  }
-  const events = [...sink.segments()].flatMap((segment) => [...plainEvents(segment, sink.strings)]);
-  return { header, events, facts, health: health.report() };
-}
 
 const COMMON =
   '\tfield:unsigned short common_type;\toffset:0;\tsize:2;\tsigned:0;\n' +
@@ -107,8 +66,8 @@ const FORMS = [
 
 describe('records and the text that was printed of them', () => {
   test.each(['trace-cmd-6', 'trace-cmd-7-zstd'])('%s: the same events, one by one', (name) => {
-    const records = read(traceDat, readFileSync(new URL(`${name}.dat`, FIXTURES)));
-    const printed = read(ftraceText, readFileSync(new URL(`${name}.txt`, FIXTURES)));
+    const records = readImport(traceDat, readFileSync(new URL(`${name}.dat`, FIXTURES)));
+    const printed = readImport(ftraceText, readFileSync(new URL(`${name}.txt`, FIXTURES)));
     expect(firstDifference(records.events, printed.events)).toBeUndefined();
     expect(records.events.length).toBeGreaterThan(200);
     expect({ ...records.facts, notes: {} }).toEqual({ ...printed.facts, notes: {} });
@@ -130,7 +89,7 @@ describe('files of both versions', () => {
         { time: 3_000_000_000n, record: unmap(0xffff_ffff_f000_0000n, -1) },
       ],
     ];
-    const { header, events, facts, health } = read(traceDat, write(content(cpus)));
+    const { header, events, facts, health } = readImport(traceDat, write(content(cpus)));
     expect(header.host).toEqual({ kernel: '6.12.1', cpus: 2, pageSize: 4096 });
     expect(header.clock).toEqual({ epochNs: '0', name: 'mono', resolutionNs: 1 });
     expect(events.map(({ time, cpu, task, fields }) => [time, cpu, task, fields['iova']])).toEqual([
@@ -164,7 +123,10 @@ describe('files of both versions', () => {
       { time: 3000n, record: submit(11, 0x7_0100_0019n) },
     ];
     const tasks = '11 fio\n57 kworker/u8:1\n58 kworker/u8:2\n';
-    const { facts, health } = read(traceDat, write(content([events], { tasks, events: { intel_iommu: [format] } })));
+    const { facts, health } = readImport(
+      traceDat,
+      write(content([events], { tasks, events: { intel_iommu: [format] } })),
+    );
     expect(facts.events).toBe(3);
     expect(facts.notes).toMatchObject({ answeringKernelWorkers: [57] });
     expect(health.truncated).toBe(0);
@@ -172,7 +134,7 @@ describe('files of both versions', () => {
 
   test.each(FORMS)('%s: big-endian', (_name, write) => {
     const events = [{ time: 7_000_000_000n, record: unmap(0x1234_5678_9abc_d000n, 9, false) }];
-    const { events: got } = read(traceDat, write(content([events], { littleEndian: false })));
+    const { events: got } = readImport(traceDat, write(content([events], { littleEndian: false })));
     expect(got).toMatchObject([
       { time: 7_000_000_000, task: 9, fields: { iova: 0x1234_5678_9abc_d000n, size: 4096n } },
     ]);
@@ -183,7 +145,7 @@ describe('files of both versions', () => {
       time: BigInt(i * 10),
       record: unmap(BigInt(i) << 12n),
     }));
-    const { events: got, health } = read(
+    const { events: got, health } = readImport(
       traceDat,
       write(content([events], { pageBytes: 65536, headerPage: headerPage(65536) })),
     );
@@ -201,7 +163,7 @@ describe('files of both versions', () => {
       { name: 'first', clock: 'mono', cpus: [cpu(30n)] },
       { name: 'second', clock: 'mono', cpus: [cpu(10n)] },
     ];
-    const { events } = read(traceDat, write({ ...content([]), buffers }));
+    const { events } = readImport(traceDat, write({ ...content([]), buffers }));
     expect(events.map(({ time }) => time)).toEqual([10, 20, 30]);
   });
 
@@ -211,7 +173,7 @@ describe('files of both versions', () => {
       { time: 20n, record: unmap(2n), missed: 123n },
       { time: 30n, record: unmap(3n), missed: 'unknown' as const },
     ];
-    const { events: got, health } = read(traceDat, write(content([events])));
+    const { events: got, health } = readImport(traceDat, write(content([events])));
     expect(got.map(({ stream, time, fields }) => [stream, time, fields['count']])).toEqual([
       ['unmap', 10, undefined],
       ['lost', 20, 123n],
@@ -226,7 +188,7 @@ describe('files of both versions', () => {
     const statistics = 'CPU: 0\nentries: 1\noverrun: 130\ncommit overrun: 0\ndropped events: 3\nread events: 5\n';
     const events = [{ time: 20n, record: unmap(2n), missed: 123n }];
     const options = [[OPTION.cpuStat, Buffer.from(statistics)]] as const;
-    expect(read(traceDat, write(content([events], { options }))).health.lost).toBe(133);
+    expect(readImport(traceDat, write(content([events], { options }))).health.lost).toBe(133);
   });
 
   test('a clock that counts cycles becomes nanoseconds', () => {
@@ -235,36 +197,36 @@ describe('files of both versions', () => {
     scale.writeUInt32LE(21, 4);
     const events = [{ time: 2_000_000_000n, record: unmap(1n) }];
     const options = [[OPTION.tsc2nsec, scale]] as const;
-    const { events: got } = read(traceDat, writeDat7(content([events], { options })));
+    const { events: got } = readImport(traceDat, writeDat7(content([events], { options })));
     expect(got.map(({ time }) => time)).toEqual([1_000_000_000]);
   });
 
   test('an offset is added to all times', () => {
     const options = [[OPTION.offset, Buffer.from('-1000\0')]] as const;
     const events = [500n, 1500n].map((time) => ({ time, record: unmap(time) }));
-    const { events: got, health } = read(traceDat, writeDat6(content([events], { options })));
+    const { events: got, health } = readImport(traceDat, writeDat6(content([events], { options })));
     expect(got.map(({ time }) => time)).toEqual([500]);
     expect(health.entries).toEqual([{ kind: 'malformed', name: 'time stamp', count: 1, first: [] }]);
   });
 
   test('times of wall clocks stay exact: the epoch moves to the first event', () => {
     const base = 1_795_327_572_000_000_123n;
-    const { header, events } = read(traceDat, writeDat7(content([[{ time: base, record: unmap(1n) }]])));
+    const { header, events } = readImport(traceDat, writeDat7(content([[{ time: base, record: unmap(1n) }]])));
     expect(BigInt(header.clock.epochNs) + BigInt(events[0]!.time)).toBe(base);
   });
 
   test('notes are marks', () => {
     const record = Buffer.concat([Buffer.alloc(16), Buffer.from('lab: start\n\0\0')]);
     record.writeUInt16LE(5, 0);
-    const { events } = read(traceDat, writeDat6(content([[{ time: 1n, record }]])));
+    const { events } = readImport(traceDat, writeDat6(content([[{ time: 1n, record }]])));
     expect(events).toMatchObject([{ stream: 'mark', fields: { text: 'lab: start' } }]);
   });
 
   test('read in pieces it is the same', () => {
     const bytes = readFileSync(new URL('trace-cmd-7-zstd.dat', FIXTURES));
-    const whole = read(traceDat, bytes);
+    const whole = readImport(traceDat, bytes);
     const { whole: _whole, ...pieces } = traceDat;
-    expect(read({ ...pieces, describe: () => whole.header }, bytes).events).toEqual(whole.events);
+    expect(readImport({ ...pieces, describe: () => whole.header }, bytes).events).toEqual(whole.events);
   });
 });
 
@@ -275,10 +237,10 @@ describe('what can’t be read', () => {
 
   test.each(FORMS)('%s: a file that is cut anywhere gives what is there, and says so', (_name, write) => {
     const bytes = write(content(cpus));
-    const whole = read(traceDat, bytes).events.length;
+    const whole = readImport(traceDat, bytes).events.length;
     let most = 0;
     for (let length = 0; length < bytes.length; length += Math.ceil(bytes.length / 97)) {
-      const { events, health } = read(traceDat, bytes.subarray(0, length));
+      const { events, health } = readImport(traceDat, bytes.subarray(0, length));
       expect([length, health.truncated > 0]).toEqual([length, true]);
       expect(events.length).toBeLessThan(whole);
       most = Math.max(most, events.length);
@@ -290,12 +252,12 @@ describe('what can’t be read', () => {
   test('another version is refused by name', () => {
     const bytes = Buffer.from(writeDat6(content([])));
     bytes.write('9', 10, 'latin1');
-    expect(() => read(traceDat, bytes)).toThrow(/version 6 or 7 expected, found version 9/);
+    expect(() => readImport(traceDat, bytes)).toThrow(/version 6 or 7 expected, found version 9/);
   });
 
   test('an event whose format lacks a field is unknown, and says which', () => {
     const format = UNMAP.replace('unmapped_size', 'unmapped');
-    const { health } = read(
+    const { health } = readImport(
       traceDat,
       writeDat6(content([[{ time: 1n, record: unmap(1n) }]], { events: { iommu: [format] } })),
     );
@@ -310,7 +272,7 @@ describe('what can’t be read', () => {
       { time: 2n, record: other(900) },
       { time: 3n, record: unmap(2n) },
     ];
-    const { events: got, health, facts } = read(traceDat, writeDat6(content([events])));
+    const { events: got, health, facts } = readImport(traceDat, writeDat6(content([events])));
     expect(got).toHaveLength(1);
     expect(facts.lines).toBe(3);
     expect(health.entries.map(({ kind, name, count }) => [kind, name, count])).toEqual([
@@ -322,11 +284,11 @@ describe('what can’t be read', () => {
   test('a damaged chunk ends its CPU alone', () => {
     const from = content(cpus);
     const bytes = Buffer.from(writeDat7(from, ZLIB));
-    const intact = read(traceDat, bytes).events;
+    const intact = readImport(traceDat, bytes).events;
     // The first CPU's data stands behind the section head of its buffer: its first chunk begins with its count.
     const first = bytes.lastIndexOf(ZLIB.encode(from.buffers[0]!.cpus[0]!.data.subarray(0, 40_960)));
     bytes[first + 20] = (bytes[first + 20] ?? 0) ^ 0xff;
-    const { events, health } = read(traceDat, bytes);
+    const { events, health } = readImport(traceDat, bytes);
     expect(events.filter(({ cpu }) => cpu === 1)).toHaveLength(intact.filter(({ cpu }) => cpu === 1).length);
     expect(events.filter(({ cpu }) => cpu === 0)).toHaveLength(0);
     expect(health.entries.map(({ kind, name }) => [kind, name.slice(0, 4)])).toEqual([['truncated', 'zlib']]);
@@ -339,7 +301,7 @@ describe('what can’t be read', () => {
     const packed = Buffer.from(ZLIB.encode(cpu.data));
     const at = bytes.lastIndexOf(packed);
     bytes.writeUInt32LE(64 * 1024 * 1024, at - 4);
-    const { health } = read(traceDat, bytes);
+    const { health } = readImport(traceDat, bytes);
     expect(health.entries.map(({ kind, name }) => [kind, name])).toEqual([
       ['truncated', `${packed.length} compressed bytes for 67108864, at most 262144 expected`],
     ]);
@@ -365,7 +327,7 @@ describe('what can’t be read', () => {
           for (let k = 0; k < count; k++) bytes[(at + k) % reach] = value;
         });
         if (!Buffer.from(bytes.subarray(0, 14)).equals(Buffer.from(seeds[which]!.subarray(0, 14)))) return;
-        const { facts, health } = read(traceDat, bytes);
+        const { facts, health } = readImport(traceDat, bytes);
         const without = health.malformed + health.unknown + health.ignored;
         expect(facts.events + facts.folded + without).toBe(facts.lines);
       }),

@@ -1,18 +1,11 @@
-import { createReadStream, existsSync } from 'node:fs';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { SMMUV3_OPCODE, smmuOpcode } from '../../../traces/dialects/smmuv3-fields.ts';
-import { FORMAT_VERSION } from '../../../traces/header.ts';
-import { Health } from '../../../traces/health.ts';
 import { FLUSH, INV_FORM, ORIGIN, OUTCOME, STREAM_ID } from '../../../traces/schema.ts';
 import { MemoryTrace } from '../../../traces/memory-trace.ts';
 import type { Segment } from '../../../traces/segment.ts';
 import type { Trace } from '../../../traces/trace.ts';
 import { pageNumber } from '../../../traces/units.ts';
-import { decompress } from '../decompress.ts';
-import { HEAD_BYTES } from '../importer.ts';
-import { detectImporter } from '../importers.ts';
+import { CAPTURES_ARE_READ, loadCapture } from '../testing/load-capture.ts';
 import { attributeTrace } from './attribute.ts';
 import { createRowCopier } from '../../../traces/row-copier.ts';
 import { EventCursor } from './event-cursor.ts';
@@ -20,33 +13,6 @@ import { joinHeaders, joinTraces } from './join.ts';
 import type { JoinOptions, JoinReport } from './join.ts';
 
 /** Whole captures of both sides, where they are at hand: IORR_FULL=1 and the captures beside the repository. */
-
-const CAPTURES = fileURLToPath(new URL('../../../../shared/captures/', import.meta.url));
-const present = process.env['IORR_FULL'] === '1' && existsSync(CAPTURES);
-
-async function load(path: string): Promise<MemoryTrace> {
-  const parts: Buffer[] = [];
-  for await (const chunk of decompress(createReadStream(join(CAPTURES, path)), (what) => expect.fail(what))) {
-    parts.push(Buffer.from(chunk));
-  }
-  const bytes = Buffer.concat(parts);
-  const importer = detectImporter(bytes.subarray(0, HEAD_BYTES))!;
-  const header = importer.describe(bytes.subarray(0, HEAD_BYTES));
-  const { source, host, clock, fidelity } = header;
-  const trace = new MemoryTrace({
-    formatVersion: FORMAT_VERSION,
-    tool: 'iorr',
-    toolVersion: 'test',
-    sources: [source],
-    host,
-    clock,
-    fidelity,
-  });
-  const run = importer.create({ sink: trace, health: new Health(), file: path, header });
-  run.push(bytes);
-  run.end();
-  return trace;
-}
 
 interface Joined {
   readonly trace: MemoryTrace;
@@ -262,10 +228,10 @@ function ringFull(trace: Trace): { predicted: number; seen: number; missed: numb
   return counts;
 }
 
-describe.skipIf(!present)('whole captures (IORR_FULL=1, captures beside the repository)', () => {
+describe.skipIf(!CAPTURES_ARE_READ)('whole captures (IORR_FULL=1, captures beside the repository)', () => {
   test('strict: commands, owners, accesses, exposure', async () => {
-    const guest = await load('vtd-strict-6.12/trace.txt.zst');
-    const host = await load('vtd-strict-6.12/qemu_trace.log.zst');
+    const { trace: guest } = await loadCapture('vtd-strict-6.12/trace.txt.zst');
+    const { trace: host } = await loadCapture('vtd-strict-6.12/qemu_trace.log.zst');
     const alone = attributeTrace(guest, { flush: false });
     expect(alone.report.maps.unattributed + alone.report.unmaps.unattributed + alone.report.conflicts).toBe(0);
     expect(judge(guest, alone.unmapDomain)).toEqual({ right: 183_114, wrong: 0, missing: 0 });
@@ -297,8 +263,8 @@ describe.skipIf(!present)('whole captures (IORR_FULL=1, captures beside the repo
   });
 
   test('lazy: owners by accesses alone, exposure, ring-full flushes', async () => {
-    const guest = await load('vtd-lazy-ats-6.12/trace.txt.zst');
-    const host = await load('vtd-lazy-ats-6.12/qemu_trace.log.zst');
+    const { trace: guest } = await loadCapture('vtd-lazy-ats-6.12/trace.txt.zst');
+    const { trace: host } = await loadCapture('vtd-lazy-ats-6.12/qemu_trace.log.zst');
     const { trace, report } = joined(guest, host);
     expect(report.commands.matched).toBe(1_844);
     expect(report.accesses).toMatchObject({ walks: 430_575, unexplainedWalks: 0, unexplainedHits: 0 });
@@ -318,8 +284,8 @@ describe.skipIf(!present)('whole captures (IORR_FULL=1, captures beside the repo
     ['vtd-pri-pasid-7.2', 2701, 956],
     ['nested-qemu-vfio-7.2', 212, 359],
   ])('%s: every command, every flushed unmap', async (name, commands, flushed) => {
-    const guest = await load(`${name}/trace.txt.zst`);
-    const host = await load(`${name}/qemu_trace.log.zst`);
+    const { trace: guest } = await loadCapture(`${name}/trace.txt.zst`);
+    const { trace: host } = await loadCapture(`${name}/qemu_trace.log.zst`);
     const { trace, report } = joined(guest, host);
     expect(report.commands.matched).toBe(commands);
     expect(report.accesses).toMatchObject({ unexplainedWalks: 0, unexplainedHits: 0 });
@@ -327,8 +293,8 @@ describe.skipIf(!present)('whole captures (IORR_FULL=1, captures beside the repo
   });
 
   test('SMMUv3: every unmap and its invalidation, every access', async () => {
-    const guest = await load('smmuv3-strict-6.12/trace.txt.zst');
-    const host = await load('smmuv3-strict-6.12/qemu_trace.log.zst');
+    const { trace: guest } = await loadCapture('smmuv3-strict-6.12/trace.txt.zst');
+    const { trace: host } = await loadCapture('smmuv3-strict-6.12/qemu_trace.log.zst');
     const { trace, report } = joined(guest, host);
     expect(report.commands).toMatchObject({
       by: 'requests',
@@ -353,8 +319,8 @@ describe.skipIf(!present)('whole captures (IORR_FULL=1, captures beside the repo
   });
 
   test('virtio-iommu: every request', async () => {
-    const guest = await load('virtio-iommu-6.12/trace.txt.zst');
-    const host = await load('virtio-iommu-6.12/qemu_trace.log.zst');
+    const { trace: guest } = await loadCapture('virtio-iommu-6.12/trace.txt.zst');
+    const { trace: host } = await loadCapture('virtio-iommu-6.12/qemu_trace.log.zst');
     const { report } = joined(guest, host);
     expect(report.commands).toMatchObject({
       by: 'requests',
@@ -366,16 +332,16 @@ describe.skipIf(!present)('whole captures (IORR_FULL=1, captures beside the repo
   });
 
   test('AMD: maps and unmaps by the number of their invalidations', async () => {
-    const guest = await load('amd-vfio-7.2/trace.txt.zst');
-    const host = await load('amd-vfio-7.2/qemu_trace.log.zst');
+    const { trace: guest } = await loadCapture('amd-vfio-7.2/trace.txt.zst');
+    const { trace: host } = await loadCapture('amd-vfio-7.2/qemu_trace.log.zst');
     const { report } = joined(guest, host);
     expect(report.commands.matched).toBeGreaterThan(1_450);
     expect(report.accesses).toMatchObject({ translations: 256, unexplainedWalks: 0, unexplainedHits: 0 });
   });
 
   test('a late start, holes and scattered losses cost only what is missing', async () => {
-    const guest = await load('vtd-strict-6.12/trace.txt.zst');
-    const host = await load('vtd-strict-6.12/qemu_trace.log.zst');
+    const { trace: guest } = await loadCapture('vtd-strict-6.12/trace.txt.zst');
+    const { trace: host } = await loadCapture('vtd-strict-6.12/qemu_trace.log.zst');
     const late = joined(
       part(guest, ({ time }) => time > 20e9),
       host,

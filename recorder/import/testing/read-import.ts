@@ -1,43 +1,67 @@
 import { plainEvents } from '../../../traces/event.ts';
 import type { PlainEvent } from '../../../traces/event.ts';
-import { FORMAT_VERSION } from '../../../traces/header.ts';
 import { Health } from '../../../traces/health.ts';
 import type { HealthReport } from '../../../traces/health.ts';
 import { MemoryTrace } from '../../../traces/memory-trace.ts';
 import { memorySource } from '../../../traces/format/bytes-io.ts';
+import { testHeader } from '../../../traces/testing/test-header.ts';
 import type { ImportFacts, ImportHeader, Importer } from '../importer.ts';
 
-/** Everything that an import gives. */
-export interface ReadImport {
+/** What an import gives. */
+export interface ImportedTrace {
   readonly header: ImportHeader;
   readonly trace: MemoryTrace;
-  readonly events: readonly PlainEvent[];
   readonly facts: ImportFacts;
   readonly health: HealthReport;
 }
 
-/** Imports bytes, `chunk` of them at a time; lines get their newlines here. */
+/** The same, with all events as objects. */
+export interface ReadImport extends ImportedTrace {
+  readonly events: readonly PlainEvent[];
+}
+
+interface ReadOptions {
+  readonly file?: string;
+  /** So many bytes at a time; default: all at once, by the importer's way for whole files where it has one. */
+  readonly chunk?: number;
+}
+
+/** A trace in memory with the header of an import. */
+export function importSink({ source, host, clock, fidelity }: ImportHeader): MemoryTrace {
+  return new MemoryTrace(testHeader({ sources: [source], host, clock, fidelity }));
+}
+
+export function importBytes(
+  importer: Importer,
+  bytes: Uint8Array,
+  { file = 't', chunk }: ReadOptions = {},
+): ImportedTrace {
+  const source = memorySource(bytes);
+  const header = importer.whole?.describe(source) ?? importer.describe(bytes);
+  const trace = importSink(header);
+  const health = new Health();
+  const target = { sink: trace, health, file, header };
+  const done = (facts: ImportFacts): ImportedTrace => ({ header, trace, facts, health: health.report() });
+  if (importer.whole !== undefined && chunk === undefined) {
+    const run = importer.whole.create(target, source);
+    while (run.step());
+    return done(run.end());
+  }
+  const run = importer.create(target);
+  const length = chunk ?? Math.max(1, bytes.length);
+  for (let at = 0; at < bytes.length; at += length) run.push(bytes.subarray(at, at + length));
+  return done(run.end());
+}
+
+/** Imports bytes, or lines, which get their newlines here. */
 export function readImport(
   importer: Importer,
   input: Uint8Array | readonly string[],
-  { file = 't', chunk = Number.POSITIVE_INFINITY }: { readonly file?: string; readonly chunk?: number } = {},
+  options: ReadOptions = {},
 ): ReadImport {
   const bytes = input instanceof Uint8Array ? input : Buffer.from(input.map((line) => `${line}\n`).join(''));
-  const header = importer.whole?.describe(memorySource(bytes)) ?? importer.describe(bytes);
-  const { source, host, clock, fidelity } = header;
-  const trace = new MemoryTrace({
-    formatVersion: FORMAT_VERSION,
-    tool: 'iorr',
-    toolVersion: 'test',
-    sources: [source],
-    host,
-    clock,
-    fidelity,
-  });
-  const health = new Health();
-  const run = importer.create({ sink: trace, health, file, header });
-  for (let at = 0; at < bytes.length; at += chunk) run.push(bytes.subarray(at, at + chunk));
-  const facts = run.end();
+  const imported = importBytes(importer, bytes, options);
+  const { trace } = imported;
   const events = [...trace.segments()].flatMap((segment) => [...plainEvents(segment, trace.strings)]);
-  return { header, trace, events, facts, health: health.report() };
+  return { ...imported, events };
 }
