@@ -1,5 +1,6 @@
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
+import { IorrError } from '../../traces/errors.ts';
+import { programExit, programNames, programNumber, programOptions } from '../../traces/program.ts';
 import { compareLimit } from './compare-limit.ts';
 import { LIMIT_SHAPES } from './limit-streams.ts';
 import { describeStream, streamFigure, streamedFileFigure } from './stream-figures.ts';
@@ -7,42 +8,47 @@ import { describeStream, streamFigure, streamedFileFigure } from './stream-figur
 // npm run bench:limit [-- --shapes dma,z12 --events 8000000 --rounds 9 --workers 1,2 --json]: the kernel against a C program of the same rules.
 // npm run bench:limit -- --stream 1e9 [--threads 2 --file --json]: so many events of the shape dma that nothing holds as a whole, made
 // on the fly or, by --file, read from a trace that is written first.
-const { values } = parseArgs({
-  options: {
-    shapes: { type: 'string', default: LIMIT_SHAPES.map(({ name }) => name).join(',') },
-    events: { type: 'string', default: '8000000' },
-    rounds: { type: 'string', default: '9' },
-    workers: { type: 'string', default: '' },
-    stream: { type: 'string', default: '' },
-    threads: { type: 'string', default: '2' },
-    file: { type: 'boolean', default: false },
-    json: { type: 'boolean', default: false },
-  },
-});
-
 /** Of a shape, which is held whole; `--stream` holds nothing. */
 const MOST_EVENTS = 40_000_000;
 
-async function printStream(events: number, threads: number): Promise<void> {
+function readOptions() {
+  return programOptions({
+    options: {
+      shapes: { type: 'string', default: LIMIT_SHAPES.map(({ name }) => name).join(',') },
+      events: { type: 'string', default: '8000000' },
+      rounds: { type: 'string', default: '9' },
+      workers: { type: 'string', default: '' },
+      stream: { type: 'string', default: '' },
+      threads: { type: 'string', default: '2' },
+      file: { type: 'boolean', default: false },
+      json: { type: 'boolean', default: false },
+    },
+  }).values;
+}
+
+type Options = ReturnType<typeof readOptions>;
+
+async function printStream(values: Options): Promise<number> {
+  const events = programNumber('stream', values.stream, 1);
+  const threads = programNumber('threads', values.threads, 1);
   const cli = join(import.meta.dirname, '../../cli.js');
   const figure = await (values.file ? streamedFileFigure(cli, events, threads) : streamFigure(events, threads));
   process.stdout.write(`${values.json ? JSON.stringify(figure, null, 2) : describeStream(figure)}\n`);
+  return 0;
 }
 
-async function printShapes(): Promise<void> {
-  const names = values.shapes.split(',');
+async function printShapes(values: Options): Promise<number> {
+  const known = LIMIT_SHAPES.map(({ name }) => name);
+  const names = programNames('shape', [values.shapes], known);
   const options = {
-    events: Number(values.events),
-    rounds: Number(values.rounds),
-    workers: values.workers === '' ? [] : values.workers.split(',').map(Number),
+    events: programNumber('events', values.events, 1),
+    rounds: programNumber('rounds', values.rounds, 1),
+    workers: values.workers === '' ? [] : values.workers.split(',').map((text) => programNumber('workers', text, 1)),
   };
-  if (!(options.events >= 1 && options.events <= MOST_EVENTS)) {
-    process.stderr.write(
-      `--events ${values.events}: a number from 1 to ${MOST_EVENTS} expected; --stream takes more\n`,
-    );
-    process.exitCode = 2;
-    return;
+  if (options.events > MOST_EVENTS) {
+    throw new IorrError('USAGE', `--events ${values.events}: at most ${MOST_EVENTS}; --stream takes more`);
   }
+  let same = true;
   const results = [];
   if (!values.json) {
     process.stdout.write(
@@ -54,7 +60,7 @@ async function printShapes(): Promise<void> {
     if (!names.includes(shape.name)) continue;
     const result = await compareLimit(shape, options);
     results.push(result);
-    if (result.differences.length > 0) process.exitCode = 1;
+    same &&= result.differences.length === 0;
     if (values.json) continue;
     const { name, yardstick, kernel, ratio, goal, fromFile, bytesPerEvent, differences } = result;
     const cells = [
@@ -75,6 +81,10 @@ async function printShapes(): Promise<void> {
     }
   }
   if (values.json) process.stdout.write(`${JSON.stringify(results, null, 2)}\n`);
+  return same ? 0 : 1;
 }
 
-await (values.stream === '' ? printShapes() : printStream(Number(values.stream), Number(values.threads)));
+process.exitCode = await programExit('bench:limit', async () => {
+  const values = readOptions();
+  return values.stream === '' ? printShapes(values) : printStream(values);
+});

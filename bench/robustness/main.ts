@@ -1,8 +1,8 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
-import { FUZZ_KINDS, fuzzOrder } from './fuzz-kinds.ts';
+import { programExit, programNames, programNumber, programOptions } from '../../traces/program.ts';
+import { FUZZ_KINDS } from './fuzz-kinds.ts';
 import type { FuzzFinding, FuzzReport } from './fuzz-protocol.ts';
 import { runFuzz } from './fuzz-run.ts';
 import type { FuzzOptions } from './fuzz-run.ts';
@@ -32,10 +32,7 @@ interface Place {
 }
 
 function numberOf(text: string | undefined, name: string, otherwise: number): number {
-  const value = text === undefined ? otherwise : Number(text);
-  if (!Number.isSafeInteger(value) || value < 0)
-    throw new RangeError(`--${name}: a whole number expected, found ${text}`);
-  return value;
+  return text === undefined ? otherwise : programNumber(name, text, 0);
 }
 
 function mib(bytes: number): string {
@@ -107,9 +104,13 @@ async function tryFile(file: string, target: string, options: FuzzOptions): Prom
 }
 
 /** Runs the command; returns its exit code: 1 if anything was found. */
-export async function main(args: readonly string[], place: Place): Promise<number> {
+export function main(args: readonly string[], place: Place): Promise<number> {
+  return programExit('fuzz', () => fuzz(args, place));
+}
+
+async function fuzz(args: readonly string[], place: Place): Promise<number> {
   const text = { type: 'string' } as const;
-  const { values } = parseArgs({
+  const { values } = programOptions({
     args: [...args],
     options: {
       count: text,
@@ -127,8 +128,8 @@ export async function main(args: readonly string[], place: Place): Promise<numbe
     process.stdout.write(HELP);
     return 0;
   }
-  const only = values.only?.split(',');
-  fuzzOrder(only);
+  const known = FUZZ_KINDS.map(({ name }) => name);
+  const only = values.only === undefined ? undefined : programNames('target', [values.only], known);
   const stop = new AbortController();
   process.once('SIGINT', () => stop.abort());
   const started = performance.now();

@@ -3,6 +3,7 @@ import { formatCount, formatDecimal } from '../../analyzers/report/format-units.
 import { layOut } from '../../analyzers/report/plain-table.ts';
 import { decodeTrace, decodedAsTrace } from '../../replay/sweep/decoded-trace.ts';
 import { openTrace } from '../../traces/file.ts';
+import { programExit, programOptions } from '../../traces/program.ts';
 import type { Trace } from '../../traces/trace.ts';
 import { simulatedTrace } from '../simulated-trace.ts';
 import { compareSweep } from './compare-sweep.ts';
@@ -25,15 +26,9 @@ const traces: readonly (readonly [name: string, trace: () => Trace])[] = [
   ['smmuv3-strict-6.12', () => corpusTrace('smmuv3-strict-6.12.iorr')],
   ['vtd-strict-6.12', () => corpusTrace('vtd-strict-6.12.iorr')],
 ];
-const rows: (string[] | { readonly heading: string })[] = [];
-for (const counts of ['iotlb', 'misses'] as const) {
-  rows.push({ heading: counts === 'misses' ? 'misses alone, counted' : 'misses by cause' });
-  for (const [name, make] of traces) await measure(name, make(), counts);
-}
-
-async function measure(name: string, trace: Trace, counts: 'iotlb' | 'misses'): Promise<void> {
+async function rowOf(name: string, trace: Trace, counts: 'iotlb' | 'misses'): Promise<string[]> {
   const { events, one, all, ratio, passes, points, agrees } = await compareSweep(name, trace, ROUNDS, counts);
-  rows.push([
+  return [
     `  ${name}`,
     formatCount(events),
     formatDecimal(one),
@@ -41,7 +36,16 @@ async function measure(name: string, trace: Trace, counts: 'iotlb' | 'misses'): 
     formatDecimal(ratio),
     `${points} in ${passes}`,
     agrees ? 'yes' : 'NO',
-  ]);
+  ];
 }
-const head = ['', 'events', 'one, ns/event', 'all, ns/event', 'ratio', 'points in readings', 'agree'];
-process.stdout.write(`${layOut({ head, rows })}\n\nCPU time, medians of ${ROUNDS} rounds in turns.\n`);
+process.exitCode = await programExit('bench:sweep', async () => {
+  programOptions({ options: {} });
+  const rows: (string[] | { readonly heading: string })[] = [];
+  for (const counts of ['iotlb', 'misses'] as const) {
+    rows.push({ heading: counts === 'misses' ? 'misses alone, counted' : 'misses by cause' });
+    for (const [name, make] of traces) rows.push(await rowOf(name, make(), counts));
+  }
+  const head = ['', 'events', 'one, ns/event', 'all, ns/event', 'ratio', 'points in readings', 'agree'];
+  process.stdout.write(`${layOut({ head, rows })}\n\nCPU time, medians of ${ROUNDS} rounds in turns.\n`);
+  return 0;
+});

@@ -1,3 +1,4 @@
+import { programExit, programNames, programOptions } from '../../traces/program.ts';
 import { sectionText, summaryText } from './line-table.ts';
 import { holds } from './line.ts';
 import type { ValidationLine } from './line.ts';
@@ -5,23 +6,19 @@ import { SECTIONS } from './sections.ts';
 
 // npm run validate [-- A,D] [-- --short] [-- --json]: the published figures against the model. Exits with 3 if a line does not hold.
 
-const args = process.argv.slice(2);
-const short = args.includes('--short');
-const json = args.includes('--json');
-const wanted = args.filter((arg) => !arg.startsWith('--')).flatMap((arg) => arg.split(','));
-const unknown = wanted.filter((name) => !SECTIONS.some((section) => section.name === name));
-if (unknown.length > 0) {
-  process.stderr.write(`no section ${unknown.join(', ')}; there are ${SECTIONS.map(({ name }) => name).join(', ')}\n`);
-  process.exit(2);
-}
-
-const lines: ValidationLine[] = [];
-const sections = SECTIONS.filter(({ name }) => wanted.length === 0 || wanted.includes(name));
-for (const section of sections) {
-  const found = await section.run(short);
-  lines.push(...found);
-  if (!json) process.stdout.write(`${sectionText(section, found)}\n`);
-}
-if (json) process.stdout.write(`${JSON.stringify(lines, null, 2)}\n`);
-else process.stdout.write(summaryText(lines));
-process.exitCode = lines.every(holds) ? 0 : 3;
+process.exitCode = await programExit('validate', async () => {
+  const { values, positionals } = programOptions({
+    options: { short: { type: 'boolean', default: false }, json: { type: 'boolean', default: false } },
+    allowPositionals: true,
+  });
+  const known = SECTIONS.map(({ name }) => name);
+  const wanted = programNames('section', positionals, known);
+  const lines: ValidationLine[] = [];
+  for (const section of SECTIONS.filter(({ name }) => wanted.length === 0 || wanted.includes(name))) {
+    const found = await section.run(values.short);
+    lines.push(...found);
+    if (!values.json) process.stdout.write(`${sectionText(section, found)}\n`);
+  }
+  process.stdout.write(values.json ? `${JSON.stringify(lines, null, 2)}\n` : summaryText(lines));
+  return lines.every(holds) ? 0 : 3;
+});

@@ -1,5 +1,5 @@
-import { parseArgs } from 'node:util';
 import { IorrError } from '../../traces/errors.ts';
+import { programOptions } from '../../traces/program.ts';
 import type { InvalidationMode, LabMachine } from './lab-machine.ts';
 import { LAB_MACHINES, findLabMachine } from './lab-machines.ts';
 import type { LabWork } from './lab-work.ts';
@@ -65,29 +65,25 @@ function usage(message: string): never {
 }
 
 function parse(args: readonly string[]) {
-  try {
-    return parseArgs({
-      args: [...args],
-      options: {
-        work: { type: 'string' },
-        'build-kernel': { type: 'boolean', default: false },
-        'kernel-suite': { type: 'string', default: 'trixie-backports' },
-        iommu: { type: 'string', default: 'vtd' },
-        strict: { type: 'boolean', default: false },
-        lazy: { type: 'boolean', default: false },
-        ats: { type: 'boolean', default: false },
-        seconds: { type: 'string', default: '60' },
-        cpus: { type: 'string', default: '2' },
-        limit: { type: 'string' },
-        suite: { type: 'string', default: 'trixie' },
-        out: { type: 'string' },
-        keep: { type: 'boolean', default: false },
-        help: { type: 'boolean', default: false },
-      },
-    }).values;
-  } catch (error) {
-    return usage(error instanceof Error ? error.message : String(error));
-  }
+  return programOptions({
+    args: [...args],
+    options: {
+      work: { type: 'string' },
+      'build-kernel': { type: 'boolean', default: false },
+      'kernel-suite': { type: 'string', default: 'trixie-backports' },
+      iommu: { type: 'string', default: 'vtd' },
+      strict: { type: 'boolean', default: false },
+      lazy: { type: 'boolean', default: false },
+      ats: { type: 'boolean', default: false },
+      seconds: { type: 'string', default: '60' },
+      cpus: { type: 'string', default: '2' },
+      limit: { type: 'string' },
+      suite: { type: 'string', default: 'trixie' },
+      out: { type: 'string' },
+      keep: { type: 'boolean', default: false },
+      help: { type: 'boolean', default: false },
+    },
+  }).values;
 }
 
 function suiteName(option: string, name: string): string {

@@ -2,7 +2,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { INTERRUPTED } from '../../traces/command.ts';
-import { IorrError } from '../../traces/errors.ts';
+import { programExit } from '../../traces/program.ts';
 import { runLab } from './lab.ts';
 import { LAB_HELP, readLabOptions } from './lab-options.ts';
 
@@ -33,10 +33,8 @@ async function main(signal: AbortSignal): Promise<number> {
 
 const stop = new AbortController();
 for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, () => stop.abort());
-try {
-  process.exitCode = await main(stop.signal);
-} catch (error) {
-  if (!(error instanceof IorrError)) throw error;
-  process.stderr.write(`lab: ${error.message}\n${error.hint === '' ? '' : `lab: ${error.hint}\n`}`);
-  process.exitCode = stop.signal.aborted ? INTERRUPTED : error.code === 'USAGE' ? error.exitCode : EXIT_FAILED;
-}
+process.exitCode = await programExit(
+  'lab',
+  () => main(stop.signal),
+  (error) => (stop.signal.aborted ? INTERRUPTED : error.code === 'USAGE' ? error.exitCode : EXIT_FAILED),
+);
