@@ -9,7 +9,7 @@ import type { ReadPlan, Trace } from '../trace.ts';
 import { ReusedArrays } from './array-pool.ts';
 import type { ArrayPool } from './array-pool.ts';
 import type { ByteSource } from './bytes-io.ts';
-import { decodingArrays } from './decoder/decoding-arrays.ts';
+import { borrowArrays, returnArrays } from './decoder/decoding-arrays.ts';
 import { FRAME, MAGIC } from './frame.ts';
 import { checkHeader, checkSummary } from './header-check.ts';
 import { indexFromFooter, readFrame, scanIndex } from './index-scan.ts';
@@ -19,9 +19,6 @@ import { decodeSegment } from './segment-decoder.ts';
 import { readSummary } from './segment-frame.ts';
 import type { SegmentContent, SegmentSummary } from './segment-frame.ts';
 import { upgradeHeader } from './upgrade.ts';
-
-/** Segments of so many events are worth a memory in which they are decoded. */
-const LARGE_SEGMENT = 8192;
 
 /** A segment, decoded by a plan, and all of it as it is encoded. */
 export interface FramedSegment {
@@ -147,18 +144,16 @@ export class TraceFile implements Trace {
 
   *segments(plan: ReadPlan = {}): Generator<Segment> {
     const { from = Number.NEGATIVE_INFINITY, to = Number.POSITIVE_INFINITY, fromEvent = 0 } = plan;
-    const pool = plan.arrays ?? (plan.reuse === true && plan.shared !== true ? this.#reusedArrays() : undefined);
+    const lent = plan.arrays === undefined && plan.reuse === true && plan.shared !== true ? borrowArrays() : undefined;
+    const pool = plan.arrays ?? lent;
     for (const [number, entry] of this.#index.segments.entries()) {
       if (entry.tMax < from || entry.tMin >= to || entry.firstEvent + entry.count <= fromEvent) continue;
       pool?.reset();
       const segment = this.readSegment(number, plan, pool);
       if (segment !== undefined) yield segment;
     }
-  }
-
-  #reusedArrays(): ReusedArrays {
-    const large = this.#index.segments.some(({ count }) => count >= LARGE_SEGMENT);
-    return large ? decodingArrays() : new ReusedArrays();
+    // who stopped before may still hold a segment
+    if (lent !== undefined) returnArrays(lent);
   }
 
   /** One segment, or undefined where it is damaged: then its events are counted as lost, once. */

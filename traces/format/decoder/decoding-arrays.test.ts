@@ -100,6 +100,34 @@ test.each([
   }
 });
 
+test('readers take them in turn, unless a segment may still be looked at', () => {
+  const trace = new TraceFile(memorySource(largeTrace(20_000)));
+  const first = (): Segment => {
+    for (const segment of trace.segments({ reuse: true })) return segment;
+    throw new Error('no segment');
+  };
+  const memoryOf = (read: () => void): ArrayBufferLike => {
+    let memory: ArrayBufferLike | undefined;
+    for (const { time } of trace.segments({ reuse: true })) {
+      memory ??= time.buffer;
+      read();
+    }
+    return memory!;
+  };
+  const held = first();
+  const { time } = held;
+  const before = time.slice();
+  let inner: ArrayBufferLike | undefined;
+  const outer = memoryOf(() => {
+    inner ??= memoryOf(() => undefined);
+  });
+  expect(outer).not.toBe(inner);
+  expect(outer).not.toBe(time.buffer);
+  // those that were returned last
+  expect(memoryOf(() => undefined)).toBe(outer);
+  expect(time).toEqual(before);
+});
+
 test('they are in one memory, as long as there is room', () => {
   const arrays = decodingArrays();
   const first = arrays.int32(1000);

@@ -21,3 +21,18 @@ export function decodingArrays(): ReusedArrays {
     () => new ColumnMachine(memory, 0, false, (array) => array.buffer === buffer),
   );
 }
+
+/** Arrays that were returned: the system provides a memory more slowly than segments are decoded into it. */
+let spare: ReusedArrays | undefined;
+
+/** Arrays to read a trace with, until they are returned; the reader of another trace gets others meanwhile. */
+export function borrowArrays(): ReusedArrays {
+  const arrays = spare ?? decodingArrays();
+  spare = undefined;
+  return arrays;
+}
+
+/** Nobody may look at them any more. */
+export function returnArrays(arrays: ReusedArrays): void {
+  spare = arrays;
+}
