@@ -10,7 +10,7 @@ export class ByteTable {
   #slots = new Int32Array(64).fill(-1);
   #hashes = new Int32Array(64);
   readonly #keys: Uint8Array[] = [];
-  /** The newest key of each of some classes by its end, which is where devices and units differ. */
+  /** The newest key found of each of some classes, by length and end, which is where names, devices and units differ. */
   readonly #recent = new Int32Array(RECENT).fill(-1);
 
   /** At most `limit` different keys are kept, so that hostile input can't fill memory. */
@@ -24,6 +24,18 @@ export class ByteTable {
 
   /** Number of a key, or -1. */
   find(bytes: Uint8Array, start: number, end: number): number {
+    // Most keys repeat from line to line: few are hashed.
+    const length = end - start;
+    const last = length < 4 ? 0 : bytes[end - 1]! ^ (bytes[end - 3]! << 1) ^ (bytes[end - 4]! << 3);
+    const slot = (last ^ (length << 2)) & (RECENT - 1);
+    const recent = this.#recent[slot]!;
+    if (recent >= 0 && sameBytes(this.#keys[recent]!, bytes, start, end)) return recent;
+    const id = this.#lookUp(bytes, start, end);
+    if (id >= 0) this.#recent[slot] = id;
+    return id;
+  }
+
+  #lookUp(bytes: Uint8Array, start: number, end: number): number {
     const slots = this.#slots;
     const hashes = this.#hashes;
     const mask = slots.length - 1;
@@ -37,17 +49,6 @@ export class ByteTable {
 
   /** Number of a key, added if it is new; -1 if the table is full. */
   add(bytes: Uint8Array, start: number, end: number): number {
-    // Units and devices mostly repeat from line to line: few keys are hashed.
-    const slot =
-      end - start < 4 ? 0 : (bytes[end - 1]! ^ (bytes[end - 3]! << 1) ^ (bytes[end - 4]! << 3)) & (RECENT - 1);
-    const recent = this.#recent[slot]!;
-    if (recent >= 0 && sameBytes(this.#keys[recent]!, bytes, start, end)) return recent;
-    const id = this.#addAny(bytes, start, end);
-    if (id >= 0) this.#recent[slot] = id;
-    return id;
-  }
-
-  #addAny(bytes: Uint8Array, start: number, end: number): number {
     const found = this.find(bytes, start, end);
     if (found >= 0) return found;
     const id = this.#keys.length;

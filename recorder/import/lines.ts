@@ -33,12 +33,16 @@ export class LineSplitter {
     return this.#number;
   }
 
-  push(chunk: Uint8Array): void {
+  push(given: Uint8Array): void {
+    // Readers see one kind of array only, whatever was given: code for two is slower. A `Buffer` searches four times as fast.
+    const { buffer, byteOffset, length } = given;
+    const chunk = new Uint8Array(buffer, byteOffset, length);
+    const searched = Buffer.from(buffer, byteOffset, length);
     let start = 0;
-    while (start < chunk.length) {
-      const newline = chunk.indexOf(NEWLINE, start);
+    while (start < length) {
+      const newline = searched.indexOf(NEWLINE, start);
       if (newline < 0) {
-        this.#hold(chunk, start, chunk.length);
+        this.#hold(chunk, start, length);
         return;
       }
       if (this.#skipped > 0) this.#endSkipped(newline - start);
