@@ -1,6 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import type { EncodedReply, EncodingTask } from './encoding-thread.ts';
-import { ColumnEncoder } from './format/column.ts';
+import { ColumnEncoder } from './format/column-encoder.ts';
 import { encodeFrame } from './format/frame.ts';
 import { unpackSegment } from './format/packed-segment.ts';
 import type { PackedSegment } from './format/packed-segment.ts';

@@ -1,4 +1,4 @@
-import { ColumnEncoder } from '../../traces/format/column.ts';
+import { ColumnEncoder } from '../../traces/format/column-encoder.ts';
 import { defaultCompression } from '../../traces/format/compression.ts';
 import { encodeFrame } from '../../traces/format/frame.ts';
 import { SegmentEncoder } from '../../traces/format/segment-encoder.ts';

@@ -1,32 +1,6 @@
 import { kindRows, modeMasks } from './kinds.ts';
 import type { ColumnAccess, FollowPrediction } from './prediction.ts';
-
-/** Slots that are looked at for a value; behind them one is taken over, so that chosen values can't make a table slow. */
-const MOST_PROBES = 16;
-/** Words of a slot: used or not, value, successor. */
-const SLOT = 3;
-
-/**
- * What comes after what: for each value, the value behind its last occurrence. Open addressing, made for `rows` values; slots are
- * returned as the place of their first word.
- */
-function successorTable(rows: number): { readonly words: Int32Array; readonly slotOf: (value: number) => number } {
-  const slots = 2 ** Math.max(4, 33 - Math.clz32(rows));
-  const mask = slots - 1;
-  const words = new Int32Array(slots * SLOT);
-  const slotOf = (value: number): number => {
-    let hash = Math.imul(value ^ (value >>> 12), 0x9e3779b1);
-    hash ^= hash >>> 15;
-    let at = (hash & mask) * SLOT;
-    for (let probes = 1; probes < MOST_PROBES; probes++) {
-      if (words[at] === 0 || words[at + 1] === value) return at;
-      at += SLOT;
-      if (at === words.length) at = 0;
-    }
-    return at;
-  };
-  return { words, slotOf };
-}
+import { SLOT, slotOf, successorSlots } from './successors.ts';
 
 /** The values of one kind in another stream's column, entered up to a row. */
 interface Followed {
@@ -35,7 +9,7 @@ interface Followed {
 }
 
 function follow(sequence: Int32Array, kindsOfRows: Int32Array, kind: number): Followed {
-  const { words, slotOf } = successorTable(sequence.length);
+  const words = new Int32Array(successorSlots(sequence.length) * SLOT);
   let seen = 0;
   let any = false;
   let before = 0;
@@ -45,7 +19,7 @@ function follow(sequence: Int32Array, kindsOfRows: Int32Array, kind: number): Fo
         if (kindsOfRows[seen] !== kind) continue;
         const next = sequence[seen]!;
         if (any) {
-          const at = slotOf(before);
+          const at = slotOf(words, 1, before);
           words[at] = 1;
           words[at + 1] = before;
           words[at + 2] = next;
@@ -53,7 +27,7 @@ function follow(sequence: Int32Array, kindsOfRows: Int32Array, kind: number): Fo
         any = true;
         before = next;
       }
-      const at = slotOf(value);
+      const at = slotOf(words, 1, value);
       return words[at] === 1 && words[at + 1] === value ? words[at + 2]! : value;
     },
   };
@@ -73,28 +47,6 @@ function expectations(prediction: FollowPrediction, stream: number, access: Colu
     return (rowBefore & before[kind]!) + (lastOfKind & last[kind]!);
   };
   return { ...kindRows(access.column(stream, property), kinds), expect };
-}
-
-/** Differences to what was expected, grouped by kind. */
-export function followedResiduals(
-  prediction: FollowPrediction,
-  values: Int32Array,
-  stream: number,
-  access: ColumnAccess,
-): Int32Array {
-  const { kindOf, starts, expect } = expectations(prediction, stream, access);
-  const at = starts.slice();
-  const lastOfKind = new Int32Array(starts.length);
-  const out = new Int32Array(values.length);
-  let rowBefore = 0;
-  for (let row = 0; row < values.length; row++) {
-    const kind = kindOf[row]!;
-    const value = values[row]!;
-    out[at[kind]!++] = (value - expect(row, kind, rowBefore, lastOfKind[kind]!)) | 0;
-    lastOfKind[kind] = value;
-    rowBefore = value;
-  }
-  return out;
 }
 
 /** Turns differences (in `out`, grouped by kind) into values, in place. */

@@ -1,10 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { ByteBuffer, ByteReader } from './byte-buffer.ts';
-import { ColumnEncoder, decodeColumn } from './column.ts';
+import { ColumnEncoder } from './column-encoder.ts';
+import { decodeColumn } from './column.ts';
 import { newestBefore } from './layout.ts';
-import { addPrediction, chooseModes, readPrediction, residuals, writePrediction } from './prediction.ts';
+import { addPrediction, readPrediction, writePrediction } from './prediction.ts';
 import type { ColumnAccess, Prediction } from './prediction.ts';
+import { chooseModes } from './prediction-offers.ts';
+import { residuals } from './residuals.ts';
 
 /** Stream 1 has one column; stream 4 has a kind, a column and the one under test. */
 function accessTo(columns: Record<string, Int32Array>, newest: Int32Array): ColumnAccess {

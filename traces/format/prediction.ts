@@ -1,6 +1,6 @@
 import type { ByteBuffer, ByteReader } from './byte-buffer.ts';
-import { addFollowed, followedResiduals } from './followed.ts';
-import { MAX_KINDS, distinctKinds, kindRows, modeMasks } from './kinds.ts';
+import { addFollowed } from './followed.ts';
+import { MAX_KINDS, kindRows, modeMasks } from './kinds.ts';
 import type { KindMode } from './kinds.ts';
 
 /**
@@ -22,7 +22,7 @@ export type Prediction =
   | KindPrediction
   | FollowPrediction;
 
-interface KindPrediction {
+export interface KindPrediction {
   readonly type: 'kind';
   readonly property: number;
   readonly kinds: readonly KindMode[];
@@ -105,37 +105,8 @@ function readKinds(reader: ByteReader, lastMode: number): KindMode[] {
   });
 }
 
-/** Differences to the prediction, in the order in which they are written. */
-export function residuals(
-  prediction: Prediction,
-  values: Int32Array,
-  stream: number,
-  access: ColumnAccess,
-): Int32Array {
-  if (prediction.type === 'follow') return followedResiduals(prediction, values, stream, access);
-  const n = values.length;
-  const out = new Int32Array(n);
-  if (prediction.type === 'kind') {
-    const { kindOf, starts } = kindRows(access.column(stream, prediction.property), prediction.kinds);
-    const { before, last } = modeMasks(prediction.kinds);
-    const at = starts.slice();
-    const lastOfKind = new Int32Array(MAX_KINDS);
-    let rowBefore = 0;
-    for (let i = 0; i < n; i++) {
-      const kind = kindOf[i]!;
-      const value = values[i]!;
-      out[at[kind]!++] = (value - (rowBefore & before[kind]!) - (lastOfKind[kind]! & last[kind]!)) | 0;
-      lastOfKind[kind] = value;
-      rowBefore = value;
-    }
-    return out;
-  }
-  const reference = referenceRows(prediction, n, stream, access);
-  for (let i = 0; i < n; i++) out[i] = (values[i]! - reference[i]!) | 0;
-  return out;
-}
-
-function referenceRows(
+/** What each row's difference is to. */
+export function referenceRows(
   prediction: Exclude<Prediction, { type: 'kind' | 'follow' }>,
   rows: number,
   stream: number,
@@ -181,39 +152,4 @@ function addKinds({ kinds }: KindPrediction, out: Int32Array, column: Int32Array
     lastOfKind[kind] = value;
     out[i] = value;
   }
-}
-
-/** Bits of a difference as it is written: what a codec will about need for it. */
-export function magnitudeOf(difference: number): number {
-  return 32 - Math.clz32((difference << 1) ^ (difference >> 31));
-}
-
-/** The mode of each kind that makes its differences smallest; undefined where the column has no few kinds. */
-export function chooseModes(values: Int32Array, kindColumn: Int32Array): readonly KindMode[] | undefined {
-  const kinds = distinctKinds(kindColumn);
-  if (kinds === undefined || kinds.length < 2) return undefined;
-  // Bits of the differences of each mode, by kind.
-  const zeros = new Float64Array(MAX_KINDS);
-  const befores = new Float64Array(MAX_KINDS);
-  const sames = new Float64Array(MAX_KINDS);
-  const lastOfKind = new Int32Array(MAX_KINDS);
-  let kind = 0;
-  let kindValue = kinds[0]!;
-  let before = 0;
-  for (let i = 0; i < values.length; i++) {
-    const value = values[i]!;
-    if (kindColumn[i] !== kindValue) {
-      kindValue = kindColumn[i]!;
-      kind = kinds.indexOf(kindValue);
-    }
-    zeros[kind]! += magnitudeOf(value);
-    befores[kind]! += magnitudeOf((value - before) | 0);
-    sames[kind]! += magnitudeOf((value - lastOfKind[kind]!) | 0);
-    lastOfKind[kind] = value;
-    before = value;
-  }
-  return kinds.map((value, k) => {
-    const [zero, other, same] = [zeros[k]!, befores[k]!, sames[k]!];
-    return { value, mode: other < same && other < zero ? 1 : same <= zero ? 2 : 0 };
-  });
 }

@@ -1,14 +1,14 @@
 import { STREAM_NAMES } from '../schema.ts';
 import type { BytesColumn } from '../schema.ts';
+import { SEGMENT_EVENTS } from '../segment.ts';
 import type { Segment } from '../segment.ts';
 import { predictedFrom } from './column.ts';
-import type { ColumnEncoder } from './column.ts';
+import type { ColumnEncoder } from './column-encoder.ts';
 import { FRAME } from './frame.ts';
-import { KIND_COLUMNS, RENEWABLE, SLOTS, newestBefore } from './layout.ts';
+import { RENEWABLE, SLOTS, newestBefore } from './layout.ts';
 import type { Slot } from './layout.ts';
-import { distinctKinds } from './kinds.ts';
-import { chooseModes } from './prediction.ts';
 import type { ColumnAccess, Prediction } from './prediction.ts';
+import { offers } from './prediction-offers.ts';
 import { checkBytes, checkInteger, readSummary } from './segment-frame.ts';
 import type { SegmentContent, SegmentSummary } from './segment-frame.ts';
 import { TimeEncoder } from './time-column.ts';
@@ -19,6 +19,7 @@ type Arrays = Record<string, Int32Array | BytesColumn>;
 export class SegmentEncoder {
   readonly #columns: ColumnEncoder;
   readonly #times = new TimeEncoder();
+  readonly #wide = new Int32Array(SEGMENT_EVENTS);
   /** Encoded bytes so far by stream number; the last element holds the columns that all streams share. */
   readonly bytes: number[] = new Array<number>(STREAM_NAMES.length + 1).fill(0);
 
@@ -29,21 +30,15 @@ export class SegmentEncoder {
   encode(segment: Segment): { content: SegmentContent; summary: SegmentSummary } {
     const n = segment.count;
     const columns = this.#columns;
-    let tMin = Number.POSITIVE_INFINITY;
-    let tMax = Number.NEGATIVE_INFINITY;
-    for (let i = 0; i < n; i++) {
-      const t = segment.time[i]!;
-      if (t < tMin) tMin = t;
-      if (t > tMax) tMax = t;
-    }
+    const [tMin, tMax] = extremes(segment.time, n);
     const times = this.#times.encode(segment.time, segment.stream, n, columns);
     const shared = [
-      columns.encode('stream', new Int32Array(segment.stream.subarray(0, n))),
+      columns.encode('stream', this.#widened(segment.stream, n)),
       times.grouping,
       times.bytes,
       columns.encode('cpu', segment.cpu.subarray(0, n)),
       columns.encode('task', segment.task.subarray(0, n)),
-      columns.encode('source', new Int32Array(segment.source.subarray(0, n))),
+      columns.encode('source', this.#widened(segment.source, n)),
     ];
     this.#count(STREAM_NAMES.length, shared);
     const access = segmentAccess(segment);
@@ -59,6 +54,13 @@ export class SegmentEncoder {
     return { content: [FRAME.segment, segment.firstEvent, n, tMin, tMax, rows, shared, ...blocks], summary };
   }
 
+  /** Bytes as integers; they hold until the next are. */
+  #widened(bytes: Uint8Array, count: number): Int32Array {
+    const wide = this.#wide.subarray(0, count);
+    wide.set(bytes.subarray(0, count));
+    return wide;
+  }
+
   #encodeRows(stream: number, segment: Segment, access: ColumnAccess): Uint8Array[] {
     return (SLOTS[stream] ?? []).map((slot) => this.#encodeSlot(stream, slot, segment, access));
   }
@@ -71,7 +73,8 @@ export class SegmentEncoder {
     const key = `${name}.${slot.property}.${slot.type}`;
     if (array instanceof Int32Array) {
       const values = array.subarray(0, count);
-      const candidates = (): readonly Prediction[] => offers(slot, stream, values, segment, access);
+      const candidates = (sample: Int32Array, sampled: ColumnAccess): readonly Prediction[] =>
+        offers(slot, stream, sample, segment, sampled);
       return this.#columns.encode(key, values, { stream, access, candidates });
     }
     if (slot.type === 'contents') return this.#columns.encodeBytes(array.data.subarray(0, array.offsets[count] ?? 0));
@@ -117,59 +120,15 @@ export class SegmentEncoder {
   }
 }
 
-/** Predictions worth trying for a column: of like words only, an address is not predicted from a process id. */
-function offers(
-  slot: Slot,
-  stream: number,
-  values: Int32Array,
-  segment: Segment,
-  access: ColumnAccess,
-): readonly Prediction[] {
-  const list: Prediction[] = [];
-  for (const other of SLOTS[stream] ?? []) {
-    if (other.number >= slot.number) break;
-    if (other.type === 'low' && slot.type === 'low') list.push({ type: 'row', property: other.number });
-    if (!KIND_COLUMNS.has(other.column)) continue;
-    const kinds = chooseModes(values, access.column(stream, other.number));
-    if (kinds !== undefined) list.push({ type: 'kind', property: other.number, kinds });
-    list.push(...followed(slot, other, stream, segment, access));
+function extremes(times: Float64Array, count: number): readonly [least: number, greatest: number] {
+  let least = Number.POSITIVE_INFINITY;
+  let greatest = Number.NEGATIVE_INFINITY;
+  for (let i = 0; i < count; i++) {
+    const time = times[i]!;
+    if (time < least) least = time;
+    if (time > greatest) greatest = time;
   }
-  for (let id = 0; id < stream; id++) {
-    if (segment.rows[STREAM_NAMES[id]!].count === 0) continue;
-    for (const other of SLOTS[id] ?? []) {
-      const alike = slot.type === 'low' ? other.type === 'low' : other.type === 'int' && other.column === slot.column;
-      if (alike) list.push({ type: 'last', stream: id, property: other.number });
-    }
-  }
-  return list;
-}
-
-/** A column whose rows may come in the order of the same column of a lower stream, both with the same kinds: unmaps follow maps. */
-function followed(
-  slot: Slot,
-  kindSlot: Slot,
-  stream: number,
-  segment: Segment,
-  access: ColumnAccess,
-): readonly Prediction[] {
-  if (slot.type !== 'low') return [];
-  const kinds = distinctKinds(access.column(stream, kindSlot.number));
-  if (kinds === undefined) return [];
-  const list: Prediction[] = [];
-  for (let id = 0; id < stream; id++) {
-    if (segment.rows[STREAM_NAMES[id]!].count === 0) continue;
-    const slots = SLOTS[id] ?? [];
-    const otherKind = slots.find(({ column }) => column === kindSlot.column);
-    const other = slots.find(({ column, type }) => column === slot.column && type === 'low');
-    if (otherKind === undefined || other === undefined) continue;
-    const common = { type: 'follow', property: kindSlot.number, stream: id, otherKind: otherKind.number } as const;
-    // all kinds follow, or one does and the rest repeat the row before
-    for (let one = kinds.length > 1 ? -1 : 0; one < kinds.length; one++) {
-      const modes = kinds.map((value, kind) => ({ value, mode: one < 0 || one === kind ? 3 : 1 }));
-      list.push({ ...common, other: other.number, kinds: modes });
-    }
-  }
-  return list;
+  return [least, greatest];
 }
 
 function segmentAccess(segment: Segment): ColumnAccess {

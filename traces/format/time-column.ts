@@ -1,5 +1,5 @@
 import { ByteBuffer, ByteReader } from './byte-buffer.ts';
-import type { ColumnEncoder } from './column.ts';
+import type { ColumnEncoder } from './column-encoder.ts';
 import { decodeByteString } from './column.ts';
 import type { ColumnMachine } from './decoder/column-machine.ts';
 import { SEGMENT_EVENTS } from '../segment.ts';
@@ -65,6 +65,8 @@ function groupOrder(stream: Uint8Array, count: number, grouping: number): Int32A
 
 /** Encodes the times of segment after segment; tries all groupings on every 16th and keeps the winner between. */
 export class TimeEncoder {
+  readonly #differences = new Float64Array(SEGMENT_EVENTS);
+  readonly #out = new ByteBuffer();
   #grouping = 1;
   #age = 0;
 
@@ -74,41 +76,69 @@ export class TimeEncoder {
     count: number,
     encoder: ColumnEncoder,
   ): { grouping: number; bytes: Uint8Array } {
-    let unit = 0;
-    for (let i = 1; i < count; i++) unit = greatestCommonDivisor(Math.abs(time[i]! - time[i - 1]!), unit);
-    if (unit === 0) unit = 1;
+    const differences = this.#differences;
+    const unit = readDifferencesOf(time, count, differences);
     const trial = this.#age++ % 16 === 0;
     let best: { grouping: number; bytes: Uint8Array } | undefined;
     for (let grouping = 0; grouping < GROUPINGS; grouping++) {
       if (!trial && grouping !== this.#grouping) continue;
-      const bytes = encoder.encodeBytes(writeGrouped(time, stream, count, grouping, unit), 'times');
+      const bytes = encoder.encodeBytes(this.#write(time, stream, count, grouping, unit), 'times');
       if (best === undefined || bytes.length < best.bytes.length) best = { grouping, bytes };
     }
     if (best === undefined) throw new RangeError('no grouping of times');
     this.#grouping = best.grouping;
     return best;
   }
+
+  #write(time: Float64Array, stream: Uint8Array, count: number, grouping: number, unit: number): Uint8Array {
+    const out = this.#out;
+    out.clear();
+    out.reserve(24 + count * 8);
+    out.varint(unit);
+    new DataView(out.bytes.buffer).setFloat64(out.length, time[0] ?? 0, true);
+    const order = groupOrder(stream, count, grouping);
+    out.length = writeOrdered(this.#differences, order, count, unit, out.bytes, out.length + 8);
+    return out.bytes.subarray(0, out.length);
+  }
 }
 
-function writeGrouped(
-  time: Float64Array,
-  stream: Uint8Array,
-  count: number,
-  grouping: number,
-  unit: number,
-): Uint8Array {
-  const order = groupOrder(stream, count, grouping);
-  const out = new ByteBuffer();
-  out.reserve(24 + count * 8);
-  out.varint(unit);
-  new DataView(out.bytes.buffer).setFloat64(out.length, time[0] ?? 0, true);
-  out.length += 8;
-  for (let k = 1; k < count; k++) {
-    const i = order[k]!;
-    const delta = (time[i]! - time[i - 1]!) / unit;
-    out.varint(delta >= 0 ? delta * 2 : -delta * 2 - 1);
+/** Fills in the difference of each time to the one before; returns the largest unit that all are whole multiples of. */
+function readDifferencesOf(time: Float64Array, count: number, differences: Float64Array): number {
+  let unit = 0;
+  for (let i = 1; i < count; i++) {
+    const difference = time[i]! - time[i - 1]!;
+    differences[i] = difference;
+    const units = Math.round(difference / unit);
+    if (units * unit !== difference) unit = greatestCommonDivisor(Math.abs(difference), unit);
   }
-  return out.bytes.subarray(0, out.length);
+  return unit === 0 ? 1 : unit;
+}
+
+/** Writes differences in an order, in zigzag varints; returns where they end. */
+function writeOrdered(
+  differences: Float64Array,
+  order: Int32Array,
+  count: number,
+  unit: number,
+  bytes: Uint8Array,
+  from: number,
+): number {
+  let at = from;
+  for (let k = 1; k < count; k++) {
+    const units = differences[order[k]!]! / unit;
+    let rest = units >= 0 ? units * 2 : -units * 2 - 1;
+    while (rest >= 0x80000000) {
+      bytes[at++] = (rest % 128) | 0x80;
+      rest = Math.floor(rest / 128);
+    }
+    let low = rest | 0;
+    while (low >= 0x80) {
+      bytes[at++] = low | 0x80;
+      low >>>= 7;
+    }
+    bytes[at++] = low;
+  }
+  return at;
 }
 
 /** Differences as they are written, for all segments that this thread decodes. */

@@ -6,7 +6,7 @@ import { SEGMENT_EVENTS, SegmentBuilder } from '../segment.ts';
 import type { Segment } from '../segment.ts';
 import type { EventSink } from '../trace.ts';
 import type { ByteSink } from './bytes-io.ts';
-import { ColumnEncoder } from './column.ts';
+import { ColumnEncoder } from './column-encoder.ts';
 import { defaultCompression } from './compression.ts';
 import type { Compression } from './compression.ts';
 import { FRAME, MAGIC, encodeFrame, encodeTrailer } from './frame.ts';

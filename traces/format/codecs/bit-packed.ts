@@ -15,37 +15,16 @@ export const bitPacked: IntCodec = {
   weight: 1,
   encode(values, variant, out) {
     const n = values.length;
-    let min = values[0] ?? 0;
-    let max = min;
-    for (let i = 1; i < n; i++) {
-      const value = values[i]!;
-      if (value < min) min = value;
-      if (value > max) max = value;
-    }
-    let union = 0;
-    for (let i = 0; i < n; i++) union |= (values[i]! - min) | 0;
-    const shift = variant === 0 || union === 0 ? 0 : 31 - Math.clz32(union & -union);
+    const { min, max, varying } = rangeOf(values);
+    const shift = variant === 0 || varying === 0 ? 0 : 31 - Math.clz32(varying & -varying);
     const bits = Math.max(1, Math.ceil(Math.log2((max - min) / 2 ** shift + 1)));
     if (bits > MAX_BITS || (variant === 0 && bits % 8 === 0) || (variant === 1 && shift === 0)) return false;
     out.reserve(16 + Math.ceil((n * bits) / 8));
     out.varint(((min << 1) ^ (min >> 31)) >>> 0);
     const { bytes } = out;
-    let at = out.length;
-    bytes[at++] = bits;
-    if (variant === 1) bytes[at++] = shift;
-    let word = 0;
-    let filled = 0;
-    for (let i = 0; i < n; i++) {
-      word |= (((values[i]! - min) | 0) >>> shift) << filled;
-      filled += bits;
-      while (filled >= 8) {
-        bytes[at++] = word;
-        word >>>= 8;
-        filled -= 8;
-      }
-    }
-    if (filled > 0) bytes[at++] = word;
-    out.length = at;
+    bytes[out.length++] = bits;
+    if (variant === 1) bytes[out.length++] = shift;
+    out.length = pack(values, min, shift, bits, bytes, out.length);
     return true;
   },
   decode(reader, variant, out) {
@@ -85,6 +64,45 @@ export const bitPacked: IntCodec = {
     return true;
   },
 };
+
+interface Range {
+  readonly min: number;
+  readonly max: number;
+  /** Bits in which any value is unlike the first: the low ones that none has are 0 in all differences to the minimum too. */
+  readonly varying: number;
+}
+
+function rangeOf(values: Int32Array): Range {
+  const first = values[0] ?? 0;
+  let min = first;
+  let max = first;
+  let varying = 0;
+  for (let i = 1; i < values.length; i++) {
+    const value = values[i]!;
+    varying |= value ^ first;
+    if (value < min) min = value;
+    else if (value > max) max = value;
+  }
+  return { min, max, varying };
+}
+
+/** Returns where the packed rows end. */
+function pack(values: Int32Array, min: number, shift: number, bits: number, bytes: Uint8Array, from: number): number {
+  let at = from;
+  let word = 0;
+  let filled = 0;
+  for (let i = 0; i < values.length; i++) {
+    word |= (((values[i]! - min) | 0) >>> shift) << filled;
+    filled += bits;
+    while (filled >= 8) {
+      bytes[at++] = word;
+      word >>>= 8;
+      filled -= 8;
+    }
+  }
+  if (filled > 0) bytes[at++] = word;
+  return at;
+}
 
 function readHead(
   reader: ByteReader,

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { ByteBuffer, ByteReader } from '../byte-buffer.ts';
-import { ColumnEncoder, decodeColumn } from '../column.ts';
+import { ColumnEncoder } from '../column-encoder.ts';
+import { decodeColumn } from '../column.ts';
 import { INT_CODECS } from './codecs.ts';
 import { dictionary } from './dictionary.ts';
 

@@ -1,6 +1,7 @@
 import type { ByteReader } from '../byte-buffer.ts';
 import { addressIn, commonShift } from './codec.ts';
 import type { IntCodec } from './codec.ts';
+import { numbersRoom, zigzagDifferences } from './differences.ts';
 
 /**
  * Difference to the value `variant` rows before (0: the value itself), zigzag, as byte planes: the low bytes of all rows, then
@@ -15,25 +16,16 @@ export const deltaPlanes: IntCodec = {
   encode(values, lag, out) {
     const shift = commonShift(values);
     const n = values.length;
-    const residuals = new Int32Array(n);
-    let union = 0;
-    for (let i = 0; i < n; i++) {
-      const before = lag === 0 || i < lag ? 0 : values[i - lag]! >> shift;
-      const delta = ((values[i]! >> shift) - before) | 0;
-      const zigzag = (delta << 1) ^ (delta >> 31);
-      residuals[i] = zigzag;
-      union |= zigzag;
-    }
+    const differences = numbersRoom(n);
+    const union = zigzagDifferences(values, lag, shift, differences);
     const planes = union === 0 ? 1 : Math.ceil((32 - Math.clz32(union)) / 8);
     out.reserve(2 + n * planes);
     const { bytes } = out;
-    let at = out.length;
-    bytes[at++] = shift;
-    bytes[at++] = planes;
-    for (let plane = 0; plane < planes; plane++) {
-      for (let i = 0; i < n; i++) bytes[at++] = residuals[i]! >>> (plane * 8);
-    }
-    out.length = at;
+    const at = out.length;
+    bytes[at] = shift;
+    bytes[at + 1] = planes;
+    out.length = at + 2 + n * planes;
+    for (let plane = 0; plane < planes; plane++) writePlane(differences, plane * 8, bytes, at + 2 + n * plane);
     return true;
   },
   decode(reader, lag, out) {
@@ -56,6 +48,10 @@ export const deltaPlanes: IntCodec = {
     return true;
   },
 };
+
+function writePlane(differences: Int32Array, shift: number, bytes: Uint8Array, from: number): void {
+  for (let i = 0; i < differences.length; i++) bytes[from + i] = differences[i]! >>> shift;
+}
 
 function readHead(reader: ByteReader, rows: number): { readonly shift: number; readonly planes: number } {
   const shift = reader.byte() & 31;

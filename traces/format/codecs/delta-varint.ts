@@ -1,5 +1,6 @@
 import { addressIn, commonShift } from './codec.ts';
 import type { IntCodec } from './codec.ts';
+import { numbersRoom, zigzagDifferences } from './differences.ts';
 
 /**
  * Difference to the value `variant` rows before (0: the value itself), zigzag, LEB128. A lag of 2 to 4 suits columns whose rows
@@ -13,21 +14,11 @@ export const deltaVarint: IntCodec = {
   encode(values, lag, out) {
     const shift = commonShift(values);
     const n = values.length;
+    const differences = numbersRoom(n);
+    zigzagDifferences(values, lag, shift, differences);
     out.reserve(1 + n * 5);
-    const { bytes } = out;
-    let at = out.length;
-    bytes[at++] = shift;
-    for (let i = 0; i < n; i++) {
-      const before = lag === 0 || i < lag ? 0 : values[i - lag]! >> shift;
-      const delta = ((values[i]! >> shift) - before) | 0;
-      let zigzag = ((delta << 1) ^ (delta >> 31)) >>> 0;
-      while (zigzag >= 0x80) {
-        bytes[at++] = (zigzag & 0x7f) | 0x80;
-        zigzag >>>= 7;
-      }
-      bytes[at++] = zigzag;
-    }
-    out.length = at;
+    out.bytes[out.length++] = shift;
+    out.length = writeVarints(differences, out.bytes, out.length);
     return true;
   },
   decode(reader, lag, out) {
@@ -64,3 +55,17 @@ export const deltaVarint: IntCodec = {
     return true;
   },
 };
+
+/** Unsigned numbers in LEB128; returns where they end. */
+function writeVarints(numbers: Int32Array, bytes: Uint8Array, from: number): number {
+  let at = from;
+  for (let i = 0; i < numbers.length; i++) {
+    let rest = numbers[i]!;
+    while (rest >>> 7 !== 0) {
+      bytes[at++] = rest | 0x80;
+      rest >>>= 7;
+    }
+    bytes[at++] = rest;
+  }
+  return at;
+}

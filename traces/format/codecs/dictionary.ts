@@ -1,6 +1,7 @@
 import type { ByteReader } from '../byte-buffer.ts';
 import { addressIn } from './codec.ts';
 import type { IntCodec } from './codec.ts';
+import { numbersRoom } from './differences.ts';
 
 const MAX_VALUES = 65536;
 
@@ -26,7 +27,7 @@ function distinctValues(values: Int32Array): Distinct | undefined {
   const table = new Int32Array(slots);
   const numbers = new Int32Array(Math.min(n, most));
   const counts = new Int32Array(numbers.length);
-  const ids = new Int32Array(n);
+  const ids = numbersRoom(n);
   let distinct = 0;
   for (let i = 0; i < n; i++) {
     const value = values[i]!;
@@ -79,15 +80,9 @@ export const dictionary: IntCodec = {
       const value = numbers[id]!;
       out.varint(((value << 1) ^ (value >> 31)) >>> 0);
     }
-    const { bytes } = out;
-    let at = out.length;
-    for (let i = 0; i < n; i++) {
-      const index = rank[ids[i]!]!;
-      bytes[at] = index;
-      if (wide) bytes[at + n] = index >>> 8;
-      at++;
-    }
-    out.length = at + (wide ? n : 0);
+    writeIndexes(ids, rank, 0, out.bytes, out.length);
+    if (wide) writeIndexes(ids, rank, 8, out.bytes, out.length + n);
+    out.length += wide ? 2 * n : n;
     return true;
   },
   decode(reader, _variant, out) {
@@ -110,6 +105,10 @@ export const dictionary: IntCodec = {
     return found !== 0;
   },
 };
+
+function writeIndexes(ids: Int32Array, rank: Int32Array, shift: number, bytes: Uint8Array, from: number): void {
+  for (let i = 0; i < ids.length; i++) bytes[from + i] = rank[ids[i]!]! >>> shift;
+}
 
 /** The values, and whether an index takes two bytes. */
 function readTable(reader: ByteReader, rows: number): { readonly table: Int32Array; readonly wide: boolean } {

@@ -1,3 +1,4 @@
+import { commonShift } from './codec.ts';
 import type { IntCodec } from './codec.ts';
 import { deltaPlanes } from './delta-planes.ts';
 import { deltaVarint } from './delta-varint.ts';
@@ -13,15 +14,10 @@ export const pageSplit: IntCodec = {
   weight: 1.12,
   encode(values, variant, out) {
     const n = values.length;
-    let union = 0;
-    for (let i = 0; i < n; i++) union |= values[i]!;
-    if ((union & 0xfff) === 0) return false;
+    if (commonShift(values) >= 12) return false;
     const pages = new Int32Array(n);
     const offsets = new Int32Array(n);
-    for (let i = 0; i < n; i++) {
-      pages[i] = values[i]! >> 12;
-      offsets[i] = values[i]! & 0xfff;
-    }
+    split(values, pages, offsets);
     return deltaVarint.encode(pages, 1, out) && deltaPlanes.encode(offsets, variant, out);
   },
   decode(reader, variant, out) {
@@ -38,3 +34,10 @@ export const pageSplit: IntCodec = {
     return true;
   },
 };
+
+function split(values: Int32Array, pages: Int32Array, offsets: Int32Array): void {
+  for (let i = 0; i < values.length; i++) {
+    pages[i] = values[i]! >> 12;
+    offsets[i] = values[i]! & 0xfff;
+  }
+}

@@ -1,5 +1,6 @@
 import { addressIn } from './codec.ts';
 import type { IntCodec } from './codec.ts';
+import { numbersRoom } from './differences.ts';
 
 /** A call of `fill` costs as much as so many stores. */
 const LONG = 64;
@@ -12,22 +13,17 @@ export const runs: IntCodec = {
   weight: 1,
   encode(values, _variant, out) {
     const n = values.length;
-    let count = n === 0 ? 0 : 1;
-    for (let i = 1; i < n; i++) if (values[i] !== values[i - 1]) count++;
+    const starts = numbersRoom((n >>> 2) + 1);
+    const count = findRuns(values, starts);
     if (count * 4 > n) return false;
+    starts[count] = n;
     out.reserve(8 + count * 8);
     out.varint(count);
-    for (let i = 0; i < n; i++) {
-      if (i > 0 && values[i] === values[i - 1]) continue;
-      const value = values[i]!;
+    for (let run = 0; run < count; run++) {
+      const value = values[starts[run]!]!;
       out.varint(((value << 1) ^ (value >> 31)) >>> 0);
     }
-    let start = 0;
-    for (let i = 1; i <= n; i++) {
-      if (i < n && values[i] === values[i - 1]) continue;
-      out.varint(i - start);
-      start = i;
-    }
+    for (let run = 0; run < count; run++) out.varint(starts[run + 1]! - starts[run]!);
     return true;
   },
   decode(reader, _variant, out) {
@@ -69,3 +65,17 @@ export const runs: IntCodec = {
     return true;
   },
 };
+
+/** Where each run of equal values begins; returns how many there are, or one more than there is room for less the end. */
+function findRuns(values: Int32Array, starts: Int32Array): number {
+  const most = starts.length - 1;
+  let count = 0;
+  let value = 0;
+  for (let i = 0; i < values.length; i++) {
+    if (i > 0 && values[i] === value) continue;
+    value = values[i]!;
+    if (count === most) return most + 1;
+    starts[count++] = i;
+  }
+  return count;
+}
