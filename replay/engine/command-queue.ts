@@ -1,7 +1,5 @@
 import type { Nanoseconds } from '../../traces/units.ts';
-
-/** int32 words of a command: w0 to w3, low before high. */
-export const COMMAND_WORDS = 8;
+import { COMMAND_WORDS } from './command-list.ts';
 
 /** What a command does, at its time. The fourth word says nothing about caches. */
 export type ApplyCommand = (

@@ -67,7 +67,7 @@ export class IdleTimes {
 export function tapeEmitter(tape: BatchTape, close: (tape: BatchTape) => void): CommandEmitter {
   return {
     command: (_unit, w0Lo, w0Hi, w1Lo, w1Hi, w2Lo, w2Hi, w3Lo, w3Hi) =>
-      tape.command(w0Lo, w0Hi, w1Lo, w1Hi, w2Lo, w2Hi, w3Lo, w3Hi),
+      tape.commands.add(w0Lo, w0Hi, w1Lo, w1Hi, w2Lo, w2Hi, w3Lo, w3Hi),
     submit: () => close(tape),
     publish: () => undefined,
     defer: () => 0,
@@ -123,7 +123,7 @@ export class FlushLane implements BatchSides {
       this.#flush({ ...first, last: last.last });
       const { events, times, keys, marks } = expected;
       for (let batch = 0; batch < this.#union.length; batch++) {
-        for (let c = 0; c < this.#union.size(batch); c++) tape.command(...this.#union.words(batch, c));
+        for (let c = 0; c < this.#union.size(batch); c++) tape.commands.add(...this.#union.words(batch, c));
         tape.close(events[end] ?? 0, times[end] ?? 0, keys[end] ?? 0, marks[end] ?? 0);
       }
     }

@@ -20,7 +20,8 @@ import { timeResult } from '../time/time-result.ts';
 import type { UnitQueue } from '../time/unit-queue.ts';
 import type { CommandTime, CoreScaling } from '../results.ts';
 import type { AddressReuse } from './address-reuse.ts';
-import { COMMAND_WORDS, CommandQueue } from './command-queue.ts';
+import { COMMAND_WORDS, CommandList } from './command-list.ts';
+import { CommandQueue } from './command-queue.ts';
 import type { ApplyCommand } from './command-queue.ts';
 
 /** Commands of one CPU: the unit carries its own out in order, and devices answer in order, but not each other's. */
@@ -84,8 +85,7 @@ export class Submission implements CommandEmitter {
   readonly #waiting: CommandQueue[] = [];
   readonly #releases: Release[] = [];
   readonly #timers = new Map<number, Nanoseconds>();
-  #batch = new Int32Array(COMMAND_WORDS * 64);
-  #count = 0;
+  readonly #batch = new CommandList();
   #steps = new Uint8Array(256);
   #stepNs = new Float64Array(256);
   #stepCount = 0;
@@ -191,21 +191,7 @@ export class Submission implements CommandEmitter {
     w3Lo: number,
     w3Hi: number,
   ): void {
-    const at = COMMAND_WORDS * this.#count++;
-    if (at === this.#batch.length) {
-      const larger = new Int32Array(2 * at);
-      larger.set(this.#batch);
-      this.#batch = larger;
-    }
-    const batch = this.#batch;
-    batch[at] = w0Lo;
-    batch[at + 1] = w0Hi;
-    batch[at + 2] = w1Lo;
-    batch[at + 3] = w1Hi;
-    batch[at + 4] = w2Lo;
-    batch[at + 5] = w2Hi;
-    batch[at + 6] = w3Lo;
-    batch[at + 7] = w3Hi;
+    this.#batch.add(w0Lo, w0Hi, w1Lo, w1Hi, w2Lo, w2Hi, w3Lo, w3Hi);
   }
 
   submit(unit: number): void {
@@ -221,8 +207,8 @@ export class Submission implements CommandEmitter {
   /** Takes the batch and `waits` wait commands to the hardware, as many commands at once as the path can; the wait goes with the last. */
   #hand(unit: number, waits: 0 | 1, waited: boolean): void {
     const { most } = this.#route;
-    const count = this.#count;
-    this.#count = 0;
+    const count = this.#batch.length;
+    this.#batch.length = 0;
     this.#ring(count + waits);
     this.#stepCount = 0;
     this.#passed = 0;
@@ -289,17 +275,18 @@ export class Submission implements CommandEmitter {
   /** Commands `from` to `from + count` of the batch are the hardware's. */
   #issue(from: number, count: number): void {
     const lane = this.#laneOf(this.#cpu);
+    const { words } = this.#batch;
     for (let i = from; i < from + count; i++) {
       const at = COMMAND_WORDS * i;
-      const type = this.#dialect.typeNumber(this.#batch[at]!, this.#batch[at + 1]!); // i is in range
+      const type = this.#dialect.typeNumber(words[at]!, words[at + 1]!); // i is in range
       if (this.#deviceTlb[type] === 1) {
         const ns = Math.round(this.#answering.serve(this.#deviceOf(at)));
         if (this.#answering.answer === ANSWER.unsent) continue;
         const done = this.#answering.answer === ANSWER.done;
-        if (done) lane.device.push(this.#batch, at);
+        if (done) lane.device.push(words, at);
         this.#pass(done ? STEP.device : STEP.unanswered, ns);
       } else {
-        lane.own.push(this.#batch, at);
+        lane.own.push(words, at);
         this.#pass(STEP.own, 0);
       }
       this.byType[type]!++; // a type is in range
@@ -334,17 +321,17 @@ export class Submission implements CommandEmitter {
 
   /** Whose cache the device-TLB command at `at` of the batch is for. */
   #deviceOf(at: number): RequesterId {
-    const batch = this.#batch;
+    const { words } = this.#batch;
     const scope = this.#scope;
     readScope(
       scope,
       this.#dialect.id,
-      batch[at]!, // a command's words are in range
-      batch[at + 1]!,
-      batch[at + 2]!,
-      batch[at + 3]!,
-      batch[at + 4]!,
-      batch[at + 5]!,
+      words[at]!, // a command's words are in range
+      words[at + 1]!,
+      words[at + 2]!,
+      words[at + 3]!,
+      words[at + 4]!,
+      words[at + 5]!,
     );
     return scope.device;
   }

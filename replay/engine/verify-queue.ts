@@ -119,7 +119,7 @@ class QueueWalk {
     this.#room = LEAST_ROOM + ROOM * traits.commands;
     const command: CommandEmitter['command'] = (_unit, ...words) => {
       if (this.#room-- <= 0) return;
-      this.#lane?.expected.command(...words);
+      this.#lane?.expected.commands.add(...words);
       // requests are answered one by one
       if (this.#dialect === DIALECT.virtio) this.#closePrediction();
     };
@@ -359,7 +359,7 @@ class QueueWalk {
       open.mark = 0;
       open.whole = false;
     }
-    lane.seen.command(
+    lane.seen.commands.add(
       w0Lo,
       w0Hi,
       columns.w1Lo[r] ?? 0,
