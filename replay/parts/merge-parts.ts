@@ -20,11 +20,18 @@ export function joinFinds(parts: readonly PartFinds[]): PartFinds {
     for (let i = 0; i < served.length; i++) served[i]! |= other.served[i]!;
     for (let i = 0; i < dropped.length; i++) dropped[i]! |= other.dropped[i]!;
   }
-  return { missed, evicted, served, dropped, exposed: joinChanges(parts.map(({ exposed }) => exposed)) };
+  return {
+    missed,
+    evicted,
+    served,
+    dropped,
+    levels: joinPairs(parts.map(({ levels }) => levels)),
+    exposed: joinPairs(parts.map(({ exposed }) => exposed)),
+  };
 }
 
-/** Pairs of an action and a change, by action: what the parts changed at one action is one behind the other. */
-function joinChanges(lists: readonly Int32Array[]): Int32Array {
+/** Pairs of a number and what is told of it, by number: what several parts tell of one is one behind the other. */
+function joinPairs(lists: readonly Int32Array[]): Int32Array {
   const all = new Int32Array(lists.reduce((sum, list) => sum + list.length, 0));
   const at = lists.map(() => 0);
   for (let to = 0; to < all.length; to += 2) {
@@ -90,7 +97,7 @@ export function joinCounts(
     errors: next.errors,
     overlaps: 0,
     missing: 0,
-    unbacked: next.unbacked,
+    unbacked: sum(({ unbacked }) => unbacked),
     historyFull: false,
   };
 }

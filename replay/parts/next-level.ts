@@ -10,11 +10,9 @@ import { entryMatch } from '../model/entry-match.ts';
 import type { HardwareCaches, Invalidatable } from '../model/hardware-caches.ts';
 import { DROP } from '../model/iotlb.ts';
 import { deviceTlbGeometry, iotlbGeometry } from '../model/organisation.ts';
-import { pagesTouched } from '../model/page-bits.ts';
 import { SetAssociativeIotlb, withoutSets } from '../model/set-associative-iotlb.ts';
 import { WalkCaches } from '../model/walk-caches.ts';
 import type { CacheCounts, CommandErrorCount } from '../results.ts';
-import { notInParts } from './not-in-parts.ts';
 import type { PartFinds } from './set-part.ts';
 
 /** What the next level counted of a whole trace. */
@@ -24,7 +22,6 @@ export interface NextLevelCounts {
   /** Misses of pages that the cache had replaced and a fully associative one would still have held. */
   readonly conflicts: number;
   readonly walkReads: number;
-  readonly unbacked: number;
   readonly wasted: number;
   readonly errors: readonly CommandErrorCount[];
   /** Most pages exposed at once. */
@@ -51,8 +48,8 @@ export interface NextLevel {
  * What lies behind the sets of an IOTLB and takes all accesses in their order: the stream of misses goes through the
  * paging-structure caches; a fully associative cache of the same size tells misses of conflict; configuration caches; which
  * commands were for nothing; how much was exposed at once. It is told what the parts of the IOTLB found in a segment before it
- * plays that segment itself. The rules are those of `createMachine`, for leaves of 4 KiB and hardware that `partsRefusal` lets
- * pass; `played` throws `LIMIT` for what can't be split by sets.
+ * plays that segment itself. Page tables are the parts' alone. The rules are those of `createMachine`, for leaves of 4 KiB and
+ * hardware that `partsRefusal` lets pass.
  */
 export function createNextLevel(hardware: HardwareProfile): NextLevel {
   const geometry = iotlbGeometry(hardware);
@@ -65,7 +62,7 @@ export function createNextLevel(hardware: HardwareProfile): NextLevel {
   const { apply, kind: kindOf, dropsTranslations } = effects;
   const errors = new CommandErrors(effects.errorName);
   const spaces = new AddressSpaces(hardware, () => configuration.grow());
-  const { requesters, tablesOf } = spaces;
+  const { requesters } = spaces;
   const { own } = spaces.formats;
   const walkCaches = new WalkCaches(
     own.maxLevels,
@@ -104,12 +101,15 @@ export function createNextLevel(hardware: HardwareProfile): NextLevel {
     evicted: NO_WORDS,
     served: NO_WORDS,
     dropped: NO_WORDS,
+    levels: NO_WORDS,
     exposed: NO_WORDS,
   };
-  // numbers of the next action, access and command of the segment, and of the next change in `exposed`
+  let withServed = false;
+  // numbers of the next action, access and command of the segment, and of the next pair in `levels` and in `exposed`
   let action = 0;
   let access = 0;
   let command = 0;
+  let deep = 0;
   let change = 0;
   /** The action of that change; -1 behind the last. */
   let changed = -1;
@@ -117,7 +117,6 @@ export function createNextLevel(hardware: HardwareProfile): NextLevel {
   let misses = 0;
   let conflicts = 0;
   let walkReads = 0;
-  let unbacked = 0;
   let wasted = 0;
   let withPasid = 0;
   // what the newest access was to, for as long as nothing was dropped since
@@ -144,25 +143,17 @@ export function createNextLevel(hardware: HardwareProfile): NextLevel {
     changed = changes[change] ?? -1;
   };
 
-  /** An access that missed is walked for, by a requester of the index. */
-  const walk = (requester: number, pageLo: number, pageHi: number, pageShift: number): void => {
-    const tables = tablesOf[requester];
-    let level = -1;
+  /** An access that missed, of this number, is walked for: a table of each level is read, down to a leaf of 4 KiB. */
+  const walk = (at: number, requester: number, pageLo: number, pageHi: number): void => {
     let { levels } = own;
-    if (tables !== undefined) {
-      ({ levels } = tables);
-      level = tables.translate(pageLo, pageHi);
-      if (level < 0) unbacked++;
-      else if (tables.leafShift !== 12) throw notInParts('pages larger than 4 KiB are mapped, which are in other sets');
-    }
-    if (level < 0) {
-      if (pageShift > 12) throw notInParts('accesses of pages larger than 4 KiB that no page table maps');
-      level = 0;
+    if (finds.levels[deep] === at) {
+      levels = finds.levels[deep + 1]!;
+      deep += 2;
     }
     const tag = spaces.tagOf[requester]!;
     const owner = spaces.domainOf[requester]!;
     const pasid = requesters.pasid[requester]!;
-    walkReads += walkCaches.none ? levels - level : walkCaches.walk(tag, owner, pasid, level, pageLo, pageHi, levels);
+    walkReads += walkCaches.none ? levels : walkCaches.walk(tag, owner, pasid, 0, pageLo, pageHi, levels);
   };
 
   const played: Played = {
@@ -174,18 +165,15 @@ export function createNextLevel(hardware: HardwareProfile): NextLevel {
     },
     domainOf: (rid, pasid) => spaces.domainOf[spaces.of(rid, pasid)]!,
     enableDeviceTlb: (rid) => deviceTlbs.enable(rid),
-    map(time, domain, iovaLo, iovaHi, physLo, physHi, sizeLo, sizeHi, prot) {
+    map(time, domain) {
       setTime(time);
-      const page = (iovaHi >>> 0) * 0x100000 + (iovaLo >>> 12);
-      const output = (physHi >>> 0) * 0x100000 + (physLo >>> 12);
-      spaces.tablesFor(domain).map(page, output, pagesTouched(iovaLo, sizeLo, sizeHi), prot);
+      spaces.tablesFor(domain);
       acted();
       return 0;
     },
-    unmap(time, domain, iovaLo, iovaHi, sizeLo, sizeHi) {
+    unmap(time, domain) {
       setTime(time);
-      const page = (iovaHi >>> 0) * 0x100000 + (iovaLo >>> 12);
-      spaces.tablesFor(domain).unmap(page, pagesTouched(iovaLo, sizeLo, sizeHi));
+      spaces.tablesFor(domain);
       acted();
       return 0;
     },
@@ -208,13 +196,13 @@ export function createNextLevel(hardware: HardwareProfile): NextLevel {
       acted();
       return count;
     },
-    accessNow(rid, pasid, domain, iovaLo, iovaHi, _access, pageShift) {
+    accessNow(rid, pasid, domain, iovaLo, iovaHi) {
       const known = pasid < 0 && rid >>> 16 === 0 ? requesters.direct[rid]! : 0;
       if (pasid >= 0) withPasid++;
       const requester = known !== 0 ? known - 1 : spaces.of(rid, pasid);
       if (domain !== -1 && spaces.domainOf[requester] !== domain) spaces.attach(requester, domain);
       const at = access++;
-      if (isSet(finds.served, at)) {
+      if (withServed && isSet(finds.served, at)) {
         acted();
         return 0;
       }
@@ -240,7 +228,7 @@ export function createNextLevel(hardware: HardwareProfile): NextLevel {
       if (isSet(finds.missed, at)) {
         misses++;
         if (held && isSet(finds.evicted, at)) conflicts++;
-        walk(requester, pageLo, pageHi, pageShift);
+        walk(at, requester, pageLo, pageHi);
       }
       acted();
       return 0;
@@ -263,9 +251,11 @@ export function createNextLevel(hardware: HardwareProfile): NextLevel {
     played,
     begin(found) {
       finds = found;
+      withServed = found.served.length > 0;
       action = 0;
       access = 0;
       command = 0;
+      deep = 0;
       change = 0;
       changed = found.exposed[0] ?? -1;
     },
@@ -274,7 +264,6 @@ export function createNextLevel(hardware: HardwareProfile): NextLevel {
       misses,
       conflicts,
       walkReads,
-      unbacked,
       wasted,
       errors: errors.report(),
       mostExposed,

@@ -12,6 +12,7 @@ import { ACCESS_RESULT } from '../model/machine.ts';
 import type { Machine } from '../model/machine.ts';
 import { SEEN } from '../model/miss-history.ts';
 import { deviceTlbGeometry, iotlbGeometry } from '../model/organisation.ts';
+import { formatsOfProfile } from '../model/profile-format.ts';
 import { setNumber } from '../model/set-index.ts';
 import { notInParts } from './not-in-parts.ts';
 import type { CacheCounts, Exposure, StaleCounts } from '../results.ts';
@@ -25,6 +26,8 @@ export interface PartFinds {
   readonly served: Int32Array;
   /** Commands that dropped some translation. */
   readonly dropped: Int32Array;
+  /** Pairs: number of an access that missed, and of the tables that its walk read, where those are not one for each level of the format. */
+  readonly levels: Int32Array;
   /** Pairs: number of the action (access, command, map, unmap, reset) in the segment, and by how many pages more are exposed. */
   readonly exposed: Int32Array;
 }
@@ -34,6 +37,7 @@ export interface PartCounts {
   readonly bySeen: Float64Array;
   readonly translations: number;
   readonly exposure: ExposureSums;
+  readonly unbacked: number;
   readonly stale: StaleCounts;
   /** Of the caches of devices, all together: told by the first part alone. */
   readonly deviceExposure: Exposure | undefined;
@@ -74,6 +78,10 @@ export class SetPart {
   readonly #alone: boolean;
   readonly #player: Player;
   readonly #exposure = new WatchedExposures();
+  /** Levels of page tables, unless `levels` of a segment tells others; table entries that were read so far. */
+  readonly #usual: number;
+  #walkReads = 0;
+  #levels: number[] = [];
   readonly #finds = { missed: NO_BITS, evicted: NO_BITS, served: NO_BITS, dropped: NO_BITS };
   /** Numbers of the next access and the next command in the segment. */
   #access = 0;
@@ -82,6 +90,7 @@ export class SetPart {
   /** Part `index` of `parts`: each of those sets whose number modulo `parts` it is. */
   constructor(hardware: HardwareProfile, index: number, parts: number) {
     const geometry = iotlbGeometry(hardware);
+    this.#usual = formatsOfProfile(hardware).own.levels;
     this.#withDevices = deviceTlbGeometry(hardware) !== undefined;
     this.#alone = parts === 1;
     const sets = geometry?.banks[0]?.sets;
@@ -104,6 +113,7 @@ export class SetPart {
     const finds = this.#finds;
     exposure.action = 0;
     exposure.changes = [];
+    this.#levels = [];
     this.#access = 0;
     this.#command = 0;
     finds.missed = new Int32Array(BIT_WORDS);
@@ -111,14 +121,22 @@ export class SetPart {
     finds.served = new Int32Array(this.#withDevices ? BIT_WORDS : 0);
     finds.dropped = segment.rows.inv.count === 0 ? NO_BITS : new Int32Array(BIT_WORDS);
     this.#player.play(segment, shift);
-    return { ...finds, exposed: Int32Array.from(exposure.changes) };
+    return { ...finds, levels: Int32Array.from(this.#levels), exposed: Int32Array.from(exposure.changes) };
   }
 
   /** Call once, last. */
   finish(end: Nanoseconds): PartCounts {
-    const { stale, deviceExposure, caches } = this.#machine.finish(end);
+    const { stale, deviceExposure, caches, unbacked } = this.#machine.finish(end);
     const { bySeen, translations } = this.#machine.causes;
-    return { bySeen, translations, exposure: this.#exposure.sums(), stale, deviceExposure, atc: caches['atc'] };
+    return {
+      bySeen,
+      translations,
+      exposure: this.#exposure.sums(),
+      unbacked,
+      stale,
+      deviceExposure,
+      atc: caches['atc'],
+    };
   }
 
   /** The machine, with what it does written down. */
@@ -135,6 +153,10 @@ export class SetPart {
         exposure.action++;
         if ((result & ACCESS_RESULT.device) !== 0) finds.served[at >>> 5]! |= 1 << at;
         else if ((result & (ACCESS_RESULT.hit | ACCESS_RESULT.elsewhere)) === 0) {
+          if (machine.last.order !== 0) throw notInParts('pages larger than 4 KiB, which are in other sets');
+          const levels = machine.walkReads - this.#walkReads;
+          if (levels !== this.#usual) this.#levels.push(at, levels);
+          this.#walkReads += levels;
           finds.missed[at >>> 5]! |= 1 << at;
           if (causes.newest === SEEN.evicted) finds.evicted[at >>> 5]! |= 1 << at;
         }
