@@ -1,9 +1,10 @@
 import type { ColumnPlace } from './column.ts';
 import type { ColumnMachine } from './decoder/column-machine.ts';
-import { KIND_WORDS } from './decoder/events-code.ts';
-import { modeMasks } from './kinds.ts';
+import { KIND, PLACE_WORDS } from './decoder/kinds-code.ts';
+import { MAX_KINDS, modeMasks } from './kinds.ts';
 import type { KindMode } from './kinds.ts';
 import type { Prediction } from './prediction.ts';
+import { SLOT, successorSlots } from './successors.ts';
 
 /** Turns differences at an address of a machine's memory into values, in place; false where they can't be. */
 export type RowsAt = (at: number) => boolean;
@@ -39,30 +40,68 @@ export function predictedAt(
       const column = access.column(stream, prediction.property);
       return (at) => addKinds(machine, prediction.kinds, column, at);
     }
-    case 'follow':
-      return undefined;
+    case 'follow': {
+      const column = access.column(stream, prediction.property);
+      const sequence = access.column(prediction.stream, prediction.other);
+      const otherKinds = access.column(prediction.stream, prediction.otherKind);
+      const newest = access.newestBefore(stream, prediction.stream);
+      const followed = prediction.kinds.filter(({ mode }) => mode === 3).length;
+      const bytes = followed * successorSlots(sequence.length) * SLOT * 4;
+      if (bytes > machine.roomOf('successors')) return undefined;
+      return (at) => addKinds(machine, prediction.kinds, column, at, { sequence, otherKinds, newest });
+    }
   }
 }
 
-/** Words of the table of kinds by small value, which lies behind the kinds and their places. */
-const MOST_KINDS = 8;
+/** What kinds follow: the other column, its kinds, and its newest row before each. */
+interface Followed {
+  readonly sequence: Int32Array;
+  readonly otherKinds: Int32Array;
+  readonly newest: Int32Array;
+}
 
-function addKinds(machine: ColumnMachine, kinds: readonly KindMode[], column: Int32Array, at: number): boolean {
+function addKinds(
+  machine: ColumnMachine,
+  kinds: readonly KindMode[],
+  column: Int32Array,
+  at: number,
+  followed?: Followed,
+): boolean {
   const { ints, calls } = machine;
   const rows = column.length;
+  // the kinds, their places and the table of kinds by small value lie one behind the other
   const list = machine.at.kinds;
-  const places = list + MOST_KINDS * KIND_WORDS * 4;
-  const table = places + MOST_KINDS * 8;
+  const places = list + MAX_KINDS * KIND.words * 4;
+  const table = places + MAX_KINDS * PLACE_WORDS * 4;
   const { before, last } = modeMasks(kinds);
   const bytes = new Uint8Array(256).fill(255);
-  ints.fill(0, machine.word(places), machine.word(table));
-  kinds.forEach(({ value }, kind) => {
-    ints.set([value, before[kind]!, last[kind]!], machine.word(list) + kind * KIND_WORDS);
+  ints.fill(0, machine.word(list), machine.word(table));
+  const mask = followed === undefined ? 0 : successorSlots(followed.sequence.length) - 1;
+  let slots = machine.at.successors;
+  kinds.forEach(({ value, mode }, kind) => {
+    const entry = machine.word(list) + kind * KIND.words;
+    ints[entry + KIND.value] = value;
+    ints[entry + KIND.before] = before[kind]!;
+    ints[entry + KIND.last] = last[kind]!;
+    if (mode === 3) {
+      ints[entry + KIND.slots] = slots;
+      ints[entry + KIND.mask] = mask;
+      slots += (mask + 1) * SLOT * 4;
+    }
     if (value >= 0 && value < 256) bytes[value] = kind;
   });
   ints.set(new Int32Array(bytes.buffer), machine.word(table));
-  calls.copy(at, rows, machine.at.second);
+  const { second: differences, marks: kindOf, successors } = machine.at;
+  calls.copy(at, rows, differences);
   const from = machine.addressOf(column, 'first');
-  const differences = machine.at.second;
-  return calls.kinds(from, rows, machine.at.marks, table, list, kinds.length, places, differences, at) !== 0;
+  if (calls.grouped(from, rows, kindOf, table, list, kinds.length, places, differences) === 0) return false;
+  let [newest, sequence, otherKinds] = [0, 0, 0];
+  if (followed !== undefined) {
+    ints.fill(0, machine.word(successors), machine.word(slots));
+    newest = machine.addressOf(followed.newest, 'doubles');
+    sequence = machine.addressOf(followed.sequence, 'first');
+    otherKinds = machine.addressOf(followed.otherKinds, 'table');
+  }
+  calls.kinds(kindOf, rows, list, places, newest, sequence, otherKinds, at);
+  return true;
 }

@@ -46,6 +46,8 @@ const SIZES = {
   /** A word for each context of times. */
   contexts: 4 * 1024,
   kinds: 1024,
+  /** Tables of a column's kinds that follow; TypeScript decodes what needs more. */
+  successors: 4 * 1024 * 1024,
 } as const;
 
 type Piece = keyof typeof SIZES;
@@ -114,6 +116,11 @@ export class ColumnMachine {
     this.#doubles = new Float64Array(memory.buffer, base, MACHINE_BYTES >>> 3);
     this.#has = has;
     this.ints.set(inflateTables(), PIECES.inflate >>> 2);
+  }
+
+  /** Bytes of a piece. */
+  roomOf(piece: Piece): number {
+    return SIZES[piece];
   }
 
   suits(rows: number): boolean {

@@ -1,7 +1,8 @@
 import { moduleOf } from '../../wasm/wasm-code.ts';
-import { differences, kinds, last, narrow, newest, runEnd, starts, times } from './events-code.ts';
+import { differences, last, narrow, newest, runEnd, starts, times } from './events-code.ts';
 import { build, longCode } from './huffman-code.ts';
 import { inflate } from './inflate-code.ts';
+import { grouped, kinds, slot } from './kinds-code.ts';
 import { add, copy, dictionary, fill, packed, planes, runs, split, sum, varint, varints } from './integers-code.ts';
 
 // of the functions in the module
@@ -9,6 +10,7 @@ const VARINT = 0;
 const RUN_END = 1;
 const BUILD = 2;
 const LONG_CODE = 3;
+const SLOT = 4;
 
 /** What the module exports: addresses and numbers of rows; those that may fail return 0 then. See the function of each. */
 export interface DecoderCalls {
@@ -26,7 +28,7 @@ export interface DecoderCalls {
   readonly narrow: (ids: number, events: number, out: number, counts: number) => number;
   readonly newest: (stream: number, events: number, own: number, other: number, out: number) => void;
   readonly last: (out: number, column: number, newest: number, rows: number) => void;
-  readonly kinds: (
+  readonly grouped: (
     column: number,
     rows: number,
     kindOf: number,
@@ -35,8 +37,17 @@ export interface DecoderCalls {
     count: number,
     places: number,
     differences: number,
-    out: number,
   ) => number;
+  readonly kinds: (
+    kindOf: number,
+    rows: number,
+    kinds: number,
+    places: number,
+    newest: number,
+    sequence: number,
+    otherKinds: number,
+    out: number,
+  ) => void;
   readonly differences: (at: number, end: number, events: number, out: number) => number;
   readonly starts: (stream: number, end: number, wide: number, counts: number) => void;
   readonly times: (
@@ -57,6 +68,7 @@ export function decoderModule(shared: boolean): Uint8Array<ArrayBuffer> {
     { code: runEnd() },
     { code: build() },
     { code: longCode() },
+    { code: slot() },
     { name: 'inflate', code: inflate(BUILD, LONG_CODE) },
     { name: 'planes', code: planes() },
     { name: 'sum', code: sum() },
@@ -71,7 +83,8 @@ export function decoderModule(shared: boolean): Uint8Array<ArrayBuffer> {
     { name: 'narrow', code: narrow() },
     { name: 'newest', code: newest() },
     { name: 'last', code: last() },
-    { name: 'kinds', code: kinds() },
+    { name: 'grouped', code: grouped() },
+    { name: 'kinds', code: kinds(SLOT) },
     { name: 'differences', code: differences() },
     { name: 'starts', code: starts(RUN_END) },
     { name: 'times', code: times() },

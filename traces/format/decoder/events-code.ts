@@ -6,7 +6,6 @@ import {
   get,
   i32,
   i64,
-  jump,
   jumpIf,
   leave,
   loop,
@@ -17,7 +16,7 @@ import {
 import type { Code } from '../../wasm/wasm-code.ts';
 import { plus, rowsEnd, unzigzag, whilst } from './integers-code.ts';
 
-/** The loops over the events of a segment: their streams, their times, and columns that are predicted from others. */
+/** The loops over the events of a segment: their streams, their times, and what was newest in another stream. */
 
 /** Streams that a segment may name; contexts of times are pairs of them (`time-column.ts`). */
 export const MOST_STREAMS = 32;
@@ -121,84 +120,6 @@ export function last(): FunctionCode {
       plus(newestRow, 4),
       plus(out, 4),
     ),
-  ];
-  return code;
-}
-
-/** Words of a kind as `kinds` reads it: its value, then all bits or none for what it takes of the row before and of its last row. */
-export const KIND_WORDS = 4;
-
-/**
- * `kinds(column, rows, kindOf, table, kinds, count, places, differences, out)`: rows of differences that are grouped by kind become
- * values, as `addKinds` of `prediction.ts`; 0 where a row is of no kind. `table` has the kind of each value below 256, or 255;
- * `kindOf` has a byte a row, `places` two words a kind.
- */
-export function kinds(): FunctionCode {
-  const code = new FunctionCode(['i32', 'i32', 'i32', 'i32', 'i32', 'i32', 'i32', 'i32', 'i32'], 'i32');
-  const [column, rows, kindOf, table, list, count, places, differences, out] = [0, 1, 2, 3, 4, 5, 6, 7, 8];
-  const local = (): number => code.local('i32');
-  const [end, value, kind, at, place, entry, start] = [local(), local(), local(), local(), local(), local(), local()];
-  const placeOf = i32.add(get(places), i32.shl(get(kind), i32.of(3)));
-  const entryOf = i32.add(get(list), i32.shl(get(kind), i32.of(4)));
-  code.body = [
-    ...set(end, rowsEnd(column, rows)),
-    ...set(at, get(kindOf)),
-    // how many there are of each kind
-    ...whilst(
-      i32.ltU(get(column), get(end)),
-      set(value, i32.load(0, get(column))),
-      set(kind, i32.of(255)),
-      when(i32.ltU(get(value), i32.of(256)), set(kind, i32.load8U(0, i32.add(get(table), get(value))))),
-      when(
-        i32.eq(get(kind), i32.of(255)),
-        set(kind, i32.of(0)),
-        loop(
-          when(i32.eq(get(kind), get(count)), i32.of(0), leave),
-          when(i32.ne(i32.load(0, entryOf), get(value)), plus(kind, 1), jump(1)),
-        ),
-      ),
-      i32.store8(0, get(at), get(kind)),
-      set(place, placeOf),
-      i32.store(0, get(place), i32.add(i32.load(0, get(place)), i32.of(4))),
-      plus(at, 1),
-      plus(column, 4),
-    ),
-    // where each kind begins
-    ...set(kind, i32.of(0)),
-    ...set(start, get(differences)),
-    ...whilst(
-      i32.ltU(get(kind), get(count)),
-      set(place, placeOf),
-      set(value, i32.load(0, get(place))),
-      i32.store(0, get(place), get(start)),
-      plus(start, get(value)),
-      plus(kind, 1),
-    ),
-    ...set(value, i32.of(0)),
-    ...set(end, get(at)),
-    ...whilst(
-      i32.ltU(get(kindOf), get(end)),
-      set(kind, i32.load8U(0, get(kindOf))),
-      set(place, placeOf),
-      set(entry, entryOf),
-      set(at, i32.load(0, get(place))),
-      i32.store(0, get(place), i32.add(get(at), i32.of(4))),
-      set(
-        value,
-        i32.add(
-          i32.load(0, get(at)),
-          i32.add(
-            i32.and(get(value), i32.load(4, get(entry))),
-            i32.and(i32.load(4, get(place)), i32.load(8, get(entry))),
-          ),
-        ),
-      ),
-      i32.store(4, get(place), get(value)),
-      i32.store(0, get(out), get(value)),
-      plus(out, 4),
-      plus(kindOf, 1),
-    ),
-    ...i32.of(1),
   ];
   return code;
 }
