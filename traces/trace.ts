@@ -27,7 +27,7 @@ export interface ReadPlan {
   readonly to?: Nanoseconds;
   /** Only segments that hold this event or later ones. */
   readonly fromEvent?: number;
-  /** A segment's arrays hold until the next segment is asked for; saves allocating them anew. Not with `shared`. */
+  /** A segment's arrays hold until one more is asked for, also behind the last; saves allocating them anew. Not with `shared`. */
   readonly reuse?: boolean;
   /** Decode into SharedArrayBuffers, to hand to workers without a copy. */
   readonly shared?: boolean;
