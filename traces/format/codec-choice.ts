@@ -17,7 +17,7 @@ const SAMPLE_RUN = 3072;
 /** Rows of each half of a sample that all codecs are tried on, and how near the best of them a codec must be to be tried on all. */
 const PREVIEW_RUN = 768;
 const PREVIEW_NEAR = 1.3;
-/** Of all predictions offered, so many are tried with codecs: those whose differences are smallest. */
+/** Of the predictions that leave smaller differences than the row before does, so many are tried with codecs: the smallest. */
 const PREDICTIONS_TRIED = 2;
 /** A sample of so few bytes is not worth a prediction. */
 const HOPELESSLY_SMALL = 64;
@@ -63,12 +63,14 @@ export function chooseColumn(values: Int32Array, offer: PredictionOffer | undefi
   let choice: ColumnChoice = { codec: plain.codec.id, variant: plain.variant, prediction: undefined };
   if (offer === undefined || best < HOPELESSLY_SMALL) return choice;
   const access = sampledAccess(offer);
+  const unpredicted = Math.min(magnitude(sample), lagMagnitude(sample, 1));
   const promising = offer
     .candidates(sample, access)
     .map((prediction) => {
       const differences = residuals(prediction, sample, offer.stream, access);
       return { prediction, differences, size: magnitude(differences) };
     })
+    .filter(({ size }) => size < unpredicted)
     .sort((one, other) => one.size - other.size)
     .slice(0, PREDICTIONS_TRIED);
   for (const { prediction, differences } of promising) {
