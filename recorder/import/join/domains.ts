@@ -22,6 +22,9 @@ export class DomainTable {
   readonly #assigned = new Map<number, { domain: DomainId; pasid: number; time: Nanoseconds }>();
   /** Domains that a task has assigned and that are still in use, for tasks that attach devices themselves. */
   readonly #ofTask = new Map<number, Set<DomainId>>();
+  /** What `domainOfTask` found last; NaN: nothing that still holds. */
+  #newestTask = Number.NaN;
+  #newestDomain: DomainId = NONE;
   attaches = 0;
 
   /** The domain that a device uses now: NONE (-1) if not known, SEVERAL (-2) if its PASIDs have others. */
@@ -52,9 +55,13 @@ export class DomainTable {
    * SEVERAL (-2) if it is not that clear, NONE (-1) for tasks that attach nothing.
    */
   domainOfTask(task: number): DomainId {
-    const domains = this.#ofTask.get(task);
-    if (domains === undefined) return NONE;
-    return domains.size === 1 ? [...domains][0]! : SEVERAL;
+    // Tasks make many maps in a row.
+    if (task !== this.#newestTask) {
+      const domains = this.#ofTask.get(task);
+      this.#newestTask = task;
+      this.#newestDomain = domains === undefined ? NONE : domains.size === 1 ? [...domains][0]! : SEVERAL;
+    }
+    return this.#newestDomain;
   }
 
   /** Of the two domains that a task works with, the one that is not `domain`; -1 if they are not two, or neither is. */
@@ -74,6 +81,7 @@ export class DomainTable {
     domain: DomainId,
     pasid: number,
   ): DomainId {
+    this.#newestTask = Number.NaN;
     if (kind === ATTACH.tagAssign) {
       this.#assigned.set(task, { domain, pasid, time });
       this.#tasksDomains(task).add(domain);

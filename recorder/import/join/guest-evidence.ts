@@ -61,6 +61,8 @@ export class GuestEvidence {
   readonly flushedDomains = new Set<DomainId>();
   /** By device, then by domain. */
   readonly #votes = new Map<number, Map<DomainId, number>>();
+  /** What was added to `flushedDomains` last. */
+  #newestFlushed: DomainId = -1;
   #flushActor = -1;
   #flushTime: Nanoseconds = 0;
   readonly #taskOnCpu = new Float64Array(KNOWN_CPUS).fill(Number.NaN);
@@ -261,7 +263,7 @@ export class GuestEvidence {
     const { columns } = segment.rows.flush;
     const domain = columns.domain[row] ?? -1;
     if (domain < 0) return;
-    this.flushedDomains.add(domain);
+    this.#isFlushed(domain);
     const actor = this.actorOf(cpu, task);
     this.#flushActor = actor;
     this.#flushTime = time;
@@ -270,6 +272,12 @@ export class GuestEvidence {
     // A flush of everything names no page: it is not that of one unmap.
     if (columns.op[row] === 2) return;
     this.#flushed(actor, domain, start, end - start + 1, time, columns.op[row] === 1);
+  }
+
+  #isFlushed(domain: DomainId): void {
+    if (domain === this.#newestFlushed) return;
+    this.#newestFlushed = domain;
+    this.flushedDomains.add(domain);
   }
 
   /** The descriptors themselves, where no flush event came before them. */
@@ -281,7 +289,7 @@ export class GuestEvidence {
     if (type !== 2 && type !== 6) return;
     const domain = w0 >>> 16;
     if (((w0 >>> 4) & 3) === 1) return;
-    this.flushedDomains.add(domain);
+    this.#isFlushed(domain);
     if (((w0 >>> 4) & 3) !== 3) return;
     const actor = this.actorOf(cpu, task);
     if (this.#flushActor === actor && time - this.#flushTime <= 1_000_000) return;
