@@ -14,6 +14,7 @@ import { replayTrace } from '../engine/replay.ts';
 import { parameterOf } from '../hardware/profile.ts';
 import type { HardwareProfile } from '../hardware/profile.ts';
 import { HARDWARE, withSettings } from '../hardware/profiles.ts';
+import { amdGeneric } from '../hardware/amd-generic.ts';
 import { vtdServer } from '../hardware/vtd-server.ts';
 import { inlineLanes, workerLanes } from './part-lanes.ts';
 import { replayInParts } from './replay-in-parts.ts';
@@ -60,12 +61,14 @@ describe('corpus traces in parts: the same bytes, or what is in the way', () => 
 
 const PAGES = 600;
 const DEVICES = 4;
+const FAR = 1000;
 
 /**
  * Accesses of some devices with popular pages, some with a PASID; pages come and go, commands come late or never. Two of the devices
- * may have caches of their own; with `tidy` no page is unmapped or mapped anew, so that those are never given what is stale.
+ * may have caches of their own; with `tidy` no page is unmapped or mapped anew, so that those are never given what is stale. Event
+ * `far` maps a page that needs one more level of tables; all ranges are of one page then.
  */
-function randomTrace(seed: number, events: number, { devices = false, tidy = false } = {}): MemoryTrace {
+function randomTrace(seed: number, events: number, { devices = false, tidy = false, far = -1 } = {}): MemoryTrace {
   const random = new Random(seed);
   const trace = new MemoryTrace(testHeader({ host: { iommu: 'vtd' } }));
   trace.health = EMPTY_HEALTH;
@@ -74,7 +77,7 @@ function randomTrace(seed: number, events: number, { devices = false, tidy = fal
   const popular = (): number => Math.floor(PAGES * random.unit() ** 3);
   for (let i = 0; i < events; i++) {
     time += random.below(2000);
-    const what = random.below(1000);
+    const what = i === far ? FAR : random.below(1000);
     const domain = 1 + random.below(3);
     const begin = (stream: 'dma' | 'map' | 'unmap' | 'attach' | 'inv'): number =>
       trace.begin(STREAM_ID[stream], time, 0, 0);
@@ -86,15 +89,16 @@ function randomTrace(seed: number, events: number, { devices = false, tidy = fal
       columns.domain[row] = random.below(50) === 0 ? domain : ABSENT;
       columns.iovaLo[row] = popular() << 12;
       columns.access[row] = random.below(2) === 0 ? ACCESS.read : ACCESS.write;
-    } else if (what < 960) {
-      const stream = what < 935 || tidy ? 'map' : 'unmap';
+    } else if (what < 960 || what === FAR) {
+      const stream = what < 935 || what === FAR || tidy ? 'map' : 'unmap';
       if (tidy && i > 2000) continue;
       const row = begin(stream);
       const page = popular();
       rows[stream].columns.origin[row] = ORIGIN.iommu;
       rows[stream].columns.domain[row] = domain;
       rows[stream].columns.iovaLo[row] = page << 12;
-      rows[stream].columns.sizeLo[row] = (1 + random.below(24)) << 12;
+      rows[stream].columns.iovaHi[row] = what === FAR ? 1 << 8 : 0;
+      rows[stream].columns.sizeLo[row] = (far < 0 ? 1 + random.below(24) : 1) << 12;
       if (stream === 'map') {
         rows.map.columns.physLo[row] = (page + 5000 * domain + (tidy ? 0 : random.below(2))) << 12;
         rows.map.columns.prot[row] = ACCESS.read | ACCESS.write;
@@ -155,7 +159,7 @@ describe('random traces in parts', () => {
     const trace = randomTrace(seed, full ? 200_000 : 80_000);
     const random = new Random(seed);
     let conflicts = 0;
-    for (let round = 0; round < 2; round++) {
+    for (let round = 0; round < (full ? 2 : 1); round++) {
       const hardware = randomHardware(random);
       const result = replayTrace(trace, { hardware });
       expect(
@@ -168,6 +172,19 @@ describe('random traces in parts', () => {
       }
     }
     expect(conflicts).toBeGreaterThan(0);
+  });
+
+  test('roots of page tables that grow: the same bytes', async () => {
+    const trace = randomTrace(8, 20_000, { far: 5000 });
+    const none = [1, 2, 3, 4].map((level) => `walk-cache.l${level}=0`);
+    for (const settings of [none, []]) {
+      const hardware = withSettings(amdGeneric, settings);
+      const result = replayTrace(trace, { hardware });
+      const usual = parameterOf(hardware, 'page-table.levels') * (result.walks ?? 0);
+      if (settings === none) expect(result.walkReads).toBeGreaterThan(usual);
+      for (const parts of PARTS)
+        expect(bytesOf(await inParts(trace, hardware, parts)) === bytesOf({ result })).toBe(true);
+    }
   });
 
   test('a repeated trace, and parts in workers', async () => {
