@@ -6,21 +6,22 @@ import { DESIGNS } from '../replay/designs/designs.ts';
 import { compareTrace } from '../replay/engine/compare.ts';
 import type { CompareOptions } from '../replay/engine/compare.ts';
 import { compareSensitivity } from '../replay/engine/sensitivity.ts';
+import type { Sensitivity } from '../replay/engine/sensitivity.ts';
+import type { CompareResult } from '../replay/results.ts';
 import { applySettings } from '../replay/engine/compare-settings.ts';
 import { callsHeader } from '../replay/engine/derived-trace.ts';
 import type { Path } from '../replay/paths/path.ts';
 import { PATHS, findPath } from '../replay/paths/paths.ts';
 import type { CommandSpec } from '../traces/command.ts';
-import { INTERRUPTED } from '../traces/command.ts';
 import { describeInput, makeEnvelope } from '../traces/envelope.ts';
+import type { Envelope } from '../traces/envelope.ts';
 import { IorrError } from '../traces/errors.ts';
-import { openTrace } from '../traces/file.ts';
 import { toolVersion } from '../traces/tool.ts';
+import { runComparison } from './comparison-frame.ts';
 import { coreCounts } from './core-counts.ts';
 import { DEFAULT_DESIGNS, askedDesigns } from './design-option.ts';
 import { DIRTY_OPTIONS, compareDirtyCommand, refuseDirtyOptions } from './dirty-compare/compare-dirty-command.ts';
 import { DRIVER_OPTION, driverOf } from './driver-option.ts';
-import { OutputFile } from './output-file.ts';
 import { PRI_OPTIONS, comparePriCommand } from './pri-compare/compare-pri-command.ts';
 import { accessFlag, costsOption, hardwareOption, profileFlag, WHOSE_CACHES } from './profile-option.ts';
 import { rendererNamed } from './report/index.ts';
@@ -29,6 +30,9 @@ import { seedOption, wholeNumberOption } from './whole-number-option.ts';
 import { COMPARE_KNOBS, DESIGN_WORDS, PATH_WORDS } from './model-words.ts';
 
 const MOST_JOBS = 1024;
+
+/** With what `--sensitivity` adds. */
+type ComparedReport = Envelope<'compare', CompareResult & { readonly sensitivity?: Sensitivity }>;
 
 /** The paths of `a,b,c`, each once. Throws `USAGE`. */
 function pathsOf(text: string): readonly Path[] {
@@ -139,75 +143,70 @@ export const compareCommand: CommandSpec = {
     const settings = Array.isArray(options['set']) ? options['set'].map(String) : [];
     const atcPolicy = typeof options['atcPolicy'] === 'string' ? options['atcPolicy'] : undefined;
     const access = typeof options['access'] === 'string' ? options['access'] : undefined;
-    const trace = openTrace(file);
-    const progress = io.progress('comparing', trace.eventCount);
-    try {
-      const named = hardwareOption(String(options['hardware']), callsHeader(trace));
-      const costs = costsOption(String(options['profile']), trace.header);
-      const { hardware, profile, parameters } = applySettings(settings, named, costs, [
-        ...asked.designs,
-        ...paths,
-        { parameters: ATC_PARAMETERS },
-      ]);
-      const page = typeof options['html'] === 'string' ? options['html'] : undefined;
-      const output = page === undefined ? undefined : new OutputFile(page);
-      const compare: CompareOptions = {
-        designs: asked.names,
-        modules: asked.modules,
-        paths: paths.map((path) => path.name),
-        hardware,
-        profile,
-        parameters,
-        seed,
-        cores,
-        jobs,
-        ...driverOf(options),
-        signal: io.signal,
-        progress: (events) => progress.update(events),
-        ...(access === undefined ? {} : { access }),
-        ...(atcPolicy === undefined ? {} : { atcPolicy }),
-      };
-      const result = await compareTrace(trace, compare);
-      progress.stop();
-      if (result === undefined || io.signal.aborted) return INTERRUPTED;
-      const wanted = options['sensitivity'] === true;
-      const again = io.progress('comparing with other costs', wanted ? 1 : 0);
-      const sensitivity = wanted
-        ? await compareSensitivity(trace, compare, result, (done, all) => again.update(done / all))
-        : undefined;
-      again.stop();
-      if (wanted && sensitivity === undefined) return INTERRUPTED;
-      const report = makeEnvelope('compare', {
-        version: toolVersion(),
-        input: [describeInput(file, trace, trace.bytes)],
-        options: {
+    const wanted = options['sensitivity'] === true;
+    const style = { columns: io.columns, colour: io.colour };
+    const rendered = (name: string) => (report: ComparedReport) => rendererNamed(name).render(report, style);
+    return runComparison<ComparedReport>(file, invocation, {
+      async run(trace, progress, signal) {
+        const named = hardwareOption(String(options['hardware']), callsHeader(trace));
+        const costs = costsOption(String(options['profile']), trace.header);
+        const { hardware, profile, parameters } = applySettings(settings, named, costs, [
+          ...asked.designs,
+          ...paths,
+          { parameters: ATC_PARAMETERS },
+        ]);
+        // other costs are asked for afterwards
+        const share = wanted ? 0.5 : 1;
+        const compare: CompareOptions = {
           designs: asked.names,
+          modules: asked.modules,
           paths: paths.map((path) => path.name),
-          hardware: hardware.name,
-          profile: profile.name,
-          access: result.access,
+          hardware,
+          profile,
+          parameters,
           seed,
-          ...(atcPolicy === undefined ? {} : { atcPolicy }),
-          set: settings,
-          ...(cores.length === 0 ? {} : { cores: cores.map(String) }),
-          ...(wanted ? { sensitivity: true } : {}),
+          cores,
+          jobs,
           ...driverOf(options),
-        },
-        health: trace.health,
-        result: sensitivity === undefined ? result : { ...result, sensitivity },
-      });
-      const style = { columns: io.columns, colour: io.colour };
-      if (output !== undefined) {
-        output.writeWhole(rendererNamed('html').render(report, style));
-        io.err(`wrote ${output.path}\n`);
-      }
-      const form = options['json'] === true ? 'json' : options['markdown'] === true ? 'markdown' : 'terminal';
-      io.out(rendererNamed(form).render(report, style));
-      if (form === 'terminal' && sensitivity !== undefined) io.out(sensitivityText(sensitivity));
-      return 0;
-    } finally {
-      progress.stop();
-      trace.close();
-    }
+          signal,
+          progress: (events) => progress((share * events) / trace.eventCount),
+          ...(access === undefined ? {} : { access }),
+          ...(atcPolicy === undefined ? {} : { atcPolicy }),
+        };
+        const result = await compareTrace(trace, compare);
+        if (result === undefined || signal.aborted) return undefined;
+        const sensitivity = wanted
+          ? await compareSensitivity(trace, compare, result, (done, all) =>
+              progress(share + ((1 - share) * done) / all),
+            )
+          : undefined;
+        if (wanted && sensitivity === undefined) return undefined;
+        return makeEnvelope('compare', {
+          version: toolVersion(),
+          input: [describeInput(file, trace, trace.bytes)],
+          options: {
+            designs: asked.names,
+            paths: paths.map((path) => path.name),
+            hardware: hardware.name,
+            profile: profile.name,
+            access: result.access,
+            seed,
+            ...(atcPolicy === undefined ? {} : { atcPolicy }),
+            set: settings,
+            ...(cores.length === 0 ? {} : { cores: cores.map(String) }),
+            ...(wanted ? { sensitivity: true } : {}),
+            ...driverOf(options),
+          },
+          health: trace.health,
+          result: sensitivity === undefined ? result : { ...result, sensitivity },
+        });
+      },
+      html: rendered('html'),
+      markdown: rendered('markdown'),
+      tables: (report) => {
+        const { sensitivity } = report.result;
+        return rendered('terminal')(report) + (sensitivity === undefined ? '' : sensitivityText(sensitivity));
+      },
+    });
   },
 };

@@ -6,7 +6,7 @@ import { toJson } from '../traces/plain-json.ts';
 import { OutputFile } from './output-file.ts';
 import type { RenderOptions } from './report/renderer.ts';
 
-/** A what-if over one trace that is not about designs: what `compare --dirty` and `compare --pri` differ in. */
+/** A what-if over one trace: what `compare`, `compare --dirty` and `compare --pri` differ in. */
 export interface Comparison<Report> {
   /** Asks the question; undefined if it was interrupted. `progress` takes a share of 1. */
   run(trace: OpenTrace, progress: (share: number) => void, signal: CommandIo['signal']): Promise<Report | undefined>;
