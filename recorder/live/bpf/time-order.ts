@@ -1,6 +1,10 @@
+import { BinaryHeap } from '../../import/binary-heap.ts';
+
 /** Something that happened, and what to do with it when its turn comes. */
 interface Step {
   readonly time: number;
+  /** How many came before it: of equal times the first stays first. */
+  readonly number: number;
   /** Is given a time that never goes back. */
   readonly take: (now: number) => void;
 }
@@ -23,8 +27,8 @@ export class TimeOrder {
   #firstReport = Number.POSITIVE_INFINITY;
   /** CPUs that report; 0: nobody knows how many. */
   cpus = 0;
-  #steps: Step[] = [];
-  #from = 0;
+  readonly #steps = new BinaryHeap<Step>((a, b) => a.time < b.time || (a.time === b.time && a.number < b.number));
+  #added = 0;
   #last = Number.NEGATIVE_INFINITY;
   /** Steps that came when later ones had gone already. */
   late = 0;
@@ -36,13 +40,8 @@ export class TimeOrder {
 
   add(time: number, take: (now: number) => void): void {
     if (time < this.#last) this.late++;
-    const steps = this.#steps;
-    let at = steps.length;
-    steps.push({ time, take });
-    // Nearly in order already: of equal times the first stays first.
-    for (; at > this.#from && (steps[at - 1]?.time ?? 0) > time; at--) steps[at] = steps[at - 1] as Step;
-    steps[at] = { time, take };
-    if (steps.length - this.#from > MAX_HELD) this.#next();
+    this.#steps.add({ time, number: this.#added++, take });
+    if (this.#steps.size > MAX_HELD) this.#next();
   }
 
   report(cpu: number, time: number): void {
@@ -70,15 +69,11 @@ export class TimeOrder {
   }
 
   #until(time: number): void {
-    while (this.#from < this.#steps.length && (this.#steps[this.#from]?.time ?? 0) < time) this.#next();
-    if (this.#from > 1024 && this.#from * 2 > this.#steps.length) {
-      this.#steps = this.#steps.slice(this.#from);
-      this.#from = 0;
-    }
+    while ((this.#steps.first?.time ?? Number.POSITIVE_INFINITY) < time) this.#next();
   }
 
   #next(): void {
-    const step = this.#steps[this.#from++];
+    const step = this.#steps.removeFirst();
     if (step === undefined) return;
     if (step.time > this.#last) this.#last = step.time;
     step.take(this.#last);
