@@ -97,6 +97,11 @@ export class SegmentBuilder {
     return this.count >= SEGMENT_EVENTS || this.#bytes >= SEGMENT_BYTES / 2;
   }
 
+  /** Events that it can take until it is full, as long as they have no byte strings. */
+  get room(): number {
+    return this.full ? 0 : SEGMENT_EVENTS - this.count;
+  }
+
   /** Starts an event and returns its row in its stream. The segment must not be full. */
   begin(streamId: number, time: number, cpu: number, task: number, source = 0): number {
     const i = this.count++;

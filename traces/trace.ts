@@ -12,6 +12,8 @@ export interface EventSink {
    * call (it may replace the arrays). Times need not be monotonic, but readers expect trace order to be time order.
    */
   begin(streamId: number, time: Nanoseconds, cpu: number, task: number, source?: number): number;
+  /** Events that can be begun before columns of the first must be written. Absent: one. */
+  readonly room?: number;
   readonly rows: { readonly [S in StreamName]: StreamRows<S> };
   setBytes(column: BytesColumn, row: number, value: Uint8Array): void;
   /** Index of a text in the string table, for `ref` columns. */

@@ -35,6 +35,10 @@ class ForgetfulSink implements EventSink {
     return this.#builder.begin(streamId, time, cpu, task, source);
   }
 
+  get room(): number {
+    return this.#builder.room;
+  }
+
   setBytes(...args: Parameters<EventSink['setBytes']>): void {
     this.#builder.setBytes(...args);
   }

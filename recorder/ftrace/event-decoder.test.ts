@@ -54,7 +54,7 @@ function decode(
   const reader = new SubBufferReader({ ...DEFAULT_LAYOUT, littleEndian });
   for (let at = 0; at < bytes.length; at += DEFAULT_LAYOUT.bytes) {
     expect(reader.open(bytes, at, at + DEFAULT_LAYOUT.bytes)).toBe(true);
-    while (reader.next()) decoder.decode(reader, bytes, reader.time, 3);
+    while (reader.next()) decoder.decode(reader, reader.time, 3);
   }
   decoder.finish();
   return { events: eventsOf(sink), health: health.report(), folded: output.syscalls.folded };

@@ -1,5 +1,6 @@
 import type { EventField, EventFormat } from './event-format.ts';
 import type { EventOutput } from './event-output.ts';
+import { CopiedRow } from './copied-row.ts';
 import { FieldReader } from './event-record.ts';
 import type { EventRecord, RecordConverter } from './event-record.ts';
 import { DMA_CONVERTERS } from './events/dma.ts';
@@ -10,19 +11,13 @@ import { IOMMU_CONVERTERS } from './events/iommu.ts';
 import { PRINT_CONVERTERS } from './events/print.ts';
 import { rawSyscallConverters, syscallConverter } from './events/syscalls.ts';
 import { otherEvent } from './other-events.ts';
+import { LITTLE_HOST, readWord, wordPart } from './record-words.ts';
+import type { WordPart } from './record-words.ts';
 import { SyscallNames } from './syscall-names.ts';
 import type { Machine } from './syscall-names.ts';
 
 /** Places kept of what is unknown, malformed or ignored; `Health` keeps no more. */
 const PLACES = 5;
-
-/** Where a record lies; `SubBufferReader` is one. */
-export interface RecordPlace {
-  /** Of the bytes that the record lies in. */
-  readonly view: DataView;
-  readonly at: number;
-  readonly length: number;
-}
 
 export interface DecoderOptions {
   readonly littleEndian: boolean;
@@ -40,7 +35,8 @@ interface Counter {
 /** What becomes of the records of one event id. */
 interface Target {
   readonly name: string;
-  /** Undefined: not carried by a trace. */
+  /** Both undefined: not carried by a trace. */
+  readonly row: CopiedRow | undefined;
   readonly convert: RecordConverter | undefined;
   readonly need: number;
   readonly ignored: boolean;
@@ -56,72 +52,71 @@ export class EventDecoder {
   readonly #output: EventOutput;
   readonly #targets: (Target | undefined)[] = [];
   readonly #strays = new Map<number, Target>();
-  readonly #record: EventRecord = {
-    view: new DataView(new ArrayBuffer(0)),
-    bytes: new Uint8Array(0),
-    at: 0,
-    length: 0,
-  };
-  readonly #little: boolean;
-  readonly #typeOffset: number;
-  readonly #pidOffset: number;
+  readonly #swapped: boolean;
+  readonly #type: WordPart;
+  readonly #pid: WordPart;
   /** Records decoded so far. */
   records = 0;
 
   constructor(formats: readonly EventFormat[], output: EventOutput, options: DecoderOptions) {
     const { littleEndian, machine, keepOthers = false } = options;
     this.#output = output;
-    this.#little = littleEndian;
+    this.#swapped = littleEndian !== LITTLE_HOST;
     const common = formats[0]?.common ?? [];
-    this.#typeOffset = commonField(common, 'common_type', 2)?.offset ?? 0;
-    this.#pidOffset = commonField(common, 'common_pid', 4)?.offset ?? 4;
+    this.#type = commonPart(common, { name: 'common_type', size: 2, usual: 0 }, littleEndian);
+    this.#pid = commonPart(common, { name: 'common_pid', size: 4, usual: 4 }, littleEndian);
     const converters = new Map<string, EventConverter>();
     for (const converter of [...CONVERTERS, ...rawSyscallConverters(new SyscallNames(machine))]) {
       converters.set(`${converter.system}:${converter.name}`, converter);
     }
     for (const format of formats) {
       const target = targetOf(format, converters, littleEndian);
-      const other = keepOthers && target.convert === undefined;
+      const other = keepOthers && !isCarried(target);
+      if (target.row !== undefined) output.register(target.row);
       this.#targets[format.id] = other ? { ...target, convert: otherEvent(format, littleEndian) } : target;
     }
   }
 
-  /** Decodes one record, found in `bytes`. `time` is ns since the trace's epoch. */
-  decode(place: RecordPlace, bytes: Uint8Array, time: number, cpu: number): void {
-    const { view, at, length } = place;
-    const record = this.#record;
+  /** Decodes one record. `time` is ns since the trace's epoch. */
+  decode(record: EventRecord, time: number, cpu: number): void {
+    const { words, at, length } = record;
     const output = this.#output;
     output.number = this.records++;
     if (length < 8) {
       this.#malformed('record of less than 8 bytes');
       return;
     }
-    const id = view.getUint16(at + this.#typeOffset, this.#little);
+    const id = this.#part(words, at, this.#type);
     const target = this.#targets[id];
-    if (target?.convert === undefined) {
-      count(target ?? this.#stray(id), output);
+    if (target === undefined) {
+      count(this.#stray(id), output);
       return;
     }
-    output.time = time;
-    output.cpu = cpu;
-    output.task = view.getInt32(at + this.#pidOffset, this.#little);
-    record.view = view;
-    record.bytes = bytes;
-    record.at = at;
-    record.length = length;
-    if (length < target.need || !target.convert(record, output)) count(target, output);
+    const { row, convert } = target;
+    if (length >= target.need && (row !== undefined || convert !== undefined)) {
+      output.time = time;
+      output.cpu = cpu;
+      output.task = this.#part(words, at, this.#pid);
+      if (row !== undefined ? output.add(row, record) : convert!(record, output)) return;
+    }
+    count(target, output);
   }
 
   /** Puts all counts into the health record; call once. */
   finish(): void {
     const { health } = this.#output;
-    for (const { name, convert, ignored, without } of [...this.#targets, ...this.#strays.values()].filter(isThere)) {
-      const kind = convert !== undefined ? 'malformed' : ignored ? 'ignored' : 'unknown';
+    for (const target of [...this.#targets, ...this.#strays.values()].filter(isThere)) {
+      const { name, ignored, without } = target;
+      const kind = isCarried(target) ? 'malformed' : ignored ? 'ignored' : 'unknown';
       for (const place of without.places) health.add(kind, name, place);
       const left = without.count - without.places.length;
       if (left > 0) health.add(kind, name, undefined, left);
     }
     this.#output.finish();
+  }
+
+  #part(words: Int32Array, at: number, { word, left, right, mask }: WordPart): number {
+    return ((readWord(words, (at >> 2) + word, this.#swapped) << left) >> right) & mask;
   }
 
   #malformed(what: string): void {
@@ -154,17 +149,22 @@ function targetOf(format: EventFormat, converters: ReadonlyMap<string, EventConv
   const converter = converters.get(full) ?? syscallConverter(system, name);
   if (converter === undefined) return { ...unknown(full), ignored: IGNORED.has(full) };
   const fields = new FieldReader(format, littleEndian);
-  const convert = converter.compile(fields);
+  const compiled = converter.compile(fields);
   if (!fields.ok) return unknown(`${full} (its format has no ${fields.missing} as expected)`);
-  return { name: full, convert, need: fields.need, ignored: false, without: { count: 0, places: [] } };
+  const converting = compiled instanceof CopiedRow ? { row: compiled } : { convert: compiled };
+  return { ...unknown(full), ...converting, need: fields.need };
 }
 
 function unknown(name: string): Target {
-  return { name, convert: undefined, need: 0, ignored: false, without: { count: 0, places: [] } };
+  return { name, row: undefined, convert: undefined, need: 0, ignored: false, without: { count: 0, places: [] } };
 }
 
 function count({ without }: Target, output: EventOutput): void {
   if (without.count++ < PLACES) without.places.push(output.place());
+}
+
+function isCarried({ row, convert }: Target): boolean {
+  return row !== undefined || convert !== undefined;
 }
 
 function isThere(target: Target | undefined): target is Target {
@@ -172,6 +172,12 @@ function isThere(target: Target | undefined): target is Target {
 }
 
 /** All events of a kernel share their first fields; only the width that is read here is accepted. */
-function commonField(common: readonly EventField[], name: string, size: number): EventField | undefined {
-  return common.find((field) => field.name === name && field.size === size && field.offset + size <= 8);
+function commonPart(
+  common: readonly EventField[],
+  { name, size, usual }: { readonly name: string; readonly size: number; readonly usual: number },
+  littleEndian: boolean,
+): WordPart {
+  const field = common.find((one) => one.name === name && one.size === size && one.offset + size <= 8);
+  const found = field === undefined ? undefined : wordPart(field.offset, size, false, littleEndian);
+  return found ?? wordPart(usual, size, false, littleEndian)!;
 }

@@ -3,6 +3,9 @@ import type { EventSink } from '../../traces/trace.ts';
 import { ABSENT, parseRequester } from '../../traces/units.ts';
 import { ByteTable } from '../import/byte-table.ts';
 import { printable } from '../import/counted-names.ts';
+import type { CopiedRow } from './copied-row.ts';
+import type { EventRecord } from './event-record.ts';
+import { RowBatch } from './row-batch.ts';
 import { SyscallPairs } from './rows/syscall-rows.ts';
 
 /** Longest text that goes into the string table. */
@@ -19,6 +22,8 @@ const DECODER = new TextDecoder();
  */
 export class EventOutput {
   readonly sink: EventSink;
+  /** Events that are not in the sink yet. */
+  readonly #batch: RowBatch;
   readonly health: Health;
   readonly source: number;
   readonly file: string;
@@ -43,6 +48,7 @@ export class EventOutput {
 
   constructor(sink: EventSink, health: Health, file: string, source: number) {
     this.sink = sink;
+    this.#batch = new RowBatch(sink, source);
     this.health = health;
     this.file = file;
     this.source = source;
@@ -50,8 +56,26 @@ export class EventOutput {
 
   /** Starts an event with the common columns; returns its row. Call it after all that is needed was read. */
   begin(streamId: number): number {
+    this.#batch.settle();
     this.events++;
     return this.sink.begin(streamId, this.time, this.cpu, this.task, this.source);
+  }
+
+  /** A kind of events that `add` will be given. */
+  register(row: CopiedRow): void {
+    this.#batch.register(row);
+  }
+
+  /** Takes a whole event from its record, into the sink a little later; false if the record can't be one of it. */
+  add(row: CopiedRow, record: EventRecord): boolean {
+    const added = this.#batch.add(row, record, this);
+    if (added) this.events++;
+    return added;
+  }
+
+  /** Puts all events into the sink: before others are, and before anybody looks there. */
+  settle(): void {
+    this.#batch.settle();
   }
 
   place(): string {
@@ -101,6 +125,7 @@ export class EventOutput {
   /** Calls without an end become part of the health record; call once, when all was read. */
   finish(): void {
     const { syscalls, health } = this;
+    this.settle();
     syscalls.finish();
     if (syscalls.orphans > 0)
       health.add('ignored', 'return of a call whose beginning is not here', undefined, syscalls.orphans);

@@ -1,17 +1,17 @@
 import type { EventField, EventFormat } from './event-format.ts';
 import type { EventOutput } from './event-output.ts';
-import { nameReader } from './name-reader.ts';
-import type { NameReader } from './name-reader.ts';
+import { NameReader } from './name-reader.ts';
+import { LITTLE_HOST, readWord, wordPart } from './record-words.ts';
+import type { WordPart } from './record-words.ts';
 
-/**
- * One record of a ring buffer, as the converters of single events see it. One object is reused for all records; `at` and
- * `length` are those of `SubBufferReader`.
- */
+/** One record of a ring buffer, as the converters of single events see it; `SubBufferReader` is one. */
 export interface EventRecord {
-  view: DataView;
-  bytes: Uint8Array;
-  at: number;
-  length: number;
+  /** What the record lies in, and its 32-bit words as this machine reads them. */
+  readonly bytes: Uint8Array;
+  readonly words: Int32Array;
+  /** Where it begins in `bytes`: a multiple of 4. */
+  readonly at: number;
+  readonly length: number;
 }
 
 /** Writes a record's event. False if the record can't be one of this event; then nothing was written. */
@@ -25,6 +25,12 @@ export interface LongReader {
   readonly hi: NumberReader;
 }
 
+/** Where the two words of a number of up to 64 bits lie; `hi` is undefined where it is 0. */
+export interface LongParts {
+  readonly lo: WordPart;
+  readonly hi: WordPart | undefined;
+}
+
 /** Where a string or an array lies in the record's bytes. */
 export interface Extent {
   start: number;
@@ -35,6 +41,7 @@ export interface Extent {
 export type ExtentReader = (record: EventRecord, extent: Extent) => boolean;
 
 const ZERO: NumberReader = () => 0;
+const NOWHERE: WordPart = { word: 0, left: 0, right: 0, mask: 0 };
 
 /**
  * Makes readers of an event's fields from its format, so that nothing is looked up per record. A field that is missing, or has
@@ -43,6 +50,8 @@ const ZERO: NumberReader = () => 0;
 export class FieldReader {
   readonly #fields = new Map<string, EventField>();
   readonly littleEndian: boolean;
+  /** Words are not of this machine's byte order. */
+  readonly swapped: boolean;
   readonly printFormat: string;
   /** Every field asked for was there. */
   ok = true;
@@ -54,6 +63,7 @@ export class FieldReader {
   constructor(format: EventFormat, littleEndian: boolean) {
     for (const field of format.fields) this.#fields.set(field.name, field);
     this.littleEndian = littleEndian;
+    this.swapped = littleEndian !== LITTLE_HOST;
     this.printFormat = format.printFormat;
   }
 
@@ -70,16 +80,35 @@ export class FieldReader {
     return this.#fields.has(name);
   }
 
+  /** Where a number of up to 32 bits lies, or the low word of a longer one. */
+  part(name: string): WordPart {
+    return this.parts(name).lo;
+  }
+
+  /** Where a number of up to 64 bits lies. */
+  parts(name: string): LongParts {
+    const field = this.#find(name, 'value');
+    if (field === undefined) return { lo: NOWHERE, hi: undefined };
+    const { offset, size, signed } = field;
+    const little = this.littleEndian;
+    const lo = wordPart(size === 8 && !little ? offset + 4 : offset, size === 8 ? 4 : size, signed, little);
+    if (lo === undefined) {
+      this.#lacks(name);
+      return { lo: NOWHERE, hi: undefined };
+    }
+    if (size === 8) return { lo, hi: { ...lo, word: (offset >> 2) + (little ? 1 : 0) } };
+    return { lo, hi: signed ? { ...lo, right: 31, mask: -1 } : undefined };
+  }
+
   /** A number of up to 32 bits, or the low word of a longer one. */
   int(name: string): NumberReader {
-    const field = this.#find(name, 'value');
-    return field === undefined ? ZERO : this.#low(field.offset, field.size, field.signed, name);
+    return this.#read(this.part(name));
   }
 
   /** A number of up to 64 bits. */
   long(name: string): LongReader {
-    const field = this.#find(name, 'value');
-    return field === undefined ? { lo: ZERO, hi: ZERO } : this.#long(field.offset, field.size, field.signed, name);
+    const { lo, hi } = this.parts(name);
+    return { lo: this.#read(lo), hi: hi === undefined ? ZERO : this.#read(hi) };
   }
 
   /** A string without its NUL; a located one, or one in the fixed part. */
@@ -106,14 +135,14 @@ export class FieldReader {
 
   /** The requester id of a device that the string names, as `EventOutput.device`. */
   device(name: string, mayBeUnit = false): NameReader {
-    return nameReader(this.#extent(name), this.text(name), (out, bytes, start, end) =>
+    return new NameReader(this.#extent(name), this.text(name), (out, bytes, start, end) =>
       out.device(bytes, start, end, mayBeUnit),
     );
   }
 
   /** String-table index of the string, as `EventOutput.ref`. */
   ref(name: string): NameReader {
-    return nameReader(this.#extent(name), this.text(name), (out, bytes, start, end) => out.ref(bytes, start, end));
+    return new NameReader(this.#extent(name), this.text(name), (out, bytes, start, end) => out.ref(bytes, start, end));
   }
 
   /** A located array of elements with this many bytes. */
@@ -123,12 +152,12 @@ export class FieldReader {
     return this.#extent(name);
   }
 
-  /** Offset of a fixed array of 64-bit numbers, of which there are at least `count`. */
-  longsOffset(name: string, count: number): number {
+  /** First word of a fixed array of 64-bit numbers, of which there are at least `count`. */
+  longsWord(name: string, count: number): number {
     const field = this.#find(name, 'array');
     if (field === undefined) return 0;
-    if (field.elementSize !== 8 || field.size < 8 * count) this.#lacks(name);
-    return field.offset;
+    if (field.elementSize !== 8 || field.size < 8 * count || field.offset % 4 !== 0) this.#lacks(name);
+    return field.offset >> 2;
   }
 
   #find(name: string, shape: 'value' | 'array'): EventField | undefined {
@@ -146,35 +175,9 @@ export class FieldReader {
     this.ok = false;
   }
 
-  #low(offset: number, size: number, signed: boolean, name: string): NumberReader {
-    const little = this.littleEndian;
-    switch (size) {
-      case 1:
-        return signed ? ({ view, at }) => view.getInt8(at + offset) : ({ view, at }) => view.getUint8(at + offset);
-      case 2:
-        return signed
-          ? ({ view, at }) => view.getInt16(at + offset, little)
-          : ({ view, at }) => view.getUint16(at + offset, little);
-      case 4:
-        return ({ view, at }) => view.getInt32(at + offset, little);
-      case 8: {
-        const low = offset + (little ? 0 : 4);
-        return ({ view, at }) => view.getInt32(at + low, little);
-      }
-      default:
-        this.#lacks(name);
-        return ZERO;
-    }
-  }
-
-  #long(offset: number, size: number, signed: boolean, name: string): LongReader {
-    const little = this.littleEndian;
-    const lo = this.#low(offset, size, signed, name);
-    if (size === 8) {
-      const high = offset + (little ? 4 : 0);
-      return { lo, hi: ({ view, at }) => view.getInt32(at + high, little) };
-    }
-    return { lo, hi: signed ? (record) => lo(record) >> 31 : ZERO };
+  #read({ word, left, right, mask }: WordPart): NumberReader {
+    const { swapped } = this;
+    return ({ words, at }) => ((readWord(words, (at >> 2) + word, swapped) << left) >> right) & mask;
   }
 
   #extent(name: string): ExtentReader {
@@ -192,10 +195,12 @@ export class FieldReader {
         return true;
       };
     }
-    const little = this.littleEndian;
+    if (offset % 4 !== 0) this.#lacks(name);
+    const locator = offset >> 2;
     const base = shape === 'relLoc' ? offset + 4 : 0;
-    return ({ view, at, length }, found) => {
-      const word = view.getInt32(at + offset, little);
+    const { swapped } = this;
+    return ({ words, at, length }, found) => {
+      const word = readWord(words, (at >> 2) + locator, swapped);
       const from = base + (word & 0xffff);
       const to = from + (word >>> 16);
       found.start = at + from;

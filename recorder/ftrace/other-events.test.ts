@@ -51,7 +51,8 @@ function decode(given: readonly Given[], keepOthers: boolean): { events: readonl
   const decoder = new EventDecoder(formats, output, { littleEndian: true, machine: 'x86_64', keepOthers });
   given.forEach(({ format, values }, i) => {
     const record = makeRecord(format, 77, values);
-    decoder.decode({ view: new DataView(record.buffer), at: 0, length: record.length }, record, i * 1000, 1);
+    const words = new Int32Array(record.buffer);
+    decoder.decode({ bytes: record, words, at: 0, length: record.length }, i * 1000, 1);
   });
   decoder.finish();
   return { events: eventsOf(sink), health: health.report() };

@@ -1,4 +1,6 @@
 import { parseField } from './event-format.ts';
+import type { EventRecord } from './event-record.ts';
+import { LITTLE_HOST, readWord } from './record-words.ts';
 
 /** How a sub-buffer ("page") of the ring buffer begins; `events/header_page` announces it. */
 export interface SubBufferLayout {
@@ -40,6 +42,7 @@ export function parseHeaderPage(text: string, littleEndian: boolean): SubBufferL
   if ((commit.size !== 4 && commit.size !== 8) || data.offset < head || bytes > MAX_SUB_BUFFER || data.size < 16) {
     return undefined;
   }
+  if (((timestamp.offset | commit.offset | data.offset | bytes) & 3) !== 0) return undefined;
   return {
     timestamp: timestamp.offset,
     commit: commit.offset,
@@ -69,16 +72,19 @@ const TWO_59 = TWO_27 * TWO_32;
  * big-endian). type_len 1..28: 4 * type_len bytes follow. 0: a u32 with the length, itself included. 29: padding. 30: the time
  * advances by u32 << 27 more. 31: the time is u32 << 27 | time_delta, the top 5 bits as they were.
  */
-export class SubBufferReader {
+export class SubBufferReader implements EventRecord {
   readonly #layout: SubBufferLayout;
   readonly #epochLo: number;
   readonly #epochHi: number;
-  #view: DataView = new DataView(new ArrayBuffer(0));
+  readonly #little: boolean;
+  readonly #swapped: boolean;
   #pos = 0;
   #end = 0;
   #pageHi = 0;
-  #little: boolean;
-  /** Start of the record (its `common_type`), in the bytes that `open` was given. */
+  /** What `open` was given, and its words as this machine reads them. */
+  bytes: Uint8Array = new Uint8Array(0);
+  words: Int32Array = new Int32Array(0);
+  /** Start of the record (its `common_type`) in `bytes`. */
   at = 0;
   /** Bytes of the record, padding to a multiple of 4 included. */
   length = 0;
@@ -93,42 +99,35 @@ export class SubBufferReader {
   constructor(layout: SubBufferLayout, epochLo = 0, epochHi = 0) {
     this.#layout = layout;
     this.#little = layout.littleEndian;
+    this.#swapped = layout.littleEndian !== LITTLE_HOST;
     this.#epochLo = epochLo;
     this.#epochHi = epochHi;
   }
 
-  /** A view of the bytes that `open` was given; positions are those of `at`. */
-  get view(): DataView {
-    return this.#view;
-  }
-
   /**
    * Starts on the sub-buffer at `start`; it may be shorter than the layout says, as `trace_pipe_raw` gives it. False where its
-   * head is not whole or its commit exceeds it; then `damage` says so.
+   * head is not whole or its commit exceeds it; then `damage` says so. `bytes` lie at a multiple of 4 in memory, `start` in them.
    */
   open(bytes: Uint8Array, start: number, end: number): boolean {
-    const { timestamp, commit, commitBytes, data } = this.#layout;
-    const little = this.#little;
+    const { timestamp, commit, commitBytes, data, littleEndian } = this.#layout;
     this.damage = undefined;
     this.missed = 0;
     this.#pos = 0;
     this.#end = 0;
     if (end - start < data || end > bytes.length) return this.#fail('sub-buffer is cut');
-    let view = this.#view;
-    if (view.buffer !== bytes.buffer || view.byteOffset !== bytes.byteOffset || view.byteLength !== bytes.length) {
-      view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-      this.#view = view;
+    if (bytes !== this.bytes) {
+      this.bytes = bytes;
+      this.words = new Int32Array(bytes.buffer, bytes.byteOffset, bytes.length >> 2);
     }
-    const lowWord = little ? 0 : 4;
-    const highWord = 4 - lowWord;
-    const word = view.getInt32(start + commit + (commitBytes === 8 ? lowWord : 0), little);
+    const lowWord = littleEndian ? 0 : 4;
+    const word = this.#word(start + commit + (commitBytes === 8 ? lowWord : 0));
     const length = word & LENGTH_MASK;
     if (length > end - start - data) return this.#fail('sub-buffer says that it holds more than its size');
     this.#pos = start + data;
     this.#end = start + data + length;
     if ((word & MISSED) !== 0) this.#readMissed(word, this.#end, end);
-    const lo = view.getInt32(start + timestamp + lowWord, little);
-    const hi = view.getInt32(start + timestamp + highWord, little);
+    const lo = this.#word(start + timestamp + lowWord);
+    const hi = this.#word(start + timestamp + 4 - lowWord);
     this.#pageHi = hi;
     this.time = this.#sinceEpoch(lo, hi);
     return true;
@@ -136,12 +135,13 @@ export class SubBufferReader {
 
   /** Goes to the next event. False at the end, or where the rest can't be read (`damage`). */
   next(): boolean {
-    const view = this.#view;
+    const { words } = this;
+    const swapped = this.#swapped;
     const little = this.#little;
     const end = this.#end;
     let pos = this.#pos;
     while (pos + 4 <= end) {
-      const head = view.getInt32(pos, little);
+      const head = readWord(words, pos >> 2, swapped);
       const type = little ? head & 31 : head >>> 27;
       const delta = little ? head >>> 5 : head & 0x7ffffff;
       let length: number;
@@ -152,7 +152,7 @@ export class SubBufferReader {
       } else {
         if (type === TYPE_PADDING && delta === 0) break;
         if (pos + 8 > end) return this.#fail('event is cut');
-        const word = view.getUint32(pos + 4, little);
+        const word = this.#word(pos + 4) >>> 0;
         if (type === TYPE_TIME_EXTEND) {
           this.time += word * TWO_27 + delta;
           pos += 8;
@@ -185,6 +185,10 @@ export class SubBufferReader {
     return false;
   }
 
+  #word(at: number): number {
+    return readWord(this.words, at >> 2, this.#swapped);
+  }
+
   #fail(what: string): false {
     this.damage = what;
     this.#pos = this.#end;
@@ -200,9 +204,11 @@ export class SubBufferReader {
     this.missed = -1;
     const { commitBytes } = this.#layout;
     if ((word & MISSED_STORED) === 0 || at + commitBytes > end) return;
-    const little = this.#little;
-    const low = this.#view.getUint32(at + (commitBytes === 8 && !little ? 4 : 0), little);
-    const high = commitBytes === 8 ? this.#view.getUint32(at + (little ? 4 : 0), little) : 0;
+    const { littleEndian } = this.#layout;
+    // Behind data that may end anywhere.
+    const view = new DataView(this.bytes.buffer, this.bytes.byteOffset);
+    const low = view.getUint32(at + (commitBytes === 8 && !littleEndian ? 4 : 0), littleEndian);
+    const high = commitBytes === 8 ? view.getUint32(at + (littleEndian ? 4 : 0), littleEndian) : 0;
     const count = high * TWO_32 + low;
     if (count > 0 && count <= Number.MAX_SAFE_INTEGER) this.missed = count;
   }

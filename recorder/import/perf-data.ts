@@ -1,5 +1,6 @@
 import { memorySource } from '../../traces/format/bytes-io.ts';
 import type { ByteSource } from '../../traces/format/bytes-io.ts';
+import { recordId } from '../ftrace/record-words.ts';
 import { EVENT_FIDELITY, epochSeconds } from '../ftrace/trace-facts.ts';
 import { HeldRun } from './held-run.ts';
 import type { ImportHeader, Importer } from './importer.ts';
@@ -52,9 +53,9 @@ function scout(bytes: ByteSource, file: ReturnType<typeof readPerfFile>): { firs
   let more = true;
   for (let window = 0; window < 2 && more; window++) more = records.read();
   records.settle();
-  records.take(({ time, rawAt, rawLength }, _bytes, view) => {
+  records.take(({ time, rawAt, rawLength }, bytes) => {
     if (time < first) first = time;
-    if (rawAt >= 0 && rawLength >= 2) intel ||= ids.has(view.getUint16(rawAt, file.littleEndian));
+    if (rawAt >= 0 && rawLength >= 2) intel ||= ids.has(recordId(bytes, rawAt, file.littleEndian));
   });
   return { firstSeconds: Number.isFinite(first) ? Math.floor(first / 1e9) : 0, intel };
 }

@@ -1,5 +1,6 @@
 import { memorySource } from '../../traces/format/bytes-io.ts';
 import type { ByteSource } from '../../traces/format/bytes-io.ts';
+import { recordId } from '../ftrace/record-words.ts';
 import { EVENT_FIDELITY, epochSeconds } from '../ftrace/trace-facts.ts';
 import { HeldRun } from './held-run.ts';
 import type { ImportHeader, ImportTarget, Importer, WholeImporter, WholeRun } from './importer.ts';
@@ -63,8 +64,8 @@ function scout(bytes: ByteSource, file: DatFile): { firstSeconds: number; intel:
   for (let i = 0; i < SCOUTED && !intel; i++) {
     const from = records.next();
     if (from === undefined) break;
-    const { view, at, length } = from.reader;
-    intel = length >= 2 && ids.has(view.getUint16(at, file.littleEndian));
+    const { bytes, at, length } = from.reader;
+    intel = length >= 2 && ids.has(recordId(bytes, at, file.littleEndian));
     from.advance();
   }
   return { firstSeconds: Number.isFinite(first) ? Math.floor(first / 1e9) : 0, intel };

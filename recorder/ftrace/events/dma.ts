@@ -1,21 +1,12 @@
-import { CALL } from '../../../traces/schema.ts';
+import { CALL, ORIGIN } from '../../../traces/schema.ts';
 import { ABSENT } from '../../../traces/units.ts';
-import type { EventOutput } from '../event-output.ts';
+import type { ComputedNumber } from '../copied-row.ts';
 import type { EventRecord, Extent, FieldReader, NumberReader, RecordConverter } from '../event-record.ts';
 import { NO_NAME } from '../name-reader.ts';
 import { PrintFlags } from '../print-flags.ts';
 import type { AddressList } from '../rows/address-list.ts';
-import {
-  DIRECTIONS,
-  MAX_LIST,
-  sgLists,
-  writeAllocSgt,
-  writeDmaMap,
-  writeDmaUnmap,
-  writeMapSg,
-  writeUnmapSg,
-} from '../rows/dma-rows.ts';
-import { eventConverter } from './event-converter.ts';
+import { DIRECTIONS, MAX_LIST, sgLists, writeAllocSgt, writeMapSg, writeUnmapSg } from '../rows/dma-rows.ts';
+import { copiedEvent, eventConverter } from './event-converter.ts';
 import type { EventConverter } from './event-converter.ts';
 
 /** Events of the DMA API (include/trace/events/dma.h). They name the device, and no domain. */
@@ -23,71 +14,50 @@ import type { EventConverter } from './event-converter.ts';
 const found: Extent = { start: 0, end: 0 };
 
 /** Linux before 6.13 has no direction in some of the events. */
-function direction(fields: FieldReader): NumberReader {
+const direction: ComputedNumber = (fields) => {
   if (!fields.has('dir')) return () => 0;
   const dir = fields.int('dir');
   return (record) => DIRECTIONS[dir(record)]?.prot ?? 0;
-}
-
-type AttributeReader = (record: EventRecord, out: EventOutput) => number;
+};
 
 /** String-table index of the attributes' names; some events have none. */
-function attributes(fields: FieldReader): AttributeReader {
+const attributes: ComputedNumber = (fields) => {
   if (!fields.has('attrs')) return () => ABSENT;
-  const attrs = fields.long('attrs');
+  const { lo, hi } = fields.long('attrs');
   const flags = new PrintFlags(fields.printFormat, 'attrs');
-  return (record, out) => flags.ref(out, attrs.lo(record), attrs.hi(record));
-}
+  return (record, out) => flags.ref(out, lo(record), hi(record));
+};
 
-function compileMap(fields: FieldReader, call: number): RecordConverter {
-  const device = fields.device('device');
-  const prot = direction(fields);
-  const iova = fields.long('dma_addr');
-  const size = fields.long('size');
-  const attrs = attributes(fields);
+function mapEvents(names: readonly string[], call: number): EventConverter[] {
+  const plan = {
+    device: { device: 'device' },
+    prot: direction,
+    iova: 'dma_addr',
+    size: 'size',
+    attrs: attributes,
+    origin: ORIGIN.dmaApi,
+    call,
+  } as const;
   // An allocation has a virtual address instead of a physical one.
-  const phys = call === CALL.alloc ? { lo: () => 0, hi: () => 0 } : fields.long('phys_addr');
-  return (record, out) => {
-    const rid = device(record, out);
-    if (rid === NO_NAME) return false;
-    writeDmaMap(
-      out,
-      call,
-      rid,
-      prot(record),
-      iova.lo(record),
-      iova.hi(record),
-      phys.lo(record),
-      phys.hi(record),
-      size.lo(record),
-      size.hi(record),
-      attrs(record, out),
-    );
-    return true;
-  };
+  const all = call === CALL.alloc ? plan : ({ ...plan, phys: 'phys_addr' } as const);
+  return names.map((name) => copiedEvent('dma', name, 'map', all));
 }
 
-function compileUnmap(fields: FieldReader, call: number, address: string): RecordConverter {
-  const device = fields.device('device');
-  const iova = fields.long(address);
-  const size = fields.long('size');
-  const attrs = attributes(fields);
-  return (record, out) => {
-    const rid = device(record, out);
-    if (rid === NO_NAME) return false;
-    writeDmaUnmap(
-      out,
-      call,
-      rid,
-      iova.lo(record),
-      iova.hi(record),
-      size.lo(record),
-      size.hi(record),
-      attrs(record, out),
-    );
-    return true;
-  };
+function unmapEvents(names: readonly string[], call: number, iova: string): EventConverter[] {
+  const plan = {
+    device: { device: 'device' },
+    iova,
+    size: 'size',
+    attrs: attributes,
+    origin: ORIGIN.dmaApi,
+    call,
+  } as const;
+  return names.map((name) => copiedEvent('dma', name, 'unmap', plan));
 }
+
+/** Lists lie where the string before them ends: at no multiple of 4. */
+let listBytes: Uint8Array = new Uint8Array(0);
+let listView = new DataView(listBytes.buffer);
 
 /** Reads an array of u64 or u32 into a list. */
 function listReader(
@@ -101,7 +71,12 @@ function listReader(
   return (record, list) => {
     list.clear();
     if (!array(record, found)) return false;
-    const { view } = record;
+    const { bytes } = record;
+    if (bytes !== listBytes) {
+      listBytes = bytes;
+      listView = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+    }
+    const view = listView;
     const count = Math.floor((found.end - found.start) / elementSize);
     if (count > MAX_LIST) return false;
     for (let i = 0, at = found.start; i < count; i++, at += elementSize) {
@@ -124,9 +99,9 @@ function compileMapSg(fields: FieldReader): RecordConverter {
     const { dma: addresses, sizes: lengths, phys: pages } = sgLists;
     if (!dma(record, addresses) || !sizes(record, lengths) || !phys(record, pages)) return false;
     if (addresses.count !== lengths.count) return false;
-    const rid = device(record, out);
+    const rid = device.read(record, out);
     if (rid === NO_NAME) return false;
-    writeMapSg(out, rid, prot(record), attrs(record, out), truncated(record) !== 0);
+    writeMapSg(out, rid, prot(record, out), attrs(record, out), truncated(record) !== 0);
     return true;
   };
 }
@@ -137,7 +112,7 @@ function compileUnmapSg(fields: FieldReader): RecordConverter {
   const phys = listReader(fields, 'addrs', 8);
   return (record, out) => {
     if (!phys(record, sgLists.phys)) return false;
-    const rid = device(record, out);
+    const rid = device.read(record, out);
     if (rid === NO_NAME) return false;
     writeUnmapSg(out, rid, attrs(record, out));
     return true;
@@ -153,12 +128,12 @@ function compileAllocSgt(fields: FieldReader): RecordConverter {
   const phys = listReader(fields, 'phys_addrs', 8);
   return (record, out) => {
     if (!phys(record, sgLists.phys)) return false;
-    const rid = device(record, out);
+    const rid = device.read(record, out);
     if (rid === NO_NAME) return false;
     writeAllocSgt(
       out,
       rid,
-      prot(record),
+      prot(record, out),
       iova.lo(record),
       iova.hi(record),
       size.lo(record),
@@ -169,19 +144,15 @@ function compileAllocSgt(fields: FieldReader): RecordConverter {
   };
 }
 
-function events(names: readonly string[], compile: EventConverter['compile']): EventConverter[] {
-  return names.map((name) => eventConverter('dma', name, compile));
-}
-
 /** dma_map_page and dma_unmap_page are dma_map_phys and dma_unmap_phys since Linux 6.18. */
 export const DMA_CONVERTERS: readonly EventConverter[] = [
-  ...events(['dma_map_page', 'dma_map_phys'], (fields) => compileMap(fields, CALL.page)),
-  ...events(['dma_map_resource'], (fields) => compileMap(fields, CALL.resource)),
-  ...events(['dma_alloc', 'dma_alloc_pages'], (fields) => compileMap(fields, CALL.alloc)),
-  ...events(['dma_alloc_sgt'], compileAllocSgt),
-  ...events(['dma_map_sg'], compileMapSg),
-  ...events(['dma_unmap_page', 'dma_unmap_phys'], (fields) => compileUnmap(fields, CALL.page, 'addr')),
-  ...events(['dma_unmap_resource'], (fields) => compileUnmap(fields, CALL.resource, 'addr')),
-  ...events(['dma_free', 'dma_free_pages', 'dma_free_sgt'], (fields) => compileUnmap(fields, CALL.alloc, 'dma_addr')),
-  ...events(['dma_unmap_sg'], compileUnmapSg),
+  ...mapEvents(['dma_map_page', 'dma_map_phys'], CALL.page),
+  ...mapEvents(['dma_map_resource'], CALL.resource),
+  ...mapEvents(['dma_alloc', 'dma_alloc_pages'], CALL.alloc),
+  eventConverter('dma', 'dma_alloc_sgt', compileAllocSgt),
+  eventConverter('dma', 'dma_map_sg', compileMapSg),
+  ...unmapEvents(['dma_unmap_page', 'dma_unmap_phys'], CALL.page, 'addr'),
+  ...unmapEvents(['dma_unmap_resource'], CALL.resource, 'addr'),
+  ...unmapEvents(['dma_free', 'dma_free_pages', 'dma_free_sgt'], CALL.alloc, 'dma_addr'),
+  eventConverter('dma', 'dma_unmap_sg', compileUnmapSg),
 ];

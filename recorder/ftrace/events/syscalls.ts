@@ -1,4 +1,5 @@
 import type { FieldReader, RecordConverter } from '../event-record.ts';
+import { readWord } from '../record-words.ts';
 import { TOLD, callArguments } from '../rows/syscall-rows.ts';
 import type { SyscallNames } from '../syscall-names.ts';
 import { eventConverter } from './event-converter.ts';
@@ -11,16 +12,17 @@ const ARGUMENTS = 6;
 function compileRawEnter(fields: FieldReader, names: SyscallNames): RecordConverter {
   const id = fields.int('id');
   // Without a reader per word: of the events of a kernel these may come by the million a second.
-  const offset = fields.longsOffset('args', ARGUMENTS);
-  const little = fields.littleEndian;
-  const low = offset + (little ? 0 : 4);
-  const high = offset + (little ? 4 : 0);
+  const first = fields.longsWord('args', ARGUMENTS);
+  const { swapped } = fields;
+  const low = first + (fields.littleEndian ? 0 : 1);
+  const high = first + (fields.littleEndian ? 1 : 0);
   return (record, out) => {
     const { lo, hi } = callArguments;
-    const { view, at } = record;
+    const { words } = record;
+    const from = record.at >> 2;
     for (let i = 0; i < ARGUMENTS; i++) {
-      lo[i] = view.getInt32(at + low + 8 * i, little);
-      hi[i] = view.getInt32(at + high + 8 * i, little);
+      lo[i] = readWord(words, from + low + 2 * i, swapped);
+      hi[i] = readWord(words, from + high + 2 * i, swapped);
     }
     out.syscalls.enter(out, names.of(id(record)), TOLD.raw);
     return true;

@@ -87,7 +87,7 @@ export function writeQiSubmit(
   w3Lo: number,
   w3Hi: number,
 ): void {
-  if (vtdType(w0Lo) === VTD_TYPE.pageResponse && out.answering.size < MOST_ANSWERING) out.answering.add(out.task);
+  noteAnswering(out, w0Lo);
   const row = out.begin(STREAM_ID.inv);
   const columns = out.sink.rows.inv.columns;
   columns.unit[row] = unit;
@@ -101,6 +101,11 @@ export function writeQiSubmit(
   columns.w2Hi[row] = w2Hi;
   columns.w3Lo[row] = w3Lo;
   columns.w3Hi[row] = w3Hi;
+}
+
+/** Threads that submit page responses answer page requests. `w0Lo`: low word of the descriptor. */
+export function noteAnswering(out: EventOutput, w0Lo: number): void {
+  if (vtdType(w0Lo) === VTD_TYPE.pageResponse && out.answering.size < MOST_ANSWERING) out.answering.add(out.task);
 }
 
 export interface PageRequestFields {

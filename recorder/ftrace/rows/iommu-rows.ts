@@ -76,6 +76,10 @@ export function writeFault(
   columns.rid[row] = device;
   columns.iovaLo[row] = iovaLo;
   columns.iovaHi[row] = iovaHi;
-  // IOMMU_FAULT_READ is 0, IOMMU_FAULT_WRITE 1 (include/linux/iommu.h).
-  columns.access[row] = (flags & 1) === 1 ? ACCESS.write : ACCESS.read;
+  columns.access[row] = accessOf(flags);
+}
+
+/** IOMMU_FAULT_READ is 0, IOMMU_FAULT_WRITE 1 (include/linux/iommu.h). */
+export function accessOf(flags: number): number {
+  return (flags & 1) === 1 ? ACCESS.write : ACCESS.read;
 }

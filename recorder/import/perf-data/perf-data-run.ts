@@ -18,7 +18,12 @@ export class PerfDataRun implements WholeRun {
   readonly #output: EventOutput;
   readonly #decoder: EventDecoder;
   readonly #records: PerfRecords;
-  readonly #place = { view: new DataView(new ArrayBuffer(0)) as DataView, at: 0, length: 0 };
+  readonly #record = {
+    bytes: new Uint8Array(0) as Uint8Array,
+    words: new Int32Array(0) as Int32Array,
+    at: 0,
+    length: 0,
+  };
   #places = 0;
   #lost = 0;
   #other = 0;
@@ -42,7 +47,7 @@ export class PerfDataRun implements WholeRun {
 
   step(): boolean {
     const more = this.#records.read();
-    this.#records.take((item, bytes, view) => this.#item(item, bytes, view));
+    this.#take();
     return more;
   }
 
@@ -59,7 +64,7 @@ export class PerfDataRun implements WholeRun {
   /** Of a source that grows: no more comes. */
   settle(): void {
     this.#records.settle();
-    this.#records.take((item, bytes, view) => this.#item(item, bytes, view));
+    this.#take();
   }
 
   end(): ImportFacts {
@@ -85,7 +90,14 @@ export class PerfDataRun implements WholeRun {
     };
   }
 
-  #item({ time, cpu, lost, rawAt, rawLength }: PerfItem, bytes: Uint8Array, view: DataView): void {
+  #take(): void {
+    this.#records.take(
+      (item, bytes, words) => this.#item(item, bytes, words),
+      () => this.#output.settle(),
+    );
+  }
+
+  #item({ time, cpu, lost, rawAt, rawLength }: PerfItem, bytes: Uint8Array, words: Int32Array): void {
     if (lost > 0) {
       this.#writeLost(time, cpu, lost);
       return;
@@ -98,17 +110,19 @@ export class PerfDataRun implements WholeRun {
       this.#unplaced++;
       return;
     }
-    const place = this.#place;
-    place.view = view;
-    place.at = rawAt;
-    place.length = rawLength;
-    this.#decoder.decode(place, bytes, time, cpu);
+    const record = this.#record;
+    record.bytes = bytes;
+    record.words = words;
+    record.at = rawAt;
+    record.length = rawLength;
+    this.#decoder.decode(record, time, cpu);
   }
 
   #writeLost(time: number, cpu: number, count: number): void {
     const { sink, source, health } = this.#target;
     this.#lost += count;
     health.add('lost', 'ring buffer full', cpu === ABSENT ? undefined : `CPU ${cpu}`, count);
+    this.#output.settle();
     const row = sink.begin(STREAM_ID.lost, Math.max(0, time), cpu, ABSENT, source ?? 0);
     const { columns } = sink.rows.lost;
     columns.countLo[row] = count | 0;

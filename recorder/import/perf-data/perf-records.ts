@@ -34,7 +34,7 @@ export interface PerfItem {
   rawLength: number;
 }
 
-type Taker = (item: PerfItem, bytes: Uint8Array, view: DataView) => void;
+type Taker = (item: PerfItem, bytes: Uint8Array, words: Int32Array) => void;
 
 /**
  * Walks the records of a perf.data. perf writes what it finds in each CPU's buffer round by round: at a round's end, all that is
@@ -153,8 +153,11 @@ export class PerfRecords {
     return false;
   }
 
-  /** Gives out, in order of time, what can no more be preceded by anything that comes. */
-  take(taker: Taker): void {
+  /**
+   * Gives out, in order of time, what can no more be preceded by anything that comes. `release` is called before the bytes that
+   * it lies in are given up.
+   */
+  take(taker: Taker, release: () => void = () => {}): void {
     const full = this.#count > MAX_HELD || this.#used > MAX_HELD_BYTES;
     const limit = full ? Number.POSITIVE_INFINITY : this.#ready;
     const times = this.#times;
@@ -165,7 +168,7 @@ export class PerfRecords {
     // Stable: records of one time stay in the order of the file.
     order.sort((a, b) => times[a]! - times[b]!);
     const bytes = this.#bytes;
-    const view = new DataView(bytes.buffer);
+    const words = new Int32Array(bytes.buffer, 0, bytes.length >> 2);
     const item: PerfItem = { time: 0, cpu: 0, lost: 0, rawAt: 0, rawLength: 0 };
     for (const i of order) {
       item.time = times[i]!;
@@ -173,8 +176,9 @@ export class PerfRecords {
       item.lost = columns[i * 4 + 1]!;
       item.rawAt = columns[i * 4 + 2]!;
       item.rawLength = columns[i * 4 + 3]!;
-      taker(item, bytes, view);
+      taker(item, bytes, words);
     }
+    release();
     this.#keepLaterThan(limit);
   }
 
@@ -283,7 +287,7 @@ export class PerfRecords {
     // Converters read 32-bit words.
     const to = (this.#used + 3) & ~3;
     if (to + length > this.#bytes.length) {
-      const more = new Uint8Array(Math.max(to + length, this.#bytes.length * 2));
+      const more = new Uint8Array(Math.max((to + length + 3) & ~3, this.#bytes.length * 2));
       more.set(this.#bytes.subarray(0, this.#used));
       this.#bytes = more;
     }

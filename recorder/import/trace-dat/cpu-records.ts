@@ -16,6 +16,8 @@ const HELD_BYTES = 1024 * 1024 * 1024;
 export interface SharedRoom {
   readonly cpus: number;
   held: number;
+  /** Called before the bytes that records lie in are given up. */
+  readonly release: () => void;
 }
 
 const NOTHING = new Uint8Array(0);
@@ -31,7 +33,7 @@ export class CpuRecords {
   readonly cpu: number;
   readonly reader: SubBufferReader;
   /** The bytes that `reader` stands in. */
-  bytes: Uint8Array = NOTHING;
+  #bytes: Uint8Array = NOTHING;
   /** It stands on a record. */
   live = true;
   /** Events lost before the record that it stands on; -1 where nobody knows how many. 0 once it was asked. */
@@ -86,11 +88,11 @@ export class CpuRecords {
   #open(): boolean {
     const { bytes: size } = this.#buffer.layout;
     for (;;) {
-      if (this.#next >= this.bytes.length && !this.#load()) return false;
+      if (this.#next >= this.#bytes.length && !this.#load()) return false;
       const at = this.#next;
-      const end = Math.min(at + size, this.bytes.length);
+      const end = Math.min(at + size, this.#bytes.length);
       this.#next = end;
-      if (this.reader.open(this.bytes, at, end)) {
+      if (this.reader.open(this.#bytes, at, end)) {
         const { missed } = this.reader;
         if (missed !== 0) this.missed = missed < 0 || this.missed < 0 ? -1 : this.missed + missed;
         return true;
@@ -104,20 +106,21 @@ export class CpuRecords {
     this.#next = 0;
     const cursor = this.#cursor;
     const room = this.#room;
-    room.held -= this.bytes.length;
+    room.release();
+    room.held -= this.#bytes.length;
     // Chunks are of one size: the last one's memory serves for the next.
-    const last = this.bytes;
-    this.bytes = NOTHING;
+    const last = this.#bytes;
+    this.#bytes = NOTHING;
     try {
       const { codec, layout } = this.#buffer;
       if (codec === undefined) {
         const window = Math.min(WINDOW_BYTES, Math.floor(WINDOWS_BYTES / room.cpus));
         const step = Math.max(1, Math.floor(window / layout.bytes)) * layout.bytes;
-        this.bytes = cursor.bytes(Math.min(step, cursor.left));
+        this.#bytes = cursor.bytes(Math.min(step, cursor.left));
       } else {
         if (this.#chunks < 0) this.#chunks = cursor.left === 0 ? 0 : cursor.u32();
         const most = Math.min(CHUNK_SUB_BUFFERS * layout.bytes, HELD_BYTES - room.held);
-        this.bytes = this.#chunks-- > 0 ? readPiece(cursor, codec, most, last) : NOTHING;
+        this.#bytes = this.#chunks-- > 0 ? readPiece(cursor, codec, most, last) : NOTHING;
       }
     } catch (error) {
       if (!(error instanceof DatDamage)) throw error;
@@ -125,7 +128,9 @@ export class CpuRecords {
       this.#chunks = 0;
       cursor.skip(cursor.left);
     }
-    room.held += this.bytes.length;
-    return this.bytes.length > 0;
+    // Records are read word by word.
+    if (this.#bytes.byteOffset % 4 !== 0) this.#bytes = new Uint8Array(this.#bytes);
+    room.held += this.#bytes.length;
+    return this.#bytes.length > 0;
   }
 }

@@ -59,7 +59,7 @@ class Findings {
     const told = parseHeaderPage(this.headerPage, littleEndian);
     const commitBytes = longBytes === 4 ? 4 : 8;
     const layout = told ?? { ...DEFAULT_LAYOUT, commitBytes, data: 8 + commitBytes, littleEndian };
-    return bytes > layout.data && bytes <= MAX_SUB_BUFFER ? { ...layout, bytes } : layout;
+    return bytes > layout.data && bytes <= MAX_SUB_BUFFER && bytes % 4 === 0 ? { ...layout, bytes } : layout;
   }
 }
 

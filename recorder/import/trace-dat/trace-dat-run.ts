@@ -21,15 +21,16 @@ export function machineName(uname: string): string {
   return uname.split(/\s+/).at(-1) ?? '';
 }
 
-/** Opens the records of all CPUs of all buffers. `epoch` is the clock's value at time 0. */
+/** Opens the records of all CPUs of all buffers. `epoch` is the clock's value at time 0; `release` as in `SharedRoom`. */
 export function openRecords(
   source: ByteSource,
   file: DatFile,
   epoch: bigint,
   damaged: (what: string, offset: number) => void,
+  release: () => void = () => {},
 ): CpuRecords[] {
   const [lo, hi] = [lowWord(epoch), highWord(epoch)];
-  const room = { cpus: file.buffers.reduce((sum, { cpus }) => sum + cpus.length, 1), held: 0 };
+  const room = { cpus: file.buffers.reduce((sum, { cpus }) => sum + cpus.length, 1), held: 0, release };
   return file.buffers.flatMap((buffer) =>
     buffer.cpus
       .filter(({ size }) => size > 0)
@@ -68,10 +69,18 @@ export class TraceDatRun implements WholeRun {
     for (const { what, offset } of file.damages) this.#damaged(what, offset);
     for (const id of file.unknown) target.health.add('unknown', `option ${id} of the file`);
     const epoch = scale === undefined ? epochNs : 0n;
-    this.#records = new MergedRecords(openRecords(source, file, epoch, (what, offset) => this.#damaged(what, offset)));
+    const damaged = (what: string, offset: number): void => this.#damaged(what, offset);
+    const release = (): void => this.#output.settle();
+    this.#records = new MergedRecords(openRecords(source, file, epoch, damaged, release));
   }
 
   step(): boolean {
+    const more = this.#read();
+    this.#output.settle();
+    return more;
+  }
+
+  #read(): boolean {
     const records = this.#records;
     const decoder = this.#decoder;
     const factor = this.#factor;
@@ -83,9 +92,8 @@ export class TraceDatRun implements WholeRun {
       let time = reader.time;
       if (factor !== 1) time = Math.floor(time * factor);
       time += shift;
-      const placed = Math.min(Math.max(0, time), Number.MAX_SAFE_INTEGER);
-      if (from.missed !== 0) this.#writeLost(from, placed);
-      if (time >= 0 && time <= Number.MAX_SAFE_INTEGER) decoder.decode(reader, from.bytes, time, from.cpu);
+      if (from.missed !== 0) this.#writeLost(from, Math.min(Math.max(0, time), Number.MAX_SAFE_INTEGER));
+      if (time >= 0 && time <= Number.MAX_SAFE_INTEGER) decoder.decode(reader, time, from.cpu);
       else this.#unplaced++;
       from.advance();
     }
@@ -129,6 +137,7 @@ export class TraceDatRun implements WholeRun {
     from.missed = 0;
     this.#lost += Math.max(1, count);
     health.add('lost', 'ring buffer full', `CPU ${from.cpu}`, Math.max(1, count));
+    this.#output.settle();
     const row = sink.begin(STREAM_ID.lost, time, from.cpu, -1, source ?? 0);
     const { columns } = sink.rows.lost;
     columns.countLo[row] = count | 0;

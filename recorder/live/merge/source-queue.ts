@@ -37,6 +37,10 @@ export class SourceQueue implements EventSink {
     return this.#builder.begin(streamId, time, cpu, task, source);
   }
 
+  get room(): number {
+    return this.#builder.room;
+  }
+
   setBytes(column: BytesColumn, row: number, value: Uint8Array): void {
     this.#builder.setBytes(column, row, value);
   }

@@ -118,7 +118,7 @@ export class TracefsRun implements LiveRun {
     // Asked for first: what is later than this may not be here yet.
     const horizon = Number(this.#pages.readHorizon() - this.#epoch) - SETTLE_NS;
     this.#take();
-    const more = this.#merge.run(this.#monotonic ? horizon : Number.POSITIVE_INFINITY, SLICE) === SLICE;
+    const more = this.#decode(this.#monotonic ? horizon : Number.POSITIVE_INFINITY);
     this.horizon = more ? this.#lastTime : horizon;
     return more;
   }
@@ -141,7 +141,7 @@ export class TracefsRun implements LiveRun {
       const { done } = this.#pages;
       this.#take();
       const limit = done ? Number.POSITIVE_INFINITY : Number(this.#pages.readHorizon() - this.#epoch) - SETTLE_NS;
-      more = this.#merge.run(limit, SLICE) === SLICE || !done;
+      more = this.#decode(limit) || !done;
       // A backlog takes seconds; signals have their turn.
       await (done ? turn() : sleep(1));
     }
@@ -172,6 +172,14 @@ export class TracefsRun implements LiveRun {
     this.#subBuffers += this.#pages.takeFull((slot, cpu) => pipes[cpu]?.pages.add(slot));
   }
 
+  /** Decodes a slice of what is there; true if there may be more. */
+  #decode(limit: number): boolean {
+    const more = this.#merge.run(limit, SLICE) === SLICE;
+    this.#output.settle();
+    for (const { pages } of this.#pipes) pages.release();
+    return more;
+  }
+
   #check(): void {
     if (!this.#pages.failed) return;
     throw new IorrError('RECORDING_FAILED', "the kernel's buffers can't be read any more", {
@@ -188,12 +196,13 @@ export class TracefsRun implements LiveRun {
       pipe.missed = 0;
     }
     this.#lastTime = time;
-    this.#decoder.decode(pipe.reader, this.#pages.bytes, time, pipe.cpu);
+    this.#decoder.decode(pipe.reader, time, pipe.cpu);
   }
 
   #tell(pipe: Pipe, time: number, count: number): void {
     pipe.told += count;
     const { sink, source } = this.#target;
+    this.#output.settle();
     const row = sink.begin(STREAM_ID.lost, time, pipe.pages.cpu, ABSENT, source);
     const { columns } = sink.rows.lost;
     columns.countLo[row] = count | 0;
