@@ -46,10 +46,13 @@ export function pooledFeeder(specs: readonly GroupSpec[], signal?: AbortSignal):
   });
   const lanes = specs.map((spec) => new Lane(pool, spec));
   // a worker may be in the middle of something long: nobody waits for it then
+  let abort = (): void => undefined;
   const aborted = new Promise<undefined>((resolve) => {
-    signal?.addEventListener('abort', () => resolve(undefined), { once: true });
+    abort = () => resolve(undefined);
   });
+  signal?.addEventListener('abort', abort, { once: true });
   const end = async (): Promise<void> => {
+    signal?.removeEventListener('abort', abort);
     // Node 20 ends the whole process if a worker is terminated while it loads its modules
     await Promise.all(lanes.map((lane) => lane.loaded));
     await pool.destroy();
