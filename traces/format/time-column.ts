@@ -200,7 +200,7 @@ function timesAt(
   const { calls, ints, at } = machine;
   const count = time.length;
   const { byteOffset, length } = machine.reader(raw).bytes;
-  if (calls.differences(byteOffset + from, byteOffset + length, count, at.doubles) === 0) return false;
+  if (calls.differences(byteOffset + from, byteOffset + length, count, at.doubles, at.numbers) === 0) return false;
   let streams: number;
   if (grouping === 0) {
     // all of one context

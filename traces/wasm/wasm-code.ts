@@ -173,6 +173,10 @@ export const v128 = {
   /** The low half, each lane twice as wide. */
   widen8: operation(SIMD, 0x89, 0x01),
   widen16: operation(SIMD, 0xa9, 0x01),
+  /** The high half. */
+  widenHigh16: operation(SIMD, 0xaa, 0x01),
+  /** Two doubles of the integers in the low half. */
+  doubles: operation(SIMD, 0xfe, 0x01),
   negate32: operation(SIMD, 0xa1, 0x01),
   all32: operation(SIMD, 0xa3, 0x01),
   all8: operation(SIMD, 0x63),
@@ -180,6 +184,7 @@ export const v128 = {
   shrS32: operation(SIMD, 0xac, 0x01),
   shrU32: operation(SIMD, 0xad, 0x01),
   add32: operation(SIMD, 0xae, 0x01),
+  bitmask8: operation(SIMD, 0x64),
   bitmask64: operation(SIMD, 0xc4, 0x01),
   add64: operation(SIMD, 0xce, 0x01),
   sub64: operation(SIMD, 0xd1, 0x01),

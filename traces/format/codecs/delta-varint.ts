@@ -45,10 +45,10 @@ export const deltaVarint: IntCodec = {
     reader.at = at;
     if (shift > 0) for (let i = 0; i < n; i++) out[i] = out[i]! << shift;
   },
-  decodeAt({ calls }, reader, lag, rows, out) {
+  decodeAt({ calls, at }, reader, lag, rows, out) {
     const shift = reader.byte() & 31;
     const { byteOffset, length } = reader.bytes;
-    const end = calls.varints(addressIn(reader), byteOffset + length, rows, shift, out);
+    const end = calls.varints(addressIn(reader), byteOffset + length, rows, shift, out, at.numbers);
     if (end === 0) return false;
     if (lag > 0) calls.sum(out, rows, lag);
     reader.at = end - byteOffset;

@@ -3,6 +3,7 @@ import { ByteReader } from '../byte-buffer.ts';
 import { decoderModule } from './decoder-module.ts';
 import type { DecoderCalls } from './decoder-module.ts';
 import { INFLATE_BYTES, inflateTables } from './huffman-code.ts';
+import { NUMBER_BYTES, numberTable } from './numbers-code.ts';
 
 /** Columns of fewer rows are decoded by TypeScript: to call WebAssembly and to copy what it gives takes as long. */
 const FEW_ROWS = 64;
@@ -33,6 +34,7 @@ const SIZES = {
   /** The same before: as it is in the file. */
   packed: 1024 + 16 * SEGMENT_EVENTS,
   inflate: INFLATE_BYTES,
+  numbers: NUMBER_BYTES,
   /** Rows of a column that is not to stay here, and of what it is decoded from. */
   out: 8 * SEGMENT_EVENTS,
   first: 4 * SEGMENT_EVENTS,
@@ -116,6 +118,7 @@ export class ColumnMachine {
     this.#doubles = new Float64Array(memory.buffer, base, MACHINE_BYTES >>> 3);
     this.#has = has;
     this.ints.set(inflateTables(), PIECES.inflate >>> 2);
+    this.#bytes.set(numberTable(), PIECES.numbers);
   }
 
   /** Bytes of a piece. */

@@ -1,9 +1,10 @@
 import { moduleOf } from '../../wasm/wasm-code.ts';
-import { differences, last, narrow, newest, runEnd, starts, times } from './events-code.ts';
+import { last, narrow, newest, runEnd, starts, times } from './events-code.ts';
 import { build, longCode } from './huffman-code.ts';
 import { inflate } from './inflate-code.ts';
+import { differences, varint, varints } from './numbers-code.ts';
 import { grouped, kinds, slot } from './kinds-code.ts';
-import { add, copy, dictionary, fill, packed, planes, runs, split, sum, varint, varints } from './integers-code.ts';
+import { add, copy, dictionary, fill, packed, planes, runs, split, sum } from './integers-code.ts';
 
 // of the functions in the module
 const VARINT = 0;
@@ -18,7 +19,7 @@ export interface DecoderCalls {
   readonly planes: (at: number, rows: number, planes: number, shift: number, out: number) => void;
   readonly sum: (out: number, rows: number, lag: number) => void;
   readonly packed: (at: number, rows: number, bits: number, minimum: number, shift: number, out: number) => void;
-  readonly varints: (at: number, end: number, rows: number, shift: number, out: number) => number;
+  readonly varints: (at: number, end: number, rows: number, shift: number, out: number, table: number) => number;
   readonly runs: (at: number, end: number, count: number, rows: number, values: number, out: number) => number;
   readonly dictionary: (at: number, rows: number, wide: number, table: number, count: number, out: number) => number;
   readonly fill: (out: number, rows: number, value: number) => void;
@@ -48,7 +49,7 @@ export interface DecoderCalls {
     otherKinds: number,
     out: number,
   ) => void;
-  readonly differences: (at: number, end: number, events: number, out: number) => number;
+  readonly differences: (at: number, end: number, events: number, out: number, table: number) => number;
   readonly starts: (stream: number, end: number, wide: number, counts: number) => void;
   readonly times: (
     stream: number,

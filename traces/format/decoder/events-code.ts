@@ -1,20 +1,6 @@
-import {
-  FunctionCode,
-  call,
-  either,
-  f64,
-  get,
-  i32,
-  i64,
-  jumpIf,
-  leave,
-  loop,
-  set,
-  v128,
-  when,
-} from '../../wasm/wasm-code.ts';
+import { FunctionCode, call, f64, get, i32, jumpIf, leave, loop, set, v128, when } from '../../wasm/wasm-code.ts';
 import type { Code } from '../../wasm/wasm-code.ts';
-import { plus, rowsEnd, unzigzag, whilst } from './integers-code.ts';
+import { plus, rowsEnd, whilst } from './integers-code.ts';
 
 /** The loops over the events of a segment: their streams, their times, and what was newest in another stream. */
 
@@ -120,59 +106,6 @@ export function last(): FunctionCode {
       plus(newestRow, 4),
       plus(out, 4),
     ),
-  ];
-  return code;
-}
-
-/**
- * `differences(at, end, events, out)`: differences of times from the second event on, as doubles at their event's place; 0 where
- * the bytes end early or a number takes more than 8 of them.
- */
-export function differences(): FunctionCode {
-  const code = new FunctionCode(['i32', 'i32', 'i32', 'i32'], 'i32');
-  const [at, end, events, out] = [0, 1, 2, 3];
-  const [outEnd, byte] = [code.local('i32'), code.local('i32')];
-  const [z, bits] = [code.local('i64'), code.local('i64')];
-  const fail = [i32.of(0), leave];
-  code.body = [
-    ...set(outEnd, i32.add(get(out), i32.shl(get(events), i32.of(3)))),
-    ...plus(out, 8),
-    ...whilst(
-      i32.ltU(get(out), get(outEnd)),
-      when(i32.geU(get(at), get(end)), ...fail),
-      set(byte, i32.load8U(0, get(at))),
-      plus(at, 1),
-      either(
-        i32.ltU(get(byte), i32.of(0x80)),
-        [f64.store(0, get(out), f64.ofI32(unzigzag(byte)))],
-        [
-          set(z, i64.extendU(i32.and(get(byte), i32.of(0x7f)))),
-          set(bits, i64.of(7n)),
-          loop(
-            when(i32.or(i32.geU(get(at), get(end)), i64.ltU(i64.of(49n), get(bits))), ...fail),
-            set(byte, i32.load8U(0, get(at))),
-            plus(at, 1),
-            set(z, i64.or(get(z), i64.shl(i64.extendU(i32.and(get(byte), i32.of(0x7f))), get(bits)))),
-            set(bits, i64.add(get(bits), i64.of(7n))),
-            jumpIf(0, i32.shrU(get(byte), i32.of(7))),
-          ),
-          either(
-            i64.eqz(i64.shrU(get(z), i64.of(53n))),
-            [
-              f64.store(
-                0,
-                get(out),
-                f64.ofI64(i64.xor(i64.shrU(get(z), i64.of(1n)), i64.sub(i64.of(0n), i64.and(get(z), i64.of(1n))))),
-              ),
-            ],
-            // no double is odd there
-            [f64.store(0, get(out), f64.mul(f64.ofU64(get(z)), f64.of(0.5)))],
-          ),
-        ],
-      ),
-      plus(out, 8),
-    ),
-    ...i32.of(1),
   ];
   return code;
 }

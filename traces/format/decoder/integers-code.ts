@@ -34,7 +34,7 @@ export const rowsEnd = (at: number, rows: number): Code => i32.add(get(at), i32.
 export const unzigzag = (z: number): Code =>
   i32.xor(i32.shrU(get(z), i32.of(1)), i32.sub(i32.of(0), i32.and(get(z), i32.of(1))));
 
-const unzigzag4 = (z: number): Code =>
+export const unzigzag4 = (z: number): Code =>
   v128.xor(v128.shrU32(get(z), i32.of(1)), v128.negate32(v128.and(get(z), v128.splat32(i32.of(1)))));
 
 /** `planes(at, rows, planes, shift, out)`: differences of `delta-planes`, not yet summed up. */
@@ -238,31 +238,6 @@ export function dictionary(): FunctionCode {
   return code;
 }
 
-/**
- * `varint(at, end)`: an unsigned number of at most 32 bits, in at most 8 bytes, below the position behind it as a 64-bit word;
- * 0 where it ends early or is larger. As `ByteReader.varint`, for what is no larger.
- */
-export function varint(): FunctionCode {
-  const code = new FunctionCode(['i32', 'i32'], 'i64');
-  const [at, end] = [0, 1];
-  const [value, bits, byte] = [code.local('i64'), code.local('i64'), code.local('i32')];
-  const fail = [i64.of(0n), leave];
-  code.body = [
-    ...loop(
-      when(i32.geU(get(at), get(end)), ...fail),
-      when(i64.ltU(i64.of(49n), get(bits)), ...fail),
-      set(byte, i32.load8U(0, get(at))),
-      plus(at, 1),
-      set(value, i64.or(get(value), i64.shl(i64.extendU(i32.and(get(byte), i32.of(0x7f))), get(bits)))),
-      set(bits, i64.add(get(bits), i64.of(7n))),
-      jumpIf(0, i32.shrU(get(byte), i32.of(7))),
-    ),
-    ...when(i32.eqz(i64.eqz(i64.shrU(get(value), i64.of(32n)))), ...fail),
-    ...i64.or(i64.shl(i64.extendU(get(at)), i64.of(32n)), get(value)),
-  ];
-  return code;
-}
-
 /** Reads a number into a local, of one byte or by `varint`, and moves on; leaves the function with 0 where there is none. */
 function read(into: number, at: number, end: number, wide: number, varintAt: number): Code {
   return either(
@@ -320,59 +295,6 @@ export function runs(varintAt: number): FunctionCode {
       set(out, get(to)),
     ),
     ...when(i32.ne(get(out), get(outEnd)), i32.of(0), leave),
-    ...get(at),
-  ];
-  return code;
-}
-
-const SINGLE_BYTES = 0x8080808080808080n;
-
-/** `varints(at, end, rows, shift, out)`: differences of `delta-varint`, not yet summed up; the position behind, or 0. */
-export function varints(): FunctionCode {
-  const code = new FunctionCode(['i32', 'i32', 'i32', 'i32', 'i32'], 'i32');
-  const [at, end, rows, shift, out] = [0, 1, 2, 3, 4];
-  const [outEnd, z, byte, bits] = [code.local('i32'), code.local('i32'), code.local('i32'), code.local('i32')];
-  const four = code.local('v128');
-  const quarter = (offset: number): readonly Code[] => [
-    set(four, v128.widen16(v128.widen8(v128.loadLow32(offset, get(at))))),
-    v128.storeAny(offset * 4, get(out), v128.shl32(unzigzag4(four), get(shift))),
-  ];
-  const fail = [i32.of(0), leave];
-  code.body = [
-    ...set(outEnd, rowsEnd(out, rows)),
-    ...whilst(
-      i32.ltU(get(out), get(outEnd)),
-      // eight rows of a byte each
-      when(
-        i32.and(
-          i64.eqz(i64.and(i64.loadAny(0, get(at)), i64.of(SINGLE_BYTES))),
-          i32.and(i32.leU(i32.add(get(at), i32.of(8)), get(end)), i32.leU(i32.add(get(out), i32.of(32)), get(outEnd))),
-        ),
-        ...quarter(0),
-        ...quarter(4),
-        plus(at, 8),
-        plus(out, 32),
-        jump(1),
-      ),
-      when(i32.geU(get(at), get(end)), ...fail),
-      set(z, i32.load8U(0, get(at))),
-      plus(at, 1),
-      when(
-        i32.shrU(get(z), i32.of(7)),
-        set(z, i32.and(get(z), i32.of(0x7f))),
-        set(bits, i32.of(7)),
-        loop(
-          when(i32.or(i32.geU(get(at), get(end)), i32.gtU(get(bits), i32.of(28))), ...fail),
-          set(byte, i32.load8U(0, get(at))),
-          plus(at, 1),
-          set(z, i32.or(get(z), i32.shl(i32.and(get(byte), i32.of(0x7f)), get(bits)))),
-          plus(bits, 7),
-          jumpIf(0, i32.shrU(get(byte), i32.of(7))),
-        ),
-      ),
-      i32.store(0, get(out), i32.shl(unzigzag(z), get(shift))),
-      plus(out, 4),
-    ),
     ...get(at),
   ];
   return code;
