@@ -1,9 +1,11 @@
+import { availableParallelism } from 'node:os';
 import { MessageChannel, Worker, receiveMessageOnPort } from 'node:worker_threads';
 import type { MessagePort } from 'node:worker_threads';
 import { IorrError } from './errors.ts';
 import type { Compression } from './format/compression.ts';
 import { packSegment } from './format/packed-segment.ts';
 import type { EncodedSegment, SegmentPipeline } from './format/segment-pipeline.ts';
+import type { WriterOptions } from './format/writer.ts';
 import type { Segment } from './segment.ts';
 
 /** What the thread is given. */
@@ -85,6 +87,14 @@ export class EncodingThread implements SegmentPipeline {
     this.#ready.push(encoded);
     return true;
   }
+}
+
+/**
+ * For what reads one trace and writes another, which takes as long as encoding does: both at once, where there is a second processor.
+ * What only makes events is so much faster than encoding that a thread would hardly change how long it takes.
+ */
+export function writingBesideReading(): WriterOptions {
+  return availableParallelism() > 1 ? { pipeline: (compression) => new EncodingThread(compression) } : {};
 }
 
 function failed(why: string): IorrError {

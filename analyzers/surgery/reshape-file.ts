@@ -2,6 +2,7 @@ import { statSync } from 'node:fs';
 import { setImmediate as turn } from 'node:timers/promises';
 import type { CommandInvocation, CommandIo, CommandOption } from '../../traces/command.ts';
 import { INTERRUPTED } from '../../traces/command.ts';
+import { writingBesideReading } from '../../traces/encoding-thread.ts';
 import { describeInput, makeEnvelope } from '../../traces/envelope.ts';
 import type { EffectiveOptions } from '../../traces/envelope.ts';
 import { IorrError } from '../../traces/errors.ts';
@@ -83,7 +84,7 @@ export async function writeReshaped<R>(
   output: string,
   entry: (done: R) => object,
 ): Promise<Reshaped<R>> {
-  const writer = createTrace(output, surgery.header);
+  const writer = createTrace(output, surgery.header, writingBesideReading());
   const progress = io.progress(command, 0);
   const steps = surgery.steps(writer);
   try {

@@ -2,6 +2,7 @@ import { statSync } from 'node:fs';
 import { setImmediate as turn } from 'node:timers/promises';
 import type { CommandInvocation, CommandIo, CommandSpec } from '../../traces/command.ts';
 import { INTERRUPTED } from '../../traces/command.ts';
+import { writingBesideReading } from '../../traces/encoding-thread.ts';
 import { describeInput, makeEnvelope } from '../../traces/envelope.ts';
 import { IorrError } from '../../traces/errors.ts';
 import { createTrace, openTrace } from '../../traces/file.ts';
@@ -157,7 +158,7 @@ async function merge(task: Task, traces: readonly OpenTrace[], io: CommandIo): P
     }
   }
   const clocks = align(task, traces);
-  const writer = createTrace(task.output, mergedHeader(traces.map(({ header }) => header)));
+  const writer = createTrace(task.output, mergedHeader(traces.map(({ header }) => header)), writingBesideReading());
   try {
     let complete = true;
     for (const _ of mergeByTime(traces, [0, ...clocks.map(({ offsetNs }) => offsetNs)], writer)) {
