@@ -73,7 +73,7 @@ describe('iorr calibrate --reach', () => {
     await expect(few).rejects.toMatchObject({ message: expect.stringMatching(/four windows/), place: { file: curve } });
     const options = { ...DEFAULTS, reach: curve, hardware: 'qemu-vtd' };
     await expect(runCommand(calibrateCommand, [], options)).rejects.toThrow(/IOTLB of sets/);
-    await expect(runCommand(calibrateCommand, [], { ...DEFAULTS, reach: folder })).rejects.toThrow(/folder/);
+    await expect(runCommand(calibrateCommand, [], { ...DEFAULTS, reach: folder })).rejects.toThrow(/it is a directory/);
   });
 
   test('an interrupted fit leaves no file', async () => {

@@ -97,11 +97,15 @@ describe('a file that is written', () => {
 
 describe('a path that cannot be written is refused before any work', () => {
   test.each([
-    ['in a folder that is not there', 'no/such/page.html', /no such file/],
+    ['in a folder that is not there', 'no/such/page.html', /the folder is not there/],
     ['a folder', '.', /it is a directory/],
   ])('%s', (_, path, message) => {
     expect(() => new OutputFile(join(folder, path))).toThrow(
       expect.objectContaining({ code: 'FILE_UNWRITABLE', message: expect.stringMatching(message) }),
     );
+  });
+
+  test.each(['', '-'])('no name: %j', (name) => {
+    expect(() => new OutputFile(name)).toThrow(expect.objectContaining({ code: 'USAGE' }));
   });
 });

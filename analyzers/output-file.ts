@@ -1,7 +1,8 @@
-import { accessSync, closeSync, constants, openSync, rmSync, statSync } from 'node:fs';
+import { accessSync, closeSync, constants, existsSync, openSync, rmSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { IorrError } from '../traces/errors.ts';
 import { replaceFile, targetOf } from '../traces/replace-file.ts';
+import { systemReason } from '../traces/system-reason.ts';
 import { writeAll } from './command-line/process-io.ts';
 
 /** Names of descriptors that are open already: writing anew into what they lead to would cut what was written by them. */
@@ -21,9 +22,14 @@ export class OutputFile {
   #descriptor: number | undefined;
   readonly #given: number | undefined;
 
-  /** Throws `FILE_UNWRITABLE`. */
+  /** Throws `FILE_UNWRITABLE`, or `USAGE` where it names no file. */
   constructor(path: string) {
     this.path = path;
+    if (path === '' || path === '-') {
+      throw new IorrError('USAGE', `${JSON.stringify(path)}: the name of a file expected`, {
+        hint: path === '' ? 'a variable of the shell that is empty?' : '/dev/stdout is stdout, --json its document',
+      });
+    }
     const [, name, number] = OPEN.exec(path) ?? [];
     this.#given = name !== undefined ? STANDARD.indexOf(name) : number === undefined ? undefined : Number(number);
     this.#target = targetOf(path);
@@ -77,7 +83,7 @@ export class OutputFile {
       return act();
     } catch (error) {
       this.discard();
-      throw new IorrError('FILE_UNWRITABLE', error instanceof Error ? error.message : String(error), {
+      throw new IorrError('FILE_UNWRITABLE', systemReason(error), {
         place: { file: this.path },
         hint: 'check the folder, its permissions and its free space',
         cause: error,
@@ -91,6 +97,7 @@ function isReplaced(target: string): boolean {
   const status = statSync(target, { throwIfNoEntry: false });
   if (status?.isDirectory() === true) throw new Error('it is a directory');
   if (status !== undefined) accessSync(target, constants.W_OK);
+  else if (!existsSync(dirname(target))) throw new Error('the folder is not there');
   if (status?.isFile() === false) return false;
   try {
     accessSync(dirname(target), constants.W_OK | constants.X_OK);

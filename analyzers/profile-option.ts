@@ -9,6 +9,7 @@ import type { ProfileFile } from '../replay/profile-file.ts';
 import type { CommandOption } from '../traces/command.ts';
 import { IorrError } from '../traces/errors.ts';
 import type { TraceHeader } from '../traces/header.ts';
+import { systemReason } from '../traces/system-reason.ts';
 import { HARDWARE_WORDS, PROFILE_WORDS } from './model-words.ts';
 
 /** `--hardware` of a command; `description`: what it is for there. */
@@ -62,7 +63,7 @@ export function readSmallFile(file: string, most: number): string {
   let descriptor: number | undefined;
   try {
     descriptor = file === '-' ? 0 : openSync(file, 'r');
-    if (descriptor !== 0 && fstatSync(descriptor).isDirectory()) throw new Error('it is a folder');
+    if (descriptor !== 0 && fstatSync(descriptor).isDirectory()) throw new Error('it is a directory');
     const bytes = Buffer.alloc(most + 1);
     let length = 0;
     while (length <= most) {
@@ -72,7 +73,7 @@ export function readSmallFile(file: string, most: number): string {
     }
     if (length <= most) return bytes.toString('utf8', 0, length);
   } catch (error) {
-    throw new IorrError('FILE_UNREADABLE', error instanceof Error ? error.message : String(error), {
+    throw new IorrError('FILE_UNREADABLE', systemReason(error), {
       place: { file },
       hint: 'check the name and its permissions',
       cause: error,

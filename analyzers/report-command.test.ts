@@ -39,13 +39,22 @@ describe('iorr report', () => {
     await expect(runCommand(reportCommand, [first, bad], { output: none })).rejects.toThrow(
       'schema version 1 expected, found 9',
     );
-    await expect(runCommand(reportCommand, [join(folder, 'missing.json')], { output: none })).rejects.toThrow('ENOENT');
+    await expect(runCommand(reportCommand, [join(folder, 'missing.json')], { output: none })).rejects.toThrow(
+      'no such file',
+    );
+    const trace = join(import.meta.dirname, '../traces/corpus/vtd-vfio-7.2.iorr');
+    await expect(runCommand(reportCommand, [trace], { output: none })).rejects.toMatchObject({
+      message: 'a result expected, found a trace',
+      hint: expect.stringContaining('iorr replay'),
+    });
     await expect(runCommand(reportCommand, [], { output: none })).rejects.toThrow('a result expected, found none');
     expect(existsSync(none)).toBe(false);
   });
 
   test('fails before it reads where the page can not be written', async () => {
     const nowhere = join(folder, 'no/such/folder.html');
-    await expect(runCommand(reportCommand, ['missing.json'], { output: nowhere })).rejects.toThrow('no such file');
+    await expect(runCommand(reportCommand, ['missing.json'], { output: nowhere })).rejects.toThrow(
+      'the folder is not there',
+    );
   });
 });

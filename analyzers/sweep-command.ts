@@ -136,6 +136,11 @@ export const sweepCommand: CommandSpec = {
     const [file] = args;
     if (file === undefined)
       throw new IorrError('USAGE', 'a trace expected', { hint: 'iorr sweep run.iorr --set ways=1..16' });
+    if (file === '-') {
+      throw new IorrError('USAGE', 'a sweep reads its trace more than once: a file expected, not stdin', {
+        hint: 'iorr sweep run.iorr --set sets=16,32,64',
+      });
+    }
     const listed = Array.isArray(options['set']) ? options['set'].map(String) : [];
     const { swept, settings } = splitParameters([...namedParameters(options), ...sweptParameters(listed)]);
     const jobs = wholeNumberOption(options, 'jobs', 1, MOST_JOBS, availableParallelism());
@@ -143,8 +148,8 @@ export const sweepCommand: CommandSpec = {
     const output = textOf(options, 'output');
     const page = textOf(options, 'html');
     const access = textOf(options, 'access');
-    const hash = traceHash(file);
     const trace = openTrace(file);
+    const hash = traceHash(file);
     const written = output === undefined ? undefined : new OutputFile(output);
     const opened = page === undefined ? undefined : new OutputFile(page);
     try {

@@ -7,25 +7,9 @@ import { TraceFile } from './format/reader.ts';
 import { TraceWriter } from './format/writer.ts';
 import type { WriterOptions } from './format/writer.ts';
 import type { TraceHeader, TraceSummary } from './header.ts';
+import { systemReason } from './system-reason.ts';
 
 /** The shell that opens files for the pure reader and writer. */
-
-function reason(error: unknown): string {
-  const code = (error as { code?: unknown }).code;
-  switch (code) {
-    case 'ENOENT':
-      return 'no such file';
-    case 'EACCES':
-    case 'EPERM':
-      return 'permission denied';
-    case 'EISDIR':
-      return 'it is a directory';
-    case 'ENOSPC':
-      return 'no space left on the device';
-    default:
-      return error instanceof Error ? error.message : String(error);
-  }
-}
 
 /** A trace of a file that stays open until `close`. */
 export class OpenTrace extends TraceFile {
@@ -49,7 +33,7 @@ function readAt(descriptor: number, name: string, offset: number, length: number
     try {
       got = readSync(descriptor, bytes, at, length - at, offset + at);
     } catch (error) {
-      throw new IorrError('FILE_UNREADABLE', reason(error), {
+      throw new IorrError('FILE_UNREADABLE', systemReason(error), {
         place: { file: name, offset: offset + at },
         cause: error,
       });
@@ -82,7 +66,7 @@ function spoolStdin(): number {
     } catch (error) {
       if ((error as { code?: unknown }).code === 'EAGAIN') continue;
       if ((error as { code?: unknown }).code === 'EOF') break;
-      throw new IorrError('FILE_UNREADABLE', reason(error), { place: { file: 'stdin' }, cause: error });
+      throw new IorrError('FILE_UNREADABLE', systemReason(error), { place: { file: 'stdin' }, cause: error });
     }
     if (got === 0) break;
     writeSync(descriptor, chunk, 0, got);
@@ -102,7 +86,7 @@ export function openTrace(path: string): OpenTrace {
     descriptor = path === '-' ? spoolStdin() : openSync(path, 'r');
   } catch (error) {
     if (error instanceof IorrError) throw error;
-    throw new IorrError('FILE_UNREADABLE', reason(error), {
+    throw new IorrError('FILE_UNREADABLE', systemReason(error), {
       place: { file: name },
       hint: 'check the path',
       cause: error,
@@ -133,7 +117,7 @@ export function fileSink(descriptor: number, name: string): ByteSink {
           at += writeSync(descriptor, bytes, at, bytes.length - at);
         } catch (error) {
           if ((error as { code?: unknown }).code === 'EAGAIN') continue;
-          throw new IorrError('FILE_UNWRITABLE', reason(error), {
+          throw new IorrError('FILE_UNWRITABLE', systemReason(error), {
             place: { file: name },
             hint: 'what was written before stays readable',
             cause: error,
@@ -174,7 +158,7 @@ export function createTrace(path: string, header: TraceHeader, options: WriterOp
   try {
     descriptor = openSync(path, 'w');
   } catch (error) {
-    throw new IorrError('FILE_UNWRITABLE', reason(error), {
+    throw new IorrError('FILE_UNWRITABLE', systemReason(error), {
       place: { file: path },
       hint: 'name a file in a folder that exists and that you may write to',
       cause: error,

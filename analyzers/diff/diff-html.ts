@@ -40,7 +40,7 @@ export function diffChapter(result: DiffResult, file: string): Chapter {
   return {
     command: 'diff',
     file,
-    lead: leadOf(countVerdicts(metrics) || 'Nothing to compare', [
+    lead: leadOf(countVerdicts(metrics), [
       ['Compared', file],
       ['Of', result.of],
       ['Aligned', result.alignment],

@@ -40,7 +40,7 @@ export function countVerdicts(metrics: readonly DiffMetricResult[]): string {
     const count = metrics.filter((metric) => metric.verdict === verdict).length;
     return count === 0 ? [] : [`${count} ${verdict}`];
   });
-  return counts.join(', ');
+  return counts.length === 0 ? 'nothing to compare' : counts.join(', ');
 }
 
 function paintVerdict(verdict: Verdict, paint: Paint): string {

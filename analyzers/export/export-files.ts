@@ -1,6 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { IorrError } from '../../traces/errors.ts';
+import { systemReason } from '../../traces/system-reason.ts';
 import { OutputFile } from '../output-file.ts';
 import type { ExportSink } from './exporter.ts';
 
@@ -72,7 +73,7 @@ function makeFolder(path: string): void {
   try {
     mkdirSync(path, { recursive: true });
   } catch (error) {
-    throw new IorrError('FILE_UNWRITABLE', error instanceof Error ? error.message : String(error), {
+    throw new IorrError('FILE_UNWRITABLE', systemReason(error), {
       place: { file: path },
       hint: 'check the folder above it and its permissions',
       cause: error,

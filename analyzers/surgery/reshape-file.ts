@@ -12,6 +12,7 @@ import { Health } from '../../traces/health.ts';
 import type { HealthReport } from '../../traces/health.ts';
 import { toJson } from '../../traces/plain-json.ts';
 import { toolVersion } from '../../traces/tool.ts';
+import { healthCaveats } from '../report/health-lines.ts';
 import type { Surgery } from './surgery.ts';
 import { surgeryNotes } from './surgery.ts';
 
@@ -147,6 +148,7 @@ export function finishReshape<R extends object>(
   if (!reshaped.complete) return INTERRUPTED;
   const { done, events, bytes } = reshaped;
   io.err(text(done));
+  for (const caveat of healthCaveats(trace.health)) io.err(`  ! ${caveat}\n`);
   if (task.json) {
     const input = [describeInput(task.input, trace, trace.bytes)];
     const result = { ...done, output: task.output, events, bytes };

@@ -30,6 +30,17 @@ describe('commands that reshape traces', () => {
     }
   }, 30_000);
 
+  test('what the trace lost is said', () => {
+    const short = join(folder, 'short.iorr');
+    writeFileSync(short, readFileSync(run).subarray(0, 20_000));
+    const { status, stderr } = iorr('filter', short, '--stream', 'map', '-o', join(folder, 'maps.iorr'));
+    expect(status).toBe(0);
+    expect(stderr).toMatch(
+      /events kept\n {2}! The input is cut short in \d places?: what is missing is not counted\.\n/,
+    );
+    expect(iorr('filter', run, '--stream', 'map', '-o', join(folder, 'maps.iorr')).stderr).not.toContain('!');
+  });
+
   test('a cut says what it carries, keeps health, and notes what was done', () => {
     const output = join(folder, 'cut.iorr');
     const { status, stdout, stderr } = iorr(

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { closeSync, existsSync, openSync, readFileSync, rmSync, statSync, truncateSync, writeSync } from 'node:fs';
 import type { SweepPoint, SweepResult } from '../../replay/sweep/sweep-point.ts';
 import { IorrError } from '../../traces/errors.ts';
+import { systemReason } from '../../traces/system-reason.ts';
 
 /** More would be none of ours: 100,000 points with a kilobyte each. */
 const MOST_BYTES = 100 * 2 ** 20;
@@ -41,7 +42,7 @@ export function openJournal(output: string, points: readonly SweepPoint[]): Swee
       },
     };
   } catch (error) {
-    throw new IorrError('FILE_UNWRITABLE', error instanceof Error ? error.message : String(error), {
+    throw new IorrError('FILE_UNWRITABLE', systemReason(error), {
       place: { file },
       hint: 'the journal of a sweep lies beside its output',
       cause: error,

@@ -1,16 +1,12 @@
 import { createHash } from 'node:crypto';
 import { closeSync, openSync, readSync } from 'node:fs';
 import { IorrError } from '../../traces/errors.ts';
+import { systemReason } from '../../traces/system-reason.ts';
 
 const CHUNK = 1 << 20;
 
 /** SHA-256 of a file's bytes: what points name their trace by. Throws `FILE_UNREADABLE`. */
 export function traceHash(file: string): string {
-  if (file === '-') {
-    throw new IorrError('USAGE', 'a sweep reads its trace more than once: a file expected, not stdin', {
-      hint: 'iorr sweep run.iorr --set sets=16,32,64',
-    });
-  }
   const hash = createHash('sha256');
   const chunk = new Uint8Array(CHUNK);
   let descriptor: number | undefined;
@@ -21,7 +17,7 @@ export function traceHash(file: string): string {
       hash.update(chunk.subarray(0, got));
     }
   } catch (error) {
-    throw new IorrError('FILE_UNREADABLE', error instanceof Error ? error.message : String(error), {
+    throw new IorrError('FILE_UNREADABLE', systemReason(error), {
       place: { file },
       hint: 'check the name and its permissions',
       cause: error,

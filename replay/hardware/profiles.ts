@@ -137,6 +137,15 @@ export function withSettings(profile: HardwareProfile, settings: readonly string
   return settings.length === 0 ? profile : { ...profile, parameters };
 }
 
+/** Which hardware has a parameter. */
+function elsewhere(key: string): string {
+  const having = HARDWARE.filter(({ parameters }) =>
+    parameters.some(({ name }) => name === key || name.endsWith(`.${key}`)),
+  );
+  if (having.length === 0) return 'write --set name=value';
+  return `--hardware with one that has it: ${having.map(({ name }) => name).join(', ')}`;
+}
+
 function fullName(profile: HardwareProfile, key: string): string {
   const names = profile.parameters.map((parameter) => parameter.name);
   if (names.includes(key)) return key;
@@ -144,6 +153,6 @@ function fullName(profile: HardwareProfile, key: string): string {
   if (ending.length === 1 && ending[0] !== undefined) return ending[0];
   const near = nearest(key, [...names, ...names.map((name) => name.slice(name.indexOf('.') + 1))]);
   throw new IorrError('USAGE', `the hardware ${profile.name} has no parameter '${key}'; it has ${names.join(', ')}`, {
-    hint: near === undefined ? 'write --set name=value' : `did you mean '${near}'?`,
+    hint: near === undefined ? elsewhere(key) : `did you mean '${near}'?`,
   });
 }

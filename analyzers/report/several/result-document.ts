@@ -3,6 +3,7 @@ import type { ReportInput } from '../../../traces/envelope.ts';
 import { IorrError } from '../../../traces/errors.ts';
 import { readSmallFile } from '../../profile-option.ts';
 import type { Chapter } from '../chapter.ts';
+import { shellWord } from '../reproduce.ts';
 import { RESULT_KINDS } from './result-kinds.ts';
 import type { ResultEnvelope, ResultKind } from './result-kinds.ts';
 import { ShapeError, each, list, mapOf, number, oneOf, optional, orNull, record, text } from './shape.ts';
@@ -90,6 +91,9 @@ export function parseResultDocument(content: string, file: string): ResultDocume
   try {
     document = JSON.parse(content.replace(/^\uFEFF/, ''));
   } catch (error) {
+    if (/^.iorr\r\n/.test(content)) {
+      throw refused(file, 'a result expected, found a trace', `iorr replay ${shellWord(file)} --json > result.json`);
+    }
     const why = error instanceof Error ? error.message : String(error);
     throw refused(file, `a result expected, found no JSON: ${why}`, 'iorr replay run.iorr --json > result.json');
   }
