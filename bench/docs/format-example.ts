@@ -58,6 +58,9 @@ const SHARED = ['streams', 'times', 'cpus', 'tasks', 'sources'];
 const UNNAMED: NamedColumn = { name: '?', rows: 0 };
 const BYTE_STRING = 255;
 
+/** What a segment and its entry in the footer both say. */
+const EXTENT = ['first event', 'events', 'earliest ns', 'latest ns', 'rows by stream number'];
+
 /** What stands in the arrays of a frame, by its type: the next item of that depth is called so. */
 const LABELS: { readonly [type: number]: readonly { readonly depth: number; readonly what: string }[] } = {
   [FRAME.strings]: [
@@ -65,11 +68,7 @@ const LABELS: { readonly [type: number]: readonly { readonly depth: number; read
     { depth: 1, what: 'texts' },
   ],
   [FRAME.segment]: [
-    { depth: 1, what: 'first event' },
-    { depth: 1, what: 'events' },
-    { depth: 1, what: 'earliest ns' },
-    { depth: 1, what: 'latest ns' },
-    { depth: 1, what: 'rows by stream number' },
+    ...EXTENT.map((what) => ({ depth: 1, what })),
     { depth: 1, what: 'shared columns' },
     { depth: 2, what: 'grouping' },
     { depth: 1, what: 'a stream' },
@@ -77,14 +76,7 @@ const LABELS: { readonly [type: number]: readonly { readonly depth: number; read
     { depth: 1, what: 'a stream' },
     { depth: 2, what: 'its number' },
   ],
-  [FRAME.footer]: [
-    { depth: 4, what: 'offset of the segment frame' },
-    { depth: 4, what: 'first event' },
-    { depth: 4, what: 'events' },
-    { depth: 4, what: 'earliest ns' },
-    { depth: 4, what: 'latest ns' },
-    { depth: 4, what: 'rows by stream number' },
-  ],
+  [FRAME.footer]: [{ depth: 4, what: 'offset of the segment frame' }, ...EXTENT.map((what) => ({ depth: 4, what }))],
 };
 
 /** What a column's head says, and what it holds: `codec 0 (constant), variant 0, 1 byte: 0e = 7 7 7`. */
