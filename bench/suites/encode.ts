@@ -15,7 +15,7 @@ function encodeOnce(encoder: SegmentEncoder, segment: Segment): number {
   return encodeFrame(encoder.encode(segment).content).length;
 }
 
-/** A writer tries all codecs on a column's first segment and now and then after it; between, it uses the winners. */
+/** A writer chooses a codec for a column's first segment, and for later ones where the column is large and its choices differ. */
 function cases(workload: string, settings: readonly string[]): readonly BenchCase[] {
   const segment = firstSegment(workload, settings);
   const steady = new SegmentEncoder(new ColumnEncoder(defaultCompression()));
