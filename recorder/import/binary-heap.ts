@@ -16,12 +16,6 @@ export class BinaryHeap<T> {
     return this.#items[0];
   }
 
-  /** What would be first without the first. */
-  get second(): T | undefined {
-    const [, left, right] = this.#items;
-    return left !== undefined && right !== undefined && this.#before(right, left) ? right : left;
-  }
-
   add(item: T): void {
     const items = this.#items;
     let at = items.length;
@@ -41,12 +35,6 @@ export class BinaryHeap<T> {
     const last = items.pop();
     if (last !== undefined && items.length > 0) this.#sink(last);
     return first;
-  }
-
-  /** The first may stand elsewhere now. */
-  firstChanged(): void {
-    const [first] = this.#items;
-    if (first !== undefined) this.#sink(first);
   }
 
   /** Puts an item in the first one's place, and from there where it belongs. */

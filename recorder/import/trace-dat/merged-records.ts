@@ -1,34 +1,18 @@
-import { BinaryHeap } from '../binary-heap.ts';
 import type { CpuRecords } from './cpu-records.ts';
-
-/** A CPU that has records, and its place among those that were named. */
-interface Entry {
-  readonly cpu: CpuRecords;
-  readonly index: number;
-}
-
-function isBefore(a: Entry, b: Entry): boolean {
-  const one = a.cpu.time;
-  const other = b.cpu.time;
-  return one < other || (one === other && a.index < b.index);
-}
 
 /**
  * Brings the records of all CPUs into the order in which tracefs prints them: by time, and at equal times the CPU that was named
  * first. A CPU's own records keep their order, also where its clock went back.
  */
 export class MergedRecords {
-  readonly #heap = new BinaryHeap<Entry>(isBefore);
+  readonly #cpus: readonly CpuRecords[];
   #current: CpuRecords | undefined;
-  /** The current CPU's records come first up to here; `#inclusive` tells at equality. */
+  /** The current CPU's records come first up to here; `#first` tells at equality. */
   #limit = Number.NEGATIVE_INFINITY;
   #inclusive = false;
 
   constructor(cpus: readonly CpuRecords[]) {
-    cpus.forEach((cpu, index) => {
-      if (cpu.live) this.#heap.add({ cpu, index });
-    });
-    this.#choose();
+    this.#cpus = cpus;
   }
 
   /** Whose record is next; undefined at the end. Take it, and `advance` that CPU before asking again. */
@@ -38,17 +22,35 @@ export class MergedRecords {
       const { time } = current;
       if (time < this.#limit || (this.#inclusive && time === this.#limit)) return current;
     }
-    // Runs of one CPU's records are long; only at their end are CPUs compared.
-    if (current?.live === false) this.#heap.removeFirst();
-    else this.#heap.firstChanged();
-    this.#choose();
-    return this.#current;
+    return this.#choose();
   }
 
-  #choose(): void {
-    const { first, second } = this.#heap;
-    this.#current = first?.cpu;
-    this.#limit = second?.cpu.time ?? Number.POSITIVE_INFINITY;
-    this.#inclusive = first !== undefined && (second === undefined || first.index < second.index);
+  /** Runs of one CPU's records are long; only at their end are all CPUs compared. */
+  #choose(): CpuRecords | undefined {
+    let best: CpuRecords | undefined;
+    let bestAt = -1;
+    let limit = Number.POSITIVE_INFINITY;
+    let limitAt = -1;
+    const cpus = this.#cpus;
+    for (let i = 0; i < cpus.length; i++) {
+      const cpu = cpus[i]!;
+      if (!cpu.live) continue;
+      const { time } = cpu;
+      if (best === undefined || time < best.time) {
+        if (best !== undefined) {
+          limit = best.time;
+          limitAt = bestAt;
+        }
+        best = cpu;
+        bestAt = i;
+      } else if (time < limit) {
+        limit = time;
+        limitAt = i;
+      }
+    }
+    this.#current = best;
+    this.#limit = limit;
+    this.#inclusive = limitAt < 0 || bestAt < limitAt;
+    return best;
   }
 }
