@@ -3,9 +3,8 @@ import { deriveIntents } from '../replay/engine/derived-trace.ts';
 import type { CommandSpec } from '../traces/command.ts';
 import { plainEvents } from '../traces/event.ts';
 import { openTrace } from '../traces/file.ts';
-import { STREAM_NAMES } from '../traces/schema.ts';
 import type { Trace } from '../traces/trace.ts';
-import { matches, parseFilter, planOf } from './event-filter.ts';
+import { OBJECT_FLAGS, matches, parseFilter, planOf, timeFlags } from './event-filter.ts';
 import { eventJson, eventText } from './event-text.ts';
 
 const WRITE_BYTES = 1 << 16;
@@ -22,19 +21,9 @@ export const catCommand: CommandSpec = {
       default: 'text',
     },
     { flags: '--json', description: 'the same as --format ndjson' },
-    {
-      flags: '--stream <names>',
-      values: STREAM_NAMES,
-      list: true,
-      description: `only these streams: ${STREAM_NAMES.join(', ')}`,
-      repeatable: true,
-    },
-    { flags: '--from <time>', description: 'only events at or after this time of the trace (1.5s, 200ms)' },
-    { flags: '--to <time>', description: 'only events before this time of the trace' },
+    ...timeFlags(),
     { flags: '--from-event <n>', description: 'only this event and later ones, by the number that findings name' },
-    { flags: '--device <function>', description: 'only events of this PCI function (0000:00:04.0)' },
-    { flags: '--domain <id>', description: 'only events of this domain id' },
-    { flags: '--iova <range>', description: 'only events that touch this address or range (0x1000-0x1fff)' },
+    ...OBJECT_FLAGS,
     {
       flags: '--derived',
       description: "what the trace's ioctls did to page tables and caches, in their place: maps, unmaps, commands",

@@ -1,3 +1,4 @@
+import type { CommandOption } from '../traces/command.ts';
 import { IorrError } from '../traces/errors.ts';
 import type { PlainEvent } from '../traces/event.ts';
 import { nearest } from '../traces/nearest.ts';
@@ -6,6 +7,28 @@ import type { StreamName } from '../traces/schema.ts';
 import type { ReadPlan } from '../traces/trace.ts';
 import { ABSENT, parseRequester } from '../traces/units.ts';
 import { parseDuration } from './duration.ts';
+
+/** Options of a command that reads some of a trace's events: of which streams, and when. `end`: what the end is called there. */
+export function timeFlags(end = '--to'): readonly CommandOption[] {
+  return [
+    {
+      flags: '--stream <names>',
+      values: STREAM_NAMES,
+      list: true,
+      description: `only these streams: ${STREAM_NAMES.join(', ')}`,
+      repeatable: true,
+    },
+    { flags: '--from <time>', description: 'only events at or after this time of the trace (1.5s, 200ms)' },
+    { flags: `${end} <time>`, description: 'only events before this time of the trace' },
+  ];
+}
+
+/** ... and of what. */
+export const OBJECT_FLAGS: readonly CommandOption[] = [
+  { flags: '--device <function>', description: 'only events of this PCI function (0000:00:04.0)' },
+  { flags: '--domain <id>', description: 'only events of this domain id' },
+  { flags: '--iova <range>', description: 'only events that touch this address or range (0x1000-0x1fff)' },
+];
 
 /** Which events to show. What is undefined lets everything through. */
 export interface EventFilter {

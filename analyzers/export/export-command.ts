@@ -10,7 +10,7 @@ import { toJson } from '../../traces/plain-json.ts';
 import { STREAM_ID, STREAM_NAMES } from '../../traces/schema.ts';
 import type { StreamName } from '../../traces/schema.ts';
 import { toolVersion } from '../../traces/tool.ts';
-import { matches, parseFilter, planOf } from '../event-filter.ts';
+import { OBJECT_FLAGS, matches, parseFilter, planOf, timeFlags } from '../event-filter.ts';
 import type { EventFilter } from '../event-filter.ts';
 import { printable } from '../report/escape.ts';
 import { formatBytes, formatCount } from '../report/format-units.ts';
@@ -158,18 +158,8 @@ export const exportCommand: CommandSpec = {
       flags: '-o, --output <path>',
       description: 'the file, or the folder of several; - is stdout (default: named after the trace)',
     },
-    {
-      flags: '--stream <names>',
-      values: STREAM_NAMES,
-      list: true,
-      description: `only these streams: ${STREAM_NAMES.join(', ')}`,
-      repeatable: true,
-    },
-    { flags: '--from <time>', description: 'only events at or after this time of the trace (1.5s, 200ms)' },
-    { flags: '--until <time>', description: 'only events before this time of the trace' },
-    { flags: '--device <function>', description: 'only events of this PCI function (0000:00:04.0)' },
-    { flags: '--domain <id>', description: 'only events of this domain id' },
-    { flags: '--iova <range>', description: 'only events that touch this address or range (0x1000-0x1fff)' },
+    ...timeFlags('--until'),
+    ...OBJECT_FLAGS,
     { flags: '--json', description: 'which files were written, as one JSON document on stdout' },
   ],
   examples: [

@@ -1,8 +1,7 @@
 import type { CommandSpec } from '../../traces/command.ts';
 import type { OptionValue } from '../../traces/envelope.ts';
 import { IorrError } from '../../traces/errors.ts';
-import { STREAM_NAMES } from '../../traces/schema.ts';
-import { parseFilter } from '../event-filter.ts';
+import { OBJECT_FLAGS, parseFilter, timeFlags } from '../event-filter.ts';
 import { formatCount } from '../report/format-units.ts';
 import { filterTrace } from './filter-trace.ts';
 import { OUTPUT_OPTIONS, reshape, reshapeTask } from './reshape-file.ts';
@@ -16,19 +15,9 @@ export const filterCommand: CommandSpec = {
   args: ['FILE'],
   options: [
     ...OUTPUT_OPTIONS,
-    {
-      flags: '--stream <names>',
-      values: STREAM_NAMES,
-      list: true,
-      description: `only these streams: ${STREAM_NAMES.join(', ')}`,
-      repeatable: true,
-    },
-    { flags: '--from <time>', description: 'only events at or after this time of the trace (1.5s, 200ms)' },
-    { flags: '--to <time>', description: 'only events before this time of the trace' },
-    { flags: '--device <function>', description: 'only events of this PCI function (0000:00:04.0)' },
-    { flags: '--domain <id>', description: 'only events of this domain id' },
+    ...timeFlags(),
+    ...OBJECT_FLAGS,
     { flags: '--pid <pid>', description: 'only calls of this process, and what its threads did' },
-    { flags: '--iova <range>', description: 'only events that touch this address or range (0x1000-0x1fff)' },
   ],
   examples: [
     { command: 'iorr filter run.iorr --stream map,unmap,inv -o control.iorr', does: 'without the accesses' },
