@@ -10,7 +10,7 @@ import { build } from 'esbuild';
 /** Modules that a process or a worker starts with. */
 function programsOf(dist) {
   const workers = readdirSync(dist, { recursive: true }).filter((path) => path.endsWith('-worker.js'));
-  return ['cli.js', ...workers.sort()].map((path) => join(dist, path));
+  return ['cli.js', ...workers.sort((a, b) => (a < b ? -1 : 1))].map((path) => join(dist, path));
 }
 
 const PIECES = 'pieces';

@@ -23,13 +23,17 @@ function passes(command, args, extraEnv = {}) {
 }
 
 const checks = [
-  ['setup', 'sh', ['.ci/setup.sh'], 'needed'],
-  ['build', process.execPath, ['.ci/build.mjs'], 'needed'],
-  ['lint', bin('oxlint'), ['--deny-warnings']],
-  ['format', bin('biome'), ['format', '--max-diagnostics=50']],
-  ['dead code', bin('knip'), ['--no-progress', '--no-config-hints']],
-  ['types', bin('tsc'), ['-p', 'tsconfig.json', '--noEmit']],
-  ["types of the report's script", bin('tsc'), ['-p', 'analyzers/report/client/tsconfig.json', '--noEmit']],
+  { name: 'setup', command: 'sh', args: ['.ci/setup.sh'], needed: true },
+  { name: 'build', command: process.execPath, args: ['.ci/build.mjs'], needed: true },
+  { name: 'lint', command: bin('oxlint'), args: ['--deny-warnings'] },
+  { name: 'format', command: bin('biome'), args: ['format', '--max-diagnostics=50'] },
+  { name: 'dead code', command: bin('knip'), args: ['--no-progress', '--no-config-hints'] },
+  { name: 'types', command: bin('tsc'), args: ['-p', 'tsconfig.json', '--noEmit'] },
+  {
+    name: "types of the report's script",
+    command: bin('tsc'),
+    args: ['-p', 'analyzers/report/client/tsconfig.json', '--noEmit'],
+  },
 ];
 
 /** Vitest's JSON report; undefined if it broke before writing it. */
@@ -45,13 +49,13 @@ let passed = 0;
 let failed = 0;
 const broken = [];
 let stopped = false;
-for (const [name, command, args, needed] of checks) {
+for (const { name, command, args, needed } of checks) {
   console.log(`- ${name}`);
   if (passes(command, args)) continue;
   failed += 1;
   broken.push(name);
   console.log(`- ${name} FAILED`);
-  if (needed !== undefined) {
+  if (needed) {
     stopped = true;
     break;
   }

@@ -12,7 +12,7 @@ test.each([
   ['noise', bytesOf(() => random.below(256))],
   ['few values', bytesOf(() => random.below(5))],
   ['mostly one value', bytesOf(() => (random.below(30) === 0 ? random.below(256) : 0))],
-  ['words from a list', bytesOf((i) => ((i >>> 3) * 7919) % 61 ^ (i & 7))],
+  ['words from a list', bytesOf((i) => (((i >>> 3) * 7919) % 61) ^ (i & 7))],
 ])('%s: about what deflate makes of it', (_, bytes) => {
   const actual = deflateRawSync(bytes, { level: 6, memLevel: 9 }).length;
   const estimate = estimateDeflated(bytes);
