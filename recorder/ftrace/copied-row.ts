@@ -20,28 +20,30 @@ type ColumnSource = number | string | { readonly device: string; readonly unit?:
 export type RowPlan<S extends StreamName> = { readonly [C in keyof (typeof STREAMS)[S]]?: ColumnSource };
 export type AnyRowPlan = { readonly [column: string]: ColumnSource };
 
-/** A column, and where its values lie in a record. */
-export interface CopiedPart extends WordPart {
+/** A column, and which of the values that are held of a record is its own: a word of it, as it is. */
+interface WholeValue {
   readonly column: number;
+  readonly value: number;
 }
 
-/** Two columns, of a number's low and high word, and where these lie in a record. */
-export interface CopiedLong {
-  readonly column: number;
-  readonly lo: number;
-  readonly hi: number;
+/** A column that takes some bits of a word: `((value << left) >> right) & mask`. */
+export interface CopiedPart extends WholeValue {
+  readonly left: number;
+  readonly right: number;
+  readonly mask: number;
 }
 
 /** How the fields of one event go into columns, found in its format; `RowBatch` does it. */
 export class CopiedRow {
   readonly streamId: number;
+  /** What is held of a record: a number for each of its names, computed numbers, and words of it. */
   readonly names: readonly NameReader[];
   readonly computed: readonly ((record: EventRecord, out: EventOutput) => number)[];
-  /** Column of each name, then of each computed number. */
-  readonly numberColumns: readonly number[];
-  readonly longs: readonly CopiedLong[];
+  readonly words: readonly number[];
+  /** How these go into columns, and what is always the same. */
+  readonly whole: readonly WholeValue[];
   readonly parts: readonly CopiedPart[];
-  readonly constants: readonly { readonly column: number; readonly value: number }[];
+  readonly constants: readonly WholeValue[];
   /** Records' words are of the other byte order. */
   readonly swapped: boolean;
   /** Its number in a batch, and what the batch knows of it: records that it holds, and where the next one goes when sorted. */
@@ -55,9 +57,8 @@ export class CopiedRow {
     const kinds: { readonly [column: string]: ColumnKind } = STREAMS[stream];
     const names: { column: number; reader: NameReader }[] = [];
     const computed: { column: number; reader: ReturnType<ComputedNumber> }[] = [];
-    const longs: CopiedLong[] = [];
-    const parts: CopiedPart[] = [];
-    const constants: { column: number; value: number }[] = [];
+    const copied: ({ readonly column: number } & WordPart)[] = [];
+    const constants: WholeValue[] = [];
     for (const [name, source] of Object.entries(plan)) {
       const column = columnPosition(stream, name);
       if (typeof source === 'number') constants.push({ column, value: source });
@@ -66,16 +67,24 @@ export class CopiedRow {
       else if (kinds[name] === 'ref') names.push({ column, reader: fields.ref(source) });
       else {
         const { lo, hi } = fields.parts(source);
-        if (kinds[name] !== 'long' || hi === undefined) parts.push({ column, ...lo });
-        else if (hi.right === 0) longs.push({ column, lo: lo.word, hi: hi.word });
-        else parts.push({ column, ...lo }, { column: column + 1, ...hi });
+        copied.push({ column, ...lo });
+        if (kinds[name] === 'long' && hi !== undefined) copied.push({ column: column + 1, ...hi });
       }
     }
+    const numbers = [...names, ...computed];
+    const words = [...new Set(copied.map(({ word }) => word))];
+    const parts = copied.map(({ word, ...part }) => ({ ...part, value: numbers.length + words.indexOf(word) }));
+    const isWhole = ({ left, right, mask }: CopiedPart): boolean => left === 0 && right === 0 && mask === -1;
     this.names = names.map(({ reader }) => reader);
     this.computed = computed.map(({ reader }) => reader);
-    this.numberColumns = [...names, ...computed].map(({ column }) => column);
-    this.longs = longs;
-    this.parts = parts;
+    this.words = words;
+    this.whole = [...numbers.map(({ column }, value) => ({ column, value })), ...parts.filter(isWhole)];
+    this.parts = parts.filter((part) => !isWhole(part));
     this.constants = constants;
+  }
+
+  /** Values that are held of a record. */
+  get valueCount(): number {
+    return this.names.length + this.computed.length + this.words.length;
   }
 }

@@ -91,10 +91,8 @@ export class PerfDataRun implements WholeRun {
   }
 
   #take(): void {
-    this.#records.take(
-      (item, bytes, words) => this.#item(item, bytes, words),
-      () => this.#output.settle(),
-    );
+    this.#records.take((item, bytes, words) => this.#item(item, bytes, words));
+    this.#output.settle();
   }
 
   #item({ time, cpu, lost, rawAt, rawLength }: PerfItem, bytes: Uint8Array, words: Int32Array): void {

@@ -153,11 +153,8 @@ export class PerfRecords {
     return false;
   }
 
-  /**
-   * Gives out, in order of time, what can no more be preceded by anything that comes. `release` is called before the bytes that
-   * it lies in are given up.
-   */
-  take(taker: Taker, release: () => void = () => {}): void {
+  /** Gives out, in order of time, what can no more be preceded by anything that comes. */
+  take(taker: Taker): void {
     const full = this.#count > MAX_HELD || this.#used > MAX_HELD_BYTES;
     const limit = full ? Number.POSITIVE_INFINITY : this.#ready;
     const times = this.#times;
@@ -178,7 +175,6 @@ export class PerfRecords {
       item.rawLength = columns[i * 4 + 3]!;
       taker(item, bytes, words);
     }
-    release();
     this.#keepLaterThan(limit);
   }
 

@@ -16,8 +16,6 @@ const HELD_BYTES = 1024 * 1024 * 1024;
 export interface SharedRoom {
   readonly cpus: number;
   held: number;
-  /** Called before the bytes that records lie in are given up. */
-  readonly release: () => void;
 }
 
 const NOTHING = new Uint8Array(0);
@@ -106,7 +104,6 @@ export class CpuRecords {
     this.#next = 0;
     const cursor = this.#cursor;
     const room = this.#room;
-    room.release();
     room.held -= this.#bytes.length;
     // Chunks are of one size: the last one's memory serves for the next.
     const last = this.#bytes;

@@ -21,16 +21,15 @@ export function machineName(uname: string): string {
   return uname.split(/\s+/).at(-1) ?? '';
 }
 
-/** Opens the records of all CPUs of all buffers. `epoch` is the clock's value at time 0; `release` as in `SharedRoom`. */
+/** Opens the records of all CPUs of all buffers. `epoch` is the clock's value at time 0. */
 export function openRecords(
   source: ByteSource,
   file: DatFile,
   epoch: bigint,
   damaged: (what: string, offset: number) => void,
-  release: () => void = () => {},
 ): CpuRecords[] {
   const [lo, hi] = [lowWord(epoch), highWord(epoch)];
-  const room = { cpus: file.buffers.reduce((sum, { cpus }) => sum + cpus.length, 1), held: 0, release };
+  const room = { cpus: file.buffers.reduce((sum, { cpus }) => sum + cpus.length, 1), held: 0 };
   return file.buffers.flatMap((buffer) =>
     buffer.cpus
       .filter(({ size }) => size > 0)
@@ -70,8 +69,7 @@ export class TraceDatRun implements WholeRun {
     for (const id of file.unknown) target.health.add('unknown', `option ${id} of the file`);
     const epoch = scale === undefined ? epochNs : 0n;
     const damaged = (what: string, offset: number): void => this.#damaged(what, offset);
-    const release = (): void => this.#output.settle();
-    this.#records = new MergedRecords(openRecords(source, file, epoch, damaged, release));
+    this.#records = new MergedRecords(openRecords(source, file, epoch, damaged));
   }
 
   step(): boolean {

@@ -3,7 +3,7 @@ import type { SubBufferLayout } from '../../ftrace/ring-buffer.ts';
 import type { CpuStream } from './cpu-merge.ts';
 import type { PageExchange } from './page-exchange.ts';
 
-/** The sub-buffers of one CPU, in their order; goes through their events in place. What is done is given back by `release`. */
+/** The sub-buffers of one CPU, in their order; goes through their events in place, and gives each one back when it is done. */
 export class CpuPages implements CpuStream {
   readonly cpu: number;
   readonly reader: SubBufferReader;
@@ -20,7 +20,6 @@ export class CpuPages implements CpuStream {
   readonly #waiting: number[] = [];
   #next = 0;
   #slot = -1;
-  readonly #done: number[] = [];
 
   constructor(
     cpu: number,
@@ -36,12 +35,6 @@ export class CpuPages implements CpuStream {
   add(slot: number): void {
     this.#waiting.push(slot);
     if (!this.live) this.advance();
-  }
-
-  /** Nobody looks at events any more that it stood on before. */
-  release(): void {
-    for (const slot of this.#done) this.#pages.putFree(slot);
-    this.#done.length = 0;
   }
 
   advance(): void {
@@ -62,7 +55,7 @@ export class CpuPages implements CpuStream {
 
   /** Starts on the next sub-buffer; false if there is none. */
   #open(): boolean {
-    if (this.#slot >= 0) this.#done.push(this.#slot);
+    if (this.#slot >= 0) this.#pages.putFree(this.#slot);
     this.#slot = this.#waiting[this.#next] ?? -1;
     if (this.#slot < 0) {
       this.#waiting.length = 0;

@@ -176,7 +176,6 @@ export class TracefsRun implements LiveRun {
   #decode(limit: number): boolean {
     const more = this.#merge.run(limit, SLICE) === SLICE;
     this.#output.settle();
-    for (const { pages } of this.#pipes) pages.release();
     return more;
   }
 
