@@ -9,7 +9,7 @@ import type { WriterOptions } from './format/writer.ts';
 import type { TraceHeader, TraceSummary } from './header.ts';
 import { systemReason } from './system-reason.ts';
 
-/** The shell that opens files for the pure reader and writer. */
+// The shell that opens files for the pure reader and writer.
 
 /** A trace of a file that stays open until `close`. */
 export class OpenTrace extends TraceFile {
