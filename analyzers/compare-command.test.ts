@@ -2,7 +2,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { SketchedTrace } from '../replay/engine/sketched-trace.ts';
+import { SketchedTrace } from '../replay/engine/testing/sketched-trace.ts';
 import { createTrace } from '../traces/file.ts';
 import { EMPTY_HEALTH } from '../traces/header.ts';
 import { STREAM_ID } from '../traces/schema.ts';

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { CAPTURES, CAPTURES_ARE_READ, loadCapture } from '../recorder/import/testing/load-capture.ts';
 import { deriveIntents } from '../replay/engine/derived-trace.ts';
-import { rangeList } from '../replay/engine/range-lists.ts';
+import { rangeList } from '../replay/engine/testing/range-lists.ts';
 import type { MemoryTrace } from '../traces/memory-trace.ts';
 import { STREAM_ID } from '../traces/schema.ts';
 import type { Trace } from '../traces/trace.ts';

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { HEAD_BYTES } from '../recorder/import/importer.ts';
 import { detectImporter } from '../recorder/import/importers.ts';
-import { FAILING_CASES, sweep } from '../replay/engine/failing-cases.ts';
-import { FailingKernel } from '../replay/engine/failing-kernel.ts';
+import { FAILING_CASES, sweep } from '../replay/engine/testing/failing-cases.ts';
+import { FailingKernel } from '../replay/engine/testing/failing-kernel.ts';
 import { verifyIoctl } from '../replay/engine/verify-ioctl.ts';
 import { errnoName } from '../traces/errno-names.ts';
 import { Health } from '../traces/health.ts';

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { costProfile } from '../../replay/costs/cost-profiles.ts';
-import { SketchedTrace } from '../../replay/engine/sketched-trace.ts';
+import { SketchedTrace } from '../../replay/engine/testing/sketched-trace.ts';
 import { hardwareProfile } from '../../replay/hardware/profiles.ts';
 import { openTrace } from '../../traces/file.ts';
 import type { Trace } from '../../traces/trace.ts';

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { costProfile } from '../costs/cost-profiles.ts';
 import { compareTrace } from '../engine/compare.ts';
-import { SketchedTrace } from '../engine/sketched-trace.ts';
+import { SketchedTrace } from '../engine/testing/sketched-trace.ts';
 import { hardwareProfile } from '../hardware/profiles.ts';
 import type { DesignResult } from '../results.ts';
 import { ANSWER, AnsweringDevices } from './answering-devices.ts';

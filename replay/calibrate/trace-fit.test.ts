@@ -5,7 +5,7 @@ import { ioctlNumber } from '../../traces/ioctl-requests.ts';
 import { DIALECT, STREAM_ID } from '../../traces/schema.ts';
 import { Random } from '../../traces/random.ts';
 import { genericServer } from '../costs/generic-server.ts';
-import { SketchedTrace } from '../engine/sketched-trace.ts';
+import { SketchedTrace } from '../engine/testing/sketched-trace.ts';
 import { estimateLine, estimateMedian, medianOf } from './robust-fit.ts';
 import { fitTrace } from './trace-fit.ts';
 

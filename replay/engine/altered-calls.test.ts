@@ -5,7 +5,7 @@ import type { MemoryTrace } from '../../traces/memory-trace.ts';
 import { Random } from '../../traces/random.ts';
 import { SEEN, STREAM_ID } from '../../traces/schema.ts';
 import type { Columns } from '../../traces/schema.ts';
-import { cutTrace } from './cut-trace.ts';
+import { cutTrace } from './testing/cut-trace.ts';
 import { findHardware } from './recorded-hardware.ts';
 import { verifyIoctl } from './verify-ioctl.ts';
 

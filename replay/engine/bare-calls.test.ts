@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { CALL_EVENT, SEEN, STREAM_ID } from '../../traces/schema.ts';
-import { RecordedCalls } from './recorded-calls.ts';
+import { RecordedCalls } from './testing/recorded-calls.ts';
 import { verifyIoctl } from './verify-ioctl.ts';
 
 const DEVICE = { fd: 4, path: '/dev/vfio/devices/vfio0' };

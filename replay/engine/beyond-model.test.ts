@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { RecordedCalls } from './recorded-calls.ts';
+import { RecordedCalls } from './testing/recorded-calls.ts';
 import { verifyIoctl } from './verify-ioctl.ts';
 
 const ENOTTY = 25;

@@ -12,7 +12,7 @@ import type { CompareResult, DesignResult } from '../results.ts';
 import { compareTrace } from './compare.ts';
 import type { CompareOptions } from './compare.ts';
 import { applySettings } from './compare-settings.ts';
-import { SketchedTrace } from './sketched-trace.ts';
+import { SketchedTrace } from './testing/sketched-trace.ts';
 
 const SERVER = HARDWARE.find((profile) => profile.name === 'vtd-64x4') as HardwareProfile;
 const WORKER = new URL('../../dist/replay/engine/compare-worker.js', import.meta.url);

@@ -8,9 +8,9 @@ import { Random } from '../../traces/random.ts';
 import type { Trace } from '../../traces/trace.ts';
 import { mockBackend } from '../model/iommufd/mock/mock-backend.ts';
 import { SimulatedCalls } from '../model/iommufd/simulated-calls.ts';
-import { cutTrace } from './cut-trace.ts';
+import { cutTrace } from './testing/cut-trace.ts';
 import { Doubts } from './ioctl-doubts.ts';
-import { RecordedCalls } from './recorded-calls.ts';
+import { RecordedCalls } from './testing/recorded-calls.ts';
 import { verifyIoctl } from './verify-ioctl.ts';
 
 const CORPUS = join(import.meta.dirname, '../../traces/corpus');

@@ -7,9 +7,9 @@ import { costProfile } from '../costs/cost-profiles.ts';
 import { hardwareProfile } from '../hardware/profiles.ts';
 import { compareTrace } from './compare.ts';
 import { deriveIntents } from './derived-trace.ts';
-import { rangeList } from './range-lists.ts';
+import { rangeList } from './testing/range-lists.ts';
 import { replayTrace } from './replay.ts';
-import { SketchedTrace } from './sketched-trace.ts';
+import { SketchedTrace } from './testing/sketched-trace.ts';
 
 /**
  * Calls of one program on Linux 7.2, with struct bytes before and after each, by the three ways that VFIO has; the kernel's

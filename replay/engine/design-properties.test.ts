@@ -18,7 +18,7 @@ import { AddressReuse } from './address-reuse.ts';
 import { compareTrace } from './compare.ts';
 import { contextOn } from './design-context.ts';
 import { PlacedTables } from './placed-tables.ts';
-import { SketchedTrace } from './sketched-trace.ts';
+import { SketchedTrace } from './testing/sketched-trace.ts';
 
 const RUNS = process.env['IORR_FULL'] === '1' ? 100 : 5;
 const DOMAIN = 4;

@@ -3,7 +3,7 @@ import { costProfile } from '../costs/cost-profiles.ts';
 import { DESIGNS } from '../designs/designs.ts';
 import { HARDWARE } from '../hardware/profiles.ts';
 import { compareTrace } from './compare.ts';
-import { SketchedTrace } from './sketched-trace.ts';
+import { SketchedTrace } from './testing/sketched-trace.ts';
 
 test.each(HARDWARE.map(({ name }) => name))('unmaps of petabytes take bounded time on %s', async (name) => {
   const sketch = new SketchedTrace().tag(4).attach(0x18, 4);

@@ -3,8 +3,8 @@ import { Random } from '../../traces/random.ts';
 import { STREAM_ID } from '../../traces/schema.ts';
 import type { Trace } from '../../traces/trace.ts';
 import { errnoName } from '../../traces/errno-names.ts';
-import { FAILING_CASES, sweep } from './failing-cases.ts';
-import { FailingKernel } from './failing-kernel.ts';
+import { FAILING_CASES, sweep } from './testing/failing-cases.ts';
+import { FailingKernel } from './testing/failing-kernel.ts';
 import { verifyIoctl } from './verify-ioctl.ts';
 
 const UNREAD = 'data read from memory whose contents were not recorded';

@@ -9,7 +9,7 @@ import { compareTrace } from './compare.ts';
 import { costProfile } from '../costs/cost-profiles.ts';
 import { hardwareProfile } from '../hardware/profiles.ts';
 import { callsHeader, deriveIntents } from './derived-trace.ts';
-import { RecordedCalls } from './recorded-calls.ts';
+import { RecordedCalls } from './testing/recorded-calls.ts';
 import { replayTrace } from './replay.ts';
 import { analyzeSafety } from './safety.ts';
 import type { SafetyResult } from './safety.ts';

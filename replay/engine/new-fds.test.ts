@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { RecordedCalls } from './recorded-calls.ts';
+import { RecordedCalls } from './testing/recorded-calls.ts';
 import { verifyTrace } from './verify.ts';
 
 const IOAS_ALLOC = 0x3b81;

@@ -7,7 +7,7 @@ import { STREAM_ID, STREAM_NAMES } from '../../traces/schema.ts';
 import type { Segment } from '../../traces/segment.ts';
 import type { Trace } from '../../traces/trace.ts';
 import { VTD_TYPE, vtdType } from '../../traces/dialects/vtd-fields.ts';
-import { cutTrace } from './cut-trace.ts';
+import { cutTrace } from './testing/cut-trace.ts';
 import { analyzeSafety } from './safety.ts';
 
 const CORPUS = join(import.meta.dirname, '../../traces/corpus');

@@ -3,7 +3,7 @@ import { genericServer } from '../costs/generic-server.ts';
 import { vtdServer } from '../hardware/vtd-server.ts';
 import { compareTrace } from './compare.ts';
 import { compareSensitivity } from './sensitivity.ts';
-import { SketchedTrace } from './sketched-trace.ts';
+import { SketchedTrace } from './testing/sketched-trace.ts';
 
 /** Single pages that come and go. */
 function trace(): SketchedTrace['trace'] {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { SketchedTrace } from './sketched-trace.ts';
+import { SketchedTrace } from './testing/sketched-trace.ts';
 import { verifyInv } from './verify-inv.ts';
 import type { InvOutcome } from './inv-report.ts';
 

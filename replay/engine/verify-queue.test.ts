@@ -6,7 +6,7 @@ import type { CommandEmitter, DesignContext } from '../designs/design.ts';
 import { LinuxLazy } from '../designs/linux-lazy.ts';
 import { LinuxStrict } from '../designs/linux-strict.ts';
 import type { InvOutcome } from './inv-report.ts';
-import { SketchedTrace } from './sketched-trace.ts';
+import { SketchedTrace } from './testing/sketched-trace.ts';
 import { verifyInv } from './verify-inv.ts';
 
 const SYNC = 0x46n;

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { RecordedCalls } from './recorded-calls.ts';
+import { RecordedCalls } from './testing/recorded-calls.ts';
 import { verifyTrace } from './verify.ts';
 
 const ENOTTY = 25;

@@ -3,7 +3,7 @@ import { DIALECT } from '../../traces/schema.ts';
 import { costProfile } from '../costs/cost-profiles.ts';
 import { DEFAULT_CONTEXT } from '../designs/design.ts';
 import { compareTrace } from '../engine/compare.ts';
-import { SketchedTrace } from '../engine/sketched-trace.ts';
+import { SketchedTrace } from '../engine/testing/sketched-trace.ts';
 import { hardwareProfile } from '../hardware/profiles.ts';
 import type { CompareResult, DesignResult } from '../results.ts';
 import { PATHS, findPath, pathParameter } from './paths.ts';

@@ -9,7 +9,7 @@ import { INV_FORM, STREAM_ID, STREAM_NAMES } from '../../traces/schema.ts';
 import type { Segment } from '../../traces/segment.ts';
 import type { Trace } from '../../traces/trace.ts';
 import { replayTrace } from '../engine/replay.ts';
-import { SketchedTrace } from '../engine/sketched-trace.ts';
+import { SketchedTrace } from '../engine/testing/sketched-trace.ts';
 import { withSettings } from '../hardware/profiles.ts';
 import { vtdServer } from '../hardware/vtd-server.ts';
 import { commandScope, readScope } from '../model/command-scope.ts';

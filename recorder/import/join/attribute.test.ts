@@ -4,7 +4,7 @@ import { MemoryTrace } from '../../../traces/memory-trace.ts';
 import type { Trace } from '../../../traces/trace.ts';
 import { attributeTrace, writeAttributed } from './attribute.ts';
 import type { Attribution } from './attribution.ts';
-import { GuestTrace } from './synthetic-traces.ts';
+import { GuestTrace } from './testing/synthetic-traces.ts';
 
 const NIC = 0x18;
 const DISK = 0x20;

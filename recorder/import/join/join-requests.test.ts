@@ -9,7 +9,7 @@ import type { Trace } from '../../../traces/trace.ts';
 import { joinHeaders, joinTraces } from './join.ts';
 import type { JoinReport } from './join.ts';
 import { adoptPieces, piecesOf, readGuestRequests, readHostRequests, requestSchemes } from './requests.ts';
-import { GuestTrace, HostTrace } from './synthetic-traces.ts';
+import { GuestTrace, HostTrace } from './testing/synthetic-traces.ts';
 
 const OFFSET = 7_000_000;
 const DEVICES = [

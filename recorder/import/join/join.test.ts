@@ -4,7 +4,7 @@ import { MemoryTrace } from '../../../traces/memory-trace.ts';
 import type { Trace } from '../../../traces/trace.ts';
 import { joinHeaders, joinTraces } from './join.ts';
 import type { JoinReport } from './join.ts';
-import { GuestTrace, HostTrace } from './synthetic-traces.ts';
+import { GuestTrace, HostTrace } from './testing/synthetic-traces.ts';
 
 const NIC = 0x18;
 const DISK = 0x20;

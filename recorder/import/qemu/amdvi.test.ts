@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { INV_FORM, OUTCOME, RESET } from '../../../traces/schema.ts';
-import { readLog } from './read-log-lines.ts';
+import { readLog } from '../testing/read-log-lines.ts';
 
 const UPDATE = 'amdvi_cache_update  update iotlb domid 0xa devid: 00:07.0 gpa 0x1015b0000 hpa 0x109e00000';
 const UPDATED = 'amdvi_translation_result devid: 00:07.0 gpa 0x1015b0000 hpa 0x109e00000';

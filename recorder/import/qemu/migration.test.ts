@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { DIRTY_OP, DIRTY_SPACE } from '../../../traces/schema.ts';
-import { readLog } from './read-log-lines.ts';
+import { readLog } from '../testing/read-log-lines.ts';
 
 function dirty(lines: readonly string[]) {
   return readLog(lines).of('dirty');

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { OUTCOME } from '../../../traces/schema.ts';
-import { readLog } from './read-log-lines.ts';
+import { readLog } from '../testing/read-log-lines.ts';
 
 const MISS = 'smmu_iotlb_lookup_miss IOTLB cache MISS asid=1 vmid=0 addr=0xfffff040 hit=0 miss=1 hit rate=0';
 const HIT = 'smmu_iotlb_lookup_hit IOTLB cache HIT asid=1 vmid=0 addr=0xfffff040 hit=1 miss=1 hit rate=50';

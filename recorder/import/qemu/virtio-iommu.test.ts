@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { ATTACH, DIALECT, INV_FORM, RESET } from '../../../traces/schema.ts';
-import { readLog } from './read-log-lines.ts';
+import { readLog } from '../testing/read-log-lines.ts';
 
 describe('virtio-iommu', () => {
   test('requests are commands in the words of their fields', () => {

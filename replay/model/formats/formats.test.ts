@@ -7,10 +7,10 @@ import { readDirty } from '../table-dirty.ts';
 import { TablePool } from '../table-pool.ts';
 import { TableWalk, WALK } from '../table-walk.ts';
 import { PAGE_TABLE_FORMATS } from './formats.ts';
-import { ReferenceMappings } from './reference-mappings.ts';
-import type { ReferenceRules } from './reference-mappings.ts';
-import { referenceWalk } from './reference-walk.ts';
-import type { ReferenceLeaf } from './reference-walk.ts';
+import { ReferenceMappings } from './testing/reference-mappings.ts';
+import type { ReferenceRules } from './testing/reference-mappings.ts';
+import { referenceWalk } from './testing/reference-walk.ts';
+import type { ReferenceLeaf } from './testing/reference-walk.ts';
 
 const BASE_PAGE = 0x3100;
 const RUNS = process.env['IORR_FULL'] === '1' ? 100 : 8;

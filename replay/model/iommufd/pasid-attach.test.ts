@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { ERRNO } from './errno.ts';
-import { MockCalls } from './mock/mock-calls.ts';
-import type { MockDeviceIds } from './mock/mock-calls.ts';
+import { MockCalls } from './mock/testing/mock-calls.ts';
+import type { MockDeviceIds } from './mock/testing/mock-calls.ts';
 
 const PASIDS = 4;
 

@@ -11,7 +11,7 @@ import { BUFFER, SimulatedCalls } from './simulated-calls.ts';
 import { openUacce } from './sva.ts';
 import { objectTrees } from './object-tree.ts';
 import { exit } from './system-calls.ts';
-import { simulatedProcess } from './simulated-process.ts';
+import { simulatedProcess } from './testing/simulated-process.ts';
 import { TranslationGroup } from './translation-group.ts';
 import { BLOCKED, IDENTITY, TranslationLog, hitless, observed, visibleSteps } from './translation-state.ts';
 import type { Translation } from './translation-state.ts';

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { PAGE_SIZE } from './backing.ts';
 import { ERRNO } from './errno.ts';
-import { DATA, MockCalls } from './mock/mock-calls.ts';
+import { DATA, MockCalls } from './mock/testing/mock-calls.ts';
 import { BUFFER } from './simulated-calls.ts';
 
 const IOVA = 0x100_0000;

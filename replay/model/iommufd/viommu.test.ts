@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { ERRNO } from './errno.ts';
-import { DATA, MockCalls } from './mock/mock-calls.ts';
+import { DATA, MockCalls } from './mock/testing/mock-calls.ts';
 import { applySystemCall, exit } from './system-calls.ts';
 
 const INITIAL_CACHE = 0xbad_dad;

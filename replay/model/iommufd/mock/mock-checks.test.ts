@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { PAGE_SIZE } from '../backing.ts';
 import { ERRNO } from '../errno.ts';
 import { BUFFER, BUFFER_BYTES } from '../simulated-calls.ts';
-import { DATA, MockCalls } from './mock-calls.ts';
+import { DATA, MockCalls } from './testing/mock-calls.ts';
 
 const IOVA = 0x100_0000;
 

@@ -6,7 +6,7 @@ import { iommufdIoctls } from '../families.ts';
 import { runIoctl } from '../ioctl.ts';
 import { Machine } from '../machine.ts';
 import { mockBackend } from '../mock/mock-backend.ts';
-import { ARGUMENT, putStruct, readStruct, simulatedProcess } from '../simulated-process.ts';
+import { ARGUMENT, putStruct, readStruct, simulatedProcess } from '../testing/simulated-process.ts';
 import { vfioCompat } from './compat.ts';
 import { VFIO } from './requests.ts';
 

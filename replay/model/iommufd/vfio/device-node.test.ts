@@ -5,7 +5,7 @@ import { filePages } from '../file-pages.ts';
 import { Ioas } from '../ioas.ts';
 import { openIommufd } from '../iommufd-file.ts';
 import { Machine } from '../machine.ts';
-import { ARGUMENT, putStruct, simulatedProcess } from '../simulated-process.ts';
+import { ARGUMENT, putStruct, simulatedProcess } from '../testing/simulated-process.ts';
 import { applySystemCall, newFile } from '../system-calls.ts';
 import { Unjudged } from '../unjudged.ts';
 import { VfioContainer } from './container.ts';

@@ -4,7 +4,7 @@ import { ERRNO } from '../errno.ts';
 import { openIommufd } from '../iommufd-file.ts';
 import { Ioas } from '../ioas.ts';
 import { Machine } from '../machine.ts';
-import { ARGUMENT, putStruct, readStruct, simulatedProcess } from '../simulated-process.ts';
+import { ARGUMENT, putStruct, readStruct, simulatedProcess } from '../testing/simulated-process.ts';
 import { newFile } from '../system-calls.ts';
 import { VfioContainer } from './container.ts';
 import { VfioDevice } from './device.ts';

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { Machine } from '../machine.ts';
 import { mockBackend } from '../mock/mock-backend.ts';
-import { simulatedProcess } from '../simulated-process.ts';
+import { simulatedProcess } from '../testing/simulated-process.ts';
 import { fits, writeBitmap } from './dirty-bitmap.ts';
 
 const PAGE = 0x1000n;

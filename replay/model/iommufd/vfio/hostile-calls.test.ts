@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { openIommufd } from '../iommufd-file.ts';
 import { Machine } from '../machine.ts';
-import { ARGUMENT, putStruct, simulatedProcess } from '../simulated-process.ts';
+import { ARGUMENT, putStruct, simulatedProcess } from '../testing/simulated-process.ts';
 import { Unjudged } from '../unjudged.ts';
 import { VfioContainer } from './container.ts';
 import { VfioDevice } from './device.ts';

@@ -5,7 +5,7 @@ import { ERRNO } from '../errno.ts';
 import { Machine } from '../machine.ts';
 import { mockBackend } from '../mock/mock-backend.ts';
 import type { Process } from '../process.ts';
-import { ARGUMENT, putStruct, readStruct, simulatedProcess } from '../simulated-process.ts';
+import { ARGUMENT, putStruct, readStruct, simulatedProcess } from '../testing/simulated-process.ts';
 import { VfioContainer } from './container.ts';
 import { UNKNOWN_HARDWARE } from './hardware.ts';
 import { VFIO } from './requests.ts';

@@ -1,14 +1,14 @@
-import { AddressSpace } from '../model/iommufd/address-space.ts';
-import { Backing, PAGE_SIZE } from '../model/iommufd/backing.ts';
-import type { MemoryFile } from '../model/iommufd/file-pages.ts';
-import { iommufdIoctls } from '../model/iommufd/families.ts';
-import { runIoctl } from '../model/iommufd/ioctl.ts';
-import { openIommufd } from '../model/iommufd/iommufd-file.ts';
-import { Machine } from '../model/iommufd/machine.ts';
-import { mockBackend } from '../model/iommufd/mock/mock-backend.ts';
-import { Process } from '../model/iommufd/process.ts';
-import type { IommufdFile, OpenFile } from '../model/iommufd/process.ts';
-import { vfioCompat } from '../model/iommufd/vfio/compat.ts';
+import { AddressSpace } from '../../model/iommufd/address-space.ts';
+import { Backing, PAGE_SIZE } from '../../model/iommufd/backing.ts';
+import type { MemoryFile } from '../../model/iommufd/file-pages.ts';
+import { iommufdIoctls } from '../../model/iommufd/families.ts';
+import { runIoctl } from '../../model/iommufd/ioctl.ts';
+import { openIommufd } from '../../model/iommufd/iommufd-file.ts';
+import { Machine } from '../../model/iommufd/machine.ts';
+import { mockBackend } from '../../model/iommufd/mock/mock-backend.ts';
+import { Process } from '../../model/iommufd/process.ts';
+import type { IommufdFile, OpenFile } from '../../model/iommufd/process.ts';
+import { vfioCompat } from '../../model/iommufd/vfio/compat.ts';
 import { RecordedCalls } from './recorded-calls.ts';
 
 export const BUFFER = 0x1000_0000;

@@ -1,8 +1,8 @@
-import type { QuirkName } from '../quirks.ts';
-import { BUFFER, SimulatedCalls } from '../simulated-calls.ts';
-import type { SimulatedResult } from '../simulated-calls.ts';
-import { StructView } from '../struct-view.ts';
-import { mockBackend } from './mock-backend.ts';
+import type { QuirkName } from '../../quirks.ts';
+import { BUFFER, SimulatedCalls } from '../../simulated-calls.ts';
+import type { SimulatedResult } from '../../simulated-calls.ts';
+import { StructView } from '../../struct-view.ts';
+import { mockBackend } from '../mock-backend.ts';
 
 const MOCK = 0xdead_beef;
 const NESTED_DATA = 0xdead;

@@ -1,8 +1,8 @@
-import { MemoryTrace } from '../../traces/memory-trace.ts';
-import { CALL_EVENT, SEEN, STREAM_ID } from '../../traces/schema.ts';
-import { encodeUserMemory } from '../../traces/user-memory.ts';
-import type { UserMemory } from '../../traces/user-memory.ts';
-import { testHeader } from '../../traces/testing/test-header.ts';
+import { MemoryTrace } from '../../../traces/memory-trace.ts';
+import { CALL_EVENT, SEEN, STREAM_ID } from '../../../traces/schema.ts';
+import { encodeUserMemory } from '../../../traces/user-memory.ts';
+import type { UserMemory } from '../../../traces/user-memory.ts';
+import { testHeader } from '../../../traces/testing/test-header.ts';
 
 const PID = 7;
 const IOMMUFD = 3;

@@ -1,7 +1,7 @@
 import type { PlainEvent } from '../../../traces/event.ts';
 import type { StreamName } from '../../../traces/schema.ts';
-import { readImport } from '../testing/read-import.ts';
-import type { ReadImport } from '../testing/read-import.ts';
+import { readImport } from './read-import.ts';
+import type { ReadImport } from './read-import.ts';
 import { qemuLog } from '../qemu-log.ts';
 
 /** What lines of a log become, for tests. */

@@ -1,8 +1,8 @@
-import { ATTACH, CALL, INV_FORM, ORIGIN, OUTCOME, STREAM_ID } from '../../../traces/schema.ts';
-import type { TraceHeader } from '../../../traces/header.ts';
-import { MemoryTrace } from '../../../traces/memory-trace.ts';
-import { encodeSgList } from '../../../traces/sg-list.ts';
-import { testHeader } from '../../../traces/testing/test-header.ts';
+import { ATTACH, CALL, INV_FORM, ORIGIN, OUTCOME, STREAM_ID } from '../../../../traces/schema.ts';
+import type { TraceHeader } from '../../../../traces/header.ts';
+import { MemoryTrace } from '../../../../traces/memory-trace.ts';
+import { encodeSgList } from '../../../../traces/sg-list.ts';
+import { testHeader } from '../../../../traces/testing/test-header.ts';
 
 /** Small traces for tests, written event by event. Pages instead of addresses, microseconds instead of nanoseconds. */
 

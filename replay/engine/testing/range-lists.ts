@@ -1,6 +1,6 @@
-import { ORIGIN, STREAM_ID } from '../../traces/schema.ts';
-import type { Trace } from '../../traces/trace.ts';
-import { joinWords } from '../../traces/units.ts';
+import { ORIGIN, STREAM_ID } from '../../../traces/schema.ts';
+import type { Trace } from '../../../traces/trace.ts';
+import { joinWords } from '../../../traces/units.ts';
 
 /** Maps or unmaps in order, for comparing two sources of the same changes. */
 export interface RangeList {

@@ -1,7 +1,7 @@
-import { MemoryTrace } from '../../traces/memory-trace.ts';
-import { createRowCopier } from '../../traces/row-copier.ts';
-import { STREAM_ID, STREAM_NAMES } from '../../traces/schema.ts';
-import type { Trace } from '../../traces/trace.ts';
+import { MemoryTrace } from '../../../traces/memory-trace.ts';
+import { createRowCopier } from '../../../traces/row-copier.ts';
+import { STREAM_ID, STREAM_NAMES } from '../../../traces/schema.ts';
+import type { Trace } from '../../../traces/trace.ts';
 
 /** A copy of the events that `keep` takes, given by their index; where some are left out and `told`, a lost event says how many. */
 export function cutTrace(trace: Trace, keep: (event: number) => boolean, told: boolean): MemoryTrace {

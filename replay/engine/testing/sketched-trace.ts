@@ -1,8 +1,8 @@
-import type { TraceHeader } from '../../traces/header.ts';
-import { MemoryTrace } from '../../traces/memory-trace.ts';
-import { ATTACH, DIALECT, FLUSH, INV_FORM, RESET, STREAM_ID } from '../../traces/schema.ts';
-import { highWord, lowWord } from '../../traces/units.ts';
-import { testHeader } from '../../traces/testing/test-header.ts';
+import type { TraceHeader } from '../../../traces/header.ts';
+import { MemoryTrace } from '../../../traces/memory-trace.ts';
+import { ATTACH, DIALECT, FLUSH, INV_FORM, RESET, STREAM_ID } from '../../../traces/schema.ts';
+import { highWord, lowWord } from '../../../traces/units.ts';
+import { testHeader } from '../../../traces/testing/test-header.ts';
 
 const HEADER: TraceHeader = testHeader({
   host: { iommu: 'vtd' },

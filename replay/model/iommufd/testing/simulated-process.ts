@@ -1,8 +1,8 @@
-import { AddressSpace } from './address-space.ts';
-import { Backing } from './backing.ts';
-import type { Machine } from './machine.ts';
-import { Process } from './process.ts';
-import { StructView } from './struct-view.ts';
+import { AddressSpace } from '../address-space.ts';
+import { Backing } from '../backing.ts';
+import type { Machine } from '../machine.ts';
+import { Process } from '../process.ts';
+import { StructView } from '../struct-view.ts';
 
 /** Where `struct` puts a call's argument. */
 export const ARGUMENT = 0x10_0000n;
