@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { MessageChannel, Worker } from 'node:worker_threads';
-import { IorrError } from '../../traces/errors.ts';
+import { errorOf } from '../../traces/plain-error.ts';
 import type { PlanResult, PlannedSetting } from './plan-result.ts';
 import type { PlanMessage, PlanOrder } from './plan-worker.ts';
 
@@ -33,10 +33,7 @@ export async function planInThread(
         if ('loaded' in message) loaded();
         else if ('told' in message) told(message.told);
         else if ('result' in message) resolve(message.result);
-        else {
-          const { code, message: text, hint, place } = message.failed;
-          reject(code === undefined ? new Error(text) : new IorrError(code, text, { hint, place }));
-        }
+        else reject(errorOf(message.failed));
       });
     });
   } finally {

@@ -1,8 +1,8 @@
 import { workerData } from 'node:worker_threads';
 import type { MessagePort } from 'node:worker_threads';
-import { IorrError } from '../../traces/errors.ts';
-import type { ErrorCode, ErrorPlace } from '../../traces/errors.ts';
 import { openTrace } from '../../traces/file.ts';
+import { plainError } from '../../traces/plain-error.ts';
+import type { PlainError } from '../../traces/plain-error.ts';
 import { parseGoal } from './goal.ts';
 import { planTrace } from './plan.ts';
 import type { PlanOptions } from './plan.ts';
@@ -19,29 +19,12 @@ export type PlanMessage =
   | { readonly loaded: true }
   | { readonly told: PlannedSetting }
   | { readonly result: PlanResult }
-  | {
-      readonly failed: {
-        /** Undefined: not one of ours. */
-        readonly code: ErrorCode | undefined;
-        readonly message: string;
-        readonly hint: string;
-        readonly place: ErrorPlace;
-      };
-    };
+  | { readonly failed: PlainError };
 
 const { order, port } = workerData as { readonly order: PlanOrder; readonly port: MessagePort };
 
 function tell(message: PlanMessage): void {
   port.postMessage(message);
-}
-
-function failure(error: unknown): PlanMessage {
-  if (error instanceof IorrError) {
-    const { code, message, hint, place } = error;
-    return { failed: { code, message, hint, place } };
-  }
-  const message = error instanceof Error ? (error.stack ?? error.message) : String(error);
-  return { failed: { code: undefined, message, hint: '', place: {} } };
 }
 
 tell({ loaded: true });
@@ -50,7 +33,7 @@ try {
   const goals = order.goals.map((text) => parseGoal(text));
   tell({ result: await planTrace(traces, { ...order, goals, told: (setting) => tell({ told: setting }) }) });
 } catch (error) {
-  tell(failure(error));
+  tell({ failed: plainError(error) });
 } finally {
   for (const trace of traces) trace.close();
   port.close();

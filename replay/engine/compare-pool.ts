@@ -2,6 +2,7 @@ import { MessageChannel } from 'node:worker_threads';
 import type { MessagePort } from 'node:worker_threads';
 import { Piscina } from 'piscina';
 import { IorrError } from '../../traces/errors.ts';
+import { errorOf } from '../../traces/plain-error.ts';
 import type { Segment } from '../../traces/segment.ts';
 import type { DesignFactory } from '../designs/design.ts';
 import { CompareGroup } from './compare-group.ts';
@@ -112,10 +113,7 @@ class Lane {
       } else if ('rows' in reply) {
         port1.close();
         resolve(reply.rows);
-      } else {
-        const { code, hint, message, place } = reply.failed;
-        fail(code === undefined ? new Error(message) : new IorrError(code, message, { hint, place }));
-      }
+      } else fail(errorOf(reply.failed));
     });
     const modules = spec.options.modules.map(({ file }) => file).join(', ');
     pool

@@ -1,6 +1,6 @@
 import type { MessagePort } from 'node:worker_threads';
-import { IorrError } from '../../traces/errors.ts';
-import type { ErrorCode, ErrorPlace } from '../../traces/errors.ts';
+import { plainError } from '../../traces/plain-error.ts';
+import type { PlainError } from '../../traces/plain-error.ts';
 import type { Segment } from '../../traces/segment.ts';
 import { CompareGroup } from './compare-group.ts';
 import { loadDesigns } from './design-modules.ts';
@@ -8,19 +8,12 @@ import type { GroupRow, GroupSpec } from './compare-group.ts';
 
 /** What a worker is told: a segment (its arrays are shared, not copied), or that there are no more. */
 export type FeedMessage = { readonly segment: Segment } | { readonly end: true };
-/** An error as plain data: classes don't cross between threads. */
-export interface FeedFailure {
-  readonly code: ErrorCode | undefined;
-  readonly message: string;
-  readonly hint: string;
-  readonly place: ErrorPlace;
-}
 /** What it answers: its code is there, one segment is done, or the rows, or what went wrong. */
 export type FeedReply =
   | { readonly loaded: true }
   | { readonly done: true }
   | { readonly rows: readonly GroupRow[] }
-  | { readonly failed: FeedFailure };
+  | { readonly failed: PlainError };
 
 /** Runs one group in a piscina worker: takes segments from its port, acknowledges each, and answers with the rows. */
 export async function runGroup(task: { readonly port: MessagePort; readonly spec: GroupSpec }): Promise<void> {
@@ -33,7 +26,7 @@ export async function runGroup(task: { readonly port: MessagePort; readonly spec
   try {
     group = new CompareGroup(spec, await loadDesigns(spec.options.modules));
   } catch (error) {
-    reply({ failed: plain(error) });
+    reply({ failed: plainError(error) });
     port.close();
     return;
   }
@@ -52,19 +45,10 @@ export async function runGroup(task: { readonly port: MessagePort; readonly spec
           close();
         }
       } catch (error) {
-        reply({ failed: plain(error) });
+        reply({ failed: plainError(error) });
         close();
       }
     });
     port.on('close', resolve);
   });
-}
-
-function plain(error: unknown): FeedFailure {
-  if (error instanceof IorrError) {
-    const { code, message, hint, place } = error;
-    return { code, message, hint, place };
-  }
-  const message = error instanceof Error ? (error.stack ?? error.message) : String(error);
-  return { code: undefined, message, hint: '', place: {} };
 }
