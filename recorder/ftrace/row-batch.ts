@@ -10,8 +10,6 @@ import { readWord } from './record-words.ts';
 const MOST = 1024;
 /** What is held of a record: its kind, CPU and task, then its values: those of its names, computed ones, and words of it. */
 const HEAD = 3;
-const VALUES = 13;
-const STEP = HEAD + VALUES;
 
 /**
  * Copies records into columns, a batch at a time: one column after the other, so that all that a loop needs to know of its
@@ -24,8 +22,9 @@ export class RowBatch {
   readonly #kinds: CopiedRow[] = [];
   /** Kinds that records are held of. */
   readonly #active: CopiedRow[] = [];
-  #step = STEP;
-  #held = new Int32Array(MOST * STEP);
+  /** Numbers that are held of each record. */
+  #step = HEAD;
+  #held = new Int32Array(0);
   readonly #times = new Float64Array(MOST);
   /** Of each record, sorted by kind: its row, and where its values are held. */
   readonly #rows = new Int32Array(MOST);
