@@ -1,3 +1,5 @@
+import { BinaryHeap } from '../../traces/binary-heap.ts';
+
 /**
  * Lays the batches that a model predicts beside those that a trace recorded, so that as few as possible are left over: one
  * command that is missing must not make all behind it differ. Cheapest path over (predicted, recorded), found best first: where
@@ -84,16 +86,16 @@ export function alignBatches(sides: BatchSides, sink: AlignmentSink): void {
 
 /** The state at the end of both sides, or the foremost one where the effort ran out. */
 function search(sides: BatchSides, firstPredicted: number, firstRecorded: number, effort: number): State {
-  const states = new Frontier();
+  const states = new BinaryHeap<State>(before);
   /** By lead (predicted less recorded): the furthest prediction. */
   const furthestBy = new Map<number, number>();
   const start = { predicted: firstPredicted, recorded: firstRecorded, cost: 0, phase: 0, step: -1, parent: undefined };
   let front = -1;
   let left = effort;
   let furthest: State = start;
-  states.push(start);
+  states.add(start);
   for (;;) {
-    const state = states.pop();
+    const state = states.removeFirst();
     if (state === undefined || left-- < 0) return furthest;
     const { predicted, recorded, cost, phase } = state;
     // whoever came further with the same lead did not pay more: only a union from here can be better
@@ -110,13 +112,13 @@ function search(sides: BatchSides, firstPredicted: number, firstRecorded: number
       if (predicted === sides.predicted && recorded === sides.recorded) return state;
     }
     const go = (p: number, r: number, more: number, step: number): void =>
-      states.push({ predicted: p, recorded: r, cost: cost + more, phase: 0, step, parent: state });
+      states.add({ predicted: p, recorded: r, cost: cost + more, phase: 0, step, parent: state });
     const inside = predicted < sides.predicted && recorded < sides.recorded;
     if (phase === 0) {
       const same = inside && sides.matches(predicted, recorded);
       if (same) go(predicted + 1, recorded + 1, 0, STEP.agreed);
       // leaving a pair over that agrees never gains anything, unless what comes instead costs next to nothing
-      if (!same || sides.hasChoice(predicted, recorded)) states.push({ ...state, cost: cost + UNION, phase: 1 });
+      if (!same || sides.hasChoice(predicted, recorded)) states.add({ ...state, cost: cost + UNION, phase: 1 });
     } else if (phase === 1) {
       if (inside) tryTogether(sides, predicted, recorded, go);
       if (recorded < sides.recorded && sides.expectedExtra(recorded)) go(predicted, recorded + 1, SWAP, STEP.extra);
@@ -124,7 +126,7 @@ function search(sides: BatchSides, firstPredicted: number, firstRecorded: number
         go(predicted + 1, recorded, SWAP, STEP.missing);
       // asked before the difference is paid: who comes further until then may have paid more than this state
       if (predicted >= reached && (!inside || !sides.matches(predicted, recorded))) {
-        states.push({ ...state, cost: cost - UNION + LEFT_OVER, phase: 2 });
+        states.add({ ...state, cost: cost - UNION + LEFT_OVER, phase: 2 });
       }
     } else {
       if (predicted < sides.predicted) go(predicted + 1, recorded, 0, STEP.missing);
@@ -174,48 +176,7 @@ function report(last: State, sink: AlignmentSink): void {
   }
 }
 
-/** States by cost, then by how far they are: a binary heap. */
-class Frontier {
-  readonly #heap: State[] = [];
-
-  push(state: State): void {
-    const heap = this.#heap;
-    let at = heap.push(state) - 1;
-    while (at > 0) {
-      const up = (at - 1) >> 1;
-      const above = heap[up];
-      if (above === undefined || !before(state, above)) break;
-      heap[at] = above;
-      at = up;
-    }
-    heap[at] = state;
-  }
-
-  pop(): State | undefined {
-    const heap = this.#heap;
-    const first = heap[0];
-    const last = heap.pop();
-    if (first === undefined || last === undefined || heap.length === 0) return first;
-    let at = 0;
-    for (;;) {
-      const left = 2 * at + 1;
-      let child = heap[left];
-      if (child === undefined) break;
-      let index = left;
-      const right = heap[left + 1];
-      if (right !== undefined && before(right, child)) {
-        child = right;
-        index = left + 1;
-      }
-      if (!before(child, last)) break;
-      heap[at] = child;
-      at = index;
-    }
-    heap[at] = last;
-    return first;
-  }
-}
-
+/** States by cost, then by how far they are. */
 function before(a: State, b: State): boolean {
   if (a.cost !== b.cost) return a.cost < b.cost;
   return a.predicted + a.recorded > b.predicted + b.recorded;

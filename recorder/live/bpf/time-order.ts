@@ -1,4 +1,4 @@
-import { BinaryHeap } from '../../import/binary-heap.ts';
+import { BinaryHeap } from '../../../traces/binary-heap.ts';
 
 /** Something that happened, and what to do with it when its turn comes. */
 interface Step {
